@@ -1,0 +1,3 @@
+//! Ratios against a baseline measured in the same run.
+
+fn main() {}

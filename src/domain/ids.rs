@@ -1,0 +1,256 @@
+//! Names of things, one type each, so that two of them cannot be confused.
+//!
+//! Every identifier that becomes part of a stream name is made of characters that need no escaping in a URL path
+//! segment, and is checked where it enters ([`Malformed`]).
+
+use std::fmt;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+/// A text that cannot be the identifier it was meant for.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{what} {text:?} is not usable: 1 to {max} characters of A-Z a-z 0-9 . _ ~ @ - are")]
+pub struct Malformed {
+    what: &'static str,
+    text: String,
+    max: usize,
+}
+
+/// The longest identifier, in bytes.
+pub const ID_BYTES_MAX: usize = 160;
+
+fn check(what: &'static str, text: &str) -> Result<(), Malformed> {
+    let ok = !text.is_empty()
+        && text.len() <= ID_BYTES_MAX
+        && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"._~@-".contains(&b));
+    if ok { Ok(()) } else { Err(Malformed { what, text: text.chars().take(80).collect(), max: ID_BYTES_MAX }) }
+}
+
+macro_rules! text_id {
+    ($(#[$doc:meta])* $name:ident, $what:literal) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
+        #[serde(try_from = "String", into = "String")]
+        pub struct $name(String);
+
+        impl $name {
+            /// Checks `text` and takes it.
+            ///
+            /// # Errors
+            /// [`Malformed`] where it is empty, too long, or has a character that would need escaping.
+            pub fn new(text: impl Into<String>) -> Result<Self, Malformed> {
+                let text = text.into();
+                check($what, &text)?;
+                Ok(Self(text))
+            }
+
+            /// The identifier as text.
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl TryFrom<String> for $name {
+            type Error = Malformed;
+            fn try_from(text: String) -> Result<Self, Malformed> {
+                Self::new(text)
+            }
+        }
+
+        impl From<$name> for String {
+            fn from(id: $name) -> String {
+                id.0
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(&self.0)
+            }
+        }
+    };
+}
+
+text_id!(
+    /// One booking: `<source>.<the source's own id>`.
+    BookingId, "the booking id");
+text_id!(
+    /// What is booked: a bay, a room, a staff member.
+    ResourceId, "the resource");
+text_id!(
+    /// The system a booking comes from: `uschedule`, `api`, `import`.
+    SourceName, "the source");
+text_id!(
+    /// An authorised grant at a provider.
+    ConnectionId, "the connection id");
+text_id!(
+    /// A profile's name: `resource-mirror`.
+    ProfileId, "the profile");
+text_id!(
+    /// One booking on one calendar: the mapping.
+    LinkId, "the link id");
+text_id!(
+    /// One person (or, where the source names nobody, one booking) whose personal data shares a key.
+    SubjectId, "the subject");
+text_id!(
+    /// A push subscription at a provider. At most 64 characters there.
+    ChannelId, "the channel id");
+
+impl BookingId {
+    /// The booking that `source` calls `external`. Deterministic: the same pair always names the same booking.
+    ///
+    /// An `external` that could not stand in a stream name (a UID with spaces, say) is replaced by 32 hex digits of its
+    /// SHA-256; the original stands in the booking's `registered` event.
+    pub fn of_source(source: &SourceName, external: &str) -> Self {
+        let whole = format!("{source}.{external}");
+        if check("", &whole).is_ok() && !external.is_empty() {
+            return Self(whole);
+        }
+        Self(format!("{source}.~{}", short_hash(&[external], 32)))
+    }
+}
+
+impl LinkId {
+    /// The link of `booking` on `calendar`: the booking's id and eight hex digits that stand for the calendar.
+    pub fn of(booking: &BookingId, calendar: &CalendarKey) -> Self {
+        let tag = short_hash(&[calendar.connection.as_str(), calendar.calendar.as_str()], 8);
+        let whole = format!("{booking}.{tag}");
+        if whole.len() <= ID_BYTES_MAX { Self(whole) } else { Self(format!("~{}.{tag}", short_hash(&[booking.as_str()], 32))) }
+    }
+}
+
+/// The first `digits` hex digits (at most 64) of SHA-256 over the parts, each ended by a zero byte.
+pub fn short_hash(parts: &[&str], digits: usize) -> String {
+    use sha2::{Digest as _, Sha256};
+    let mut hash = Sha256::new();
+    for part in parts {
+        hash.update(part.as_bytes());
+        hash.update([0]);
+    }
+    hash.finalize().iter().map(|b| format!("{b:02x}")).collect::<String>().chars().take(digits).collect()
+}
+
+/// A provider's own name for a calendar (`bay1@group.calendar.google.com`, a CalDAV path). Any text without control characters.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(transparent)]
+pub struct RemoteCalendarId(String);
+
+/// One remote calendar under one connection.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
+pub struct CalendarKey {
+    /// The connection that reaches it.
+    pub connection: ConnectionId,
+    /// The provider's name for it.
+    pub calendar: RemoteCalendarId,
+}
+
+impl RemoteCalendarId {
+    /// Takes the provider's name as it is.
+    pub fn new(text: impl Into<String>) -> Self {
+        Self(text.into())
+    }
+
+    /// The provider's name.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for RemoteCalendarId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl fmt::Display for CalendarKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}", self.connection, self.calendar)
+    }
+}
+
+macro_rules! opaque {
+    ($(#[$doc:meta])* $name:ident) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
+        #[serde(transparent)]
+        pub struct $name(pub String);
+
+        impl $name {
+            /// The text, to be sent back as it was received.
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(&self.0)
+            }
+        }
+    };
+}
+
+opaque!(
+    /// A remote entry's id at the provider.
+    RemoteId);
+opaque!(
+    /// A remote entry's version at the provider, quotes included where it has them.
+    Etag);
+opaque!(
+    /// A provider's delta token.
+    CursorToken);
+opaque!(
+    /// What makes a repeated command harmless at its target.
+    IdempotencyKey);
+opaque!(
+    /// Ties together everything that one root act led to.
+    CorrelationId);
+
+/// A stored event's id: UUIDv7 (RFC 9562 §5.7), so that ids are inserted in nearly ascending order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(transparent)]
+pub struct EventId(pub Uuid);
+
+impl fmt::Display for EventId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+macro_rules! number {
+    ($(#[$doc:meta])* $name:ident) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize, JsonSchema)]
+        #[serde(transparent)]
+        pub struct $name(pub u64);
+
+        impl $name {
+            /// The next one.
+            #[must_use]
+            pub fn next(self) -> Self {
+                Self(self.0 + 1)
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                self.0.fmt(f)
+            }
+        }
+    };
+}
+
+number!(
+    /// Place in the whole ledger: from 0, gapless, in commit order.
+    Position);
+number!(
+    /// Place within a stream: from 0.
+    Version);
+number!(
+    /// How often a booking changed: 1 when it was registered.
+    Revision);
+number!(
+    /// Which remote entry of a link this is: 1 for the first, one more each time a new identity is needed.
+    Generation);

@@ -1,0 +1,7 @@
+//! An event-sourced sync ledger: it keeps bookings and calendars aligned, and can prove what it did.
+
+pub mod domain;
+
+pub mod ports;
+
+pub mod adapters;

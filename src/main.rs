@@ -1,0 +1,3 @@
+//! The `syncledger` program.
+
+fn main() {}

@@ -1,0 +1,4 @@
+//! Floor 2: what the shell needs from the world, as traits with their failures. No vendor is named here.
+
+pub mod clock;
+pub mod transport;
