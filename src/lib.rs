@@ -2,6 +2,8 @@
 
 pub mod domain;
 
+pub mod record;
+
 pub mod ports;
 
 pub mod adapters;

@@ -117,7 +117,11 @@ impl LinkId {
     pub fn of(booking: &BookingId, calendar: &CalendarKey) -> Self {
         let tag = short_hash(&[calendar.connection.as_str(), calendar.calendar.as_str()], 8);
         let whole = format!("{booking}.{tag}");
-        if whole.len() <= ID_BYTES_MAX { Self(whole) } else { Self(format!("~{}.{tag}", short_hash(&[booking.as_str()], 32))) }
+        if whole.len() <= ID_BYTES_MAX {
+            Self(whole)
+        } else {
+            Self(format!("~{}.{tag}", short_hash(&[booking.as_str()], 32)))
+        }
     }
 }
 
@@ -254,3 +258,19 @@ number!(
 number!(
     /// Which remote entry of a link this is: 1 for the first, one more each time a new identity is needed.
     Generation);
+
+impl CalendarKey {
+    /// The id of this calendar's stream: `<connection>.<calendar>`, where a character that an identifier may not have is
+    /// written `~` and two hex digits per byte.
+    pub fn stream_id(&self) -> String {
+        let mut id = format!("{}.", self.connection);
+        for byte in self.calendar.as_str().bytes() {
+            if byte.is_ascii_alphanumeric() || b"._@-".contains(&byte) {
+                id.push(char::from(byte));
+            } else {
+                id.push_str(&format!("~{byte:02x}"));
+            }
+        }
+        id
+    }
+}

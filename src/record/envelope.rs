@@ -1,0 +1,180 @@
+//! A stored event: the envelope around the data, and the bytes that its leaf hash covers.
+//!
+//! Schema: `schemas/envelope.v1.json`.
+
+use chrono::{DateTime, SecondsFormat, Utc};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
+
+use super::stream::StreamName;
+use crate::domain::ids::{CorrelationId, EventId, Position, Version};
+
+/// By what way a fact reached the ledger.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Origin {
+    /// Our HTTP API.
+    Api,
+    /// A source's webhook.
+    Webhook,
+    /// A poll of a source.
+    Poll,
+    /// An observation at a calendar provider.
+    Provider,
+    /// An offline device.
+    Device,
+    /// The reconciler itself.
+    Reconciler,
+    /// An operator.
+    Admin,
+    /// An imported file.
+    Import,
+}
+
+impl Origin {
+    /// Every origin with its permanent name.
+    pub const ALL: [(Self, &'static str); 8] = [
+        (Self::Api, "api"),
+        (Self::Webhook, "webhook"),
+        (Self::Poll, "poll"),
+        (Self::Provider, "provider"),
+        (Self::Device, "device"),
+        (Self::Reconciler, "reconciler"),
+        (Self::Admin, "admin"),
+        (Self::Import, "import"),
+    ];
+
+    /// The permanent name.
+    pub fn as_str(self) -> &'static str {
+        Self::ALL.iter().find(|(o, _)| *o == self).map_or("admin", |(_, name)| name)
+    }
+
+    /// The origin of that name.
+    pub fn parse(name: &str) -> Option<Self> {
+        Self::ALL.iter().find(|(_, n)| *n == name).map(|(o, _)| *o)
+    }
+}
+
+/// Who acted. Never a person's name: an id under which the acting system knows them.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+pub struct Actor {
+    /// `token`, `source`, `calendar`, `reconciler`, `operator`, `importer`.
+    pub kind: String,
+    /// Which one.
+    pub id: String,
+}
+
+impl Actor {
+    /// An actor of that kind and id.
+    pub fn new(kind: impl Into<String>, id: impl Into<String>) -> Self {
+        Self { kind: kind.into(), id: id.into() }
+    }
+}
+
+/// An event on its way into the ledger. Times are kept to the microsecond.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewEvent {
+    /// Chosen by the caller: appending the same id again at the same place answers the first result again.
+    pub id: EventId,
+    /// The full type: `booking.rescheduled`.
+    pub kind: String,
+    /// The version of the data's schema, from 1.
+    pub schema: u16,
+    /// When we wrote it down.
+    pub recorded_at: DateTime<Utc>,
+    /// When it happened, as far as the origin tells.
+    pub effective_at: DateTime<Utc>,
+    /// Who acted.
+    pub actor: Actor,
+    /// By what way it came.
+    pub origin: Origin,
+    /// The root act this belongs to.
+    pub correlation: CorrelationId,
+    /// The event that led to this one.
+    pub causation: Option<EventId>,
+    /// The data: a JSON object, in which personal data stands only as ciphertext.
+    pub data: String,
+}
+
+/// An event as the ledger holds it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Recorded {
+    /// Its stream.
+    pub stream: StreamName,
+    /// Its place within the stream.
+    pub version: Version,
+    /// Its place in the ledger.
+    pub position: Position,
+    /// What was appended.
+    pub event: NewEvent,
+    /// RFC 6962 leaf hash of [`leaf_bytes`].
+    pub leaf: [u8; 32],
+}
+
+/// How times are written: RFC 3339 with six decimals, in UTC.
+pub fn write_time(at: DateTime<Utc>) -> String {
+    at.to_rfc3339_opts(SecondsFormat::Micros, true)
+}
+
+#[derive(Serialize)]
+struct Leaf<'a> {
+    id: EventId,
+    stream: &'a str,
+    version: u64,
+    position: u64,
+    r#type: &'a str,
+    schema: u16,
+    recorded_at: String,
+    effective_at: String,
+    actor: &'a Actor,
+    origin: Origin,
+    correlation: &'a str,
+    causation: Option<EventId>,
+    data: &'a str,
+}
+
+/// The bytes that stand for an event in the Merkle tree: a JSON object with these keys in this order, `data` as the very
+/// text that is stored.
+pub fn leaf_bytes(stream: &str, version: Version, position: Position, event: &NewEvent) -> Vec<u8> {
+    let leaf = Leaf {
+        id: event.id,
+        stream,
+        version: version.0,
+        position: position.0,
+        r#type: &event.kind,
+        schema: event.schema,
+        recorded_at: write_time(event.recorded_at),
+        effective_at: write_time(event.effective_at),
+        actor: &event.actor,
+        origin: event.origin,
+        correlation: event.correlation.as_str(),
+        causation: event.causation,
+        data: &event.data,
+    };
+    serde_json::to_vec(&leaf).expect("a leaf is made of strings and numbers, which always serialise")
+}
+
+/// RFC 6962 §2.1: SHA-256 over a zero byte and the leaf's bytes.
+pub fn leaf_hash(bytes: &[u8]) -> [u8; 32] {
+    let mut hash = Sha256::new();
+    hash.update([0]);
+    hash.update(bytes);
+    hash.finalize().into()
+}
+
+impl NewEvent {
+    /// Whether appending `self` where `stored` stands is the same append again: everything but `recorded_at` is equal.
+    ///
+    /// The caller's retry reads the clock anew, so that one field may differ without being another fact.
+    pub fn repeats(&self, stored: &NewEvent) -> bool {
+        self.id == stored.id
+            && self.kind == stored.kind
+            && self.schema == stored.schema
+            && self.actor == stored.actor
+            && self.origin == stored.origin
+            && self.correlation == stored.correlation
+            && self.causation == stored.causation
+            && self.data == stored.data
+    }
+}
