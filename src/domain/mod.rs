@@ -1,3 +1,16 @@
 //! Floor 0: facts and rules. No clock, no I/O, no async; everything here is a value or a function of values.
 
+pub mod entry;
+pub mod event;
+pub mod failure;
 pub mod ids;
+pub mod personal;
+pub mod slot;
+
+pub mod booking;
+pub mod calendar;
+pub mod connection;
+pub mod link;
+pub mod operations;
+pub mod profile;
+pub mod source;

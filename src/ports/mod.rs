@@ -2,6 +2,8 @@
 
 pub mod clock;
 pub mod event_store;
+pub mod provider;
+pub mod source;
 pub mod tokens;
 pub mod transport;
 pub mod vault;

@@ -1,4 +1,8 @@
 //! Floor 1: how facts are written down: streams, envelopes, sealing of personal data, versions, schemas.
 
+pub mod codec;
 pub mod envelope;
+pub mod schema;
+pub mod sealing;
 pub mod stream;
+pub mod upcast;

@@ -1,0 +1,174 @@
+//! The rules of a booking: from what is known and what is asked to what happens.
+
+use super::{
+    command::{Command, Snapshot},
+    event::{CancelReason, Cause, Event},
+    state::{Booking, Status},
+};
+
+/// Why a request is not carried out.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    /// There is no such booking.
+    #[error("there is no such booking")]
+    Unknown,
+    /// There is one already, and it is another.
+    #[error("this booking exists already, with other content: change it instead of creating it")]
+    Exists,
+    /// It was called off.
+    #[error("this booking is cancelled: restore it before changing it")]
+    Cancelled,
+    /// The same `Idempotency-Key` came with another request.
+    #[error("this Idempotency-Key was used for another request: use a new key")]
+    KeyReused,
+}
+
+/// What happens when `command` is asked of `state`. No events: everything is so already.
+///
+/// # Errors
+/// [`Refusal`]: the rule that says no.
+pub fn decide(state: Option<&Booking>, command: &Command, cause: &Cause) -> Result<Vec<Event>, Refusal> {
+    if let (Some(booking), Some(request)) = (state, &cause.request)
+        && let Some((known, _)) = booking.requests.iter().find(|(mark, _)| mark.key == request.key)
+    {
+        return if known.digest == request.digest { Ok(Vec::new()) } else { Err(Refusal::KeyReused) };
+    }
+    let cause = cause.clone();
+    let booking = match (state, command) {
+        (None, Command::Register(snapshot) | Command::Observe(snapshot)) => return Ok(register(snapshot, cause)),
+        (None, _) => return Err(Refusal::Unknown),
+        (Some(booking), _) => booking,
+    };
+    match command {
+        Command::Register(snapshot) => {
+            if differences(booking, snapshot, &cause).is_empty() {
+                Ok(Vec::new())
+            } else {
+                Err(Refusal::Exists)
+            }
+        }
+        Command::Observe(snapshot) => Ok(observe(booking, snapshot, cause)),
+        Command::Confirm if booking.status == Status::Confirmed => Ok(Vec::new()),
+        Command::Confirm => active(booking).map(|()| vec![Event::Confirmed { cause }]),
+        Command::Reschedule(slot) | Command::AcceptRemoteSlot { slot, .. } => {
+            active(booking)?;
+            let cause = remote_cause(command, cause);
+            Ok(if booking.slot == *slot {
+                Vec::new()
+            } else {
+                vec![Event::Rescheduled { slot: slot.clone(), previous: booking.slot.clone(), cause }]
+            })
+        }
+        Command::ChangeDetails(details) => {
+            active(booking)?;
+            Ok(if booking.details == *details {
+                Vec::new()
+            } else {
+                vec![Event::DetailsChanged { details: details.clone(), cause }]
+            })
+        }
+        Command::Reassign(resource) => {
+            active(booking)?;
+            Ok(if booking.resource == *resource {
+                Vec::new()
+            } else {
+                vec![Event::Reassigned { resource: resource.clone(), previous: booking.resource.clone(), cause }]
+            })
+        }
+        Command::Cancel(_) | Command::AcceptRemoteRemoval { .. } if !booking.active() => Ok(Vec::new()),
+        Command::Cancel(reason) => Ok(vec![Event::Cancelled { reason: *reason, cause }]),
+        Command::AcceptRemoteRemoval { .. } => {
+            let cause = remote_cause(command, cause);
+            Ok(vec![Event::Cancelled { reason: CancelReason::RemovedFromCalendar, cause }])
+        }
+        Command::Restore if booking.active() => Ok(Vec::new()),
+        Command::Restore => Ok(vec![Event::Restored { cause }]),
+        Command::MarkExternalRemoval { link } => {
+            let link = link.clone();
+            Ok(vec![Event::ExternalRemovalMarked { link, cause: remote_cause(command, cause) }])
+        }
+    }
+}
+
+fn active(booking: &Booking) -> Result<(), Refusal> {
+    if booking.active() { Ok(()) } else { Err(Refusal::Cancelled) }
+}
+
+fn remote_cause(command: &Command, cause: Cause) -> Cause {
+    match command {
+        Command::AcceptRemoteSlot { link, etag, .. } => {
+            Cause { link: Some(link.clone()), etag: Some(etag.clone()), ..cause }
+        }
+        Command::AcceptRemoteRemoval { link } | Command::MarkExternalRemoval { link } => {
+            Cause { link: Some(link.clone()), ..cause }
+        }
+        Command::Register(_)
+        | Command::Observe(_)
+        | Command::Confirm
+        | Command::Reschedule(_)
+        | Command::ChangeDetails(_)
+        | Command::Reassign(_)
+        | Command::Cancel(_)
+        | Command::Restore => cause,
+    }
+}
+
+fn register(snapshot: &Snapshot, cause: Cause) -> Vec<Event> {
+    let mut events = vec![Event::Registered {
+        source: snapshot.source.clone(),
+        source_ref: snapshot.source_ref.clone(),
+        resource: snapshot.resource.clone(),
+        slot: snapshot.slot.clone(),
+        details: snapshot.details.clone(),
+        cause: cause.clone(),
+    }];
+    if snapshot.confirmed {
+        events.push(Event::Confirmed { cause: cause.clone() });
+    }
+    if snapshot.cancelled {
+        events.push(Event::Cancelled { reason: CancelReason::AtSource, cause });
+    }
+    events
+}
+
+/// What a source shows may be older than what we know: a late or repeated delivery changes nothing.
+fn observe(booking: &Booking, snapshot: &Snapshot, cause: Cause) -> Vec<Event> {
+    if let (Some(known), Some(shown)) = (booking.source_revision, cause.source_revision)
+        && shown <= known
+    {
+        return Vec::new();
+    }
+    let events = differences(booking, snapshot, &cause);
+    if events.is_empty() && cause.source_revision > booking.source_revision {
+        // Changed there and changed back: the newer revision must be remembered, or a late delivery of the one between
+        // would be taken for news.
+        return vec![Event::DetailsChanged { details: booking.details.clone(), cause }];
+    }
+    events
+}
+
+fn differences(booking: &Booking, snapshot: &Snapshot, cause: &Cause) -> Vec<Event> {
+    let mut events = Vec::new();
+    let cause = || cause.clone();
+    if !booking.active() && !snapshot.cancelled {
+        events.push(Event::Restored { cause: cause() });
+    }
+    if booking.resource != snapshot.resource {
+        let (resource, previous) = (snapshot.resource.clone(), booking.resource.clone());
+        events.push(Event::Reassigned { resource, previous, cause: cause() });
+    }
+    if booking.slot != snapshot.slot {
+        let (slot, previous) = (snapshot.slot.clone(), booking.slot.clone());
+        events.push(Event::Rescheduled { slot, previous, cause: cause() });
+    }
+    if booking.details != snapshot.details {
+        events.push(Event::DetailsChanged { details: snapshot.details.clone(), cause: cause() });
+    }
+    if snapshot.confirmed && !booking.was_confirmed {
+        events.push(Event::Confirmed { cause: cause() });
+    }
+    if snapshot.cancelled && booking.active() {
+        events.push(Event::Cancelled { reason: CancelReason::AtSource, cause: cause() });
+    }
+    events
+}

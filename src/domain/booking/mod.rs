@@ -1,0 +1,13 @@
+//! A booking: our side. A thing with a resource, a slot, a state and a revision.
+
+mod command;
+mod decide;
+mod event;
+mod state;
+#[cfg(test)]
+mod tests;
+
+pub use command::{Command, Snapshot};
+pub use decide::{Refusal, decide};
+pub use event::{CancelReason, Cause, Customer, Details, Event, RequestMark};
+pub use state::{Booking, Status, evolve};

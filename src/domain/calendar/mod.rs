@@ -1,0 +1,7 @@
+//! A remote calendar: its push channels, its delta cursor, what was pulled from it.
+
+mod event;
+mod state;
+
+pub use event::{Event, PullMode, PullTally, Window};
+pub use state::{Calendar, Channel, Cursor, evolve};

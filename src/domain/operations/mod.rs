@@ -1,0 +1,97 @@
+//! Acts of operators, and of the ledger on itself.
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::ids::{CalendarKey, LinkId, Position};
+
+/// A fact about operations. Type: `operations.<variant in snake case>`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum Event {
+    /// So many entries vanished at once that somebody must say whether it was meant.
+    ApprovalRequested {
+        /// Names the approval.
+        approval: String,
+        /// The calendar that they vanished from.
+        calendar: CalendarKey,
+        /// How many.
+        removals: u32,
+        /// Of how many.
+        live: u32,
+        /// The first links concerned; the rest is in the calendar's stream.
+        links: Vec<LinkId>,
+    },
+    /// It was meant: the removals count.
+    ApprovalGranted {
+        /// Names the approval.
+        approval: String,
+        /// Who.
+        by: String,
+    },
+    /// It was not meant: the entries are put back.
+    ApprovalDenied {
+        /// Names the approval.
+        approval: String,
+        /// Who.
+        by: String,
+    },
+    /// A projection's table was filled anew and took the place of the one before.
+    ProjectionRebuilt {
+        /// Which.
+        projection: String,
+        /// The definition's version.
+        version: u32,
+        /// Up to which position.
+        position: Position,
+        /// How many rows differed from the table before.
+        differing: u64,
+    },
+}
+
+impl Event {
+    /// The last part of the event's type.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::ApprovalRequested { .. } => "approval_requested",
+            Self::ApprovalGranted { .. } => "approval_granted",
+            Self::ApprovalDenied { .. } => "approval_denied",
+            Self::ProjectionRebuilt { .. } => "projection_rebuilt",
+        }
+    }
+}
+
+/// Where an approval stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Approval {
+    /// Nobody has answered.
+    Open,
+    /// Yes.
+    Granted,
+    /// No.
+    Denied,
+}
+
+/// Approvals by name.
+pub type Approvals = BTreeMap<String, Approval>;
+
+/// The approvals after one more event. The first answer stands.
+pub fn evolve(mut approvals: Approvals, event: &Event) -> Approvals {
+    match event {
+        Event::ApprovalRequested { approval, .. } => {
+            approvals.entry(approval.clone()).or_insert(Approval::Open);
+        }
+        Event::ApprovalGranted { approval, .. } => answer(&mut approvals, approval, Approval::Granted),
+        Event::ApprovalDenied { approval, .. } => answer(&mut approvals, approval, Approval::Denied),
+        Event::ProjectionRebuilt { .. } => {}
+    }
+    approvals
+}
+
+fn answer(approvals: &mut Approvals, approval: &str, answer: Approval) {
+    if let Some(open @ Approval::Open) = approvals.get_mut(approval) {
+        *open = answer;
+    }
+}

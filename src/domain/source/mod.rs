@@ -1,0 +1,120 @@
+//! A booking source: what it delivered, and how far polling it has come.
+//!
+//! Every delivery has a stream of its own, created once: a replayed delivery finds it there and changes nothing.
+
+use chrono::{DateTime, Utc};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::{
+    failure::CallFailure,
+    ids::{BookingId, SourceName},
+    personal::Personal,
+};
+
+/// A fact about a source. Type: `source.<variant in snake case>`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum Event {
+    /// It told us about a booking, by webhook or because we asked. First event of the delivery's stream.
+    DeliveryReceived {
+        /// The source.
+        source: SourceName,
+        /// Its own id of the delivery; for a poll, the booking's id and revision.
+        delivery: String,
+        /// What it said, as it said it: the booking's JSON, sealed.
+        body: Personal,
+    },
+    /// The delivery led to these bookings' being as they are.
+    DeliveryApplied {
+        /// The source.
+        source: SourceName,
+        /// Its own id of the delivery.
+        delivery: String,
+        /// The booking.
+        booking: BookingId,
+        /// Whether that changed anything.
+        changed: bool,
+    },
+    /// The delivery cannot be carried out. It stays here, and can be reprocessed.
+    DeliveryRefused {
+        /// The source.
+        source: SourceName,
+        /// Its own id of the delivery.
+        delivery: String,
+        /// Why, in words, without personal data.
+        reason: String,
+    },
+    /// An operator asked for another try.
+    DeliveryReprocessed {
+        /// The source.
+        source: SourceName,
+        /// Its own id of the delivery.
+        delivery: String,
+        /// Who.
+        by: String,
+    },
+    /// A poll was read to its end, and everything in it is recorded.
+    PollCompleted {
+        /// The source.
+        source: SourceName,
+        /// The next poll asks for what changed since then.
+        cursor: String,
+        /// How many bookings it listed that were news.
+        news: u32,
+    },
+    /// A poll was not completed.
+    PollFailed {
+        /// The source.
+        source: SourceName,
+        /// What went wrong.
+        failure: CallFailure,
+        /// When it is tried again.
+        retry_at: DateTime<Utc>,
+    },
+}
+
+impl Event {
+    /// The last part of the event's type.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::DeliveryReceived { .. } => "delivery_received",
+            Self::DeliveryApplied { .. } => "delivery_applied",
+            Self::DeliveryRefused { .. } => "delivery_refused",
+            Self::DeliveryReprocessed { .. } => "delivery_reprocessed",
+            Self::PollCompleted { .. } => "poll_completed",
+            Self::PollFailed { .. } => "poll_failed",
+        }
+    }
+}
+
+/// How far polling has come.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Polling {
+    /// The next poll asks for what changed since then.
+    pub cursor: Option<String>,
+    /// When the last poll was completed.
+    pub completed_at: Option<DateTime<Utc>>,
+    /// Polls that failed since then.
+    pub failures: u32,
+    /// No poll before this.
+    pub retry_at: Option<DateTime<Utc>>,
+}
+
+/// Polling after one more event recorded at `at`. Total: every event applies to every state.
+pub fn evolve(mut polling: Polling, event: &Event, at: DateTime<Utc>) -> Polling {
+    match event {
+        Event::PollCompleted { cursor, .. } => {
+            polling = Polling { cursor: Some(cursor.clone()), completed_at: Some(at), failures: 0, retry_at: None };
+        }
+        Event::PollFailed { retry_at, .. } => {
+            polling.failures += 1;
+            polling.retry_at = Some(*retry_at);
+        }
+        Event::DeliveryReceived { .. }
+        | Event::DeliveryApplied { .. }
+        | Event::DeliveryRefused { .. }
+        | Event::DeliveryReprocessed { .. } => {}
+    }
+    polling
+}

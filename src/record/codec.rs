@@ -1,0 +1,67 @@
+//! Facts as JSON and back. The type stands in the envelope, the rest in the data.
+
+use serde::{Serialize, de::DeserializeOwned};
+use serde_json::{Map, Value};
+
+use super::upcast;
+use crate::domain::event::Event;
+
+/// Data that is not what its type says.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("a {kind} (version {schema}) cannot be read: {reason}")]
+pub struct Unreadable {
+    /// The type.
+    pub kind: String,
+    /// The version.
+    pub schema: u16,
+    /// What hinders.
+    pub reason: String,
+}
+
+/// An event's data, personal texts plain.
+pub fn to_data(event: &Event) -> Value {
+    match event {
+        Event::Booking(event) => untyped(event),
+        Event::Connection(event) => untyped(event),
+        Event::Calendar(event) => untyped(event),
+        Event::Link(event) => untyped(event),
+        Event::Source(event) => untyped(event),
+        Event::Profile(event) => untyped(event),
+        Event::Operations(event) => untyped(event),
+    }
+}
+
+fn untyped(event: &impl Serialize) -> Value {
+    let mut data = serde_json::to_value(event).expect("events are structs of strings, numbers and times");
+    if let Value::Object(object) = &mut data {
+        object.remove("type");
+    }
+    data
+}
+
+/// The event of that type, from data whose personal texts are plain or forgotten.
+///
+/// # Errors
+/// [`Unreadable`] where the type or its version is unknown, or a field is missing.
+pub fn from_data(kind: &str, schema: u16, data: Value) -> Result<Event, Unreadable> {
+    let fail = |reason: &str| Unreadable { kind: kind.to_owned(), schema, reason: reason.to_owned() };
+    let Value::Object(data) = data else { return Err(fail("its data is not a JSON object")) };
+    let data = upcast::lift(kind, schema, data).ok_or_else(|| fail("this program is older than the event"))?;
+    let (category, name) = kind.split_once('.').ok_or_else(|| fail("its type has no category"))?;
+    let event = match category {
+        "booking" => typed(name, data).map(Event::Booking),
+        "connection" => typed(name, data).map(Event::Connection),
+        "calendar" => typed(name, data).map(Event::Calendar),
+        "link" => typed(name, data).map(Event::Link),
+        "source" => typed(name, data).map(Event::Source),
+        "profile" => typed(name, data).map(Event::Profile),
+        "operations" => typed(name, data).map(Event::Operations),
+        _ => return Err(fail("there is no such category")),
+    };
+    event.map_err(|e| fail(&e.to_string()))
+}
+
+fn typed<T: DeserializeOwned>(name: &str, mut data: Map<String, Value>) -> Result<T, serde_json::Error> {
+    data.insert("type".into(), Value::String(name.to_owned()));
+    serde_json::from_value(Value::Object(data))
+}
