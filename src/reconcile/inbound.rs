@@ -17,6 +17,7 @@ impl Decider<'_> {
     pub(super) fn inbound(&mut self) -> Option<Step> {
         let inbound = self.link().inbound.clone()?;
         if self.arrived(&inbound) {
+            self.push(Event::RemoteChangeApplied { booking_revision: self.i.booking.revision });
             return None;
         }
         if self.refused_by_source(&inbound) || self.overtaken(&inbound) {
@@ -49,10 +50,7 @@ impl Decider<'_> {
             (RemoteChange::Removed { .. }, Some(RemovalPolicy::Mark)) => {
                 booking.removal_marked.as_ref() == Some(&self.i.of.link) || !booking.active()
             }
-            (RemoteChange::Removed { .. }, _) => {
-                !booking.active()
-                    || booking.revision > inbound.booking_revision && self.link().commands_restored(inbound)
-            }
+            (RemoteChange::Removed { .. }, _) => !booking.active(),
         }
     }
 
