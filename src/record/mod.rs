@@ -1,4 +1,6 @@
 //! Floor 1: how facts are written down: streams, envelopes, sealing of personal data, versions, schemas.
 
 pub mod envelope;
+pub mod event_ids;
 pub mod stream;
+pub mod wrap;
