@@ -10,5 +10,5 @@ mod observed;
 mod outbound;
 pub mod retry;
 
-pub use decide::{Decision, Inputs, Step, Verdict, candidate_slot, decide};
+pub use decide::{Decision, Inputs, Step, candidate_slot, decide};
 pub use desired::{Desired, desired};

@@ -85,6 +85,8 @@ pub struct Held {
     pub booking_revision: Revision,
     /// When it is looked at again.
     pub until: Option<DateTime<Utc>>,
+    /// A person's word: take it over, or put the entry back.
+    pub answer: Option<bool>,
 }
 
 /// A link.
@@ -300,7 +302,13 @@ pub fn evolve(state: Option<Link>, event: &Event, at: DateTime<Utc>) -> Option<L
                 reason: reason.clone(),
                 booking_revision: *booking_revision,
                 until: *until,
+                answer: None,
             });
+        }
+        Event::RemoteChangeAnswered { accept, .. } => {
+            if let Some(held) = &mut link.held {
+                held.answer = Some(*accept);
+            }
         }
         Event::RemoteChangeReleased { .. } => link.held = None,
         Event::RemoteChangeRejected { change, .. } => {

@@ -1,0 +1,22 @@
+//! Floor 3: the imperative shell: load, ask the core, store, call. One verb per file.
+
+pub mod approve;
+pub mod authorise;
+pub mod calendars;
+pub mod error;
+pub mod execute;
+pub mod gate;
+pub mod intake;
+pub mod journal;
+pub mod listen;
+mod log;
+pub mod poll;
+pub mod publish_profiles;
+pub mod pull;
+pub mod react;
+pub mod reconcile;
+pub mod routing;
+pub mod watch;
+pub mod worklist;
+
+pub use error::Error;
