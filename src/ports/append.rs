@@ -17,6 +17,9 @@ pub const APPEND_BYTES_MAX: usize = 16 * 1024 * 1024;
 /// The longest text of an envelope (type, actor, correlation), in bytes.
 pub const TEXT_BYTES_MAX: usize = 1_024;
 
+/// How deep the data of an event may be nested: common JSON parsers stop at 128 levels, and what is stored must be readable.
+pub const DATA_LEVELS_MAX: usize = 64;
+
 /// Checks an append on its own and cuts its times to the microsecond, as they are kept.
 ///
 /// # Errors
@@ -71,7 +74,27 @@ fn check_event(event: &NewEvent) -> Result<(), Failure> {
     if !event.data.starts_with('{') || serde_json::from_str::<serde::de::IgnoredAny>(&event.data).is_err() {
         return invalid("its data is not a JSON object".to_owned());
     }
+    if levels(&event.data) > DATA_LEVELS_MAX {
+        return invalid(format!("its data is nested deeper than {DATA_LEVELS_MAX} levels"));
+    }
     Ok(())
+}
+
+/// How deep a valid JSON text is nested.
+fn levels(json: &str) -> usize {
+    let (mut level, mut deepest, mut quoted, mut escaped) = (0_usize, 0, false, false);
+    for byte in json.bytes() {
+        match byte {
+            _ if escaped => escaped = false,
+            b'\\' => escaped = true,
+            b'"' => quoted = !quoted,
+            b'{' | b'[' if !quoted => level += 1,
+            b'}' | b']' if !quoted => level = level.saturating_sub(1),
+            _ => {}
+        }
+        deepest = deepest.max(level);
+    }
+    deepest
 }
 
 /// The same instant, cut to the microsecond. A leap second becomes the second after it, which every backend can hold.

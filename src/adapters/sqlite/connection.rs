@@ -7,8 +7,12 @@ use sqlx::{
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
 };
 
-/// How long a statement waits for another process's lock. The writer tries again after it, up to its own limit.
-const BUSY_MAX: Duration = Duration::from_millis(100);
+/// How long the writer waits for another process's lock before it tries again, up to its own limit: SQLite looks more
+/// and more rarely the longer it waits, so that a busy neighbour could starve it.
+const PATIENT_SQL: &str = "PRAGMA busy_timeout = 100";
+
+/// How long anything else waits for a lock.
+const BUSY_MAX: Duration = Duration::from_secs(10);
 
 /// Connections for readers.
 const READERS_MAX: u32 = 4;
@@ -47,6 +51,11 @@ pub(super) async fn writer(path: &Path) -> Result<SqliteConnection, sqlx::Error>
     Ok(connection)
 }
 
+/// Sets the writer's patience, once the ledger is open.
+pub(super) async fn begin_to_write(connection: &mut SqliteConnection) -> Result<(), sqlx::Error> {
+    sqlx::query(PATIENT_SQL).execute(connection).await.map(drop)
+}
+
 /// The readers' connections. They cannot write.
 pub(super) fn readers(path: &Path) -> SqlitePool {
     SqlitePoolOptions::new()
@@ -56,5 +65,5 @@ pub(super) fn readers(path: &Path) -> SqlitePool {
         .test_before_acquire(false)
         .idle_timeout(None)
         .max_lifetime(None)
-        .connect_lazy_with(options(path).busy_timeout(Duration::from_secs(5)).pragma("query_only", "ON"))
+        .connect_lazy_with(options(path).pragma("query_only", "ON"))
 }

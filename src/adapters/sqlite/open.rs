@@ -112,6 +112,7 @@ impl SqliteLedger {
         let mut connection = opened?;
         let sqlite = |error: sqlx::Error| OpenFailure::Sqlite { path: path.clone(), reason: told(&error) };
         let end = watch::Sender::new(end(&mut connection).await.map_err(sqlite)?);
+        connection::begin_to_write(&mut connection).await.map_err(sqlite)?;
         let readers = connection::readers(&path);
         let writer = Writer::start(path.clone(), connection, end.clone(), Arc::clone(&clock)).map_err(io)?;
         tracing::info!(
@@ -169,12 +170,16 @@ async fn check(
     workspace: &str,
     clock: &dyn Clock,
 ) -> Result<(), OpenFailure> {
+    const WHOSE: &str = "SELECT format, workspace FROM ledger";
     const ADD: &str =
         "INSERT INTO ledger (one, format, workspace, created_at) VALUES (1, ?, ?, ?) ON CONFLICT DO NOTHING";
     let sqlite = |error: sqlx::Error| OpenFailure::Sqlite { path: path.to_owned(), reason: told(&error) };
     let now = clock.now().timestamp_micros();
-    sqlx::query(ADD).bind(FORMAT).bind(workspace).bind(now).execute(&mut *connection).await.map_err(sqlite)?;
-    let row = sqlx::query("SELECT format, workspace FROM ledger").fetch_one(connection).await.map_err(sqlite)?;
+    // Looked at first: writing would wait for whoever is writing into a ledger that is in use.
+    if sqlx::query(WHOSE).fetch_optional(&mut *connection).await.map_err(sqlite)?.is_none() {
+        sqlx::query(ADD).bind(FORMAT).bind(workspace).bind(now).execute(&mut *connection).await.map_err(sqlite)?;
+    }
+    let row = sqlx::query(WHOSE).fetch_one(connection).await.map_err(sqlite)?;
     let (format, found): (i64, String) = (row.try_get(0).map_err(sqlite)?, row.try_get(1).map_err(sqlite)?);
     if format > FORMAT {
         return Err(OpenFailure::TooNew { path: path.to_owned(), found: format });

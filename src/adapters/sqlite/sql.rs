@@ -72,9 +72,9 @@ pub(super) const END: &str = "SELECT coalesce(max(position) + 1, 0) FROM events"
 pub(super) const LASTS: &str = "SELECT wanted.value, (SELECT max(version) FROM events WHERE stream = wanted.value) \
      FROM json_each(?) AS wanted";
 
-/// Events whose ids are in a JSON list of hex texts. The cross join keeps SQLite from scanning events for each id.
+/// Events whose ids are in a JSON list of hex texts.
 pub(super) const BY_IDS: &str =
-    concat!("SELECT ", columns!(), " FROM json_each(?) AS wanted CROSS JOIN events ON events.id = unhex(wanted.value)");
+    concat!("SELECT ", columns!(), " FROM events WHERE id IN (SELECT unhex(value) FROM json_each(?))");
 
 pub(super) const READ_STREAM: &str =
     concat!("SELECT ", columns!(), " FROM events WHERE stream = ? AND version >= ? ORDER BY version LIMIT ?");

@@ -218,6 +218,9 @@ impl Thread {
                 }
             }
             Err(trouble) => {
+                if trouble != Trouble::Busy {
+                    self.stop(trouble.told());
+                }
                 for append in group {
                     let failure = match &trouble {
                         Trouble::Damaged(told) => corrupt("the file", told),
@@ -228,7 +231,7 @@ impl Thread {
                     append.reply.send(Err(failure)).ok();
                 }
                 if trouble != Trouble::Busy {
-                    self.recover(trouble.told()).await;
+                    self.recover().await;
                 }
             }
         }
@@ -329,7 +332,8 @@ impl Thread {
             }
         };
         if let Err(trouble @ (Trouble::Broken(_) | Trouble::Damaged(_))) = &outcome {
-            self.recover(trouble.told()).await;
+            self.stop(trouble.told());
+            self.recover().await;
         }
         outcome.map_err(|trouble| trouble.told().to_owned())
     }
@@ -345,15 +349,17 @@ impl Thread {
         Ok(false)
     }
 
-    /// Closes and reopens until the ledger can be trusted again. Meanwhile nothing is acknowledged.
-    async fn recover(&mut self, why: &str) {
+    /// Whoever is told of a failure can see it in the state as well, so this comes first.
+    fn stop(&mut self, why: &str) {
         tracing::error!(ledger.failure = why, "The ledger stopped acknowledging: {why}");
-        {
-            let mut state = self.kept.get();
-            state.failures += 1;
-            state.failing = Some(why.to_owned());
-        }
+        let mut state = self.kept.get();
+        state.failures += 1;
+        state.failing = Some(why.to_owned());
         self.known = None;
+    }
+
+    /// Closes and reopens until the ledger can be trusted again. Meanwhile nothing is acknowledged.
+    async fn recover(&mut self) {
         let mut pause = REOPEN_PAUSE.0;
         loop {
             if let Some(connection) = self.connection.take() {
@@ -390,6 +396,7 @@ impl Thread {
             return Err("the write-ahead log cannot be moved into the file yet".to_owned());
         }
         let end = end(&mut connection).await.map_err(|e| told(&e))?;
+        connection::begin_to_write(&mut connection).await.map_err(|e| told(&e))?;
         if end < self.acknowledged {
             return Err(format!("{} events were acknowledged, but the file has only {end}", self.acknowledged));
         }
