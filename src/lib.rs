@@ -2,6 +2,7 @@
 
 pub mod domain;
 
+pub mod projections;
 pub mod record;
 
 pub mod ports;

@@ -6,3 +6,6 @@ pub mod schema;
 pub mod sealing;
 pub mod stream;
 pub mod upcast;
+pub mod event_ids;
+pub mod stream;
+pub mod wrap;

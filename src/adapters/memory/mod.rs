@@ -1,0 +1,13 @@
+//! Everything in memory: the reference the other backends are held against, and the simulation's world.
+//!
+//! Deterministic, and free of any runtime except where a caller waits for events.
+
+pub mod clock;
+pub mod event_store;
+pub mod tokens;
+pub mod vault;
+
+pub use clock::VirtualClock;
+pub use event_store::MemoryLedger;
+pub use tokens::MemoryTokens;
+pub use vault::MemoryVault;

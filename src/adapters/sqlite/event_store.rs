@@ -1,0 +1,156 @@
+//! The ledger's port on SQLite: appends go to the writer, reads to connections of their own.
+
+use std::{sync::Arc, time::Duration};
+
+use async_trait::async_trait;
+use sqlx::{SqlitePool, sqlite::SqliteRow};
+use tokio::sync::{oneshot, watch};
+
+use super::{
+    failure::Trouble,
+    group::Append,
+    rows::{corrupt, decode},
+    sql,
+    state::WriterState,
+    writer::Writer,
+};
+use crate::{
+    domain::ids::{EventId, Position, Version},
+    ports::{
+        append::checked,
+        clock::Clock,
+        event_store::{Appended, EventStore, Expected, Failure},
+    },
+    record::{
+        envelope::{NewEvent, Recorded},
+        stream::StreamName,
+    },
+};
+
+/// How long [`EventStore::wait`] waits when nothing comes.
+const WAIT_MAX: Duration = Duration::from_secs(5);
+
+/// Pauses between looks at what other processes wrote: from the first, doubled up to the last.
+const LOOK_PAUSE: (Duration, Duration) = (Duration::from_millis(50), Duration::from_millis(250));
+
+/// A ledger in an SQLite file. Cloned handles share one writer; the file closes with the last, or with [`Self::close`].
+#[derive(Clone)]
+pub struct SqliteLedger {
+    pub(super) workspace: Arc<str>,
+    pub(super) readers: SqlitePool,
+    pub(super) writer: Writer,
+    /// The end as far as this process knows it.
+    pub(super) end: watch::Sender<u64>,
+    pub(super) clock: Arc<dyn Clock>,
+}
+
+impl SqliteLedger {
+    /// How the writer is doing.
+    pub fn writer_state(&self) -> WriterState {
+        self.writer.state()
+    }
+
+    /// Whose ledger it is.
+    pub fn workspace(&self) -> &str {
+        &self.workspace
+    }
+
+    /// Makes durable what is queued, then closes the file. Every later call answers `Unavailable`.
+    pub async fn close(&self) {
+        self.writer.close().await;
+        self.readers.close().await;
+    }
+
+    async fn stored_end(&self) -> Result<u64, Failure> {
+        let end: i64 = sqlx::query_scalar(sql::END).fetch_one(&self.readers).await.map_err(|e| failure(&e))?;
+        let end = u64::try_from(end).map_err(|_| corrupt("the end", "positions are negative"))?;
+        self.end.send_if_modified(|seen| std::mem::replace(seen, end.max(*seen)) < end);
+        Ok(end)
+    }
+}
+
+#[async_trait]
+impl EventStore for SqliteLedger {
+    async fn append(
+        &self,
+        stream: &StreamName,
+        expected: Expected,
+        events: Vec<NewEvent>,
+    ) -> Result<Appended, Failure> {
+        let events = checked(stream, events)?;
+        let (reply, answer) = oneshot::channel();
+        let append = Append { stream: stream.clone(), name: stream.to_string(), expected, events, reply };
+        self.writer.append(append).await?;
+        answer.await.map_err(|_| Failure::Unavailable("the writer ended".to_owned()))?
+    }
+
+    async fn read_stream(&self, stream: &StreamName, from: Version, limit: usize) -> Result<Vec<Recorded>, Failure> {
+        let Ok(first) = i64::try_from(from.0) else { return Ok(Vec::new()) };
+        let query = sqlx::query(sql::READ_STREAM).bind(stream.to_string()).bind(first).bind(rows_of(limit));
+        let rows = query.fetch_all(&self.readers).await.map_err(|e| failure(&e))?;
+        let events = decode_all(&rows)?;
+        match events.iter().zip(from.0..).find(|(event, at)| event.version.0 != *at) {
+            Some((_, at)) => Err(corrupt(&format!("version {at} of {stream}"), "it is missing")),
+            None => Ok(events),
+        }
+    }
+
+    async fn last(&self, stream: &StreamName) -> Result<Option<Recorded>, Failure> {
+        let query = sqlx::query(sql::LAST).bind(stream.to_string());
+        let row = query.fetch_optional(&self.readers).await.map_err(|e| failure(&e))?;
+        row.map(|row| decode(&row)).transpose()
+    }
+
+    async fn read_all(&self, from: Position, limit: usize) -> Result<Vec<Recorded>, Failure> {
+        let Ok(first) = i64::try_from(from.0) else { return Ok(Vec::new()) };
+        let query = sqlx::query(sql::READ_ALL).bind(first).bind(rows_of(limit));
+        let rows = query.fetch_all(&self.readers).await.map_err(|e| failure(&e))?;
+        let events = decode_all(&rows)?;
+        match events.iter().zip(from.0..).find(|(event, at)| event.position.0 != *at) {
+            Some((_, at)) => Err(corrupt(&format!("position {at}"), "it is missing")),
+            None => Ok(events),
+        }
+    }
+
+    async fn find(&self, id: EventId) -> Result<Option<Recorded>, Failure> {
+        let query = sqlx::query(sql::BY_ID).bind(id.0.as_bytes().to_vec());
+        let row = query.fetch_optional(&self.readers).await.map_err(|e| failure(&e))?;
+        row.map(|row| decode(&row)).transpose()
+    }
+
+    async fn end(&self) -> Result<Position, Failure> {
+        self.stored_end().await.map(Position)
+    }
+
+    async fn wait(&self, from: Position) {
+        let mut end = self.end.subscribe();
+        let news = async {
+            let mut pause = LOOK_PAUSE.0;
+            // What this process writes wakes us at once; what another writes is seen at the next look.
+            while tokio::time::timeout(pause, end.wait_for(|end| *end > from.0)).await.is_err() {
+                if !self.stored_end().await.is_ok_and(|end| end <= from.0) {
+                    return;
+                }
+                pause = (pause * 2).min(LOOK_PAUSE.1);
+            }
+        };
+        // Running out of time is no news to the caller: it reads again either way.
+        let _ = tokio::time::timeout(WAIT_MAX, news).await;
+    }
+}
+
+fn rows_of(limit: usize) -> i64 {
+    i64::try_from(limit).unwrap_or(i64::MAX)
+}
+
+fn decode_all(rows: &[SqliteRow]) -> Result<Vec<Recorded>, Failure> {
+    rows.iter().map(decode).collect()
+}
+
+/// A reader's error. Nothing was written by it, so it is either damage or a matter of trying again.
+pub(super) fn failure(error: &sqlx::Error) -> Failure {
+    match Trouble::of(error) {
+        Trouble::Damaged(told) => corrupt("the file", &told),
+        other => Failure::Unavailable(other.told().to_owned()),
+    }
+}

@@ -1,0 +1,55 @@
+//! What an error of SQLite means for the ledger.
+
+use std::error::Error as _;
+
+/// What the writer does next.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Trouble {
+    /// Another process holds the write lock. Nothing is written; try again.
+    Busy,
+    /// A constraint or trigger refused a row: the place the writer predicted is not free. Nothing is written.
+    Refused(String),
+    /// The file is damaged, or is no database.
+    Damaged(String),
+    /// Anything else: a failed write, a full disk, a lost connection. Whether the commit reached the disk is unknown.
+    Broken(String),
+}
+
+impl Trouble {
+    pub(super) fn of(error: &sqlx::Error) -> Self {
+        let told = told(error);
+        match code(error).map(|code| code & 0xff) {
+            Some(5 | 6) => Self::Busy,
+            Some(19) => Self::Refused(told),
+            Some(11 | 26) => Self::Damaged(told),
+            Some(_) | None => Self::Broken(told),
+        }
+    }
+
+    pub(super) fn told(&self) -> &str {
+        match self {
+            Self::Busy => "another process holds the ledger's write lock",
+            Self::Refused(told) | Self::Damaged(told) | Self::Broken(told) => told,
+        }
+    }
+}
+
+/// SQLite's extended result code.
+fn code(error: &sqlx::Error) -> Option<u32> {
+    error.as_database_error()?.code()?.parse().ok()
+}
+
+/// The error with its causes, once each.
+pub(super) fn told(error: &sqlx::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(inner) = cause {
+        let line = inner.to_string();
+        if !text.contains(&line) {
+            text.push_str(": ");
+            text.push_str(&line);
+        }
+        cause = inner.source();
+    }
+    text
+}

@@ -1,0 +1,23 @@
+//! The ledger in one SQLite file, through sqlx. Tables: `migrations/sqlite/0001_ledger.sql`.
+//!
+//! One thread writes (`writer.rs`): it takes what callers have queued, gives every event its place, and makes the whole
+//! group durable with one commit. Readers have connections of their own and never wait for it. Several processes may use
+//! one file.
+
+mod connection;
+mod event_store;
+mod failure;
+mod group;
+mod open;
+mod rows;
+mod sql;
+mod state;
+mod tokens;
+mod vault;
+mod writer;
+
+pub use event_store::SqliteLedger;
+pub use open::{OpenFailure, Options, path_of_url};
+pub use state::WriterState;
+pub use tokens::SqliteTokens;
+pub use vault::SqliteVault;

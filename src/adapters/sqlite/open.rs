@@ -1,0 +1,191 @@
+//! Opening a ledger's file: created where there is none, migrated, and refused where it is not ours.
+
+use std::{
+    fs::{self, File, OpenOptions},
+    io,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use sqlx::{Connection as _, Row as _, SqliteConnection, migrate::Migrator};
+use tokio::sync::watch;
+
+use super::{
+    connection,
+    event_store::SqliteLedger,
+    failure::told,
+    writer::{Writer, end},
+};
+use crate::ports::clock::Clock;
+
+static MIGRATIONS: Migrator = sqlx::migrate!("migrations/sqlite");
+
+/// The shape of stored events that this program reads and writes.
+const FORMAT: i64 = 1;
+
+/// Which file, and whose.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Options {
+    /// The file. Its folder is created with it.
+    pub path: PathBuf,
+    /// The workspace the ledger belongs to, for ever.
+    pub workspace: String,
+}
+
+/// Why a ledger does not open.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenFailure {
+    /// The address is not `sqlite://` and a path.
+    #[error(
+        "{0:?} is no address of a ledger: write sqlite:// and a path, as in sqlite://data/ledger.db, and no settings"
+    )]
+    Address(String),
+    /// It is another workspace's.
+    #[error("{path} is the ledger of workspace {found:?}, not of {asked:?}", path = .path.display())]
+    OtherWorkspace {
+        /// The file.
+        path: PathBuf,
+        /// Whose it is.
+        found: String,
+        /// Whose was asked for.
+        asked: String,
+    },
+    /// A later program wrote it.
+    #[error("{path} has format {found}; this program knows formats up to {FORMAT}: update the program", path = .path.display())]
+    TooNew {
+        /// The file.
+        path: PathBuf,
+        /// Its format.
+        found: i64,
+    },
+    /// The file system said no.
+    #[error("{path} cannot be used", path = .path.display())]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// What the file system said.
+        source: io::Error,
+    },
+    /// SQLite said no.
+    #[error("{path} cannot be opened as a ledger: {reason}", path = .path.display())]
+    Sqlite {
+        /// The file.
+        path: PathBuf,
+        /// What SQLite said.
+        reason: String,
+    },
+}
+
+/// The path in `sqlite://<path>`.
+///
+/// # Errors
+/// [`OpenFailure::Address`] for anything else, settings after `?` and memory included: a ledger is durable or it is none.
+pub fn path_of_url(url: &str) -> Result<PathBuf, OpenFailure> {
+    let refuse = || OpenFailure::Address(url.to_owned());
+    let path = url.strip_prefix("sqlite://").ok_or_else(refuse)?;
+    if path.is_empty() || path.contains(['?', '#', '\0']) || path.starts_with(":memory:") || path.ends_with('/') {
+        return Err(refuse());
+    }
+    Ok(PathBuf::from(path))
+}
+
+impl SqliteLedger {
+    /// Opens the ledger, creating it where there is none. Needs a tokio runtime.
+    ///
+    /// # Errors
+    /// See [`OpenFailure`].
+    pub async fn open(options: Options, clock: Arc<dyn Clock>) -> Result<Self, OpenFailure> {
+        let Options { path, workspace } = options;
+        let io = |source| OpenFailure::Io { path: path.clone(), source };
+        // Two programs that start at once on a new file would both create the tables. The lock is on the folder because a
+        // lock on the file itself would be mixed up with SQLite's.
+        let lock = {
+            let path = path.clone();
+            tokio::task::spawn_blocking(move || prepare(&path))
+                .await
+                .map_err(io::Error::other)
+                .and_then(|r| r)
+                .map_err(io)?
+        };
+        let opened = migrated(&path, &workspace, clock.as_ref()).await;
+        drop(lock);
+        let mut connection = opened?;
+        let sqlite = |error: sqlx::Error| OpenFailure::Sqlite { path: path.clone(), reason: told(&error) };
+        let end = watch::Sender::new(end(&mut connection).await.map_err(sqlite)?);
+        connection::begin_to_write(&mut connection).await.map_err(sqlite)?;
+        let readers = connection::readers(&path);
+        let writer = Writer::start(path.clone(), connection, end.clone(), Arc::clone(&clock)).map_err(io)?;
+        tracing::info!(
+            ledger.end = *end.borrow(),
+            "Opened the ledger {} at position {}",
+            path.display(),
+            *end.borrow()
+        );
+        Ok(Self { workspace: workspace.into(), readers, writer, end, clock })
+    }
+}
+
+/// Makes folder and file, and takes the lock that is held while the file is migrated.
+fn prepare(path: &Path) -> io::Result<File> {
+    let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    fs::create_dir_all(folder)?;
+    let lock = File::open(folder)?;
+    lock.lock()?;
+    let mut options = OpenOptions::new();
+    options.write(true).create_new(true);
+    // SQLite gives the log and its index the permissions of the file.
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    match options.open(path) {
+        Ok(file) => {
+            file.sync_all()?;
+            // Its name must outlive a power loss as well.
+            lock.sync_all()?;
+        }
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+        Err(error) => return Err(error),
+    }
+    Ok(lock)
+}
+
+async fn migrated(path: &Path, workspace: &str, clock: &dyn Clock) -> Result<SqliteConnection, OpenFailure> {
+    let sqlite = |reason: String| OpenFailure::Sqlite { path: path.to_owned(), reason };
+    let mut connection = connection::writer(path).await.map_err(|e| sqlite(told(&e)))?;
+    let ours = match MIGRATIONS.run(&mut connection).await {
+        Err(error) => Err(sqlite(error.to_string())),
+        Ok(()) => check(&mut connection, path, workspace, clock).await,
+    };
+    match ours {
+        Ok(()) => Ok(connection),
+        Err(failure) => {
+            connection.close().await.ok();
+            Err(failure)
+        }
+    }
+}
+
+async fn check(
+    connection: &mut SqliteConnection,
+    path: &Path,
+    workspace: &str,
+    clock: &dyn Clock,
+) -> Result<(), OpenFailure> {
+    const WHOSE: &str = "SELECT format, workspace FROM ledger";
+    const ADD: &str =
+        "INSERT INTO ledger (one, format, workspace, created_at) VALUES (1, ?, ?, ?) ON CONFLICT DO NOTHING";
+    let sqlite = |error: sqlx::Error| OpenFailure::Sqlite { path: path.to_owned(), reason: told(&error) };
+    let now = clock.now().timestamp_micros();
+    // Looked at first: writing would wait for whoever is writing into a ledger that is in use.
+    if sqlx::query(WHOSE).fetch_optional(&mut *connection).await.map_err(sqlite)?.is_none() {
+        sqlx::query(ADD).bind(FORMAT).bind(workspace).bind(now).execute(&mut *connection).await.map_err(sqlite)?;
+    }
+    let row = sqlx::query(WHOSE).fetch_one(connection).await.map_err(sqlite)?;
+    let (format, found): (i64, String) = (row.try_get(0).map_err(sqlite)?, row.try_get(1).map_err(sqlite)?);
+    if format > FORMAT {
+        return Err(OpenFailure::TooNew { path: path.to_owned(), found: format });
+    }
+    if found != workspace {
+        return Err(OpenFailure::OtherWorkspace { path: path.to_owned(), found, asked: workspace.to_owned() });
+    }
+    Ok(())
+}

@@ -1,0 +1,101 @@
+//! The real network: [`Transport`] on reqwest with rustls.
+//!
+//! `HTTPS_PROXY`, `HTTP_PROXY` and `NO_PROXY` are honoured by reqwest itself; `SSL_CERT_FILE` and `SSL_CERT_DIR` by the
+//! platform's certificate verifier, which on Linux reads them before the system's own store.
+
+use std::{error::Error, time::Duration};
+
+use async_trait::async_trait;
+use reqwest::{Client, Method, redirect::Policy};
+
+use crate::ports::transport::{BODY_BYTES_MAX, Failure, Request, Response, Transport};
+
+/// How long a connection, TLS included, may take to come about.
+const CONNECT_MAX: Duration = Duration::from_secs(10);
+
+/// How long the other side may be silent in the middle of an answer.
+const SILENCE_MAX: Duration = Duration::from_secs(30);
+
+/// How long an unused connection is kept. Shorter than what common servers allow, so that a request rarely meets one that
+/// the server is just closing: that would be an outcome nobody knows.
+const IDLE_MAX: Duration = Duration::from_secs(20);
+
+/// Sends requests over the network.
+#[derive(Debug, Clone)]
+pub struct HttpTransport(Client);
+
+/// The client could not be set up: no certificate store, or a proxy setting that is not a URL.
+#[derive(Debug, thiserror::Error)]
+#[error("the HTTP client cannot be set up")]
+pub struct SetUpFailure(#[source] reqwest::Error);
+
+impl HttpTransport {
+    /// A transport with the machine's proxy settings and certificates.
+    ///
+    /// # Errors
+    /// [`SetUpFailure`].
+    pub fn new() -> Result<Self, SetUpFailure> {
+        Client::builder()
+            .user_agent(concat!("syncledger/", env!("CARGO_PKG_VERSION")))
+            .redirect(Policy::none())
+            // A retry is decided by the reconciler, which knows whether a call may be repeated.
+            .retry(reqwest::retry::never())
+            .connect_timeout(CONNECT_MAX)
+            .read_timeout(SILENCE_MAX)
+            .pool_idle_timeout(IDLE_MAX)
+            .referer(false)
+            .build()
+            .map(Self)
+            .map_err(SetUpFailure)
+    }
+
+    async fn exchange(&self, request: Request, timeout: Duration) -> Result<Response, Failure> {
+        let method = Method::from_bytes(request.method.as_bytes()).map_err(|e| Failure::NotSent(e.to_string()))?;
+        let mut call = self.0.request(method, &request.url).timeout(timeout);
+        for (name, value) in &request.headers {
+            call = call.header(name, value);
+        }
+        // Built first: what cannot be built was never sent.
+        let call = call.body(request.body).build().map_err(|e| Failure::NotSent(told(e)))?;
+        let mut answer = self.0.execute(call).await.map_err(|error| {
+            if error.is_connect() { Failure::NotSent(told(error)) } else { Failure::NoAnswer(told(error)) }
+        })?;
+        let status = answer.status().as_u16();
+        let headers = answer
+            .headers()
+            .iter()
+            .map(|(name, value)| (name.as_str().to_owned(), String::from_utf8_lossy(value.as_bytes()).into_owned()))
+            .collect();
+        let mut body = Vec::new();
+        while let Some(chunk) = answer.chunk().await.map_err(|e| Failure::NoAnswer(told(e)))? {
+            if body.len() + chunk.len() > BODY_BYTES_MAX {
+                return Err(Failure::NoAnswer(format!("the answer is longer than {BODY_BYTES_MAX} bytes")));
+            }
+            body.extend_from_slice(&chunk);
+        }
+        Ok(Response { status, headers, body })
+    }
+}
+
+#[async_trait]
+impl Transport for HttpTransport {
+    async fn send(&self, request: Request, timeout: Duration) -> Result<Response, Failure> {
+        self.exchange(request, timeout).await
+    }
+}
+
+/// The chain of causes, without the URL: its query may hold a token.
+fn told(error: reqwest::Error) -> String {
+    let error = error.without_url();
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(inner) = cause {
+        let line = inner.to_string();
+        if !text.ends_with(&line) {
+            text.push_str(": ");
+            text.push_str(&line);
+        }
+        cause = inner.source();
+    }
+    text
+}

@@ -1,0 +1,144 @@
+//! Secrets at rest: wrapped under the master key, bound to the place they stand in, so that a wrapped secret copied to
+//! another row or another ledger does not open.
+
+use std::fmt;
+
+use chacha20poly1305::{
+    KeyInit as _, XChaCha20Poly1305, XNonce,
+    aead::{Aead as _, Payload},
+};
+use sha2::{Digest as _, Sha256};
+use zeroize::{Zeroize as _, Zeroizing};
+
+/// The ledger's master key, 256 bits. Never printed, wiped when dropped.
+#[derive(Clone)]
+pub struct MasterKey {
+    id: String,
+    bytes: Zeroizing<[u8; 32]>,
+}
+
+impl MasterKey {
+    /// Takes the key's bytes.
+    pub fn new(bytes: [u8; 32]) -> Self {
+        let mut hash = Sha256::new();
+        hash.update(b"syncledger master key id\0");
+        hash.update(bytes);
+        let digest: [u8; 32] = hash.finalize().into();
+        Self { id: hex(&digest[..8]), bytes: Zeroizing::new(bytes) }
+    }
+
+    /// Its public name, 16 hex digits that tell nothing about the key: stored beside what it wraps.
+    pub fn id(&self) -> &str {
+        &self.id
+    }
+
+    /// The bytes, to be written to the key's file and nowhere else.
+    pub fn bytes(&self) -> &[u8; 32] {
+        &self.bytes
+    }
+
+    /// Wraps `secret` for `place`. `nonce` is 192 fresh random bits.
+    pub fn wrap(&self, place: &Place<'_>, secret: &[u8], nonce: &[u8; 24]) -> Vec<u8> {
+        self.cipher()
+            .encrypt(&XNonce::from(*nonce), Payload { msg: secret, aad: &place.bytes() })
+            .expect("a secret is far shorter than the 256 GiB this cipher takes")
+    }
+
+    /// Opens what [`Self::wrap`] made for the same place; `None` under another key, for another place, or after damage.
+    pub fn unwrap(&self, place: &Place<'_>, wrapped: &[u8], nonce: &[u8; 24]) -> Option<Zeroizing<Vec<u8>>> {
+        let payload = Payload { msg: wrapped, aad: &place.bytes() };
+        self.cipher().decrypt(&XNonce::from(*nonce), payload).ok().map(Zeroizing::new)
+    }
+
+    fn cipher(&self) -> XChaCha20Poly1305 {
+        let mut key = (*self.bytes).into();
+        let cipher = XChaCha20Poly1305::new(&key);
+        key.zeroize();
+        cipher
+    }
+}
+
+impl fmt::Debug for MasterKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "MasterKey({})", self.id)
+    }
+}
+
+/// Where a wrapped secret stands: the associated data of its encryption.
+#[derive(Debug, Clone, Copy)]
+pub struct Place<'a> {
+    /// The ledger's workspace.
+    pub workspace: &'a str,
+    /// `subject_keys`.
+    pub table: &'a str,
+    /// The row's key.
+    pub row: &'a str,
+    /// `wrapped`.
+    pub column: &'a str,
+    /// The id of the secret itself, or of the master key where it has none.
+    pub key: &'a str,
+}
+
+impl Place<'_> {
+    /// The parts, each after its length: no two places give the same bytes.
+    fn bytes(&self) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        for part in [self.workspace, self.table, self.row, self.column, self.key] {
+            bytes.extend_from_slice(&(part.len() as u64).to_be_bytes());
+            bytes.extend_from_slice(part.as_bytes());
+        }
+        bytes
+    }
+}
+
+/// A subject's fresh key and its id, from a source of random bytes.
+pub fn new_subject_key(fill: impl Fn(&mut [u8])) -> (String, Zeroizing<[u8; 32]>) {
+    let mut id = [0; 16];
+    let mut bytes = Zeroizing::new([0; 32]);
+    fill(&mut id);
+    fill(bytes.as_mut());
+    (hex(&id), bytes)
+}
+
+/// Lower-case hex digits.
+pub fn hex(bytes: &[u8]) -> String {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    bytes.iter().flat_map(|b| [DIGITS[usize::from(b >> 4)], DIGITS[usize::from(b & 15)]]).map(char::from).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PLACE: Place<'_> = Place { workspace: "loft", table: "t", row: "r", column: "c", key: "k" };
+
+    #[test]
+    fn a_wrapped_secret_opens_only_under_its_key_at_its_place() {
+        let (key, other) = (MasterKey::new([7; 32]), MasterKey::new([8; 32]));
+        let wrapped = key.wrap(&PLACE, b"secret", &[9; 24]);
+        assert_eq!(key.unwrap(&PLACE, &wrapped, &[9; 24]).expect("it opens").as_slice(), b"secret");
+        assert!(other.unwrap(&PLACE, &wrapped, &[9; 24]).is_none());
+        assert!(key.unwrap(&PLACE, &wrapped, &[1; 24]).is_none());
+        for place in [
+            Place { workspace: "attic", ..PLACE },
+            Place { table: "u", ..PLACE },
+            Place { row: "s", ..PLACE },
+            Place { column: "d", ..PLACE },
+            Place { key: "l", ..PLACE },
+            Place { table: "tr", row: "", ..PLACE },
+        ] {
+            assert!(key.unwrap(&place, &wrapped, &[9; 24]).is_none(), "{place:?}");
+        }
+        let mut damaged = wrapped.clone();
+        damaged[0] ^= 1;
+        assert!(key.unwrap(&PLACE, &damaged, &[9; 24]).is_none());
+    }
+
+    #[test]
+    fn keys_are_named_not_printed() {
+        let key = MasterKey::new([0xab; 32]);
+        let printed = format!("{key:?}");
+        assert!(!printed.contains("abab") && printed.contains(key.id()));
+        assert_ne!(key.id(), MasterKey::new([0xac; 32]).id());
+    }
+}

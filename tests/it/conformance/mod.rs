@@ -1,0 +1,12 @@
+//! One suite per port, run against every backend: what a port promises is what its suite holds.
+
+pub mod event_store;
+mod faults;
+mod given;
+mod http;
+mod laws;
+mod memory;
+mod processes;
+mod sqlite;
+pub mod tokens;
+pub mod vault;
