@@ -3,6 +3,7 @@
 pub mod domain;
 
 pub mod projections;
+pub mod reconcile;
 pub mod record;
 
 pub mod ports;

@@ -2,10 +2,9 @@
 
 pub mod codec;
 pub mod envelope;
+pub mod event_ids;
 pub mod schema;
 pub mod sealing;
 pub mod stream;
 pub mod upcast;
-pub mod event_ids;
-pub mod stream;
 pub mod wrap;

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::event::{CancelReason, Details, Event, RequestMark};
 use crate::domain::{
-    ids::{ResourceId, Revision, SourceName},
+    ids::{LinkId, ResourceId, Revision, SourceName},
     slot::Slot,
 };
 
@@ -48,6 +48,8 @@ pub struct Booking {
     pub was_confirmed: bool,
     /// Why it was cancelled, while it is.
     pub cancelled_for: Option<CancelReason>,
+    /// The link whose entry was removed in its calendar, while the booking stays.
+    pub removal_marked: Option<LinkId>,
     /// How often it changed.
     pub revision: Revision,
     /// The newest revision at its source that we know of.
@@ -78,6 +80,7 @@ pub fn evolve(state: Option<Booking>, event: &Event, at: DateTime<Utc>) -> Optio
             status: Status::Tentative,
             was_confirmed: false,
             cancelled_for: None,
+            removal_marked: None,
             revision: Revision(0),
             source_revision: None,
             changed_at: at,
@@ -97,7 +100,8 @@ pub fn evolve(state: Option<Booking>, event: &Event, at: DateTime<Utc>) -> Optio
         }
     }
     match event {
-        Event::Registered { .. } | Event::ExternalRemovalMarked { .. } => {}
+        Event::Registered { .. } => {}
+        Event::ExternalRemovalMarked { link, .. } => booking.removal_marked = Some(link.clone()),
         Event::Confirmed { .. } => {
             booking.was_confirmed = true;
             if booking.active() {

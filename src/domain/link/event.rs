@@ -412,6 +412,11 @@ pub enum Event {
         /// The booking's time at that moment.
         booking_slot: Slot,
     },
+    /// A change that was taken over has reached the booking.
+    RemoteChangeApplied {
+        /// The booking's revision that has it.
+        booking_revision: Revision,
+    },
     /// A person's change waits.
     RemoteChangeHeld {
         /// What was seen.
@@ -492,6 +497,9 @@ pub enum Event {
     LookRequested {
         /// Why.
         reason: LookReason,
+        /// Not before this, where reading it failed just now.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        retry_at: Option<DateTime<Utc>>,
     },
 }
 
@@ -510,6 +518,7 @@ impl Event {
             Self::Adopted { .. } => "adopted",
             Self::EchoRecognised { .. } => "echo_recognised",
             Self::RemoteChangeAccepted { .. } => "remote_change_accepted",
+            Self::RemoteChangeApplied { .. } => "remote_change_applied",
             Self::RemoteChangeHeld { .. } => "remote_change_held",
             Self::RemoteChangeReleased { .. } => "remote_change_released",
             Self::RemoteChangeRejected { .. } => "remote_change_rejected",

@@ -10,6 +10,7 @@ use super::event::{
 };
 use crate::domain::{
     entry::{Content, Observation},
+    failure::{CallFailure, FailureClass},
     ids::{Etag, Generation, RemoteId, Revision},
     slot::Slot,
 };
@@ -45,6 +46,8 @@ pub struct Retry {
     pub counted: u32,
     /// How many there were in all.
     pub failures: u32,
+    /// The last of them.
+    pub last: Option<CallFailure>,
 }
 
 /// A person's change that was taken over and has yet to reach the booking.
@@ -91,6 +94,8 @@ pub struct Link {
     pub of: LinkRef,
     /// The last generation for which a create was issued; 0 before the first.
     pub generation: Generation,
+    /// The last generation whose id is used up at the provider; the next create takes the one after it.
+    pub spent: Generation,
     /// The entry, where there is one as far as we know.
     pub remote: Option<Remote>,
     /// The one call under way.
@@ -132,6 +137,7 @@ impl Link {
         Self {
             of,
             generation: Generation(0),
+            spent: Generation(0),
             remote: None,
             in_flight: None,
             commands: 0,
@@ -172,6 +178,7 @@ impl Link {
                 self.wrote_at = Some(at);
                 self.last_source = Some(Side::Booking);
                 self.deleted = None;
+                self.spent = self.spent.max(command.generation);
                 self.remote =
                     Some(Remote { id: command.remote.clone(), etag: etag.clone(), content: content.clone(), ours });
             }
@@ -255,12 +262,13 @@ pub fn evolve(state: Option<Link>, event: &Event, at: DateTime<Utc>) -> Option<L
         }
         Event::AttemptFailed { command, failure, retry_at, counts, .. } => {
             if link.flying(command).is_some() {
-                failed(&mut link, failure.class, *retry_at, *counts);
+                failed(&mut link, failure, *retry_at, *counts);
             }
         }
         Event::Established { .. } => {}
         Event::Adopted { remote, generation, etag, content, .. } => {
             link.generation = link.generation.max(*generation);
+            link.spent = link.spent.max(*generation);
             link.remote = Some(Remote {
                 id: remote.clone(),
                 etag: etag.clone(),
@@ -284,6 +292,7 @@ pub fn evolve(state: Option<Link>, event: &Event, at: DateTime<Utc>) -> Option<L
                 });
             }
         }
+        Event::RemoteChangeApplied { .. } => link.inbound = None,
         Event::RemoteChangeHeld { observation, reason, booking_revision, until } => {
             link.look = None;
             link.held = Some(Held {
@@ -297,6 +306,7 @@ pub fn evolve(state: Option<Link>, event: &Event, at: DateTime<Utc>) -> Option<L
         Event::RemoteChangeRejected { change, .. } => {
             link.accepted(change);
             link.inbound = None;
+            link.retry = Retry::default();
             link.last_source = Some(Side::Booking);
         }
         Event::ConflictDetected { conflict } => link.conflict = Some(conflict.clone()),
@@ -329,30 +339,40 @@ pub fn evolve(state: Option<Link>, event: &Event, at: DateTime<Utc>) -> Option<L
         Event::CloneSuspected { remote } => {
             link.clones.insert(remote.clone());
         }
-        Event::LookRequested { reason } => link.look = Some(*reason),
+        Event::LookRequested { reason, retry_at } => {
+            link.look = Some(*reason);
+            link.retry.at = *retry_at;
+        }
     }
     Some(link)
 }
 
-fn failed(link: &mut Link, class: crate::domain::failure::FailureClass, retry_at: Option<DateTime<Utc>>, counts: bool) {
-    use crate::domain::failure::FailureClass as F;
+fn failed(link: &mut Link, failure: &CallFailure, retry_at: Option<DateTime<Utc>>, counts: bool) {
+    use FailureClass as F;
     link.retry.failures += 1;
     link.retry.counted += u32::from(counts);
     link.retry.at = retry_at;
-    if class == F::OutcomeUnknown {
+    link.retry.last = Some(failure.clone());
+    if failure.class == F::OutcomeUnknown {
         if let Some(flight) = &mut link.in_flight {
             flight.unknown = true;
         }
         return;
     }
-    let at_source = link.in_flight.take().is_some_and(|f| f.command.operation.at_source());
+    let Some(flight) = link.in_flight.take() else { return };
     // A refusal by the source concerns the source's copy; the entry itself needs no second look.
-    link.look = match class {
-        F::Stale if !at_source => Some(LookReason::Stale),
-        F::Gone if !at_source => Some(LookReason::Gone),
-        F::IdentityTaken if !at_source => Some(LookReason::IdentityTaken),
-        _ => link.look,
-    };
+    if flight.command.operation.at_source() {
+        return;
+    }
+    match failure.class {
+        F::Stale => link.look = Some(LookReason::Stale),
+        F::Gone => link.look = Some(LookReason::Gone),
+        F::IdentityTaken => {
+            link.spent = link.spent.max(flight.command.generation);
+            link.look = Some(LookReason::IdentityTaken);
+        }
+        _ => {}
+    }
 }
 
 fn echo(link: &mut Link, remote: &RemoteId, etag: Option<&Etag>) {

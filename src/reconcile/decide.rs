@@ -1,0 +1,256 @@
+//! The verdict on one link: facts to record, and one step to take after that.
+//!
+//! In order: one call at a time; what was seen; an accepted change on its way to the booking; what the booking wants.
+
+use chrono::{DateTime, TimeDelta, Utc};
+
+use crate::domain::{
+    booking::{self, Booking},
+    entry::{Observation, Seen},
+    ids::{BookingId, Generation, IdempotencyKey, RemoteId, short_hash},
+    link::{
+        Action, CommandId, Event, HoldReason, IssuedCommand, Link, LinkRef, LookReason, Operation, RemoteChange, evolve,
+    },
+    operations::Approval,
+    profile::Profile,
+    slot::Slot,
+};
+
+/// A person's answer about a change that waits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verdict {
+    /// Take it over.
+    Accept,
+    /// Put the entry back.
+    Reject,
+}
+
+/// All that a decision depends on.
+#[derive(Clone, Copy)]
+pub struct Inputs<'a> {
+    /// The link, if it has a stream yet.
+    pub link: Option<&'a Link>,
+    /// What it joins.
+    pub of: &'a LinkRef,
+    /// The booking.
+    pub booking: &'a Booking,
+    /// Whether the booking's resource leads to this calendar.
+    pub routed: bool,
+    /// What was seen of the entry, if that is why we decide.
+    pub observation: Option<&'a Observation>,
+    /// Whether the observation was read by the entry's id just now.
+    pub fresh: bool,
+    /// Other active bookings on the same resource that meet the time in [`candidate_slot`].
+    pub overlaps: &'a [BookingId],
+    /// The approval that a removal waits for (the observation's, or the held change's), and where it stands.
+    pub approval: Option<(&'a str, Approval)>,
+    /// A person's answer about the change that waits.
+    pub verdict: Option<Verdict>,
+    /// Whether the connection's grant is gone.
+    pub revoked: bool,
+    /// Whether the booking's source wants changes written back to it.
+    pub writes_back: bool,
+    /// The policy.
+    pub profile: &'a Profile,
+    /// The provider's ids for this link.
+    pub identity: &'a dyn Fn(Generation) -> RemoteId,
+    /// Who decides, for the lease of a command.
+    pub worker: &'a str,
+    /// How long a command is its sender's alone.
+    pub lease: TimeDelta,
+    /// Now.
+    pub now: DateTime<Utc>,
+}
+
+/// Facts to record, then one step.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Decision {
+    /// To be appended to the link's stream at the version that was decided on.
+    pub facts: Vec<Event>,
+    /// To be taken after that.
+    pub step: Step,
+}
+
+/// What to do once the facts are recorded.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Step {
+    /// Nothing. Whatever is waited for wakes the link again.
+    Rest,
+    /// Send this command; its intent is the last of the facts.
+    Call(IssuedCommand),
+    /// Find out how this command ended.
+    Verify(IssuedCommand),
+    /// Read the entry by its id, and decide again with what is seen.
+    Look(RemoteId),
+    /// Read the booking at its source, record what it shows, and decide again.
+    ReadSource,
+    /// Carry the accepted change over to the booking.
+    Apply(booking::Command, booking::Cause),
+}
+
+/// The time that an observation (or the change that waits) would move the booking to: overlaps are looked up for it.
+pub fn candidate_slot<'a>(link: Option<&'a Link>, observation: Option<&'a Observation>) -> Option<&'a Slot> {
+    let observation = observation.or_else(|| link?.held.as_ref().map(|held| &held.observation))?;
+    match &observation.seen {
+        Seen::Live { content, .. } => Some(&content.slot),
+        Seen::Unreadable { .. } | Seen::Gone { .. } => None,
+    }
+}
+
+/// Decides. Total: there is a decision for all inputs.
+pub fn decide(inputs: &Inputs<'_>) -> Decision {
+    let mut decider = Decider { i: *inputs, link: inputs.link.cloned(), facts: Vec::new() };
+    let step = decider.run();
+    Decision { facts: decider.facts, step }
+}
+
+pub(super) struct Decider<'a> {
+    pub(super) i: Inputs<'a>,
+    link: Option<Link>,
+    facts: Vec<Event>,
+}
+
+impl Decider<'_> {
+    fn run(&mut self) -> Step {
+        if self.link.is_none() {
+            let wanted = self.i.routed && self.i.booking.active();
+            if !wanted {
+                return Step::Rest;
+            }
+            let reason = "the booking's resource is routed to this calendar".to_owned();
+            self.push(Event::SyncRequested { of: self.i.of.clone(), reason });
+        }
+        if let Some(step) = self.call_under_way() {
+            return step;
+        }
+        if let Some(step) = self.observed() {
+            return step;
+        }
+        if let Some(step) = self.inbound() {
+            return step;
+        }
+        self.outbound()
+    }
+
+    /// The link as the facts so far make it.
+    pub(super) fn link(&self) -> &Link {
+        self.link.as_ref().expect("run() starts the link before anything else looks at it")
+    }
+
+    pub(super) fn push(&mut self, event: Event) {
+        self.link = evolve(self.link.take(), &event, self.i.now);
+        self.facts.push(event);
+    }
+
+    /// One call at a time: while one is under way nothing else is decided, and what is seen meanwhile is kept.
+    fn call_under_way(&mut self) -> Option<Step> {
+        let flight = self.link().in_flight.clone()?;
+        let known = self.link().held.as_ref().map(|held| &held.observation);
+        if let Some(seen) = self.i.observation
+            && known != Some(seen)
+        {
+            self.hold(seen.clone(), HoldReason::Busy, None);
+        }
+        let waiting = if flight.unknown {
+            self.link().retry.at.is_some_and(|at| at > self.i.now)
+        } else {
+            flight.command.lease_until > self.i.now
+        };
+        Some(if waiting { Step::Rest } else { Step::Verify(flight.command) })
+    }
+
+    /// Keeps a change for later, unless that very change is kept for that very reason already.
+    pub(super) fn hold(&mut self, observation: Observation, reason: HoldReason, until: Option<DateTime<Utc>>) {
+        let booking_revision = self.i.booking.revision;
+        if let Some(held) = &self.link().held
+            && held.observation.seen == observation.seen
+            && held.reason == reason
+            && held.booking_revision == booking_revision
+        {
+            return;
+        }
+        self.push(Event::RemoteChangeHeld { observation, reason, booking_revision, until });
+    }
+
+    pub(super) fn ask_to_look(&mut self, reason: LookReason) {
+        if self.link().look != Some(reason) {
+            self.push(Event::LookRequested { reason, retry_at: None });
+        }
+    }
+
+    /// The step that reads the entry.
+    pub(super) fn look(&self) -> Step {
+        if self.link().retry.at.is_some_and(|at| at > self.i.now) {
+            return Step::Rest;
+        }
+        Step::Look(self.current_id())
+    }
+
+    /// The id under which the entry stands, or would stand.
+    pub(super) fn current_id(&self) -> RemoteId {
+        match &self.link().remote {
+            Some(remote) => remote.id.clone(),
+            None => (self.i.identity)(self.link().generation.max(Generation(1))),
+        }
+    }
+
+    /// Records what is decided and the intent, and makes the call the next step.
+    pub(super) fn issue(
+        &mut self,
+        operation: Operation,
+        remote: RemoteId,
+        generation: Generation,
+        reasons: &[&str],
+    ) -> Step {
+        let action = match &operation {
+            Operation::Create { .. } => Action::Create,
+            Operation::Update { .. } => Action::Update,
+            Operation::Delete { .. } => Action::Delete,
+            Operation::WriteBackSlot { .. } => Action::WriteBackUpdate,
+            Operation::WriteBackCancel { .. } => Action::WriteBackCancel,
+        };
+        self.decided(action, reasons);
+        let id = CommandId(format!("{}:{}", self.i.of.link, self.link().commands + 1));
+        let command = IssuedCommand {
+            key: self.key(&operation, &remote),
+            id,
+            operation,
+            remote,
+            generation,
+            booking_revision: self.i.booking.revision,
+            lease_until: self.i.now + self.i.lease,
+            worker: self.i.worker.to_owned(),
+        };
+        self.push(Event::CommandIssued { command: command.clone() });
+        Step::Call(command)
+    }
+
+    pub(super) fn decided(&mut self, action: Action, reasons: &[&str]) {
+        self.push(Event::Decided {
+            action,
+            reasons: reasons.iter().map(|r| (*r).to_owned()).collect(),
+            booking_revision: self.i.booking.revision,
+            etag: self.link().remote.as_ref().map(|r| r.etag.clone()),
+            profile: self.i.profile.id.clone(),
+            profile_version: self.i.profile.version,
+        });
+    }
+
+    /// The same intention has the same key, however often it is tried; another intention has another.
+    fn key(&self, operation: &Operation, remote: &RemoteId) -> IdempotencyKey {
+        let link = self.i.of.link.as_str();
+        let revision = self.i.booking.revision.to_string();
+        let base = self.link().inbound.as_ref().map_or_else(String::new, |inbound| match &inbound.change {
+            RemoteChange::Edited { etag, .. } => etag.to_string(),
+            RemoteChange::Removed { updated, .. } => updated.map_or_else(String::new, |at| at.to_rfc3339()),
+        });
+        let parts: &[&str] = match operation {
+            Operation::Create { .. } => &[link, "create", remote.as_str()],
+            Operation::Update { expect, .. } => &[link, "update", remote.as_str(), expect.as_str(), &revision],
+            Operation::Delete { expect } => &[link, "delete", remote.as_str(), expect.as_str()],
+            Operation::WriteBackSlot { slot, .. } => &[link, "write back", remote.as_str(), &base, &slot.to_string()],
+            Operation::WriteBackCancel { .. } => &[link, "write back cancel", remote.as_str(), &base],
+        };
+        IdempotencyKey(short_hash(parts, 40))
+    }
+}

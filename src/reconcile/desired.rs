@@ -1,0 +1,67 @@
+//! What a booking wants of one calendar.
+
+use crate::domain::{
+    booking::{Booking, Details},
+    entry::Content,
+    personal::Personal,
+    profile::{OnCancel, Policy},
+};
+
+/// What the calendar should show of a booking.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Desired {
+    /// An entry that says this.
+    Present(Content),
+    /// No entry, for this reason.
+    Absent(&'static str),
+    /// Whatever is there.
+    Leave,
+}
+
+/// The longest title that we send, in characters.
+pub const TITLE_CHARS_MAX: usize = 1_000;
+/// The longest description that we send, in characters. Google takes 8,192.
+pub const DESCRIPTION_CHARS_MAX: usize = 8_000;
+
+/// What `booking` wants of a calendar that its resource is (`routed`) or is no longer routed to.
+pub fn desired(booking: &Booking, routed: bool, policy: &Policy) -> Desired {
+    if !routed {
+        return Desired::Absent("the booking is on another resource now");
+    }
+    match (booking.active(), policy.cancel) {
+        (true, _) => Desired::Present(content(booking, policy, false)),
+        (false, OnCancel::Delete) => Desired::Absent("the booking is cancelled"),
+        (false, OnCancel::Mark) => Desired::Present(content(booking, policy, true)),
+        (false, OnCancel::Leave) => Desired::Leave,
+    }
+}
+
+fn content(booking: &Booking, policy: &Policy, marked_cancelled: bool) -> Content {
+    Content {
+        slot: booking.slot.clone(),
+        title: fill(&policy.title, booking, TITLE_CHARS_MAX),
+        description: fill(&policy.description, booking, DESCRIPTION_CHARS_MAX),
+        marked_cancelled,
+    }
+}
+
+/// The template with the booking's words in it; forgotten where one of the words it needs is forgotten.
+fn fill(template: &str, booking: &Booking, chars_max: usize) -> Personal {
+    let Details { title, notes, customer } = &booking.details;
+    let subject = title.subject.clone();
+    let customer = customer.as_ref().map(|c| &c.name);
+    let words = [("{title}", Some(title)), ("{notes}", notes.as_ref()), ("{customer}", customer)];
+    let mut text = template.to_owned();
+    for (place, word) in words {
+        if !text.contains(place) {
+            continue;
+        }
+        match word {
+            None => text = text.replace(place, ""),
+            Some(Personal { text: Some(said), .. }) => text = text.replace(place, said),
+            Some(Personal { text: None, .. }) => return Personal { subject, text: None },
+        }
+    }
+    text = text.replace("{resource}", booking.resource.as_str()).replace("{appointment}", &booking.source_ref);
+    Personal { subject, text: Some(text.trim().chars().take(chars_max).collect()) }
+}

@@ -1,0 +1,14 @@
+//! Floor 1: what is to be done about one link. Pure: it can be replayed, explained, dry-run and snapshotted.
+//!
+//! [`decide`] takes what is known and gives facts to record and one step to take. The shell that records and takes it is
+//! `services/reconcile.rs`.
+
+mod decide;
+mod desired;
+mod inbound;
+mod observed;
+mod outbound;
+pub mod retry;
+
+pub use decide::{Decision, Inputs, Step, Verdict, candidate_slot, decide};
+pub use desired::{Desired, desired};

@@ -1,0 +1,394 @@
+//! What was seen of an entry, judged: an echo, a person's edit, a removal, or nothing to go by.
+
+use chrono::{DateTime, TimeDelta, Utc};
+
+use super::{
+    decide::{Decider, Step, Verdict},
+    desired::{Desired, desired},
+};
+use crate::domain::{
+    entry::{Content, Evidence, Observation, Seen},
+    ids::{Etag, Generation, RemoteId},
+    link::{Conflict, Event, Held, HoldReason, LookReason, Remote, RemoteChange, RemovalPolicy, Side},
+    operations::Approval,
+    profile::{Conflicts, OnRemoval},
+    slot::Slot,
+};
+
+/// Changes this close to each other count as made at the same time.
+const TIE: TimeDelta = TimeDelta::seconds(2);
+
+/// Newest wins: the calendar only where it is later by more than [`TIE`].
+pub(super) fn calendar_is_newer(booking_at: DateTime<Utc>, remote_at: DateTime<Utc>) -> bool {
+    remote_at > booking_at + TIE
+}
+
+impl Decider<'_> {
+    /// Judges what was seen, and what waits. `Some`: nothing else may be decided before that step.
+    pub(super) fn observed(&mut self) -> Option<Step> {
+        if let Some(step) = self.waiting_change() {
+            return Some(step);
+        }
+        let held = self.link().held.clone();
+        let busy_one = held.filter(|h| h.reason == HoldReason::Busy).map(|h| h.observation);
+        match (self.i.observation.cloned(), busy_one) {
+            (Some(seen), _) => self.judge(&seen),
+            (None, Some(kept)) => {
+                self.push(Event::RemoteChangeReleased { reason: "our own call is over".into() });
+                self.judge(&kept);
+            }
+            (None, None) => {}
+        }
+        let look_answered = self.i.fresh && self.link().look.is_some();
+        (self.link().look.is_some() && !look_answered).then(|| self.look())
+    }
+
+    /// A change that waits: for its time, for an approval, for a person.
+    fn waiting_change(&mut self) -> Option<Step> {
+        let held = self.link().held.clone()?;
+        match (&held.reason, self.i.verdict) {
+            (HoldReason::Busy, _) => return None,
+            (_, Some(verdict)) => {
+                self.answered_by_person(&held, verdict);
+                return None;
+            }
+            (_, None) => {}
+        }
+        let seen_now = self.i.observation.is_some();
+        match &held.reason {
+            HoldReason::MassRemoval { approval } if self.i.approval.is_some_and(|(name, _)| name == approval) => {
+                match self.i.approval.map(|(_, stand)| stand) {
+                    Some(Approval::Denied) => {
+                        self.reject(&held.observation, "an operator said that these removals were not meant");
+                        None
+                    }
+                    // A long time may have passed: it counts only if the entry is still gone.
+                    Some(Approval::Granted) if !seen_now => Some(self.look_for(LookReason::GraceOver)),
+                    Some(Approval::Granted | Approval::Open) | None => None,
+                }
+            }
+            HoldReason::Grace if !seen_now && held.until.is_none_or(|until| until <= self.i.now) => {
+                Some(self.look_for(LookReason::GraceOver))
+            }
+            // The booking changed meanwhile: who wins is to be judged anew, on the entry as it is now.
+            _ if !seen_now && held.booking_revision != self.i.booking.revision => {
+                Some(self.look_for(LookReason::Doubtful))
+            }
+            _ => None,
+        }
+    }
+
+    fn look_for(&mut self, reason: LookReason) -> Step {
+        self.ask_to_look(reason);
+        self.look()
+    }
+
+    fn answered_by_person(&mut self, held: &Held, verdict: Verdict) {
+        match (verdict, change_of(&held.observation)) {
+            (_, None) => self.push(Event::RemoteChangeReleased { reason: "a person looked at it".into() }),
+            (Verdict::Reject, Some(_)) => self.reject(&held.observation, "a person turned it down"),
+            (Verdict::Accept, Some(change)) => self.accept(change, true),
+        }
+    }
+
+    fn reject(&mut self, observation: &Observation, reason: &str) {
+        if let Some(change) = change_of(observation) {
+            self.push(Event::RemoteChangeRejected { change, reason: reason.to_owned() });
+        }
+    }
+
+    pub(super) fn judge(&mut self, seen: &Observation) {
+        if seen.remote != self.current_id() {
+            self.another_entry(seen);
+            return;
+        }
+        if self.link().detached.as_ref() == Some(&seen.remote) {
+            return;
+        }
+        let ours_now = matches!((&seen.seen, &self.link().remote),
+            (Seen::Live { etag, .. }, Some(remote)) if *etag == remote.etag);
+        // What was seen before our last write was answered may be older than that write.
+        let old_news = !self.i.fresh && self.link().wrote_at.is_some_and(|wrote| seen.seen_at <= wrote);
+        if old_news && !ours_now {
+            self.ask_to_look(LookReason::Doubtful);
+            return;
+        }
+        match &seen.seen {
+            Seen::Live { marked: false, .. } => self.unmarked(&seen.remote),
+            Seen::Live { etag, updated, content, .. } => self.live(seen, etag, *updated, content),
+            Seen::Unreadable { etag, reason } => {
+                if self.link().remote.as_ref().is_none_or(|remote| remote.etag != *etag) {
+                    self.hold(seen.clone(), HoldReason::Unreadable { reason: reason.clone() }, None);
+                }
+            }
+            Seen::Gone { evidence, updated } => self.gone(seen, *evidence, *updated),
+        }
+    }
+
+    /// An entry with our marker under another id: one of ours from before, or a copy that somebody made.
+    fn another_entry(&mut self, seen: &Observation) {
+        let Seen::Live { etag, marked: true, .. } = &seen.seen else { return };
+        let earlier = (1..=self.link().generation.0).map(Generation).find(|g| (self.i.identity)(*g) == seen.remote);
+        match earlier {
+            Some(generation) => {
+                let (remote, etag) = (seen.remote.clone(), etag.clone());
+                self.push(Event::SupersededLeft { remote, generation, etag });
+            }
+            None if !self.link().clones.contains(&seen.remote) => {
+                self.push(Event::CloneSuspected { remote: seen.remote.clone() });
+            }
+            None => {}
+        }
+    }
+
+    fn unmarked(&mut self, remote: &RemoteId) {
+        let reason = if self.link().remote.is_some() {
+            "its marker was removed in the calendar: it is not ours any more"
+        } else {
+            // The id that we chose belongs to somebody else's entry. The next generation has another id.
+            if !self.link().clones.contains(remote) {
+                self.push(Event::CloneSuspected { remote: remote.clone() });
+            }
+            return;
+        };
+        self.push(Event::Detached { remote: remote.clone(), reason: reason.into() });
+    }
+
+    fn live(&mut self, seen: &Observation, etag: &Etag, updated: Option<DateTime<Utc>>, content: &Content) {
+        let Some(remote) = self.link().remote.clone() else {
+            self.unexpected(seen, etag, content);
+            return;
+        };
+        if self.link().held.as_ref().is_some_and(|held| matches!(held.observation.seen, Seen::Gone { .. })) {
+            self.push(Event::RemoteChangeReleased { reason: "the entry is there again".into() });
+        }
+        if remote.etag == *etag {
+            if self.link().echoed.as_ref() != Some(etag) {
+                let (remote, etag) = (seen.remote.clone(), Some(etag.clone()));
+                self.push(Event::EchoRecognised { remote, etag, by_content: false });
+            }
+            return;
+        }
+        if content.same(&remote.content) {
+            let (remote, etag) = (seen.remote.clone(), Some(etag.clone()));
+            self.push(Event::EchoRecognised { remote, etag, by_content: true });
+            return;
+        }
+        self.edited(seen, &remote, etag, updated, content);
+    }
+
+    /// The entry is there although, as far as we knew, it was not.
+    fn unexpected(&mut self, seen: &Observation, etag: &Etag, content: &Content) {
+        let wanted = matches!(self.wants(), Desired::Present(_)) && self.i.booking.active();
+        if !wanted {
+            self.hold(seen.clone(), HoldReason::BroughtBack, None);
+            return;
+        }
+        let reason = if self.link().deleted.is_some() {
+            "the entry was brought back, and the booking takes place"
+        } else {
+            "the entry bears our marker: an earlier create had arrived"
+        };
+        self.push(Event::Adopted {
+            remote: seen.remote.clone(),
+            generation: self.link().generation.max(Generation(1)),
+            etag: etag.clone(),
+            content: content.clone(),
+            reason: reason.into(),
+        });
+    }
+
+    pub(super) fn wants(&self) -> Desired {
+        desired(self.i.booking, self.i.routed, &self.i.profile.policy)
+    }
+
+    /// A person's edit: a three-way comparison against the common base.
+    fn edited(
+        &mut self,
+        seen: &Observation,
+        base: &Remote,
+        etag: &Etag,
+        updated: Option<DateTime<Utc>>,
+        content: &Content,
+    ) {
+        let policy = &self.i.profile.policy;
+        let change = RemoteChange::Edited { etag: etag.clone(), updated, content: content.clone() };
+        let wants = self.wants();
+        if let Desired::Present(ours) = &wants
+            && content.same(ours)
+        {
+            self.accept(change, false);
+            return;
+        }
+        if !policy.inbound {
+            let reason = "this profile takes nothing over from the calendar".to_owned();
+            self.push(Event::RemoteChangeRejected { change, reason });
+            return;
+        }
+        let their_time = !content.slot.same_time(&base.content.slot);
+        let (our_time, our_words) = match &wants {
+            Desired::Present(ours) => (!ours.slot.same_time(&base.ours.slot), !ours.same_text(&base.ours)),
+            Desired::Absent(_) | Desired::Leave => (true, false),
+        };
+        let agreed_time = matches!(&wants, Desired::Present(ours) if ours.slot.same_time(&content.slot));
+        if their_time && our_time && !agreed_time {
+            self.conflict(seen, change, &wants);
+        } else if their_time && !agreed_time {
+            self.take_over_time(seen, change, &content.slot);
+        } else if our_words && !content.same_text(&base.content) {
+            self.push_conflict(seen, change, &wants);
+            self.resolved(Side::Booking, "words come from the booking", Some(etag));
+        } else {
+            self.accept(change, false);
+        }
+    }
+
+    fn push_conflict(&mut self, seen: &Observation, theirs: RemoteChange, wants: &Desired) -> DateTime<Utc> {
+        let remote_changed_at = match &theirs {
+            RemoteChange::Edited { updated, .. } | RemoteChange::Removed { updated, .. } => {
+                updated.unwrap_or(seen.seen_at)
+            }
+        };
+        let ours = match wants {
+            Desired::Present(content) => Some(content.clone()),
+            Desired::Absent(_) | Desired::Leave => None,
+        };
+        let booking_changed_at = self.i.booking.changed_at;
+        self.push(Event::ConflictDetected {
+            conflict: Conflict { booking_changed_at, remote_changed_at, ours, theirs },
+        });
+        remote_changed_at
+    }
+
+    pub(super) fn resolved(&mut self, winner: Side, rule: &str, overrides: Option<&Etag>) {
+        self.push(Event::ConflictResolved { winner, rule: rule.to_owned(), overrides: overrides.cloned() });
+    }
+
+    /// Both sides moved it, or one moved what the other called off.
+    fn conflict(&mut self, seen: &Observation, change: RemoteChange, wants: &Desired) {
+        let etag = match &change {
+            RemoteChange::Edited { etag, .. } => Some(etag.clone()),
+            RemoteChange::Removed { .. } => None,
+        };
+        let remote_at = self.push_conflict(seen, change.clone(), wants);
+        let present = matches!(wants, Desired::Present(_)) && self.i.booking.active();
+        let newest = self.i.profile.policy.conflicts == Conflicts::NewestWins;
+        if !present {
+            self.resolved(Side::Booking, "the booking does not take place here any more", etag.as_ref());
+        } else if newest && calendar_is_newer(self.i.booking.changed_at, remote_at) {
+            self.resolved(Side::Calendar, "the later change stands: the calendar's", None);
+            match &change {
+                RemoteChange::Edited { content, .. } => {
+                    let slot = content.slot.clone();
+                    self.take_over_time(seen, change, &slot);
+                }
+                RemoteChange::Removed { .. } => self.removal(seen, change),
+            }
+        } else {
+            let rule = if newest { "the later change stands: the booking's" } else { "the booking stands" };
+            self.resolved(Side::Booking, rule, etag.as_ref());
+        }
+    }
+
+    /// A person moved the entry and nothing speaks against it but other bookings.
+    fn take_over_time(&mut self, seen: &Observation, change: RemoteChange, slot: &Slot) {
+        let whole_day = matches!(slot, Slot::AllDay { .. }) && matches!(self.i.booking.slot, Slot::Timed { .. });
+        if whole_day && self.i.writes_back {
+            self.hold(seen.clone(), HoldReason::WholeDay, None);
+        } else if !self.i.overlaps.is_empty() {
+            self.hold(seen.clone(), HoldReason::Overlap { with: self.i.overlaps.to_vec() }, None);
+        } else {
+            self.accept(change, true);
+        }
+    }
+
+    pub(super) fn accept(&mut self, change: RemoteChange, changes_booking: bool) {
+        let removal = match (&change, self.i.profile.policy.remote_removal) {
+            (RemoteChange::Removed { .. }, OnRemoval::Mark) => Some(RemovalPolicy::Mark),
+            (RemoteChange::Removed { .. }, OnRemoval::Cancel | OnRemoval::Ask | OnRemoval::Ignore) => {
+                Some(RemovalPolicy::Cancel)
+            }
+            (RemoteChange::Edited { .. }, _) => None,
+        };
+        self.push(Event::RemoteChangeAccepted {
+            change,
+            changes_booking,
+            removal: removal.filter(|_| changes_booking),
+            booking_revision: self.i.booking.revision,
+            booking_slot: self.i.booking.slot.clone(),
+        });
+    }
+
+    fn gone(&mut self, seen: &Observation, evidence: Evidence, updated: Option<DateTime<Utc>>) {
+        if self.link().remote.is_none() {
+            if self.link().deleted == Some((seen.remote.clone(), false)) {
+                self.push(Event::EchoRecognised { remote: seen.remote.clone(), etag: None, by_content: false });
+            }
+            return;
+        }
+        // A listing can lack an entry for many reasons. A linked entry is read by its id before it is believed gone.
+        if evidence == Evidence::AbsentInCoverage && !self.i.fresh {
+            self.ask_to_look(LookReason::Doubtful);
+            return;
+        }
+        let change = RemoteChange::Removed { evidence, updated };
+        let Desired::Present(ours) = self.wants() else {
+            self.accept(change, false);
+            return;
+        };
+        if !self.i.booking.active() {
+            self.accept(change, false);
+            return;
+        }
+        let moved = self.link().remote.as_ref().is_some_and(|base| !ours.slot.same_time(&base.ours.slot));
+        if moved {
+            self.conflict(seen, change, &Desired::Present(ours));
+        } else {
+            self.removal(seen, change);
+        }
+    }
+
+    /// A person removed the entry of a booking that takes place: what the profile says.
+    fn removal(&mut self, seen: &Observation, change: RemoteChange) {
+        match self.i.approval {
+            Some((_, Approval::Denied)) => {
+                self.reject(seen, "an operator said that these removals were not meant");
+                return;
+            }
+            Some((name, Approval::Open)) => {
+                self.hold(seen.clone(), HoldReason::MassRemoval { approval: name.to_owned() }, None);
+                return;
+            }
+            Some((_, Approval::Granted)) | None => {}
+        }
+        let approved = self.i.approval.is_some();
+        match self.i.profile.policy.remote_removal {
+            OnRemoval::Ignore => self.push(Event::Detached {
+                remote: seen.remote.clone(),
+                reason: "it was removed in the calendar, and this profile leaves it at that".into(),
+            }),
+            OnRemoval::Ask => self.hold(seen.clone(), HoldReason::AskFirst, None),
+            OnRemoval::Cancel | OnRemoval::Mark => {
+                let grace = TimeDelta::seconds(i64::from(self.i.profile.policy.removal_grace_s));
+                let waited = self.link().held.as_ref().filter(|h| h.reason == HoldReason::Grace).and_then(|h| h.until);
+                match waited {
+                    Some(until) if until <= self.i.now && self.i.fresh => self.accept(change, true),
+                    // Seen again before its time is up: it goes on waiting, for no longer than it was to.
+                    Some(_) => {}
+                    None if approved || grace.is_zero() => self.accept(change, true),
+                    None => self.hold(seen.clone(), HoldReason::Grace, Some(self.i.now + grace)),
+                }
+            }
+        }
+    }
+}
+
+fn change_of(observation: &Observation) -> Option<RemoteChange> {
+    match &observation.seen {
+        Seen::Live { etag, updated, content, .. } => {
+            Some(RemoteChange::Edited { etag: etag.clone(), updated: *updated, content: content.clone() })
+        }
+        Seen::Gone { evidence, updated } => Some(RemoteChange::Removed { evidence: *evidence, updated: *updated }),
+        Seen::Unreadable { .. } => None,
+    }
+}

@@ -1,0 +1,116 @@
+//! What the booking wants of the calendar, and the command that brings it there.
+
+use chrono::{DateTime, TimeDelta, Utc};
+
+use super::{
+    decide::{Decider, Step},
+    desired::Desired,
+};
+use crate::domain::{
+    entry::Content,
+    link::{Event, Operation, Remote, WithholdReason},
+};
+
+impl Decider<'_> {
+    pub(super) fn outbound(&mut self) -> Step {
+        let link = self.link();
+        let given_up = link.dead.is_some_and(|at| at >= self.i.booking.revision);
+        let waits = link.retry.at.is_some_and(|at| at > self.i.now);
+        if link.detached.is_some() || link.held.is_some() || given_up {
+            return Step::Rest;
+        }
+        let wants = self.wants();
+        let nothing_to_send = match (&wants, &self.link().remote) {
+            (Desired::Leave, _) | (Desired::Absent(_), None) => true,
+            (Desired::Present(ours), Some(remote)) => ours.same(&remote.ours),
+            (Desired::Present(_), None) | (Desired::Absent(_), Some(_)) => false,
+        };
+        if nothing_to_send && self.link().superseded.is_none() {
+            return Step::Rest;
+        }
+        if self.i.revoked {
+            return self.withhold(WithholdReason::ConnectionRevoked, None);
+        }
+        if waits {
+            return Step::Rest;
+        }
+        if let Some((remote, generation, etag)) = self.link().superseded.clone() {
+            let why = ["an entry of an earlier generation stands on the calendar"];
+            return self.issue(Operation::Delete { expect: etag }, remote, generation, &why);
+        }
+        match (wants, self.link().remote.clone()) {
+            (Desired::Present(ours), None) => self.create(ours),
+            (Desired::Present(ours), Some(remote)) => self.update(ours, remote),
+            (Desired::Absent(why), Some(remote)) => {
+                let generation = self.link().generation;
+                self.issue(Operation::Delete { expect: remote.etag }, remote.id, generation, &[why])
+            }
+            (Desired::Leave, _) | (Desired::Absent(_), None) => Step::Rest,
+        }
+    }
+
+    fn create(&mut self, content: Content) -> Step {
+        let policy = &self.i.profile.policy;
+        if !policy.create {
+            return self.withhold(WithholdReason::DirectionClosed, None);
+        }
+        if !self.i.booking.active() {
+            return Step::Rest;
+        }
+        let (starts, ends) = content.slot.widest();
+        if ends < self.i.now - TimeDelta::days(i64::from(policy.window_back_days)) {
+            return self.withhold(WithholdReason::Past, None);
+        }
+        let opens = starts - TimeDelta::days(i64::from(policy.window_ahead_days));
+        if opens > self.i.now {
+            return self.withhold(WithholdReason::TooFarAhead, Some(opens));
+        }
+        let generation = self.link().spent.next();
+        let why = if generation.0 == 1 {
+            "the booking takes place and has no entry on this calendar"
+        } else {
+            "the booking takes place and its earlier entry is gone"
+        };
+        self.issue(Operation::Create { content }, (self.i.identity)(generation), generation, &[why])
+    }
+
+    /// Changes what our side changed since both were in step, and leaves a person's words where ours did not change.
+    fn update(&mut self, ours: Content, remote: Remote) -> Step {
+        if !self.i.profile.policy.update {
+            return self.withhold(WithholdReason::DirectionClosed, None);
+        }
+        let mut reasons = Vec::new();
+        let mut content = remote.content.clone();
+        if !ours.slot.same_time(&remote.ours.slot) {
+            reasons.push("the booking is at another time than the entry");
+            content.slot = ours.slot.clone();
+        }
+        let (words, base) = (ours.clone(), &remote.ours);
+        if words.title != base.title || words.description != base.description {
+            reasons.push("the booking's words changed");
+        }
+        if words.title != base.title {
+            content.title = words.title;
+        }
+        if words.description != base.description {
+            content.description = words.description;
+        }
+        if ours.marked_cancelled != base.marked_cancelled {
+            reasons.push("the booking was cancelled or restored");
+            content.marked_cancelled = ours.marked_cancelled;
+        }
+        let generation = self.link().generation;
+        let operation = Operation::Update { expect: remote.etag, from: remote.content, content, ours };
+        self.issue(operation, remote.id, generation, &reasons)
+    }
+
+    /// Records why nothing is sent, once for each reason and revision.
+    fn withhold(&mut self, reason: WithholdReason, until: Option<DateTime<Utc>>) -> Step {
+        let booking_revision = self.i.booking.revision;
+        let known = self.link().withheld.as_ref();
+        if known.is_none_or(|(why, at, _)| *why != reason || *at != booking_revision) {
+            self.push(Event::Withheld { reason, booking_revision, until });
+        }
+        Step::Rest
+    }
+}

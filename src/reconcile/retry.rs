@@ -1,0 +1,71 @@
+//! What follows a failed call: the retry matrix as one total function.
+
+use chrono::{DateTime, TimeDelta, Utc};
+
+use crate::domain::{
+    failure::{CallFailure, FailureClass},
+    link::Retry,
+};
+
+/// The first backoff.
+const BASE_MS: u64 = 1_000;
+/// The longest backoff while failures are few.
+const SHORT_MAX_MS: u64 = 5 * 60_000;
+/// Failures after which waiting is counted in minutes and hours.
+const FAILURES_SHORT_MAX: u32 = 8;
+/// The longest backoff of all.
+const LONG_MAX_MS: u64 = 6 * 3_600_000;
+/// Rounds of reading again and deciding again before a command backs off.
+const ROUNDS_MAX: u32 = 3;
+/// The longest wait that the other side may ask of us.
+const RETRY_AFTER_MAX_MS: u64 = 24 * 3_600_000;
+
+/// What follows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Sequel {
+    /// Nothing is sent before this; `None`: go on at once (look, or decide again).
+    pub retry_at: Option<DateTime<Utc>>,
+    /// Whether it counts against the number of attempts.
+    pub counts: bool,
+    /// Given up until something changes.
+    pub dead: bool,
+}
+
+/// What follows `failure`, given the failures before it, the profile's number of attempts, and 64 random bits.
+pub fn after(failure: &CallFailure, before: &Retry, attempts_max: u32, now: DateTime<Utc>, chance: u64) -> Sequel {
+    use FailureClass as F;
+    let wait = |ms: u64| Some(now + TimeDelta::milliseconds(i64::try_from(ms).unwrap_or(i64::MAX / 2)));
+    let asked = failure.retry_after_ms.map(|ms| ms.min(RETRY_AFTER_MAX_MS));
+    let backed_off = |failures: u32| wait(asked.unwrap_or_else(|| backoff_ms(failures, chance)));
+    let uncounted = |retry_at| Sequel { retry_at, counts: false, dead: false };
+    let counted = || {
+        let dead = before.counted + 1 >= attempts_max.max(1);
+        Sequel { retry_at: if dead { None } else { backed_off(before.counted) }, counts: true, dead }
+    };
+    match failure.class {
+        F::Transient => counted(),
+        // The first look is at once; when looking fails too, it backs off without ever giving up.
+        F::OutcomeUnknown if before.last.as_ref().is_none_or(|l| l.class != F::OutcomeUnknown) => uncounted(None),
+        F::OutcomeUnknown => uncounted(backed_off(before.failures)),
+        F::RateLimited => uncounted(wait(asked.unwrap_or(0).max(backoff_ms(before.failures, chance)))),
+        F::UsageLocked => uncounted(wait((3_600_000_u64 << before.failures.min(4)).min(12 * 3_600_000))),
+        F::Unauthorised => uncounted(wait(5 * 60_000)),
+        F::AuthRevoked | F::OperatorNeeded | F::CalendarUnavailable => uncounted(wait(3_600_000)),
+        F::Stale | F::Gone | F::IdentityTaken if before.failures < ROUNDS_MAX => uncounted(None),
+        F::Stale | F::Gone | F::IdentityTaken => counted(),
+        F::RejectedBySource => uncounted(None),
+        F::ScopeMissing | F::Forbidden | F::NonRetryable | F::CursorExpired | F::PushUnsupported | F::WindowTooWide => {
+            Sequel { retry_at: None, counts: true, dead: true }
+        }
+    }
+}
+
+/// Full jitter: anything up to 1 s · 2ⁿ, at most 5 min; after many failures from 5 min doubling to 6 h.
+pub fn backoff_ms(failures: u32, chance: u64) -> u64 {
+    if failures < FAILURES_SHORT_MAX {
+        let ceiling = (BASE_MS << failures.min(20)).min(SHORT_MAX_MS);
+        return 100 + chance % ceiling;
+    }
+    let ceiling = (SHORT_MAX_MS << (failures - FAILURES_SHORT_MAX).min(10)).min(LONG_MAX_MS);
+    ceiling / 2 + chance % (ceiling / 2)
+}
