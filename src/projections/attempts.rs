@@ -73,11 +73,9 @@ fn project(recorded: &Recorded, event: &Event) -> Vec<Write> {
     match event {
         Event::Link(event) => of_link(recorded, event),
         Event::Calendar(event) => of_calendar(recorded, event),
-        Event::Booking(_)
-        | Event::Connection(_)
-        | Event::Source(_)
-        | Event::Profile(_)
-        | Event::Operations(_) => Vec::new(),
+        Event::Booking(_) | Event::Connection(_) | Event::Source(_) | Event::Profile(_) | Event::Operations(_) => {
+            Vec::new()
+        }
     }
 }
 
@@ -105,6 +103,7 @@ fn of_link(recorded: &Recorded, event: &link::Event) -> Vec<Write> {
         | link::Event::Adopted { .. }
         | link::Event::EchoRecognised { .. }
         | link::Event::RemoteChangeAccepted { .. }
+        | link::Event::RemoteChangeApplied { .. }
         | link::Event::RemoteChangeHeld { .. }
         | link::Event::RemoteChangeReleased { .. }
         | link::Event::RemoteChangeRejected { .. }

@@ -89,9 +89,7 @@ fn of_booking(recorded: &Recorded, event: &booking::Event) -> Vec<Write> {
         // Settling a cancelled booking does not bring it back; it only says what it would come back as.
         booking::Event::Confirmed { .. } => vec![
             patch().set("was_confirmed", true),
-            Write::patch([id])
-                .when(super::Condition::IsNot("status", "cancelled".into()))
-                .set("status", "confirmed"),
+            Write::patch([id]).when(super::Condition::IsNot("status", "cancelled".into())).set("status", "confirmed"),
         ],
         booking::Event::Rescheduled { slot, .. } => vec![with_slot(patch(), slot)],
         booking::Event::DetailsChanged { details, .. } => vec![with_details(patch(), details)],
@@ -111,8 +109,7 @@ fn of_booking(recorded: &Recorded, event: &booking::Event) -> Vec<Write> {
 
 /// Every fact of a booking is one revision of it, and its stream begins with the first.
 fn changed(write: Write, recorded: &Recorded, event: &booking::Event) -> Write {
-    let write =
-        write.set("revision", recorded.version.0 + 1).set("changed_at", recorded.event.effective_at);
+    let write = write.set("revision", recorded.version.0 + 1).set("changed_at", recorded.event.effective_at);
     match event.cause().source_revision {
         Some(revision) => write.set("source_revision", revision),
         None => write,

@@ -77,9 +77,7 @@ fn of_connection(recorded: &Recorded, event: &connection::Event) -> Vec<Write> {
 
 fn of_calendar(recorded: &Recorded, event: &calendar::Event) -> Vec<Write> {
     let at = recorded.event.recorded_at;
-    let put = |key: &CalendarKey| {
-        Write::put([key.connection.as_str(), key.calendar.as_str()]).set("changed_at", at)
-    };
+    let put = |key: &CalendarKey| Write::put([key.connection.as_str(), key.calendar.as_str()]).set("changed_at", at);
     vec![match event {
         calendar::Event::ChannelOpened { calendar, .. } => {
             put(calendar).set("push", "supported").clear(&["channel_retry_at"])
@@ -87,14 +85,12 @@ fn of_calendar(recorded: &Recorded, event: &calendar::Event) -> Vec<Write> {
         calendar::Event::ChannelLost { calendar, retry_at, .. } => put(calendar).set("channel_retry_at", *retry_at),
         calendar::Event::PushUnsupported { calendar } => put(calendar).set("push", "unsupported"),
         calendar::Event::NotificationReceived { calendar, .. } => put(calendar).set("notified_at", at),
-        calendar::Event::PullStarted { calendar, worker, lease_until, .. } => put(calendar)
-            .set("pull_worker", worker.as_str())
-            .set("pull_lease_until", *lease_until)
-            .set("began_at", at),
-        calendar::Event::CoverageProven { calendar, window } => put(calendar)
-            .set("coverage_from", window.from)
-            .set("coverage_until", window.until)
-            .set("covered_at", at),
+        calendar::Event::PullStarted { calendar, worker, lease_until, .. } => {
+            put(calendar).set("pull_worker", worker.as_str()).set("pull_lease_until", *lease_until).set("began_at", at)
+        }
+        calendar::Event::CoverageProven { calendar, window } => {
+            put(calendar).set("coverage_from", window.from).set("coverage_until", window.until).set("covered_at", at)
+        }
         calendar::Event::CursorAdvanced { calendar, tally, .. } => put(calendar)
             .copy("pull_began_at", "began_at")
             .set("pulled_at", at)

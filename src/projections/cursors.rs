@@ -83,10 +83,11 @@ fn of_source(recorded: &Recorded, event: &source::Event) -> Vec<Write> {
     let at = recorded.event.recorded_at;
     match event {
         source::Event::PollCompleted { source, cursor, .. } => vec![
-            Write::put(["source", source.as_str(), ""])
-                .set("token", cursor.as_str())
-                .set("advanced_at", at)
-                .clear(&["reason", "failed_at", "retry_at"]),
+            Write::put(["source", source.as_str(), ""]).set("token", cursor.as_str()).set("advanced_at", at).clear(&[
+                "reason",
+                "failed_at",
+                "retry_at",
+            ]),
         ],
         source::Event::PollFailed { source, failure, retry_at } => vec![
             Write::put(["source", source.as_str(), ""])

@@ -33,11 +33,9 @@ fn project(recorded: &Recorded, event: &Event) -> Vec<Write> {
     match event {
         Event::Link(event) => of_link(recorded, event),
         Event::Source(event) => of_source(recorded, event),
-        Event::Booking(_)
-        | Event::Connection(_)
-        | Event::Calendar(_)
-        | Event::Profile(_)
-        | Event::Operations(_) => Vec::new(),
+        Event::Booking(_) | Event::Connection(_) | Event::Calendar(_) | Event::Profile(_) | Event::Operations(_) => {
+            Vec::new()
+        }
     }
 }
 
@@ -65,6 +63,7 @@ fn of_link(recorded: &Recorded, event: &link::Event) -> Vec<Write> {
         | link::Event::Adopted { .. }
         | link::Event::EchoRecognised { .. }
         | link::Event::RemoteChangeAccepted { .. }
+        | link::Event::RemoteChangeApplied { .. }
         | link::Event::RemoteChangeHeld { .. }
         | link::Event::RemoteChangeReleased { .. }
         | link::Event::RemoteChangeRejected { .. }

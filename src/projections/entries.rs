@@ -25,25 +25,16 @@ pub static PROJECTION: Projection = Projection {
     project,
 };
 
-const COLUMNS: &[Column] = &[
-    text("link"),
-    text("remote"),
-    int("generation"),
-    text("role"),
-    text("seen"),
-    text("seen_etag"),
-    text("seen_at"),
-];
+const COLUMNS: &[Column] =
+    &[text("link"), text("remote"), int("generation"), text("role"), text("seen"), text("seen_etag"), text("seen_at")];
 
 fn project(recorded: &Recorded, event: &Event) -> Vec<Write> {
     match event {
         Event::Link(event) => of_link(recorded, event),
         Event::Calendar(event) => of_calendar(event),
-        Event::Booking(_)
-        | Event::Connection(_)
-        | Event::Source(_)
-        | Event::Profile(_)
-        | Event::Operations(_) => Vec::new(),
+        Event::Booking(_) | Event::Connection(_) | Event::Source(_) | Event::Profile(_) | Event::Operations(_) => {
+            Vec::new()
+        }
     }
 }
 
@@ -87,6 +78,7 @@ fn of_link(recorded: &Recorded, event: &link::Event) -> Vec<Write> {
         | link::Event::AttemptFailed { .. }
         | link::Event::OutcomeVerified { .. }
         | link::Event::RemoteChangeAccepted { .. }
+        | link::Event::RemoteChangeApplied { .. }
         | link::Event::RemoteChangeHeld { .. }
         | link::Event::RemoteChangeReleased { .. }
         | link::Event::RemoteChangeRejected { .. }

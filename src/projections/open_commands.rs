@@ -70,6 +70,7 @@ fn of_link(recorded: &Recorded, event: &link::Event) -> Vec<Write> {
         | link::Event::Adopted { .. }
         | link::Event::EchoRecognised { .. }
         | link::Event::RemoteChangeAccepted { .. }
+        | link::Event::RemoteChangeApplied { .. }
         | link::Event::RemoteChangeHeld { .. }
         | link::Event::RemoteChangeReleased { .. }
         | link::Event::RemoteChangeRejected { .. }

@@ -15,6 +15,7 @@
 //! timers say when a link is to be looked at again though nothing happens; `due_at` is the earliest that counts.
 
 mod settle;
+mod words;
 
 use super::{Column, Condition, Projection, Table, Value, Write, flag, int, text};
 use crate::{
@@ -22,7 +23,7 @@ use crate::{
         entry::Content,
         event::Event,
         failure::FailureClass,
-        link::{self, Attempt, HoldReason, IssuedCommand, RemoteChange, Side, Verified, WithholdReason},
+        link::{self, Attempt, IssuedCommand, RemoteChange, Side, Verified},
     },
     record::{
         envelope::Recorded,
@@ -35,7 +36,7 @@ pub static PROJECTION: Projection = Projection {
     name: "links",
     version: 1,
     table: Table { columns: COLUMNS, keys: 1, settle: Some(settle::settle), personal: None },
-    reads: &[Category::Link, Category::Booking],
+    reads: &[Category::Link],
     texts: false,
     project,
 };
@@ -99,16 +100,8 @@ pub fn seed_source(last_source: &str) -> &'static str {
 fn project(recorded: &Recorded, event: &Event) -> Vec<Write> {
     match event {
         Event::Link(event) => of_link(recorded, event),
-        // An accepted change that reached its booking is not on its way any more.
-        Event::Booking(event) => event.cause().link.as_ref().map_or_else(Vec::new, |link| {
-            vec![
-                Write::patch([link.as_str()])
-                    .when(Condition::IsNot("inbound", Value::Null))
-                    .set("inbound", "applied")
-                    .set("changed_at", recorded.event.recorded_at),
-            ]
-        }),
-        Event::Connection(_)
+        Event::Booking(_)
+        | Event::Connection(_)
         | Event::Calendar(_)
         | Event::Source(_)
         | Event::Profile(_)
@@ -143,13 +136,13 @@ fn of_link(recorded: &Recorded, event: &link::Event) -> Vec<Write> {
         ],
         link::Event::Decided { action, reasons, profile_version, .. } => vec![
             patch()
-                .set("action", word(action))
+                .set("action", words::action(action))
                 .set("reasons", reasons.join("; "))
                 .set("profile_version", *profile_version)
                 .clear(&["withheld", "withheld_until"]),
         ],
         link::Event::Withheld { reason, until, .. } => {
-            vec![patch().set("withheld", withheld_word(reason)).set("withheld_until", *until)]
+            vec![patch().set("withheld", words::withheld(reason)).set("withheld_until", *until)]
         }
         link::Event::CommandIssued { command } => issued(id, recorded, command),
         link::Event::AttemptSucceeded { command, answer, .. }
@@ -195,8 +188,9 @@ fn of_link(recorded: &Recorded, event: &link::Event) -> Vec<Write> {
             }
             writes
         }
+        link::Event::RemoteChangeApplied { .. } => vec![patch().clear(&["inbound"])],
         link::Event::RemoteChangeHeld { reason, until, .. } => {
-            let (word, words, approval) = held_words(reason);
+            let (word, words, approval) = words::held(reason);
             vec![
                 patch()
                     .set("held", word)
@@ -209,7 +203,7 @@ fn of_link(recorded: &Recorded, event: &link::Event) -> Vec<Write> {
         link::Event::RemoteChangeReleased { .. } => vec![patch().clear(HELD)],
         link::Event::RemoteChangeRejected { change, .. } => {
             let mut writes = accepted(recorded, change, "booking");
-            writes.push(patch().clear(&["inbound"]));
+            writes.push(patch().clear(&["inbound"]).clear(RETRY));
             writes
         }
         link::Event::ConflictDetected { conflict } => vec![match &conflict.theirs {
@@ -241,7 +235,9 @@ fn of_link(recorded: &Recorded, event: &link::Event) -> Vec<Write> {
         ],
         link::Event::SupersededLeft { remote, .. } => vec![patch().set("superseded", remote.as_str())],
         link::Event::CloneSuspected { remote } => vec![patch().set("clone", remote.as_str())],
-        link::Event::LookRequested { reason } => vec![patch().set("look", look_word(*reason))],
+        link::Event::LookRequested { reason, retry_at } => {
+            vec![patch().set("look", words::look(*reason)).set("retry_at", *retry_at)]
+        }
     }
 }
 
@@ -357,56 +353,4 @@ fn overruled(recorded: &Recorded) -> Vec<Write> {
         patch().when(Condition::IsNot("conflict", Value::Null)).clear(HELD).clear(CONFLICT).clear(&["look"]),
         patch().set("changed_at", recorded.event.recorded_at).set("last_source", "booking").clear(&["inbound"]),
     ]
-}
-
-fn word(action: &link::Action) -> &'static str {
-    match action {
-        link::Action::Create => "create",
-        link::Action::Update => "update",
-        link::Action::Delete => "delete",
-        link::Action::WriteBackUpdate => "write_back_update",
-        link::Action::WriteBackCancel => "write_back_cancel",
-        link::Action::ApplyToBooking => "apply_to_booking",
-    }
-}
-
-fn withheld_word(reason: &WithholdReason) -> &'static str {
-    match reason {
-        WithholdReason::Past => "past",
-        WithholdReason::TooFarAhead => "too_far_ahead",
-        WithholdReason::DirectionClosed => "direction_closed",
-        WithholdReason::ConnectionRevoked => "connection_revoked",
-    }
-}
-
-fn look_word(reason: link::LookReason) -> &'static str {
-    match reason {
-        link::LookReason::Stale => "stale",
-        link::LookReason::Gone => "gone",
-        link::LookReason::IdentityTaken => "identity_taken",
-        link::LookReason::Doubtful => "doubtful",
-        link::LookReason::GraceOver => "grace_over",
-        link::LookReason::Asked => "asked",
-    }
-}
-
-/// The word, what a person reads, and the approval that is waited for.
-fn held_words(reason: &HoldReason) -> (&'static str, Option<String>, Option<String>) {
-    match reason {
-        HoldReason::Busy => ("busy", None, None),
-        HoldReason::Grace => ("grace", None, None),
-        HoldReason::Overlap { with } => {
-            let with: Vec<_> = with.iter().map(|booking| booking.as_str()).collect();
-            ("overlap", Some(format!("The new time meets {}.", with.join(", "))), None)
-        }
-        HoldReason::MassRemoval { approval } => {
-            ("mass_removal", Some("Many entries vanished at once.".to_owned()), Some(approval.clone()))
-        }
-        HoldReason::WholeDay => ("whole_day", Some("The source takes no whole days.".to_owned()), None),
-        HoldReason::BroughtBack => {
-            ("brought_back", Some("The entry came back although the booking is cancelled.".to_owned()), None)
-        }
-        HoldReason::Unreadable { reason } => ("unreadable", Some(format!("The entry cannot be read: {reason}.")), None),
-        HoldReason::AskFirst => ("ask_first", Some("The entry was removed; the profile asks first.".to_owned()), None),
-    }
 }
