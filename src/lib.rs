@@ -10,3 +10,5 @@ pub mod ports;
 
 pub mod adapters;
 pub mod services;
+
+pub mod http;

@@ -10,3 +10,4 @@ pub mod source;
 pub mod tokens;
 pub mod transport;
 pub mod vault;
+pub mod webhooks;

@@ -1,11 +1,13 @@
 //! Floor 3: the imperative shell: load, ask the core, store, call. One verb per file.
 
+pub mod answer;
 pub mod approve;
 pub mod authorise;
 pub mod calendars;
 pub mod error;
 pub mod execute;
 pub mod gate;
+pub mod health;
 pub mod intake;
 pub mod journal;
 pub mod listen;
@@ -15,7 +17,10 @@ pub mod publish_profiles;
 pub mod pull;
 pub mod react;
 pub mod reconcile;
+pub mod reprocess;
+pub mod resync;
 pub mod routing;
+pub mod tokens;
 pub mod watch;
 pub mod worklist;
 
