@@ -9,3 +9,4 @@ pub mod record;
 pub mod ports;
 
 pub mod adapters;
+pub mod services;

@@ -4,10 +4,13 @@
 
 pub mod clock;
 pub mod event_store;
+pub mod projections;
+mod read_models;
 pub mod tokens;
 pub mod vault;
 
 pub use clock::VirtualClock;
 pub use event_store::MemoryLedger;
+pub use projections::MemoryProjections;
 pub use tokens::MemoryTokens;
 pub use vault::MemoryVault;
