@@ -271,11 +271,9 @@ impl Choices<'_> {
             },
             20 => match self.one_of(3) {
                 0 => link::Event::Detached { remote: self.remote(), reason: "no marker".to_owned() },
-                1 => link::Event::SupersededLeft {
-                    remote: self.remote(),
-                    generation: Generation(1),
-                    etag: self.etag(),
-                },
+                1 => {
+                    link::Event::SupersededLeft { remote: self.remote(), generation: Generation(1), etag: self.etag() }
+                }
                 _ => link::Event::CloneSuspected { remote: self.remote() },
             },
             _ => link::Event::LookRequested { reason: LookReason::Asked, retry_at: self.maybe_time() },
@@ -288,7 +286,7 @@ impl Choices<'_> {
         Details { title, notes: None, customer }
     }
 
-    fn booking_event(&mut self) -> booking::Event {
+    pub fn booking_event(&mut self) -> booking::Event {
         let cause = Cause { source_revision: self.yes().then(|| self.one_of(9) as u64), ..Cause::default() };
         match self.one_of(8) {
             0 => booking::Event::Registered {
@@ -349,10 +347,7 @@ impl Choices<'_> {
                 observation: self.observation(),
                 approval: None,
             },
-            11 => calendar::Event::CoverageProven {
-                calendar,
-                window: Window { from: noon(), until: self.time() },
-            },
+            11 => calendar::Event::CoverageProven { calendar, window: Window { from: noon(), until: self.time() } },
             12 => calendar::Event::CursorAdvanced {
                 calendar,
                 cursor: CursorToken(format!("token-{}", self.one_of(9))),

@@ -1,11 +1,13 @@
 //! A ledger in memory with a clock that stands still, and a projector over any store.
 
-use std::sync::Arc;
+use std::{path::Path, sync::Arc};
 
 use chrono::TimeDelta;
-use futures::executor::block_on;
 use syncledger::{
-    adapters::memory::{MemoryLedger, MemoryVault, VirtualClock},
+    adapters::{
+        memory::{MemoryLedger, MemoryProjections, MemoryVault, VirtualClock},
+        sqlite::SqliteProjections,
+    },
     domain::{
         event::Event,
         ids::{CorrelationId, EventId, Position},
@@ -119,11 +121,8 @@ pub fn shown(rows: &[Row]) -> String {
         Value::Text(text) => Some(format!("{name}={text:?}")),
     };
     let line = |row: &Row| {
-        let cells: Vec<String> = row
-            .cells()
-            .filter(|(name, _)| !["position", "removed"].contains(name))
-            .filter_map(cell)
-            .collect();
+        let cells: Vec<String> =
+            row.cells().filter(|(name, _)| !["position", "removed"].contains(name)).filter_map(cell).collect();
         cells.join(" ")
     };
     rows.iter().map(line).collect::<Vec<_>>().join("\n")
@@ -133,10 +132,16 @@ pub async fn ask(models: &dyn ProjectionStore, query: Query) -> Vec<Row> {
     models.ask(&query).await.unwrap()
 }
 
-/// One live table against the same of another store: no rows that differ, in either direction.
-pub fn memory() -> Arc<syncledger::adapters::memory::MemoryProjections> {
-    let models = Arc::new(syncledger::adapters::memory::MemoryProjections::default());
-    block_on(models.prepare(noon())).unwrap();
-    assert_eq!(block_on(models.checkpoints()).unwrap().len(), ALL.len());
+/// Empty read models in memory.
+pub async fn memory() -> Arc<MemoryProjections> {
+    let models = Arc::new(MemoryProjections::default());
+    assert_eq!(models.prepare(noon()).await.unwrap().len(), ALL.len());
+    models
+}
+
+/// Empty read models in a file of that folder.
+pub async fn sqlite(folder: &Path) -> Arc<SqliteProjections> {
+    let models = Arc::new(SqliteProjections::open(&folder.join("read.db")).await.unwrap());
+    models.prepare(noon()).await.unwrap();
     models
 }
