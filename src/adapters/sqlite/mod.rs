@@ -9,10 +9,13 @@ mod event_store;
 mod failure;
 mod group;
 mod open;
+mod recovery;
 mod rows;
 mod sql;
 mod state;
+mod thread;
 mod tokens;
+mod transact;
 mod vault;
 mod writer;
 
