@@ -2,6 +2,7 @@
 
 pub mod domain;
 
+pub mod projections;
 pub mod reconcile;
 pub mod record;
 

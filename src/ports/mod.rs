@@ -3,7 +3,9 @@
 pub mod append;
 pub mod clock;
 pub mod event_store;
+pub mod projection_store;
 pub mod provider;
+pub mod read_models;
 pub mod source;
 pub mod tokens;
 pub mod transport;
