@@ -8,6 +8,7 @@ pub mod execute;
 pub mod gate;
 pub mod intake;
 pub mod journal;
+pub mod lists;
 pub mod listen;
 mod log;
 pub mod poll;
@@ -16,6 +17,7 @@ pub mod pull;
 pub mod react;
 pub mod reconcile;
 pub mod routing;
+pub mod run;
 pub mod watch;
 pub mod worklist;
 

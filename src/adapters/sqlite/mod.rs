@@ -4,6 +4,7 @@
 //! group durable with one commit. Readers have connections of their own and never wait for it. Several processes may use
 //! one file.
 
+mod checkpoints;
 mod connection;
 mod event_store;
 mod failure;
@@ -19,6 +20,7 @@ mod transact;
 mod vault;
 mod writer;
 
+pub use checkpoints::SqliteCheckpoints;
 pub use event_store::SqliteLedger;
 pub use open::{OpenFailure, Options, path_of_url};
 pub use state::WriterState;
