@@ -124,9 +124,6 @@ pub enum Differs {
     Columns(Vec<(&'static str, Value, Value)>),
 }
 
-/// What stands for a personal text in a comparison.
-pub const HIDDEN: &str = "[personal]";
-
 /// The read models.
 #[async_trait]
 pub trait ProjectionStore: Send + Sync {

@@ -13,7 +13,8 @@ use super::{
 use crate::{
     domain::{
         ids::{
-            BookingId, CalendarKey, ConnectionId, Etag, LinkId, Position, ProfileId, RemoteCalendarId, RemoteId, ResourceId,
+            BookingId, CalendarKey, ConnectionId, Etag, LinkId, Position, ProfileId, RemoteCalendarId, RemoteId,
+            ResourceId,
         },
         link::LinkRef,
         slot::Slot,

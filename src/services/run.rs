@@ -11,14 +11,7 @@ use tokio::time::{sleep, timeout};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tracing::{error, info};
 
-use super::{
-    Error, authorise,
-    poll::poll,
-    project::Projector,
-    pull::Puller,
-    react::Reactor,
-    watch::Watcher,
-};
+use super::{Error, authorise, poll::poll, project::Projector, pull::Puller, react::Reactor, watch::Watcher};
 use crate::{
     domain::ids::{Position, SourceName},
     ports::source::BookingSource,
@@ -93,7 +86,10 @@ impl Workers {
         stop.cancelled().await;
         info!("Stopping: waiting for the steps under way");
         if timeout(STOP_WITHIN, tracker.wait()).await.is_err() {
-            error!("Some steps did not end in {} s; what they began is taken up at the next start", STOP_WITHIN.as_secs());
+            error!(
+                "Some steps did not end in {} s; what they began is taken up at the next start",
+                STOP_WITHIN.as_secs()
+            );
         }
     }
 
@@ -217,4 +213,3 @@ enum Wait {
     For(Duration),
     Event(Position, Duration),
 }
-

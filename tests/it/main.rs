@@ -1,5 +1,6 @@
 //! Every test that needs more than one file, in one binary.
 
 mod conformance;
+mod projections;
 mod reconcile;
 mod sandbox;

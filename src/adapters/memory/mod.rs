@@ -5,11 +5,14 @@
 pub mod checkpoints;
 pub mod clock;
 pub mod event_store;
+pub mod projections;
+mod read_models;
 pub mod tokens;
 pub mod vault;
 
 pub use checkpoints::MemoryCheckpoints;
 pub use clock::VirtualClock;
 pub use event_store::MemoryLedger;
+pub use projections::MemoryProjections;
 pub use tokens::MemoryTokens;
 pub use vault::MemoryVault;

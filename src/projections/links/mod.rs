@@ -353,6 +353,10 @@ fn overruled(recorded: &Recorded) -> Vec<Write> {
             .copy("marked_cancelled", "conflict_cancelled"),
         patch().when(Condition::Is("conflict", "removed".into())).clear(REMOTE),
         patch().when(Condition::IsNot("conflict", Value::Null)).clear(HELD).clear(CONFLICT).clear(&["look"]),
-        patch().set("changed_at", recorded.event.recorded_at).set("last_source", "booking").clear(&["inbound"]).clear(RETRY),
+        patch()
+            .set("changed_at", recorded.event.recorded_at)
+            .set("last_source", "booking")
+            .clear(&["inbound"])
+            .clear(RETRY),
     ]
 }
