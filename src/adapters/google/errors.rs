@@ -55,7 +55,7 @@ impl Call {
 }
 
 /// What a row may look at besides status and reason.
-struct Seen {
+pub(super) struct Seen {
     call: Call,
     /// Google says that the sync token is at fault.
     sync_token: bool,
@@ -63,13 +63,13 @@ struct Seen {
     retry_after: bool,
 }
 
-struct Row {
+pub(super) struct Row {
     status: RangeInclusive<u16>,
     /// Google's reasons; empty for any, and for none.
     reasons: &'static [&'static str],
     when: fn(&Seen) -> bool,
     class: FailureClass,
-    says: &'static str,
+    pub(super) says: &'static str,
 }
 
 const fn row(
@@ -86,7 +86,7 @@ const ALWAYS: fn(&Seen) -> bool = |_| true;
 
 /// The matrix. 5xx is transient even on a write, although it may have been carried out: a create repeated under the same
 /// id answers 409 and is adopted, and a repeated change or deletion bears the `If-Match` of the state before it.
-static ROWS: [Row; 28] = {
+pub(super) static ROWS: [Row; 28] = {
     use FailureClass as C;
     [
         row(
