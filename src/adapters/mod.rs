@@ -2,6 +2,7 @@
 
 pub mod google;
 pub mod memory;
+pub mod files;
 pub mod sandbox;
 pub mod sqlite;
 pub mod system;

@@ -4,3 +4,4 @@ mod conformance;
 mod projections;
 mod reconcile;
 mod sandbox;
+mod imports;
