@@ -1,8 +1,8 @@
 //! Floor 3: one folder per outside thing. Adapters never see services or each other.
 
+pub mod files;
 pub mod google;
 pub mod memory;
-pub mod files;
 pub mod sandbox;
 pub mod sqlite;
 pub mod system;
