@@ -10,3 +10,6 @@ pub mod ports;
 
 pub mod adapters;
 pub mod services;
+
+pub mod app;
+pub mod config;

@@ -16,15 +16,6 @@ use crate::domain::{
     slot::Slot,
 };
 
-/// A person's answer about a change that waits.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Verdict {
-    /// Take it over.
-    Accept,
-    /// Put the entry back.
-    Reject,
-}
-
 /// All that a decision depends on.
 #[derive(Clone, Copy)]
 pub struct Inputs<'a> {
@@ -44,10 +35,12 @@ pub struct Inputs<'a> {
     pub overlaps: &'a [BookingId],
     /// The approval that a removal waits for (the observation's, or the held change's), and where it stands.
     pub approval: Option<(&'a str, Approval)>,
-    /// A person's answer about the change that waits.
-    pub verdict: Option<Verdict>,
     /// Whether the connection's grant is gone.
     pub revoked: bool,
+    /// Until when the calendar's provider wants no calls over this connection.
+    pub gate_until: Option<DateTime<Utc>>,
+    /// Until when the booking's source wants no calls.
+    pub source_gate_until: Option<DateTime<Utc>>,
     /// Whether the booking's source wants changes written back to it.
     pub writes_back: bool,
     /// The policy.

@@ -8,7 +8,7 @@ use crate::domain::{
     booking::{Cause, Command},
     failure::FailureClass,
     ids::{Etag, Generation},
-    link::{Conflict, Event, Inbound, InboundStage, Operation, RemoteChange, RemovalPolicy, Side},
+    link::{Conflict, Event, Inbound, InboundStage, Operation, RemoteChange, RemovalPolicy, Side, WithholdReason},
     profile::Conflicts,
 };
 
@@ -103,6 +103,9 @@ impl Decider<'_> {
         }
         if self.link().retry.at.is_some_and(|at| at > self.i.now) {
             return Step::Rest;
+        }
+        if let Some(until) = self.i.source_gate_until.filter(|until| *until > self.i.now) {
+            return self.withhold(WithholdReason::RateLimited, Some(until));
         }
         // The source moved on since we knew it (412): what it shows now decides.
         let stale = self.link().retry.last.as_ref().is_some_and(|f| f.class == FailureClass::Stale);

@@ -3,7 +3,7 @@
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::{
-    decide::{Decider, Step, Verdict},
+    decide::{Decider, Step},
     desired::{Desired, desired},
 };
 use crate::domain::{
@@ -44,12 +44,13 @@ impl Decider<'_> {
     }
 
     /// A change that waits: for its time, for an approval, for a person.
+    #[expect(clippy::wildcard_enum_match_arm, reason = "whatever else holds a change, it waits on")]
     fn waiting_change(&mut self) -> Option<Step> {
         let held = self.link().held.clone()?;
-        match (&held.reason, self.i.verdict) {
+        match (&held.reason, held.answer) {
             (HoldReason::Busy, _) => return None,
-            (_, Some(verdict)) => {
-                self.answered_by_person(&held, verdict);
+            (_, Some(accept)) => {
+                self.answered_by_person(&held, accept);
                 return None;
             }
             (_, None) => {}
@@ -83,11 +84,11 @@ impl Decider<'_> {
         self.look()
     }
 
-    fn answered_by_person(&mut self, held: &Held, verdict: Verdict) {
-        match (verdict, change_of(&held.observation)) {
+    fn answered_by_person(&mut self, held: &Held, accept: bool) {
+        match (accept, change_of(&held.observation)) {
             (_, None) => self.push(Event::RemoteChangeReleased { reason: "a person looked at it".into() }),
-            (Verdict::Reject, Some(_)) => self.reject(&held.observation, "a person turned it down"),
-            (Verdict::Accept, Some(change)) => self.accept(change, true),
+            (false, Some(_)) => self.reject(&held.observation, "a person turned it down"),
+            (true, Some(change)) => self.accept(change, true),
         }
     }
 

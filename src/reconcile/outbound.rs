@@ -34,6 +34,9 @@ impl Decider<'_> {
         if waits {
             return Step::Rest;
         }
+        if let Some(until) = self.i.gate_until.filter(|until| *until > self.i.now) {
+            return self.withhold(WithholdReason::RateLimited, Some(until));
+        }
         if let Some((remote, generation, etag)) = self.link().superseded.clone() {
             let why = ["an entry of an earlier generation stands on the calendar"];
             return self.issue(Operation::Delete { expect: etag }, remote, generation, &why);
@@ -54,7 +57,9 @@ impl Decider<'_> {
         if !policy.create {
             return self.withhold(WithholdReason::DirectionClosed, None);
         }
-        if !self.i.booking.active() {
+        // The profile says to note the removal and keep the booking: the entry stays removed.
+        let noted = self.i.booking.removal_marked.as_ref() == Some(&self.i.of.link);
+        if noted || !self.i.booking.active() {
             return Step::Rest;
         }
         let (starts, ends) = content.slot.widest();
@@ -104,11 +109,13 @@ impl Decider<'_> {
         self.issue(operation, remote.id, generation, &reasons)
     }
 
-    /// Records why nothing is sent, once for each reason and revision.
-    fn withhold(&mut self, reason: WithholdReason, until: Option<DateTime<Utc>>) -> Step {
+    /// Records why nothing is sent, once for each reason, revision and term.
+    pub(super) fn withhold(&mut self, reason: WithholdReason, until: Option<DateTime<Utc>>) -> Step {
         let booking_revision = self.i.booking.revision;
         let known = self.link().withheld.as_ref();
-        if known.is_none_or(|(why, at, _)| *why != reason || *at != booking_revision) {
+        if known.is_none_or(|(why, at, term)| {
+            *why != reason || *at != booking_revision || term.is_some_and(|term| term <= self.i.now)
+        }) {
             self.push(Event::Withheld { reason, booking_revision, until });
         }
         Step::Rest

@@ -4,4 +4,4 @@ mod event;
 mod state;
 
 pub use event::{Event, PullMode, PullTally, Window};
-pub use state::{Calendar, Channel, Cursor, evolve};
+pub use state::{Calendar, Channel, Cursor, REMOVALS_REMEMBERED, evolve};

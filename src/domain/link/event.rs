@@ -233,6 +233,8 @@ pub enum WithholdReason {
     DirectionClosed,
     /// The connection's grant is gone.
     ConnectionRevoked,
+    /// The provider (or the source) asked us to wait with all calls.
+    RateLimited,
 }
 
 /// What a decision does.
@@ -430,6 +432,13 @@ pub enum Event {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         until: Option<DateTime<Utc>>,
     },
+    /// A person said what is to become of the change that waits.
+    RemoteChangeAnswered {
+        /// Take it over, or put the entry back.
+        accept: bool,
+        /// Who.
+        by: String,
+    },
     /// A change that waited does not wait any more: it is gone, or was decided.
     RemoteChangeReleased {
         /// Why, in words.
@@ -520,6 +529,7 @@ impl Event {
             Self::RemoteChangeAccepted { .. } => "remote_change_accepted",
             Self::RemoteChangeApplied { .. } => "remote_change_applied",
             Self::RemoteChangeHeld { .. } => "remote_change_held",
+            Self::RemoteChangeAnswered { .. } => "remote_change_answered",
             Self::RemoteChangeReleased { .. } => "remote_change_released",
             Self::RemoteChangeRejected { .. } => "remote_change_rejected",
             Self::ConflictDetected { .. } => "conflict_detected",

@@ -85,6 +85,8 @@ pub struct Held {
     pub booking_revision: Revision,
     /// When it is looked at again.
     pub until: Option<DateTime<Utc>>,
+    /// A person's word: take it over, or put the entry back.
+    pub answer: Option<bool>,
 }
 
 /// A link.
@@ -300,7 +302,13 @@ pub fn evolve(state: Option<Link>, event: &Event, at: DateTime<Utc>) -> Option<L
                 reason: reason.clone(),
                 booking_revision: *booking_revision,
                 until: *until,
+                answer: None,
             });
+        }
+        Event::RemoteChangeAnswered { accept, .. } => {
+            if let Some(held) = &mut link.held {
+                held.answer = Some(*accept);
+            }
         }
         Event::RemoteChangeReleased { .. } => link.held = None,
         Event::RemoteChangeRejected { change, .. } => {
@@ -312,6 +320,7 @@ pub fn evolve(state: Option<Link>, event: &Event, at: DateTime<Utc>) -> Option<L
         Event::ConflictDetected { conflict } => link.conflict = Some(conflict.clone()),
         Event::ConflictResolved { winner: Side::Booking, .. } => {
             link.inbound = None;
+            link.retry = Retry::default();
             if let Some(conflict) = link.conflict.take() {
                 link.accepted(&conflict.theirs);
             }
@@ -347,6 +356,7 @@ pub fn evolve(state: Option<Link>, event: &Event, at: DateTime<Utc>) -> Option<L
     Some(link)
 }
 
+#[expect(clippy::wildcard_enum_match_arm, reason = "only three classes say something about the entry itself")]
 fn failed(link: &mut Link, failure: &CallFailure, retry_at: Option<DateTime<Utc>>, counts: bool) {
     use FailureClass as F;
     link.retry.failures += 1;

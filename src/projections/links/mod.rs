@@ -200,6 +200,8 @@ fn of_link(recorded: &Recorded, event: &link::Event) -> Vec<Write> {
                     .clear(&["look"]),
             ]
         }
+        // The change still waits until the next decision takes the answer up.
+        link::Event::RemoteChangeAnswered { .. } => vec![patch()],
         link::Event::RemoteChangeReleased { .. } => vec![patch().clear(HELD)],
         link::Event::RemoteChangeRejected { change, .. } => {
             let mut writes = accepted(recorded, change, "booking");
@@ -356,6 +358,10 @@ fn overruled(recorded: &Recorded) -> Vec<Write> {
             .copy("marked_cancelled", "conflict_cancelled"),
         patch().when(Condition::Is("conflict", "removed".into())).clear(REMOTE),
         patch().when(Condition::IsNot("conflict", Value::Null)).clear(HELD).clear(CONFLICT).clear(&["look"]),
-        patch().set("changed_at", recorded.event.recorded_at).set("last_source", "booking").clear(&["inbound"]),
+        patch()
+            .set("changed_at", recorded.event.recorded_at)
+            .set("last_source", "booking")
+            .clear(&["inbound"])
+            .clear(RETRY),
     ]
 }

@@ -1,0 +1,97 @@
+//! A listener whose connections can be cut from the inside, so that a lost answer is lost for real.
+
+use std::{
+    io,
+    net::SocketAddr,
+    pin::Pin,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    task::{Context, Poll},
+};
+
+use axum::{
+    extract::connect_info::Connected,
+    serve::{IncomingStream, Listener},
+};
+use tokio::{
+    io::{AsyncRead, AsyncWrite, ReadBuf},
+    net::{TcpListener, TcpStream},
+};
+
+/// Cuts one connection: nothing is written to it any more.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Scissors(Arc<AtomicBool>);
+
+impl Scissors {
+    pub fn cut(&self) {
+        self.0.store(true, Ordering::SeqCst);
+    }
+
+    fn is_cut(&self) -> io::Result<()> {
+        if self.0.load(Ordering::SeqCst) { Err(io::ErrorKind::ConnectionReset.into()) } else { Ok(()) }
+    }
+}
+
+/// A TCP listener that hands out [`Scissors`] with each connection.
+#[derive(Debug)]
+pub(super) struct Cuttable(TcpListener);
+
+impl Cuttable {
+    /// Binds a free port on loopback.
+    pub async fn bind() -> io::Result<(Self, SocketAddr)> {
+        let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
+        let address = listener.local_addr()?;
+        Ok((Self(listener), address))
+    }
+}
+
+impl Listener for Cuttable {
+    type Io = Connection;
+    type Addr = Scissors;
+
+    async fn accept(&mut self) -> (Connection, Scissors) {
+        let (stream, _) = Listener::accept(&mut self.0).await;
+        let scissors = Scissors::default();
+        (Connection { stream, scissors: scissors.clone() }, scissors)
+    }
+
+    fn local_addr(&self) -> io::Result<Scissors> {
+        Ok(Scissors::default())
+    }
+}
+
+impl Connected<IncomingStream<'_, Cuttable>> for Scissors {
+    fn connect_info(stream: IncomingStream<'_, Cuttable>) -> Self {
+        stream.remote_addr().clone()
+    }
+}
+
+/// A connection that may be cut.
+#[derive(Debug)]
+pub(super) struct Connection {
+    stream: TcpStream,
+    scissors: Scissors,
+}
+
+impl AsyncRead for Connection {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_read(cx, buf)
+    }
+}
+
+impl AsyncWrite for Connection {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        self.scissors.is_cut()?;
+        Pin::new(&mut self.stream).poll_write(cx, bytes)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(cx)
+    }
+}

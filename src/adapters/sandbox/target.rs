@@ -1,0 +1,81 @@
+//! Where a request goes: its URL taken apart, once, for every model.
+
+use url::Url;
+
+/// A request's URL, taken apart. Path segments and query are percent-decoded.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Target {
+    /// Host with port where one is given: `127.0.0.1:4711`, `www.googleapis.com`.
+    pub host: String,
+    /// The path as sent, for matching fault rules.
+    pub path: String,
+    /// The decoded path segments.
+    pub segments: Vec<String>,
+    /// The decoded query, in the order sent.
+    pub query: Vec<(String, String)>,
+}
+
+impl Target {
+    /// Takes `url` apart; `None` where it is not an absolute URL with a host.
+    pub fn of(url: &str) -> Option<Self> {
+        let url = Url::parse(url).ok()?;
+        let host = match url.port() {
+            Some(port) => format!("{}:{port}", url.host_str()?),
+            None => url.host_str()?.to_owned(),
+        };
+        let segments = url.path_segments()?.filter(|s| !s.is_empty()).map(decoded).collect();
+        let query = url.query_pairs().map(|(k, v)| (k.into_owned(), v.into_owned())).collect();
+        Some(Self { host, path: url.path().to_owned(), segments, query })
+    }
+
+    /// The path's segments, borrowed, to match on.
+    pub fn parts(&self) -> Vec<&str> {
+        self.segments.iter().map(String::as_str).collect()
+    }
+
+    /// The first value of a query parameter.
+    pub fn query_value(&self, name: &str) -> Option<&str> {
+        self.query.iter().find(|(k, _)| k == name).map(|(_, v)| v.as_str())
+    }
+
+    /// Every value of a query parameter.
+    pub fn query_values<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
+        self.query.iter().filter(move |(k, _)| k == name).map(|(_, v)| v.as_str())
+    }
+}
+
+/// A path segment, percent-decoded. A `+` stays a plus: only queries and forms write a space so.
+fn decoded(segment: &str) -> String {
+    let bytes = segment.as_bytes();
+    let mut out = Vec::with_capacity(bytes.len());
+    let mut i = 0;
+    while let Some(&byte) = bytes.get(i) {
+        let hex = bytes.get(i + 1..i + 3).and_then(|h| std::str::from_utf8(h).ok());
+        match hex.and_then(|h| u8::from_str_radix(h, 16).ok()) {
+            Some(value) if byte == b'%' => {
+                out.push(value);
+                i += 3;
+            }
+            _ => {
+                out.push(byte);
+                i += 1;
+            }
+        }
+    }
+    String::from_utf8_lossy(&out).into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_url_comes_apart_decoded() {
+        let target = Target::of("http://127.0.0.1:80/calendar/v3/calendars/a%40b%2Bc+d/events?q=x+y&k=1&k=2").unwrap();
+        assert_eq!(target.parts(), ["calendar", "v3", "calendars", "a@b+c+d", "events"]);
+        assert_eq!(target.query_value("q"), Some("x y"));
+        assert_eq!(target.query_values("k").collect::<Vec<_>>(), ["1", "2"]);
+        assert_eq!(Target::of("/no/host"), None);
+        assert_eq!(Target::of("http://h/%zz%4").unwrap().parts(), ["%zz%4"]);
+    }
+}

@@ -1,0 +1,62 @@
+//! USchedule's webhooks: every change, announced and signed.
+
+use chrono::{DateTime, SecondsFormat, Utc};
+use hmac::{Hmac, KeyInit, Mac};
+use serde_json::json;
+use sha2::Sha256;
+use url::Url;
+
+use super::{Appointment, USchedule};
+use crate::{adapters::sandbox::outbox::Delivery, ports::transport::Request};
+
+/// One announcement; every attempt at it has the same id and body.
+#[derive(Debug, Clone)]
+pub(super) struct Notice {
+    id: String,
+    body: String,
+}
+
+/// What `X-USchedule-Signature` carries: `v1=` and the hex HMAC-SHA256, under the webhook's secret, of delivery id,
+/// Unix seconds and body with dots between.
+pub fn signature(secret: &str, delivery: &str, timestamp: i64, body: &str) -> String {
+    let mut mac = Hmac::<Sha256>::new_from_slice(secret.as_bytes()).expect("HMAC takes keys of any length");
+    mac.update(format!("{delivery}.{timestamp}.{body}").as_bytes());
+    let hex: String = mac.finalize().into_bytes().iter().map(|byte| format!("{byte:02x}")).collect();
+    format!("v1={hex}")
+}
+
+impl USchedule {
+    /// Announces a change, where anyone listens.
+    pub(super) fn announce(&mut self, kind: &str, appointment: &Appointment, now: DateTime<Utc>) {
+        if self.settings.webhook.is_none() {
+            return;
+        }
+        let id = format!("whd_{:06}", self.changes);
+        let body = json!({
+            "id": id,
+            "type": kind,
+            "created_at": now.to_rfc3339_opts(SecondsFormat::Micros, true),
+            "data": {"appointment": appointment.to_json()},
+        });
+        self.outbox.put(Notice { id, body: body.to_string() }, now);
+    }
+
+    /// The announcements due, signed for now.
+    pub(super) fn due_notices(&mut self, now: DateTime<Utc>) -> Vec<Delivery> {
+        let webhook = self.settings.webhook.clone();
+        let path = webhook.as_ref().and_then(|w| Url::parse(&w.url).ok()).map(|u| u.path().to_owned());
+        let taken = self.outbox.take(now, &mut self.desk.faults, |_| path.clone());
+        let Some(webhook) = webhook else { return Vec::new() };
+        let signed = |notice: Notice| {
+            let timestamp = now.timestamp();
+            let mut request = Request::new("POST", webhook.url.clone())
+                .header("content-type", "application/json")
+                .header("x-uschedule-delivery", &notice.id)
+                .header("x-uschedule-timestamp", timestamp.to_string())
+                .header("x-uschedule-signature", signature(&webhook.secret, &notice.id, timestamp, &notice.body));
+            request.body = notice.body.into_bytes();
+            request
+        };
+        taken.into_iter().map(|p| Delivery { id: p.id, attempt: p.attempt, request: signed(p.what) }).collect()
+    }
+}
