@@ -3,6 +3,7 @@
 mod hostile;
 mod real_files;
 mod reports;
+mod rules;
 
 use chrono::{DateTime, Utc};
 use syncledger::{

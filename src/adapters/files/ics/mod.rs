@@ -4,8 +4,6 @@ mod entry;
 mod rule;
 mod series;
 mod shape;
-#[cfg(test)]
-mod tests;
 mod time;
 mod zones;
 
