@@ -3,5 +3,6 @@
 mod conformance;
 mod imports;
 mod projections;
+mod guards;
 mod reconcile;
 mod sandbox;

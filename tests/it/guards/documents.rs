@@ -54,6 +54,9 @@ fn a_path_that_leads_nowhere_is_caught() {
     caught(&dangling("README.md", "see `src/nowhere.rs`"), "src/nowhere.rs");
     caught(&dangling("docs/A.md", "see [it](B.md)"), "B.md");
     caught(&dangling("docs/A.md", "see [it](../src/nowhere.rs#L1)"), "nowhere.rs");
-    nothing_in(&dangling("README.md", "`src/lib.rs` `src/<x>.rs` `migrations/sqlite/NNNN_name.sql` [a](https://b) [c](#d)"));
+    nothing_in(&dangling(
+        "README.md",
+        "`src/lib.rs` `src/<x>.rs` `migrations/sqlite/NNNN_name.sql` [a](https://b) [c](#d)",
+    ));
     assert_eq!(comments("a\n  /// `src/x.rs`\nb // c"), "/ `src/x.rs`");
 }

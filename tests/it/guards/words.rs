@@ -23,8 +23,20 @@ const BANNED: [(&str, &str); 12] = [
 
 /// Names that only the folders which deal with them may say.
 const VENDORS: [&str; 14] = [
-    "google", "gcal", "microsoft", "msgraph", "outlook", "icloud", "caldav", "icalendar", "ical", "ics", "vevent",
-    "sqlite", "postgres", "uschedule",
+    "google",
+    "gcal",
+    "microsoft",
+    "msgraph",
+    "outlook",
+    "icloud",
+    "caldav",
+    "icalendar",
+    "ical",
+    "ics",
+    "vevent",
+    "sqlite",
+    "postgres",
+    "uschedule",
 ];
 
 /// Where they may be said: wiring, configuration and the edges whose names are fixed for other people's scripts.
