@@ -1,8 +1,8 @@
 //! Every test that needs more than one file, in one binary.
 
 mod conformance;
+mod guards;
 mod imports;
 mod projections;
-mod guards;
 mod reconcile;
 mod sandbox;
