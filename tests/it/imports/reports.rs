@@ -15,7 +15,8 @@ fn fixture(name: &str) -> PathBuf {
 }
 
 fn report(name: &str, options: &Options) -> String {
-    shown(&parse(name, &std::fs::read(fixture(name)).unwrap(), Kind::of_name(name).unwrap(), options))
+    let bytes = std::fs::read(fixture(name)).expect("the fixture is part of the repository");
+    shown(&parse(name, &bytes, Kind::of_name(name).expect("fixtures are named by their kind"), options))
 }
 
 #[test]
