@@ -12,3 +12,6 @@ pub mod adapters;
 pub mod services;
 
 pub mod http;
+
+pub mod app;
+pub mod config;

@@ -32,7 +32,7 @@ use crate::{
         tokens::Tokens,
         webhooks::{NotificationReader, WebhookVerifier},
     },
-    services::{calendars::Calendars, journal::Journal, routing::Routing},
+    services::{calendars::Calendars, journal::Journal, routing::Routing, run::Troubles},
 };
 
 /// Why appends are not acknowledged at the moment; `None` while they are.
@@ -57,6 +57,8 @@ pub struct Api {
     pub uschedule: Vec<Arc<dyn WebhookVerifier>>,
     /// Reads the notifications that reach `/webhook/gcal`; `None` where no calendar has them.
     pub gcal: Option<Arc<dyn NotificationReader>>,
+    /// What fails in the workers.
+    pub troubles: Troubles,
     /// How the ledger's writer is doing.
     pub writer: Arc<WriterState>,
 }

@@ -86,6 +86,7 @@ fn of_link(recorded: &Recorded, event: &link::Event) -> Vec<Write> {
         | link::Event::ConflictResolved { .. }
         | link::Event::DeadLettered { .. }
         | link::Event::Reprocessed { .. }
+        | link::Event::RemoteChangeAnswered { .. }
         | link::Event::LookRequested { .. } => Vec::new(),
     }
 }

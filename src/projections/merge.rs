@@ -55,9 +55,9 @@ impl Draft {
             .map(|(column, set)| {
                 let value = match set {
                     Set::To(value) => value.clone(),
-                    Set::Copy(from) => row.cells[table.index(from)].clone(),
+                    Set::Copy(from) => row.cells[table.place(from)].clone(),
                 };
-                (table.index(column), value)
+                (table.place(column), value)
             })
             .collect();
         for (index, value) in set {
@@ -76,7 +76,7 @@ impl Draft {
         if there.is_none() && write.act != Act::Put {
             return false;
         }
-        let cell = |column: &str| there.map_or(&Value::Null, |row| &row.cells[table.index(column)]);
+        let cell = |column: &str| there.map_or(&Value::Null, |row| &row.cells[table.place(column)]);
         write.when.iter().all(|condition| match condition {
             Condition::Is(column, value) => cell(column) == value,
             Condition::IsNot(column, value) => cell(column) != value,
@@ -87,5 +87,35 @@ impl Draft {
                 Value::Bool(_) | Value::Text(_) => false,
             },
         })
+    }
+}
+
+/// What stands for a personal text where rows are compared.
+pub const HIDDEN: &str = "[personal]";
+
+impl Table {
+    /// The columns in which two rows differ, with both values. Personal texts are not shown.
+    pub fn differing(&self, one: &Stored, two: &Stored) -> Vec<(&'static str, Value, Value)> {
+        let cells = one.cells.iter().zip(&two.cells);
+        let mut columns: Vec<_> = self
+            .columns
+            .iter()
+            .zip(cells)
+            .filter(|(_, (one, two))| one != two)
+            .map(|(column, (one, two))| {
+                let hidden = self.personal.is_some_and(|personal| personal.texts.contains(&column.name));
+                let shown = |value: &Value| {
+                    if hidden && *value != Value::Null { Value::from(HIDDEN) } else { value.clone() }
+                };
+                (column.name, shown(one), shown(two))
+            })
+            .collect();
+        if one.position != two.position {
+            columns.push(("position", one.position.0.into(), two.position.0.into()));
+        }
+        if one.removed != two.removed {
+            columns.push(("removed", one.removed.into(), two.removed.into()));
+        }
+        columns
     }
 }

@@ -19,7 +19,7 @@ pub mod open_commands;
 mod value;
 mod write;
 
-pub use merge::{Draft, Stored};
+pub use merge::{Draft, HIDDEN, Stored};
 pub use value::{Kind, Row, Value};
 pub use write::{Act, Condition, Set, Write};
 
@@ -85,7 +85,7 @@ pub struct Cells<'a> {
 impl Cells<'_> {
     /// The cell of that column.
     pub fn get(&self, column: &str) -> &Value {
-        &self.cells[self.table.index(column)]
+        &self.cells[self.table.place(column)]
     }
 
     /// Its text, if it holds one.
@@ -105,14 +105,14 @@ impl Cells<'_> {
 
     /// Fills it.
     pub fn set(&mut self, column: &str, value: impl Into<Value>) {
-        let index = self.table.index(column);
+        let index = self.table.place(column);
         self.cells[index] = value.into();
     }
 }
 
 impl Table {
     /// The place of a column. Names are constants beside the table; a test names every column of every mapping.
-    fn index(&self, column: &str) -> usize {
+    pub fn place(&self, column: &str) -> usize {
         self.columns.iter().position(|c| c.name == column).expect("a mapping names only columns of its own table")
     }
 

@@ -81,6 +81,7 @@ fn of_link(recorded: &Recorded, event: &link::Event) -> Vec<Write> {
         | link::Event::Detached { .. }
         | link::Event::SupersededLeft { .. }
         | link::Event::CloneSuspected { .. }
+        | link::Event::RemoteChangeAnswered { .. }
         | link::Event::LookRequested { .. } => Vec::new(),
     }
 }

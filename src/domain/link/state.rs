@@ -320,6 +320,7 @@ pub fn evolve(state: Option<Link>, event: &Event, at: DateTime<Utc>) -> Option<L
         Event::ConflictDetected { conflict } => link.conflict = Some(conflict.clone()),
         Event::ConflictResolved { winner: Side::Booking, .. } => {
             link.inbound = None;
+            link.retry = Retry::default();
             if let Some(conflict) = link.conflict.take() {
                 link.accepted(&conflict.theirs);
             }
@@ -355,6 +356,7 @@ pub fn evolve(state: Option<Link>, event: &Event, at: DateTime<Utc>) -> Option<L
     Some(link)
 }
 
+#[expect(clippy::wildcard_enum_match_arm, reason = "only three classes say something about the entry itself")]
 fn failed(link: &mut Link, failure: &CallFailure, retry_at: Option<DateTime<Utc>>, counts: bool) {
     use FailureClass as F;
     link.retry.failures += 1;

@@ -28,7 +28,7 @@ use crate::{
     },
     ports::read_models::{BookingFilter, Query},
     record::{envelope::Origin, stream::StreamName},
-    services::execute::execute,
+    services::{Error, execute::execute},
 };
 
 /// Which bookings to list.
@@ -167,7 +167,7 @@ async fn repeated(server: &Server, mark: Option<&RequestMark>) -> Result<Option<
     let Some(mark) = mark else { return Ok(None) };
     match server.keys.find(mark) {
         None => Ok(None),
-        Some(used) if used.digest != mark.digest => Err(booking::Refusal::KeyReused.into()),
+        Some(used) if used.digest != mark.digest => Err(Error::from(booking::Refusal::KeyReused).into()),
         Some(used) => answer(server, &used.booking, used.revision, used.created).await.map(Some),
     }
 }

@@ -152,16 +152,16 @@ fn of_link(recorded: &Recorded, event: &link::Event) -> Vec<Write> {
         link::Event::OutcomeVerified { command, outcome: Verified::NotDone {} } => {
             vec![patch().when(in_flight(&command.0)).clear(FLIGHT)]
         }
-        link::Event::AttemptFailed { command, operation, failure, retry_at, .. } => {
+        link::Event::AttemptFailed { command, failure, retry_at, .. } => {
             let failed = patch()
                 .when(in_flight(&command.0))
                 .set("retry_at", *retry_at)
                 .set("failure_class", failure.class.as_str())
                 .set("failure_summary", failure.summary.as_str());
-            vec![match failure.class {
-                FailureClass::OutcomeUnknown => failed.set("outcome_unknown", true),
-                class => looking(failed.clear(FLIGHT), class, operation),
-            }]
+            match failure.class {
+                FailureClass::OutcomeUnknown => vec![failed.set("outcome_unknown", true)],
+                class => looking(id, &command.0, class).into_iter().chain([failed.clear(FLIGHT)]).collect(),
+            }
         }
         link::Event::Established { .. } => Vec::new(),
         link::Event::Adopted { remote, generation, etag, content, .. } => vec![
@@ -200,6 +200,8 @@ fn of_link(recorded: &Recorded, event: &link::Event) -> Vec<Write> {
                     .clear(&["look"]),
             ]
         }
+        // The change still waits until the next decision takes the answer up.
+        link::Event::RemoteChangeAnswered { .. } => vec![patch()],
         link::Event::RemoteChangeReleased { .. } => vec![patch().clear(HELD)],
         link::Event::RemoteChangeRejected { change, .. } => {
             let mut writes = accepted(recorded, change, "booking");
@@ -292,15 +294,13 @@ fn answered(recorded: &Recorded, command: &str, answer: &Attempt) -> Vec<Write> 
     }
 }
 
-/// A refusal by the source concerns the source's copy; the entry itself needs no second look.
-fn looking(write: Write, class: FailureClass, operation: &str) -> Write {
-    if operation.starts_with("write_back") {
-        return write;
-    }
-    match class {
-        FailureClass::Stale => write.set("look", "stale"),
-        FailureClass::Gone => write.set("look", "gone"),
-        FailureClass::IdentityTaken => write.set("look", "identity_taken"),
+/// Which failures make the entry be read by its id. A refusal by the source concerns the source's copy; the entry itself
+/// needs no second look.
+fn looking(id: &str, command: &str, class: FailureClass) -> Option<Write> {
+    let look = match class {
+        FailureClass::Stale => "stale",
+        FailureClass::Gone => "gone",
+        FailureClass::IdentityTaken => "identity_taken",
         FailureClass::Transient
         | FailureClass::OutcomeUnknown
         | FailureClass::RateLimited
@@ -315,8 +315,15 @@ fn looking(write: Write, class: FailureClass, operation: &str) -> Write {
         | FailureClass::CalendarUnavailable
         | FailureClass::RejectedBySource
         | FailureClass::PushUnsupported
-        | FailureClass::WindowTooWide => write,
-    }
+        | FailureClass::WindowTooWide => return None,
+    };
+    let at_source = ["write_back_update", "write_back_cancel"];
+    let write = Write::patch([id]).when(in_flight(command)).set("look", look);
+    Some(
+        at_source
+            .into_iter()
+            .fold(write, |write, operation| write.when(Condition::IsNot("operation", operation.into()))),
+    )
 }
 
 /// Their version becomes the common base, whoever's words stand from now on.
@@ -351,6 +358,10 @@ fn overruled(recorded: &Recorded) -> Vec<Write> {
             .copy("marked_cancelled", "conflict_cancelled"),
         patch().when(Condition::Is("conflict", "removed".into())).clear(REMOTE),
         patch().when(Condition::IsNot("conflict", Value::Null)).clear(HELD).clear(CONFLICT).clear(&["look"]),
-        patch().set("changed_at", recorded.event.recorded_at).set("last_source", "booking").clear(&["inbound"]),
+        patch()
+            .set("changed_at", recorded.event.recorded_at)
+            .set("last_source", "booking")
+            .clear(&["inbound"])
+            .clear(RETRY),
     ]
 }

@@ -19,6 +19,7 @@ pub(super) fn withheld(reason: &WithholdReason) -> &'static str {
         WithholdReason::TooFarAhead => "too_far_ahead",
         WithholdReason::DirectionClosed => "direction_closed",
         WithholdReason::ConnectionRevoked => "connection_revoked",
+        WithholdReason::RateLimited => "rate_limited",
     }
 }
 
