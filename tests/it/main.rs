@@ -2,6 +2,7 @@
 
 mod conformance;
 mod guards;
+mod http;
 mod imports;
 mod projections;
 mod providers;
