@@ -96,10 +96,20 @@ impl Call {
         if !json || encoded {
             return Err(Problem::new(Kind::UnsupportedMedia, "send plain JSON as `Content-Type: application/json`"));
         }
+        // A list would be read as the fields in their order, which nobody means.
+        if self.body.iter().find(|byte| !byte.is_ascii_whitespace()) != Some(&b'{') {
+            let parsed = serde_json::from_slice::<serde::de::IgnoredAny>(&self.body);
+            parsed.map_err(|error| not_json(&error))?;
+            return Err(Problem::new(Kind::Invalid, "the body is JSON, but no object: write `{ … }`"));
+        }
         let mut reader = serde_json::Deserializer::from_slice(&self.body);
         let value = serde_path_to_error::deserialize(&mut reader).map_err(|error| {
             let path = error.path().to_string();
             let inner = error.into_inner();
+            let path = missing(&inner).map_or(path.clone(), |field| match path.as_str() {
+                "." => field.clone(),
+                path => format!("{path}.{field}"),
+            });
             if inner.is_data() && path != "." {
                 Problem::field(path, inner.to_string())
             } else if inner.is_data() {
@@ -126,6 +136,13 @@ impl Call {
         let key = short_hash(&[&self.caller()?.token, key], 64);
         Ok(Some(RequestMark { key, digest: short_hash(asked, 64) }))
     }
+}
+
+/// The field that is not there, if that is what is wrong.
+fn missing(error: &serde_json::Error) -> Option<String> {
+    let text = error.to_string();
+    let (field, _) = text.strip_prefix("missing field `")?.split_once('`')?;
+    Some(field.to_owned())
 }
 
 fn not_json(error: &serde_json::Error) -> Problem {

@@ -140,7 +140,7 @@ pub struct Document {
     /// The request's correlation id, as in `x-request-id`, the log, and the events that it led to.
     correlation: String,
     /// The fields at fault, where there are any.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     errors: Vec<FieldError>,
 }
 

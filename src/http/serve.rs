@@ -1,14 +1,19 @@
 //! The listening socket: connections with limits, and an orderly end.
 
-use std::{sync::Arc, time::Duration};
+use std::{pin::pin, sync::Arc, time::Duration};
 
 use axum::Router;
+use hyper::server::conn::http1::Builder;
 use hyper_util::{
-    rt::{TokioExecutor, TokioIo, TokioTimer},
-    server::{conn::auto::Builder, graceful::GracefulShutdown},
+    rt::{TokioIo, TokioTimer},
     service::TowerToHyperService,
 };
-use tokio::{net::TcpListener, sync::Semaphore, time::timeout};
+use tokio::{
+    net::{TcpListener, TcpStream},
+    sync::{OwnedSemaphorePermit, Semaphore},
+    time::timeout,
+};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tracing::{debug, info, warn};
 
 use super::Limits;
@@ -20,43 +25,51 @@ const HEADERS_MAX: usize = 64;
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 /// Serves `router` on `listener` until `shutdown` is done; then takes no more connections and lets requests under way end.
+///
+/// HTTP/1.1 only, straight from hyper: a builder that finds out the version by itself waits for the first bytes without any
+/// limit of time, which is how a silent client would keep its place for ever.
 pub async fn serve(listener: TcpListener, router: Router, limits: Limits, shutdown: impl Future<Output = ()> + Send) {
-    let graceful = GracefulShutdown::new();
+    let (tracker, stop) = (TaskTracker::new(), CancellationToken::new());
     let room = Arc::new(Semaphore::new(limits.connections));
-    let mut http = Builder::new(TokioExecutor::new()).http1_only();
-    http.http1()
-        .timer(TokioTimer::new())
+    let mut http = Builder::new();
+    http.timer(TokioTimer::new())
         .header_read_timeout(limits.header_time)
         .max_buf_size(HEADER_BYTES_MAX)
         .max_headers(HEADERS_MAX);
-    let mut shutdown = std::pin::pin!(shutdown);
+    let mut shutdown = pin!(shutdown);
     loop {
         let accepted = tokio::select! {
             () = &mut shutdown => break,
             accepted = accept(&listener, &room) => accepted,
         };
-        let Some((stream, permit)) = accepted else { continue };
-        let service = TowerToHyperService::new(router.clone());
-        let connection = http.serve_connection_with_upgrades(TokioIo::new(stream), service);
-        let connection = graceful.watch(connection.into_owned());
-        tokio::spawn(async move {
-            if let Err(error) = connection.await {
-                debug!(%error, "A connection ended early");
-            }
-            drop(permit);
-        });
+        if let Some((stream, permit)) = accepted {
+            let (http, service, stop) = (http.clone(), TowerToHyperService::new(router.clone()), stop.clone());
+            tracker.spawn(async move {
+                let mut connection = pin!(http.serve_connection(TokioIo::new(stream), service).with_upgrades());
+                let ended = tokio::select! {
+                    ended = connection.as_mut() => ended,
+                    () = stop.cancelled() => {
+                        connection.as_mut().graceful_shutdown();
+                        connection.await
+                    }
+                };
+                if let Err(error) = ended {
+                    debug!(%error, "A connection ended early");
+                }
+                drop(permit);
+            });
+        }
     }
     drop(listener);
-    if timeout(limits.end_time, graceful.shutdown()).await.is_err() {
+    stop.cancel();
+    tracker.close();
+    if timeout(limits.end_time, tracker.wait()).await.is_err() {
         warn!("Requests were still under way after {} s; they are cut off", limits.end_time.as_secs());
     }
     info!("No more requests are taken");
 }
 
-async fn accept(
-    listener: &TcpListener,
-    room: &Arc<Semaphore>,
-) -> Option<(tokio::net::TcpStream, tokio::sync::OwnedSemaphorePermit)> {
+async fn accept(listener: &TcpListener, room: &Arc<Semaphore>) -> Option<(TcpStream, OwnedSemaphorePermit)> {
     let permit = room.clone().acquire_owned().await.ok()?;
     match listener.accept().await {
         Ok((stream, _)) => {
