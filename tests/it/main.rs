@@ -3,6 +3,7 @@
 mod conformance;
 mod guards;
 mod imports;
+mod journeys;
 mod projections;
 mod providers;
 mod reconcile;
