@@ -11,5 +11,7 @@ pub mod ports;
 pub mod adapters;
 pub mod services;
 
+pub mod http;
+
 pub mod app;
 pub mod config;

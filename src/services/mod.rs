@@ -1,5 +1,6 @@
 //! Floor 3: the imperative shell: load, ask the core, store, call. One verb per file.
 
+pub mod answer;
 pub mod approve;
 pub mod authorise;
 pub mod calendars;
@@ -7,6 +8,7 @@ pub mod diff;
 pub mod error;
 pub mod execute;
 pub mod gate;
+pub mod health;
 pub mod intake;
 pub mod journal;
 pub mod listen;
@@ -20,8 +22,11 @@ pub mod react;
 pub mod reader;
 pub mod rebuild;
 pub mod reconcile;
+pub mod reprocess;
+pub mod resync;
 pub mod routing;
 pub mod run;
+pub mod tokens;
 pub mod watch;
 pub mod worklist;
 
