@@ -15,3 +15,5 @@ pub mod http;
 
 pub mod app;
 pub mod config;
+pub mod demo;
+pub mod serve;

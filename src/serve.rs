@@ -66,6 +66,7 @@ fn api(app: &App, config: &Config) -> Api {
         tokens: Arc::clone(&app.stores.tokens),
         uschedule: verifiers,
         gcal: Some(Arc::new(PushReader)),
+        troubles: app.troubles.clone(),
         writer: Arc::new(move || ledger.writer_state().failing),
     }
 }
