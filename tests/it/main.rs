@@ -1,3 +1,4 @@
 //! Every test that needs more than one file, in one binary.
 
 mod conformance;
+mod imports;

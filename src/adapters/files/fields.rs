@@ -1,0 +1,246 @@
+//! The fields of a booking as a row or an object names them, and the booking they make.
+
+use chrono::{DateTime, NaiveDate, NaiveDateTime, TimeZone as _, Utc};
+use chrono_tz::Tz;
+use serde::{Deserialize, Deserializer};
+
+use super::{NOTES_BYTES_MAX, Options, REF_BYTES_MAX, Refused, TITLE_BYTES_MAX, resource, shown};
+use crate::domain::{
+    booking::{Customer, Details, Snapshot},
+    ids::{SourceName, SubjectId, short_hash},
+    personal::Personal,
+    slot::Slot,
+};
+
+/// What stands where a booking has no title.
+pub(super) const UNTITLED: &str = "(untitled)";
+
+/// The names of all fields, in the order the manual lists them.
+pub(super) const NAMES: [&str; 11] = [
+    "id",
+    "resource",
+    "starts_at",
+    "ends_at",
+    "zone",
+    "title",
+    "notes",
+    "customer_name",
+    "customer_email",
+    "customer_phone",
+    "status",
+];
+
+/// A booking's fields as written. An empty text counts as absent.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Fields {
+    #[serde(default, deserialize_with = "text_or_number")]
+    pub id: Option<String>,
+    pub resource: Option<String>,
+    pub starts_at: Option<String>,
+    pub ends_at: Option<String>,
+    pub zone: Option<String>,
+    pub title: Option<String>,
+    pub notes: Option<String>,
+    pub customer_name: Option<String>,
+    pub customer_email: Option<String>,
+    pub customer_phone: Option<String>,
+    pub status: Option<String>,
+}
+
+/// Many systems number their bookings, and JSON writes a number without quotes.
+fn text_or_number<'de, D: Deserializer<'de>>(from: D) -> Result<Option<String>, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged, expecting = "id has to be a text or a whole number")]
+    enum Id {
+        Number(u64),
+        Text(String),
+    }
+    Ok(Option::<Id>::deserialize(from)?.map(|id| match id {
+        Id::Number(number) => number.to_string(),
+        Id::Text(text) => text,
+    }))
+}
+
+impl Fields {
+    /// The place of the field with this name.
+    pub(super) fn get_mut(&mut self, name: &str) -> Option<&mut Option<String>> {
+        Some(match name {
+            "id" => &mut self.id,
+            "resource" => &mut self.resource,
+            "starts_at" => &mut self.starts_at,
+            "ends_at" => &mut self.ends_at,
+            "zone" => &mut self.zone,
+            "title" => &mut self.title,
+            "notes" => &mut self.notes,
+            "customer_name" => &mut self.customer_name,
+            "customer_email" => &mut self.customer_email,
+            "customer_phone" => &mut self.customer_phone,
+            "status" => &mut self.status,
+            _ => return None,
+        })
+    }
+
+    /// The booking they make.
+    pub(super) fn snapshot(self, options: &Options) -> Result<Snapshot, Refused> {
+        let given =
+            |text: &Option<String>| text.as_deref().map(str::trim).filter(|text| !text.is_empty()).map(str::to_owned);
+        let id = given(&self.id).ok_or_else(|| Refused::because("it has no id"))?;
+        let (confirmed, cancelled) = status(given(&self.status).as_deref())?;
+        let slot = slot(
+            given(&self.starts_at).as_deref(),
+            given(&self.ends_at).as_deref(),
+            given(&self.zone).as_deref(),
+            options,
+        )?;
+        let words = Words {
+            title: given(&self.title),
+            notes: given(&self.notes),
+            customer_name: given(&self.customer_name),
+            customer_email: given(&self.customer_email),
+            customer_phone: given(&self.customer_phone),
+        };
+        Ok(Snapshot {
+            source: options.source.clone(),
+            resource: resource(self.resource.as_deref(), options)?,
+            slot,
+            details: words.details(&options.source, &id)?,
+            source_ref: source_ref(id)?,
+            confirmed,
+            cancelled,
+        })
+    }
+}
+
+/// Words and people of a booking, not yet under a subject's key.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Words {
+    pub title: Option<String>,
+    pub notes: Option<String>,
+    pub customer_name: Option<String>,
+    pub customer_email: Option<String>,
+    pub customer_phone: Option<String>,
+}
+
+impl Words {
+    /// All of them under one subject: the customer's where a mail address tells who that is, else the booking's own.
+    pub(super) fn details(self, source: &SourceName, source_ref: &str) -> Result<Details, Refused> {
+        let subject = match self.customer_email.as_deref() {
+            Some(email) => format!("import.customer.{}", short_hash(&[&email.to_lowercase()], 16)),
+            None => format!("import.booking.{}", short_hash(&[source.as_str(), source_ref], 16)),
+        };
+        let subject = SubjectId::new(subject).expect("hex digits after a fixed beginning are usable");
+        let personal = |what, text: String, bytes_max| {
+            if text.len() > bytes_max {
+                return Err(Refused::because(format!("its {what} is longer than {bytes_max} bytes")));
+            }
+            Ok(Personal::new(subject.clone(), text))
+        };
+        let short = |what, text: Option<String>| text.map(|text| personal(what, text, TITLE_BYTES_MAX)).transpose();
+        let email = short("customer_email", self.customer_email)?;
+        let phone = short("customer_phone", self.customer_phone)?;
+        let name = short("customer_name", self.customer_name)?
+            .or_else(|| email.clone())
+            .or_else(|| phone.as_ref().map(|_| Personal::new(subject.clone(), "(no name)")));
+        Ok(Details {
+            title: personal("title", self.title.unwrap_or_else(|| UNTITLED.to_owned()), TITLE_BYTES_MAX)?,
+            notes: self.notes.map(|text| personal("notes", text, NOTES_BYTES_MAX)).transpose()?,
+            customer: name.map(|name| Customer { name, email, phone }),
+        })
+    }
+}
+
+/// Takes an id or UID as the source's reference.
+pub(super) fn source_ref(id: String) -> Result<String, Refused> {
+    if id.len() > REF_BYTES_MAX {
+        return Err(Refused::because(format!("its id is longer than {REF_BYTES_MAX} bytes")));
+    }
+    if id.chars().any(char::is_control) {
+        return Err(Refused::because("its id has control characters"));
+    }
+    Ok(id)
+}
+
+/// Whether a booking is settled, and whether it was called off.
+fn status(word: Option<&str>) -> Result<(bool, bool), Refused> {
+    match word.map(str::to_ascii_lowercase).as_deref() {
+        None | Some("confirmed") => Ok((true, false)),
+        Some("tentative") => Ok((false, false)),
+        Some("cancelled" | "canceled") => Ok((true, true)),
+        Some(other) => {
+            Err(Refused::because(format!("status {:?} is none of confirmed, tentative, cancelled", shown(other))))
+        }
+    }
+}
+
+/// A time as written.
+enum Written {
+    Day(NaiveDate),
+    Civil(NaiveDateTime),
+    Instant(DateTime<Utc>),
+}
+
+fn slot(starts: Option<&str>, ends: Option<&str>, zone: Option<&str>, options: &Options) -> Result<Slot, Refused> {
+    let named = match zone {
+        Some(name) => Some(name.parse::<Tz>().map_err(|_| {
+            Refused::because(format!("zone {:?} is not an IANA time zone such as Europe/Berlin", shown(name)))
+        })?),
+        None => options.zone,
+    };
+    let starts = written("starts_at", starts.ok_or_else(|| Refused::because("it has no starts_at"))?)?;
+    let ends = ends.map(|text| written("ends_at", text)).transpose()?;
+    let slot = match (starts, ends) {
+        (Written::Day(from), None) => Slot::all_day(from, from.succ_opt().unwrap_or(from)),
+        (Written::Day(from), Some(Written::Day(until))) => Slot::all_day(from, until),
+        (Written::Day(_), Some(_)) | (Written::Civil(_) | Written::Instant(_), Some(Written::Day(_))) => {
+            return Err(Refused::because("one of starts_at and ends_at is a day and the other a time"));
+        }
+        (Written::Civil(_) | Written::Instant(_), None) => {
+            return Err(Refused::because("it has no ends_at: a booking needs a length"));
+        }
+        (starts, Some(ends)) => {
+            let (starts, ends) = (instant("starts_at", &starts, named)?, instant("ends_at", &ends, named)?);
+            Slot::timed(starts, ends, named.unwrap_or(Tz::UTC).name())
+        }
+    };
+    slot.map_err(|wrong| Refused::because(wrong.to_string()))
+}
+
+fn written(field: &str, text: &str) -> Result<Written, Refused> {
+    if let Ok(at) = DateTime::parse_from_rfc3339(text) {
+        return Ok(Written::Instant(at.to_utc()));
+    }
+    if let Ok(day) = NaiveDate::parse_from_str(text, "%Y-%m-%d") {
+        return Ok(Written::Day(day));
+    }
+    ["%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M", "%Y-%m-%d %H:%M:%S", "%Y-%m-%d %H:%M"]
+        .iter()
+        .find_map(|format| NaiveDateTime::parse_from_str(text, format).ok())
+        .map(Written::Civil)
+        .ok_or_else(|| {
+            Refused::because(format!(
+                "{field} {:?} is not a time such as 2025-07-01T18:30:00+02:00, 2025-07-01 18:30 (with a zone) or 2025-07-01",
+                shown(text)
+            ))
+        })
+}
+
+fn instant(field: &str, written: &Written, zone: Option<Tz>) -> Result<DateTime<Utc>, Refused> {
+    let civil = match written {
+        Written::Instant(at) => return Ok(*at),
+        Written::Day(day) => day.and_time(chrono::NaiveTime::MIN),
+        Written::Civil(civil) => *civil,
+    };
+    let Some(zone) = zone else {
+        return Err(Refused::because(format!("{field} has neither an offset nor a zone")));
+    };
+    match zone.from_local_datetime(&civil) {
+        chrono::LocalResult::Single(at) => Ok(at.to_utc()),
+        chrono::LocalResult::None => {
+            Err(Refused::because(format!("{field}: clocks in {zone} never show {civil}: they are put forward over it")))
+        }
+        chrono::LocalResult::Ambiguous(..) => Err(Refused::because(format!(
+            "{field}: clocks in {zone} show {civil} twice; write it with its offset, such as {civil}+02:00"
+        ))),
+    }
+}

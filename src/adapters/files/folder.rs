@@ -1,0 +1,106 @@
+//! A file or a folder on disk, read file by file in the same order every time.
+
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+};
+
+use super::{FILE_BYTES_MAX, Kind, Line, Options, parse};
+
+/// The most files that one import reads.
+pub const FILES_MAX: usize = 10_000;
+/// How deep folders may stand in each other.
+pub const FOLDERS_DEEP_MAX: usize = 32;
+
+/// What one file became.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FileReport {
+    /// The file.
+    pub path: PathBuf,
+    /// Its bookings and refusals; never empty.
+    pub lines: Vec<Line>,
+}
+
+/// The files of an import, read one at a time as they are asked for.
+#[derive(Debug)]
+pub struct Files {
+    root: PathBuf,
+    waiting: std::vec::IntoIter<(PathBuf, Option<&'static str>)>,
+    options: Options,
+}
+
+/// Lists a file, or all files below a folder. Symbolic links below it are not followed: they could lead out, or around.
+///
+/// # Errors
+/// Where `root` is not there or a folder cannot be listed.
+pub fn files(root: &Path, options: Options) -> io::Result<Files> {
+    let mut found = Vec::new();
+    if fs::metadata(root)?.is_dir() {
+        list(root, 0, &mut found)?;
+    } else {
+        found.push((root.to_owned(), None));
+    }
+    Ok(Files { root: root.to_owned(), waiting: found.into_iter(), options })
+}
+
+fn list(folder: &Path, deep: usize, found: &mut Vec<(PathBuf, Option<&'static str>)>) -> io::Result<()> {
+    if deep >= FOLDERS_DEEP_MAX {
+        found.push((folder.to_owned(), Some("skipped: folders stand too deep in each other here")));
+        return Ok(());
+    }
+    let mut inside = fs::read_dir(folder)?.collect::<io::Result<Vec<_>>>()?;
+    inside.sort_by_key(fs::DirEntry::file_name);
+    for item in inside {
+        let (path, kind) = (item.path(), item.file_type()?);
+        if found.len() >= FILES_MAX {
+            // Says it once, and ends the walk in the folders above as well.
+            if found.last().is_none_or(|(_, why)| why != &Some(TOO_MANY)) {
+                found.push((path, Some(TOO_MANY)));
+            }
+            return Ok(());
+        }
+        if kind.is_dir() {
+            list(&path, deep + 1, found)?;
+        } else if kind.is_file() {
+            found.push((path, None));
+        } else {
+            found.push((path, Some("skipped: a link or a device, not a file")));
+        }
+    }
+    Ok(())
+}
+
+const TOO_MANY: &str = "skipped with all that follow: one import reads at most 10,000 files";
+
+impl Iterator for Files {
+    type Item = FileReport;
+
+    fn next(&mut self) -> Option<FileReport> {
+        let (path, skipped) = self.waiting.next()?;
+        let below = path.strip_prefix(&self.root).ok().filter(|rest| !rest.as_os_str().is_empty());
+        let name = match below {
+            Some(rest) => rest.to_string_lossy().into_owned(),
+            None => path.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned()),
+        };
+        let lines = match skipped {
+            Some(reason) => vec![Line::refused(name, reason)],
+            None => read(&name, &path, &self.options),
+        };
+        Some(FileReport { path, lines })
+    }
+}
+
+fn read(name: &str, path: &Path, options: &Options) -> Vec<Line> {
+    let Some(kind) = Kind::of_name(name) else {
+        return vec![Line::refused(name, "skipped: its name ends neither in .ics nor in .csv nor in .jsonl")];
+    };
+    // Asked before reading, so that a huge file is never held in memory.
+    let large = fs::metadata(path).is_ok_and(|about| about.len() > FILE_BYTES_MAX as u64);
+    if large {
+        return vec![Line::refused(name, format!("the file is larger than {FILE_BYTES_MAX} bytes"))];
+    }
+    match fs::read(path) {
+        Ok(bytes) => parse(name, &bytes, kind, options),
+        Err(wrong) => vec![Line::refused(name, format!("the file could not be read: {wrong}"))],
+    }
+}

@@ -1,0 +1,277 @@
+//! iCalendar: every VEVENT is a booking, every occurrence of a repeating one is a booking of its own.
+
+mod entry;
+mod rule;
+mod series;
+mod shape;
+#[cfg(test)]
+mod tests;
+mod time;
+mod zones;
+
+use std::collections::{BTreeMap, BTreeSet, btree_map::Entry as Slot};
+
+use calcard::{
+    Entry as Parsed, Parser,
+    common::IanaString as _,
+    icalendar::{
+        ICalendar, ICalendarComponent, ICalendarComponentType as Type, ICalendarMethod as Method,
+        ICalendarProperty as Property, ICalendarValue,
+    },
+};
+use chrono_tz::Tz;
+
+use self::{
+    entry::{Entry, Reader, text},
+    rule::Work,
+    series::{Occurrence, repeats, spread},
+    zones::Zones,
+};
+use super::{ENTRIES_MAX, Line, OCCURRENCES_FILE_MAX, OCCURRENCES_MAX, Options, Refused, fields, shown};
+use crate::domain::booking::Snapshot;
+
+/// The report on an iCalendar file.
+pub(super) fn lines(name: &str, content: &str, options: &Options) -> Vec<Line> {
+    let shape = match shape::of(content) {
+        Ok(shape) => shape,
+        Err((line, reason)) => return vec![Line::refused(format!("{name}:{line}"), reason)],
+    };
+    if shape.entries > ENTRIES_MAX {
+        return vec![Line::refused(name, format!("a file may hold at most {ENTRIES_MAX} entries"))];
+    }
+    let mut parser = Parser::new(content);
+    let mut calendars = Vec::new();
+    let mut report = Report::new(name, options);
+    let mut stray = false;
+    loop {
+        match parser.entry() {
+            Parsed::ICalendar(calendar) => calendars.push(calendar),
+            Parsed::VCard(_) => report.push(Line::refused(name, "a vCard is no booking")),
+            Parsed::Eof => break,
+            Parsed::TooManyComponents => {
+                report.push(Line::refused(name, "the file has too many components"));
+                break;
+            }
+            // Lines outside of a calendar, and whatever else a later calcard may tell. Said once.
+            _ => stray = true,
+        }
+    }
+    let last = calendars.len();
+    for (place, calendar) in (1..).zip(&calendars) {
+        report.calendar(calendar, shape.cut && place == last);
+    }
+    if stray {
+        report.push(Line::refused(name, "the file has lines that belong to no calendar"));
+    }
+    report.lines
+}
+
+/// The lines of a file so far.
+struct Report<'o> {
+    name: &'o str,
+    options: &'o Options,
+    lines: Vec<Line>,
+    /// Source references that were given out: a second booking under one would overwrite the first.
+    taken: BTreeSet<String>,
+    occurrences_left: usize,
+    work: Work,
+}
+
+/// What of the calendar around an entry matters for it.
+#[derive(Clone, Copy)]
+struct Around {
+    /// The zone in which times written in UTC are shown.
+    shown_in: Option<Tz>,
+    /// Whether all of its entries were called off (`METHOD:CANCEL`).
+    cancelled: bool,
+}
+
+impl<'o> Report<'o> {
+    fn new(name: &'o str, options: &'o Options) -> Self {
+        Self {
+            name,
+            options,
+            lines: Vec::new(),
+            taken: BTreeSet::new(),
+            occurrences_left: OCCURRENCES_FILE_MAX,
+            work: Work::new(),
+        }
+    }
+
+    fn push(&mut self, line: Line) {
+        self.lines.push(line);
+    }
+
+    fn refuse(&mut self, place: &str, reason: impl Into<String>) {
+        let at = format!("{}:{}", self.name, shown(place));
+        self.push(Line::refused(at, reason));
+    }
+
+    /// Reports on one calendar. `cut` says that the file ends within its last entry.
+    fn calendar(&mut self, file: &ICalendar, cut: bool) {
+        let mut entries: Vec<&ICalendarComponent> = Vec::new();
+        for component in &file.components {
+            match &component.component_type {
+                Type::VEvent => entries.push(component),
+                Type::VTodo | Type::VJournal | Type::VFreebusy | Type::VAvailability => {
+                    let uid = text(component, &Property::Uid).unwrap_or("(no UID)");
+                    self.refuse(uid, format!("a {} is no booking", component.component_type.as_str()));
+                }
+                _ => {}
+            }
+        }
+        let method = file.components.first().and_then(|root| root.property(&Property::Method)?.values.first());
+        if let Some(ICalendarValue::Method(
+            method @ (Method::Reply | Method::Refresh | Method::Counter | Method::Declinecounter | Method::Add),
+        )) = method
+        {
+            let reason = format!("the file is a message about an invitation ({}), not a calendar", method.as_str());
+            self.push(Line::refused(self.name, reason));
+            return;
+        }
+        if cut && entries.pop().is_some() {
+            self.push(Line::refused(self.name, "the file ends in the middle of its last entry, which was left out"));
+        }
+        let mut zones = Zones::new(file, self.options.zone);
+        let around = Around {
+            shown_in: wr_timezone(file).or(self.options.zone),
+            cancelled: matches!(method, Some(ICalendarValue::Method(Method::Cancel))),
+        };
+        for (uid, group) in self.grouped(entries) {
+            self.group(uid, group, &mut zones, around);
+        }
+    }
+
+    /// The entries by UID, in the order in which each UID comes first.
+    fn grouped<'c>(&mut self, entries: Vec<&'c ICalendarComponent>) -> Vec<(&'c str, Vec<&'c ICalendarComponent>)> {
+        let mut places: BTreeMap<&str, usize> = BTreeMap::new();
+        let mut groups: Vec<(&str, Vec<&ICalendarComponent>)> = Vec::new();
+        for (number, entry) in (1..).zip(entries) {
+            match text(entry, &Property::Uid) {
+                None => self.refuse(&format!("entry {number}"), "it has no UID, by which it would be known next time"),
+                Some(uid) => {
+                    let place = *places.entry(uid).or_insert(groups.len());
+                    match groups.get_mut(place) {
+                        Some((_, group)) => group.push(entry),
+                        None => groups.push((uid, vec![entry])),
+                    }
+                }
+            }
+        }
+        groups
+    }
+
+    /// Reports on all entries of one UID.
+    fn group(&mut self, uid: &str, group: Vec<&ICalendarComponent>, zones: &mut Zones<'_>, around: Around) {
+        if let Err(refused) = fields::source_ref(uid.to_owned()) {
+            self.refuse(uid, refused.reason);
+            return;
+        }
+        // By the occurrence that they stand for; none is the series itself, or what is no series.
+        let mut versions: BTreeMap<Option<time::Key>, (Rank, Entry)> = BTreeMap::new();
+        for (place, component) in group.into_iter().enumerate() {
+            let rank = rank(component, place);
+            match Reader::new(zones, self.options, &mut self.work).read(component) {
+                Err(refused) => self.refuse(uid, refused.reason),
+                Ok(entry) => match versions.entry(entry.replaces.map(|what| what.key)) {
+                    Slot::Vacant(free) => drop(free.insert((rank, entry))),
+                    Slot::Occupied(mut taken) => {
+                        if rank > taken.get().0 {
+                            taken.insert((rank, entry));
+                        }
+                        self.refuse(uid, "the file has a newer version of this entry");
+                    }
+                },
+            }
+        }
+        let master = versions.remove(&None);
+        let changed: Vec<Entry> = versions.into_values().map(|(_, entry)| entry).collect();
+        match master {
+            Some((_, master)) if repeats(&master) => self.series(uid, &master, &changed, around),
+            Some((_, master)) => {
+                self.booking(uid.to_owned(), &Occurrence::alone(&master), around);
+                self.changes(uid, &changed, around);
+            }
+            None => self.changes(uid, &changed, around),
+        }
+    }
+
+    /// Occurrences whose series the file does not show.
+    fn changes(&mut self, uid: &str, changed: &[Entry], around: Around) {
+        for entry in changed {
+            let Some(what) = entry.replaces else { continue };
+            let one = Occurrence { start: entry.start, length: entry.length, like: entry, key: Some(what.key) };
+            self.booking(format!("{uid}/{}", what.key), &one, around);
+        }
+    }
+
+    fn series(&mut self, uid: &str, master: &Entry, changed: &[Entry], around: Around) {
+        let window = self.options.window;
+        let days = format!("between {} and {}", window.from.date_naive(), window.until.date_naive());
+        let found = match spread(master, changed, window, &mut self.work) {
+            Ok(found) => found,
+            Err(reason) => return self.refuse(uid, reason),
+        };
+        if found.occurrences.is_empty() {
+            return self.refuse(uid, format!("it repeats, but never {days}, which is what is imported"));
+        }
+        for occurrence in &found.occurrences {
+            let Some(left) = self.occurrences_left.checked_sub(1) else {
+                let reason = format!("repeating entries of one file become at most {OCCURRENCES_FILE_MAX} bookings");
+                return self.refuse(uid, reason);
+            };
+            self.occurrences_left = left;
+            let key = occurrence.key.map(|key| key.to_string()).unwrap_or_default();
+            self.booking(format!("{uid}/{key}"), occurrence, around);
+        }
+        if found.cut {
+            let reason = format!("it repeats more than {OCCURRENCES_MAX} times {days}: the rest was left out");
+            self.refuse(uid, reason);
+        }
+    }
+
+    fn booking(&mut self, source_ref: String, occurrence: &Occurrence<'_>, around: Around) {
+        let place = source_ref.clone();
+        if !self.taken.insert(source_ref.clone()) {
+            return self.refuse(&place, "a booking with this UID stands earlier in the file");
+        }
+        let at = format!("{}:{}", self.name, shown(&place));
+        let note = occurrence.like.note.clone();
+        self.lines.push(Line { note, ..Line::of(at, snapshot(source_ref, occurrence, self.options, around)) });
+    }
+}
+
+fn snapshot(
+    source_ref: String,
+    occurrence: &Occurrence<'_>,
+    options: &Options,
+    around: Around,
+) -> Result<Snapshot, Refused> {
+    let like = occurrence.like;
+    Ok(Snapshot {
+        source: options.source.clone(),
+        resource: like.resource.clone(),
+        slot: occurrence.start.slot(occurrence.length, around.shown_in).map_err(Refused::because)?,
+        details: like.words.clone().details(&options.source, &source_ref)?,
+        source_ref,
+        confirmed: like.confirmed,
+        cancelled: like.cancelled || around.cancelled,
+    })
+}
+
+/// How new a version of an entry is: its SEQUENCE, then its DTSTAMP, then its place in the file.
+type Rank = (i64, i64, usize);
+
+fn rank(component: &ICalendarComponent, place: usize) -> Rank {
+    let first = |property| component.property(&property).and_then(|entry| entry.values.first());
+    let sequence = first(Property::Sequence).and_then(ICalendarValue::as_integer).unwrap_or(0);
+    let stamp = first(Property::Dtstamp).and_then(ICalendarValue::as_partial_date_time);
+    let stamp = stamp.and_then(|at| at.to_date_time()).map_or(i64::MIN, |read| read.date_time.and_utc().timestamp());
+    (sequence, stamp, place)
+}
+
+/// The zone a calendar is shown in, where the program that wrote it says so.
+fn wr_timezone(file: &ICalendar) -> Option<Tz> {
+    let property = Property::Other("X-WR-TIMEZONE".to_owned());
+    text(file.components.first()?, &property)?.parse().ok()
+}

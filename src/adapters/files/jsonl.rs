@@ -1,0 +1,50 @@
+//! JSON Lines: one object per line, with the fields that CSV has as columns.
+
+use std::collections::BTreeMap;
+
+use super::{ENTRIES_MAX, LINE_BYTES_MAX, Line, Options, Refused, csv::once, fields::Fields};
+
+/// The report on a JSON Lines file.
+pub(super) fn lines(name: &str, text: &str, options: &Options) -> Vec<Line> {
+    let mut lines = Vec::new();
+    let mut seen = BTreeMap::new();
+    for (line, text) in (1_u64..).zip(text.lines()) {
+        let at = format!("{name}:{line}");
+        if text.trim().is_empty() {
+            continue;
+        }
+        if lines.len() >= ENTRIES_MAX {
+            lines.push(Line::refused(
+                at,
+                format!("a file may hold at most {ENTRIES_MAX} bookings: the rest was left out"),
+            ));
+            break;
+        }
+        let outcome = object(text).and_then(|fields| fields.snapshot(options));
+        lines.push(once(at, line, outcome, &mut seen));
+    }
+    lines
+}
+
+fn object(text: &str) -> Result<Fields, Refused> {
+    if text.len() > LINE_BYTES_MAX {
+        return Err(Refused::because(format!("the line is longer than {LINE_BYTES_MAX} bytes")));
+    }
+    // Serde would also take an array of eleven values for the object.
+    if !text.trim_start().starts_with('{') {
+        return Err(Refused::because("the line is not a JSON object"));
+    }
+    serde_json::from_str(text).map_err(|wrong| {
+        // A wrong type's message repeats the value, which may be a person's; what is known by name may be said.
+        let message = wrong.to_string();
+        let named = ["unknown field", "duplicate field", "id has to be"];
+        let place = wrong.column();
+        if wrong.is_data() && named.iter().any(|begin| message.starts_with(begin)) {
+            Refused::because(super::shown_long(&message))
+        } else if wrong.is_data() {
+            Refused::because(format!("a field before column {place} is not a text"))
+        } else {
+            Refused::because(format!("the line is not JSON from column {place} on"))
+        }
+    })
+}
