@@ -1,0 +1,104 @@
+//! One call on Google's calendar API: the URL, the bearer token, the one repetition after a 401.
+
+use std::{sync::Arc, time::Duration};
+
+use serde_json::Value;
+
+use super::{
+    auth::Tokens,
+    errors::{self, Call},
+};
+use crate::{
+    domain::{
+        failure::{CallFailure, FailureClass},
+        ids::{CalendarKey, RemoteId},
+    },
+    ports::{
+        clock::Clock,
+        transport::{Request, Response, Transport, percent_encoded},
+    },
+};
+
+const CALL_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// Calls one API with one credential.
+pub(super) struct Client {
+    pub transport: Arc<dyn Transport>,
+    pub clock: Arc<dyn Clock>,
+    pub tokens: Tokens,
+    /// Without a slash at its end.
+    pub api_base: String,
+}
+
+impl Client {
+    /// `<base>/calendars/<id>/events`.
+    pub fn entries_url(&self, calendar: &CalendarKey) -> Result<String, CallFailure> {
+        Ok(format!("{}/calendars/{}/events", self.api_base, segment(calendar.calendar.as_str())?))
+    }
+
+    /// `<base>/calendars/<id>/events/<id>`.
+    pub fn entry_url(&self, calendar: &CalendarKey, remote: &RemoteId) -> Result<String, CallFailure> {
+        Ok(format!("{}/{}", self.entries_url(calendar)?, segment(remote.as_str())?))
+    }
+
+    /// Sends it with a token, and once more with another where the first is refused. Answers 2xx only.
+    pub async fn send(&self, call: Call, request: Request) -> Result<Response, CallFailure> {
+        let token = self.tokens.current().await?;
+        let response = self.send_once(call, request.clone().header("authorization", token.header())).await?;
+        if response.status != 401 {
+            return self.judge(call, response);
+        }
+        // A 401 is a call that was not carried out, so repeating it is safe for writes as well.
+        let token = self.tokens.other_than(Some(&token)).await?;
+        let response = self.send_once(call, request.header("authorization", token.header())).await?;
+        self.judge(call, response)
+    }
+
+    async fn send_once(&self, call: Call, request: Request) -> Result<Response, CallFailure> {
+        let request = request.header("accept", "application/json");
+        self.transport.send(request, CALL_TIMEOUT).await.map_err(|failure| errors::unanswered(&failure, call))
+    }
+
+    fn judge(&self, call: Call, response: Response) -> Result<Response, CallFailure> {
+        if (200..300).contains(&response.status) {
+            Ok(response)
+        } else {
+            Err(errors::refused(&response, call, self.clock.now()))
+        }
+    }
+
+    /// As [`Client::send`], and reads the answer's JSON object.
+    pub async fn ask(&self, call: Call, request: Request) -> Result<(u16, Value), CallFailure> {
+        let response = self.send(call, request).await?;
+        match serde_json::from_slice::<Value>(&response.body) {
+            Ok(value) if value.is_object() => Ok((response.status, value)),
+            Ok(_) | Err(_) => Err(errors::unreadable(call, response.status)),
+        }
+    }
+
+    /// Reads the calendar's own facts, by the shortest listing there is.
+    pub async fn probe(&self, calendar: &CalendarKey) -> Result<Value, CallFailure> {
+        let url = format!("{}?maxResults=1", self.entries_url(calendar)?);
+        self.ask(Call::List, Request::new("GET", url)).await.map(|(_, facts)| facts)
+    }
+
+    /// A 404 on an entry may mean that the *calendar* is gone or no longer shared, which says nothing about the entry.
+    /// Answers `failure` where the calendar is there, and what is wrong with the calendar where it is not.
+    pub async fn entry_or_calendar(&self, calendar: &CalendarKey, failure: CallFailure) -> CallFailure {
+        if failure.class != FailureClass::Gone || failure.status != Some(404) {
+            return failure;
+        }
+        match self.probe(calendar).await {
+            Ok(_) => failure,
+            Err(of_calendar) => of_calendar,
+        }
+    }
+}
+
+/// `text` as a segment of a path. An empty one, or one of dots, would name another resource.
+fn segment(text: &str) -> Result<String, CallFailure> {
+    if text.is_empty() || text == "." || text == ".." || text.len() > 1024 {
+        return Err(CallFailure::new(FailureClass::NonRetryable, "an id that cannot stand in a URL; nothing was sent"));
+    }
+    Ok(percent_encoded(text))
+}

@@ -1,0 +1,118 @@
+//! A service account's key file, and the assertions signed with it.
+
+use chrono::{DateTime, TimeDelta, Utc};
+use jsonwebtoken::{Algorithm, EncodingKey, Header};
+use serde::{Deserialize, Serialize};
+
+/// Google's token endpoint, where a key file names none.
+pub const TOKEN_URL: &str = "https://oauth2.googleapis.com/token";
+
+/// How long an assertion is good for: the longest that Google accepts.
+const ASSERTION_LIFE: TimeDelta = TimeDelta::hours(1);
+
+/// Why a text is not a service account's key file.
+#[derive(Debug, thiserror::Error)]
+pub enum NotACredential {
+    /// It is not JSON, or a field is missing. The parser's message names the field and the place, never a value.
+    #[error("the key file cannot be read: it needs client_email and private_key ({kind}, line {line})")]
+    Unreadable {
+        /// The kind of the fault.
+        kind: String,
+        /// Where.
+        line: usize,
+    },
+    /// It is a key file of something else.
+    #[error("the key file is not of a service account: its type should be service_account")]
+    OtherType,
+    /// The key is not an RSA key in PEM.
+    #[error("the key file's private_key is not an RSA key in PEM form")]
+    BadKey,
+}
+
+/// Signing an assertion failed: the key is damaged in a way that shows only now.
+#[derive(Debug, thiserror::Error)]
+#[error("the service account's key does not sign")]
+pub struct DoesNotSign;
+
+/// A service account that can sign. Never prints its key.
+#[derive(Clone)]
+pub struct ServiceAccount {
+    client_email: String,
+    key_id: Option<String>,
+    token_uri: String,
+    key: EncodingKey,
+}
+
+impl std::fmt::Debug for ServiceAccount {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "ServiceAccount({})", self.client_email)
+    }
+}
+
+#[derive(Deserialize)]
+struct KeyFile {
+    #[serde(rename = "type", default)]
+    kind: Option<String>,
+    client_email: String,
+    private_key: String,
+    #[serde(default)]
+    private_key_id: Option<String>,
+    #[serde(default)]
+    token_uri: Option<String>,
+}
+
+#[derive(Serialize)]
+struct Claims<'a> {
+    iss: &'a str,
+    scope: &'a str,
+    aud: &'a str,
+    iat: i64,
+    exp: i64,
+}
+
+impl ServiceAccount {
+    /// Reads the JSON key file that Google's console hands out.
+    ///
+    /// # Errors
+    /// [`NotACredential`] says what is wrong with it, without repeating any of it.
+    pub fn from_json(text: &str) -> Result<Self, NotACredential> {
+        let file: KeyFile = serde_json::from_str(text)
+            .map_err(|e| NotACredential::Unreadable { kind: format!("{:?}", e.classify()), line: e.line() })?;
+        if file.kind.as_deref().is_some_and(|kind| kind != "service_account") {
+            return Err(NotACredential::OtherType);
+        }
+        // Wiped when this function ends.
+        let pem = zeroize::Zeroizing::new(file.private_key);
+        let key = EncodingKey::from_rsa_pem(pem.as_bytes()).map_err(|_| NotACredential::BadKey)?;
+        let token_uri = file.token_uri.unwrap_or_else(|| TOKEN_URL.to_owned());
+        Ok(Self { client_email: file.client_email, key_id: file.private_key_id, token_uri, key })
+    }
+
+    /// The account's address.
+    pub fn name(&self) -> &str {
+        &self.client_email
+    }
+
+    /// The token endpoint that the key file names.
+    pub fn token_uri(&self) -> &str {
+        &self.token_uri
+    }
+
+    /// An assertion for `scope` (RFC 7523), good from `now` for an hour. Its audience is the key file's own token
+    /// endpoint, even where the call goes through another address: that is whom Google expects to be meant.
+    ///
+    /// # Errors
+    /// [`DoesNotSign`].
+    pub fn assertion(&self, scope: &str, now: DateTime<Utc>) -> Result<String, DoesNotSign> {
+        let mut header = Header::new(Algorithm::RS256);
+        header.kid.clone_from(&self.key_id);
+        let claims = Claims {
+            iss: &self.client_email,
+            scope,
+            aud: &self.token_uri,
+            iat: now.timestamp(),
+            exp: (now + ASSERTION_LIFE).timestamp(),
+        };
+        jsonwebtoken::encode(&header, &claims, &self.key).map_err(|_| DoesNotSign)
+    }
+}

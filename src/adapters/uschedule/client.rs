@@ -1,0 +1,56 @@
+//! One call on USchedule's API: the URL and the bearer key.
+
+use std::{sync::Arc, time::Duration};
+
+use super::{
+    Secret,
+    errors::{self, Call},
+};
+use crate::{
+    domain::failure::{CallFailure, FailureClass},
+    ports::{
+        clock::Clock,
+        transport::{Request, Response, Transport, percent_encoded},
+    },
+};
+
+const CALL_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// Calls one API with one key.
+pub(super) struct Client {
+    pub transport: Arc<dyn Transport>,
+    pub clock: Arc<dyn Clock>,
+    /// Without a slash at its end.
+    pub base_url: String,
+    pub api_key: Secret,
+}
+
+impl Client {
+    /// `<base>/v1/appointments`.
+    pub fn appointments_url(&self) -> String {
+        format!("{}/v1/appointments", self.base_url)
+    }
+
+    /// `<base>/v1/appointments/<id>`. An empty id, or one of dots, would name another resource.
+    pub fn appointment_url(&self, id: &str) -> Result<String, CallFailure> {
+        if id.is_empty() || id == "." || id == ".." || id.len() > 1024 {
+            let summary = "an id that cannot stand in a URL; nothing was sent";
+            return Err(CallFailure::new(FailureClass::NonRetryable, summary));
+        }
+        Ok(format!("{}/{}", self.appointments_url(), percent_encoded(id)))
+    }
+
+    /// Sends it once. Answers 2xx only.
+    pub async fn send(&self, call: Call, request: Request) -> Result<Response, CallFailure> {
+        let request = request
+            .header("authorization", format!("Bearer {}", self.api_key.as_str()))
+            .header("accept", "application/json");
+        let response = self.transport.send(request, CALL_TIMEOUT).await;
+        let response = response.map_err(|failure| errors::unanswered(&failure, call))?;
+        if (200..300).contains(&response.status) {
+            Ok(response)
+        } else {
+            Err(errors::refused(&response, call, self.clock.now()))
+        }
+    }
+}
