@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::ids::SubjectId;
 
 /// A text about a person. Two are equal when they say the same, whoever's key they are sealed under.
-#[derive(Clone, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Eq, Serialize, Deserialize)]
 pub struct Personal {
     /// Under whose key it is sealed.
     pub subject: SubjectId,
@@ -34,6 +34,13 @@ pub const ERASED: &str = "[erased]";
 impl PartialEq for Personal {
     fn eq(&self, other: &Self) -> bool {
         self.text == other.text
+    }
+}
+
+/// Over the text alone, as `==` is.
+impl std::hash::Hash for Personal {
+    fn hash<H: std::hash::Hasher>(&self, state: &mut H) {
+        self.text.hash(state);
     }
 }
 

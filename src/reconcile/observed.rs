@@ -44,6 +44,7 @@ impl Decider<'_> {
     }
 
     /// A change that waits: for its time, for an approval, for a person.
+    #[expect(clippy::wildcard_enum_match_arm, reason = "whatever else holds a change, it waits on")]
     fn waiting_change(&mut self) -> Option<Step> {
         let held = self.link().held.clone()?;
         match (&held.reason, held.answer) {

@@ -1,4 +1,5 @@
 //! Floor 1: how facts are written down: streams, envelopes, sealing of personal data, versions, schemas.
+#![deny(clippy::wildcard_enum_match_arm)]
 
 pub mod codec;
 pub mod envelope;

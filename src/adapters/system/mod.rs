@@ -1,4 +1,9 @@
 //! The machine itself: the only folder that reads the clock, randomness or the environment.
+#![expect(
+    clippy::disallowed_methods,
+    clippy::disallowed_types,
+    reason = "what others may not ask the machine is asked here"
+)]
 
 pub mod clock;
 pub mod http;
