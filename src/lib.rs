@@ -5,6 +5,7 @@ pub mod domain;
 pub mod reconcile;
 pub mod record;
 
+pub mod config;
 pub mod ports;
 
 pub mod adapters;

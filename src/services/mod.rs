@@ -6,6 +6,7 @@ pub mod calendars;
 pub mod error;
 pub mod execute;
 pub mod gate;
+pub mod import;
 pub mod intake;
 pub mod journal;
 pub mod listen;
@@ -16,6 +17,7 @@ pub mod pull;
 pub mod react;
 pub mod reconcile;
 pub mod routing;
+pub mod story;
 pub mod watch;
 pub mod worklist;
 

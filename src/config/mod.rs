@@ -1,0 +1,181 @@
+//! Configuration: one TOML file, overridden by the environment, checked as a whole before anything starts.
+//!
+//! [`Config::load`] reads it; `section.rs` is how a table is read with all its problems, `profile.rs` what a policy may say.
+//! Relative paths are taken from the file's own folder, so that it does not matter where the program is started: a ledger
+//! created by accident in another folder would look like an empty one.
+
+mod load;
+mod profile;
+mod section;
+#[cfg(test)]
+mod tests;
+
+use std::{collections::BTreeMap, fmt, net::SocketAddr, path::PathBuf, time::Duration};
+
+use zeroize::Zeroizing;
+
+pub use profile::policy;
+pub use section::{Problem, Problems};
+
+use crate::domain::{
+    ids::{CalendarKey, ConnectionId, ProfileId, ResourceId, SourceName},
+    profile::Policy,
+};
+
+/// The file that is read where none is named and this one is there.
+pub const DEFAULT_FILE: &str = "syncledger.toml";
+
+/// What variables of the environment begin with: `SYNCLEDGER__LEDGER__URL`.
+pub const ENV_PREFIX: &str = "SYNCLEDGER__";
+
+/// The whole configuration, checked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Config {
+    /// Where it was read; `None` where there is no file and everything is as it is by default.
+    pub file: Option<PathBuf>,
+    /// Whose ledger it is.
+    pub workspace: String,
+    /// Where we listen.
+    pub listen: SocketAddr,
+    /// Where providers reach us, without a slash at its end; `None`: they do not, and everything is polled.
+    pub public_url: Option<String>,
+    /// The ledger.
+    pub ledger: Store,
+    /// The read models; by default in the ledger's own file.
+    pub read_models: Store,
+    /// The file with the master key; made with a new ledger.
+    pub master_key_file: PathBuf,
+    /// Where bookings come from.
+    pub sources: Vec<Source>,
+    /// Grants at calendar providers.
+    pub connections: Vec<Connection>,
+    /// Which resource shows on which calendar.
+    pub routes: Vec<Route>,
+    /// Policies by name: those of the file, and the presets that routes name.
+    pub profiles: BTreeMap<ProfileId, Policy>,
+    /// What is logged, and how.
+    pub logging: Logging,
+}
+
+/// Where something is kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Store {
+    /// An SQLite file.
+    Sqlite(PathBuf),
+}
+
+impl Store {
+    /// The path of an SQLite file.
+    pub fn path(&self) -> &std::path::Path {
+        let Self::Sqlite(path) = self;
+        path
+    }
+}
+
+impl fmt::Display for Store {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self::Sqlite(path) = self;
+        write!(f, "sqlite://{}", path.display())
+    }
+}
+
+/// A booking source.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Source {
+    /// Its name in events and booking ids.
+    pub name: SourceName,
+    /// What it is.
+    pub kind: SourceKind,
+    /// How often it is asked for what changed.
+    pub poll_every: Duration,
+}
+
+/// What a source is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SourceKind {
+    /// USchedule.
+    Uschedule {
+        /// Base of every call.
+        base_url: String,
+        /// The bearer key.
+        api_key: Secret,
+        /// What its webhooks are signed with; `None`: they are refused, and the source is polled.
+        webhook_secret: Option<Secret>,
+    },
+}
+
+/// A grant at a calendar provider.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Connection {
+    /// Its name in events.
+    pub id: ConnectionId,
+    /// Where, and as whom.
+    pub provider: ProviderKind,
+    /// How often its calendars are asked for what changed, push or not.
+    pub poll_every: Duration,
+}
+
+/// A provider and a credential for it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ProviderKind {
+    /// Google Calendar, as a service account.
+    Google {
+        /// The JSON key file's text.
+        service_account: Secret,
+        /// Base of every call, where it is not Google's own.
+        api_base: Option<String>,
+        /// The token endpoint, where it is not the one that the key file names.
+        token_url: Option<String>,
+    },
+}
+
+/// A resource's way to a calendar.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Route {
+    /// What is booked.
+    pub resource: ResourceId,
+    /// Where it shows.
+    pub calendar: CalendarKey,
+    /// Under which policy.
+    pub profile: ProfileId,
+}
+
+/// What is logged, and how.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Logging {
+    /// For whom.
+    pub format: LogFormat,
+    /// What, as in `info,syncledger=debug`.
+    pub filter: String,
+}
+
+/// For whom logs are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LogFormat {
+    /// For people.
+    Human,
+    /// For programs: one JSON object per line.
+    Json,
+}
+
+/// A text that is never printed, and wiped when dropped.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Secret(Zeroizing<String>);
+
+impl Secret {
+    /// Takes the text.
+    pub fn new(text: impl Into<String>) -> Self {
+        Self(Zeroizing::new(text.into()))
+    }
+
+    /// The text, to be handed to the one who needs it and nowhere else.
+    pub fn reveal(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("[secret]")
+    }
+}

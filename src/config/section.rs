@@ -1,0 +1,328 @@
+//! One table of the file: its keys are asked for one by one, and what is wrong is noted with the key that it stands under.
+//! What was never asked for is not known, and is a problem too.
+
+use std::{
+    cell::RefCell,
+    collections::{BTreeMap, BTreeSet},
+    fmt, fs,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use toml::{Table, Value};
+
+use super::Secret;
+
+/// The longest secret that is read from a file. A service account's key file has 2,400 bytes.
+const SECRET_BYTES_MAX: u64 = 64 * 1024;
+
+/// One thing that is wrong, and where.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Problem {
+    /// The key (`connections[0].provider`) or the variable; empty for the file as a whole.
+    pub key: String,
+    /// What is wrong and what to do.
+    pub said: String,
+}
+
+/// Everything that is wrong with a configuration.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Problems {
+    /// The file, as it was named.
+    pub file: String,
+    /// At least one.
+    pub problems: Vec<Problem>,
+}
+
+impl fmt::Display for Problems {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let count = self.problems.len();
+        write!(f, "{} cannot be used: {count} problem{}", self.file, if count == 1 { "" } else { "s" })?;
+        for Problem { key, said } in &self.problems {
+            let key = if key.is_empty() { "file" } else { key };
+            write!(f, "\n  {key}: {said}")?;
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for Problems {}
+
+/// What all sections share.
+pub(super) struct Shared {
+    /// The folder that relative paths start from.
+    pub(super) folder: PathBuf,
+    /// The environment.
+    pub(super) env: BTreeMap<String, String>,
+    /// Keys whose value came from the environment, with the variable.
+    pub(super) overridden: BTreeMap<String, String>,
+    found: RefCell<Vec<Problem>>,
+}
+
+impl Shared {
+    pub(super) fn new(folder: PathBuf, env: BTreeMap<String, String>) -> Self {
+        Self { folder, env, overridden: BTreeMap::new(), found: RefCell::default() }
+    }
+
+    /// Notes a problem with a key, or with the variable that gave its value.
+    pub(super) fn problem(&self, key: &str, said: impl Into<String>) {
+        let key = self.overridden.get(key).map_or_else(|| key.to_owned(), |variable| format!("{variable} ({key})"));
+        self.found.borrow_mut().push(Problem { key, said: said.into() });
+    }
+
+    pub(super) fn problems(&self) -> Vec<Problem> {
+        self.found.borrow().clone()
+    }
+}
+
+/// A table and where it stands.
+pub(super) struct Section<'a> {
+    path: String,
+    table: Table,
+    asked: BTreeSet<String>,
+    pub(super) shared: &'a Shared,
+}
+
+impl<'a> Section<'a> {
+    pub(super) fn new(path: impl Into<String>, table: Table, shared: &'a Shared) -> Self {
+        Self { path: path.into(), table, asked: BTreeSet::new(), shared }
+    }
+
+    /// The full name of a key in it.
+    pub(super) fn key(&self, key: &str) -> String {
+        if self.path.is_empty() { key.to_owned() } else { format!("{}.{key}", self.path) }
+    }
+
+    pub(super) fn problem(&self, key: &str, said: impl Into<String>) {
+        self.shared.problem(&self.key(key), said);
+    }
+
+    fn take(&mut self, key: &str) -> Option<Value> {
+        self.asked.insert(key.to_owned());
+        self.table.get(key).cloned()
+    }
+
+    /// A text; empty ones count as wrong.
+    pub(super) fn text(&mut self, key: &str) -> Option<String> {
+        match self.take(key)? {
+            Value::String(text) if !text.trim().is_empty() => Some(text.trim().to_owned()),
+            Value::String(_) => {
+                self.problem(key, "is empty: give it a value, or leave it out");
+                None
+            }
+            other => {
+                self.problem(key, format!("should be a text in quotes, not {}", kind(&other)));
+                None
+            }
+        }
+    }
+
+    /// A text that must be there.
+    pub(super) fn required(&mut self, key: &str, example: &str) -> Option<String> {
+        if !self.table.contains_key(key) {
+            self.asked.insert(key.to_owned());
+            self.problem(key, format!("is missing: add {key} = {example:?}"));
+            return None;
+        }
+        self.text(key)
+    }
+
+    /// A text that `parse` takes.
+    pub(super) fn parsed<T, E: fmt::Display>(
+        &mut self,
+        key: &str,
+        text: Option<String>,
+        parse: impl FnOnce(String) -> Result<T, E>,
+    ) -> Option<T> {
+        parse(text?).map_err(|wrong| self.problem(key, wrong.to_string())).ok()
+    }
+
+    /// A duration: `500ms`, `60s`, `5m`, `1h`; one second to one day.
+    pub(super) fn duration(&mut self, key: &str) -> Option<Duration> {
+        let text = self.text(key)?;
+        let duration = duration(&text).filter(|d| (Duration::from_secs(1)..=Duration::from_secs(86_400)).contains(d));
+        if duration.is_none() {
+            self.problem(key, format!("{text:?} is no duration from 1s to 24h: write 30s, 5m or 1h"));
+        }
+        duration
+    }
+
+    /// An http or https address, without the slash at its end.
+    pub(super) fn address(&mut self, key: &str, text: Option<String>) -> Option<String> {
+        let text = text?;
+        let url = url::Url::parse(&text).ok().filter(|url| matches!(url.scheme(), "http" | "https"));
+        match url {
+            Some(url) if url.query().is_none() && url.fragment().is_none() && url.username().is_empty() => {
+                Some(text.trim_end_matches('/').to_owned())
+            }
+            Some(_) => {
+                self.problem(key, "should be an address without user name, ? and #");
+                None
+            }
+            None => {
+                self.problem(key, "should be an address that starts with https:// (or http://)");
+                None
+            }
+        }
+    }
+
+    /// A path, from the file's folder where it is relative.
+    pub(super) fn path(&mut self, key: &str) -> Option<PathBuf> {
+        let text = self.text(key)?;
+        Some(self.shared.folder.join(Path::new(&text)))
+    }
+
+    /// A secret: `<key>_file` or `<key>_env`. By its own name only from the environment: it must not stand in the file.
+    pub(super) fn secret(&mut self, key: &str, wanted: bool) -> Option<Secret> {
+        let (file, env) = (format!("{key}_file"), format!("{key}_env"));
+        let given = [key, &file, &env].into_iter().filter(|k| self.table.contains_key(*k)).count();
+        for k in [key, &file, &env] {
+            self.asked.insert(k.to_owned());
+        }
+        if given > 1 {
+            self.problem(key, format!("is given more than once: keep one of {file} and {env}"));
+            return None;
+        }
+        if self.table.contains_key(key) {
+            if !self.shared.overridden.contains_key(&self.key(key)) {
+                self.problem(key, format!("is a secret, and should not stand in this file: use {file} or {env}"));
+                return None;
+            }
+            return self.text(key).map(Secret::new);
+        }
+        if self.table.contains_key(&env) {
+            let variable = self.text(&env)?;
+            let value = self.shared.env.get(&variable).map(|v| v.trim().to_owned()).filter(|v| !v.is_empty());
+            if value.is_none() {
+                self.problem(&env, format!("names {variable}, which is not set in the environment"));
+            }
+            return value.map(Secret::new);
+        }
+        if self.table.contains_key(&file) {
+            let path = self.path(&file)?;
+            return match read_secret(&path) {
+                Ok(secret) => Some(secret),
+                Err(wrong) => {
+                    self.problem(&file, format!("{} {wrong}", path.display()));
+                    None
+                }
+            };
+        }
+        if wanted {
+            self.problem(key, format!("is missing: add {file} (a path) or {env} (the name of a variable)"));
+        }
+        None
+    }
+
+    /// A table in it; empty where it is not there.
+    pub(super) fn section(&mut self, key: &str) -> Section<'a> {
+        let table = match self.take(key) {
+            None => Table::new(),
+            Some(Value::Table(table)) => table,
+            Some(other) => {
+                self.problem(key, format!("should be a table ([{}]), not {}", self.key(key), kind(&other)));
+                Table::new()
+            }
+        };
+        Section::new(self.key(key), table, self.shared)
+    }
+
+    /// The tables `[[key]]`.
+    pub(super) fn sections(&mut self, key: &str) -> Vec<Section<'a>> {
+        let items = match self.take(key) {
+            None => Vec::new(),
+            Some(Value::Array(items)) => items,
+            Some(other) => {
+                self.problem(key, format!("should be a list of tables ([[{}]]), not {}", self.key(key), kind(&other)));
+                Vec::new()
+            }
+        };
+        let mut sections = Vec::new();
+        for (index, item) in items.into_iter().enumerate() {
+            let path = format!("{}[{index}]", self.key(key));
+            match item {
+                Value::Table(table) => sections.push(Section::new(path, table, self.shared)),
+                other => self.shared.problem(&path, format!("should be a table, not {}", kind(&other))),
+            }
+        }
+        sections
+    }
+
+    /// The names of all keys, to be asked for as tables.
+    pub(super) fn names(&self) -> Vec<String> {
+        self.table.keys().cloned().collect()
+    }
+
+    /// The whole table: its keys are looked at by the caller.
+    pub(super) fn into_table(self) -> Table {
+        self.table
+    }
+
+    /// Notes every key that nobody asked for.
+    pub(super) fn finish(self) {
+        for key in self.table.keys().filter(|key| !self.asked.contains(*key)) {
+            self.problem(key, unknown(key, self.asked.iter().map(String::as_str)));
+        }
+    }
+}
+
+/// What is said about a key that is not known.
+pub(super) fn unknown<'a>(key: &str, known: impl Iterator<Item = &'a str>) -> String {
+    let known: Vec<&str> = known.collect();
+    let near = known.iter().map(|k| (distance(key, k), *k)).min().filter(|(d, k)| *d <= k.len().max(3) / 3);
+    match near {
+        Some((_, near)) => format!("is not known here: did you mean {near}?"),
+        None => format!("is not known here: {}", known.join(", ")),
+    }
+}
+
+/// How many letters must change to make `a` out of `b` (Levenshtein).
+fn distance(a: &str, b: &str) -> usize {
+    let b: Vec<char> = b.chars().collect();
+    let mut row: Vec<usize> = (0..=b.len()).collect();
+    for (i, x) in a.chars().enumerate() {
+        let mut diagonal = row[0];
+        row[0] = i + 1;
+        for (j, y) in b.iter().enumerate() {
+            let changed = diagonal + usize::from(x != *y);
+            diagonal = row[j + 1];
+            row[j + 1] = changed.min(diagonal + 1).min(row[j] + 1);
+        }
+    }
+    row[b.len()]
+}
+
+fn duration(text: &str) -> Option<Duration> {
+    let digits = text.trim_end_matches(char::is_alphabetic);
+    let number: u64 = digits.trim().parse().ok()?;
+    let seconds = |each: u64| number.checked_mul(each).map(Duration::from_secs);
+    match &text[digits.len()..] {
+        "ms" => Some(Duration::from_millis(number)),
+        "s" => seconds(1),
+        "m" | "min" => seconds(60),
+        "h" => seconds(3_600),
+        _ => None,
+    }
+}
+
+fn read_secret(path: &Path) -> Result<Secret, String> {
+    let about = fs::metadata(path).map_err(|e| format!("cannot be read: {e}"))?;
+    if about.len() > SECRET_BYTES_MAX {
+        return Err(format!("is larger than {SECRET_BYTES_MAX} bytes: is it the right file?"));
+    }
+    let text = fs::read_to_string(path).map_err(|e| format!("cannot be read: {e}"))?;
+    let text = text.trim();
+    if text.is_empty() { Err("is empty".into()) } else { Ok(Secret::new(text)) }
+}
+
+/// What a value is, in words.
+fn kind(value: &Value) -> &'static str {
+    match value {
+        Value::String(_) => "a text",
+        Value::Integer(_) | Value::Float(_) => "a number",
+        Value::Boolean(_) => "true or false",
+        Value::Datetime(_) => "a date",
+        Value::Array(_) => "a list",
+        Value::Table(_) => "a table",
+    }
+}
