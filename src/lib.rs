@@ -2,11 +2,14 @@
 
 pub mod domain;
 
+pub mod projections;
 pub mod reconcile;
 pub mod record;
 
-pub mod config;
 pub mod ports;
 
 pub mod adapters;
 pub mod services;
+
+pub mod app;
+pub mod config;

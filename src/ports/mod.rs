@@ -1,9 +1,12 @@
 //! Floor 2: what the shell needs from the world, as traits with their failures. No vendor is named here.
 
 pub mod append;
+pub mod checkpoints;
 pub mod clock;
 pub mod event_store;
+pub mod projection_store;
 pub mod provider;
+pub mod read_models;
 pub mod source;
 pub mod tokens;
 pub mod transport;

@@ -57,7 +57,9 @@ impl Decider<'_> {
         if !policy.create {
             return self.withhold(WithholdReason::DirectionClosed, None);
         }
-        if !self.i.booking.active() {
+        // The profile says to note the removal and keep the booking: the entry stays removed.
+        let noted = self.i.booking.removal_marked.as_ref() == Some(&self.i.of.link);
+        if noted || !self.i.booking.active() {
             return Step::Rest;
         }
         let (starts, ends) = content.slot.widest();

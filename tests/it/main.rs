@@ -2,3 +2,6 @@
 
 mod conformance;
 mod imports;
+mod projections;
+mod reconcile;
+mod sandbox;

@@ -2,12 +2,17 @@
 //!
 //! Deterministic, and free of any runtime except where a caller waits for events.
 
+pub mod checkpoints;
 pub mod clock;
 pub mod event_store;
+pub mod projections;
+mod read_models;
 pub mod tokens;
 pub mod vault;
 
+pub use checkpoints::MemoryCheckpoints;
 pub use clock::VirtualClock;
 pub use event_store::MemoryLedger;
+pub use projections::MemoryProjections;
 pub use tokens::MemoryTokens;
 pub use vault::MemoryVault;

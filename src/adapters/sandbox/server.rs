@@ -1,11 +1,15 @@
 //! A model behind a real socket on loopback, with its notifications sent for real.
 //!
-//! Under `/_sandbox/` another process drives it: `POST|GET|DELETE faults`, `GET|DELETE calls`, and each model's own
-//! control calls. Those are neither struck by faults nor logged.
+//! Under `/_sandbox/` another process drives it: `POST|GET|DELETE faults` (a [`Rule`] as JSON), `GET|DELETE calls` (as
+//! JSON lines), `POST sync-tokens/expire`, and each model's own control calls. Those are neither struck by faults nor
+//! logged.
 
 use std::{
     io,
-    sync::{Arc, PoisonError},
+    sync::{
+        Arc, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 
@@ -42,11 +46,14 @@ const BREAK_PAUSE: Duration = Duration::from_millis(5);
 pub struct Running {
     /// Where it listens: `http://127.0.0.1:PORT`, without a slash at the end.
     pub base_url: String,
+    stopped: Arc<AtomicBool>,
     tasks: [JoinHandle<()>; 2],
 }
 
 impl Drop for Running {
     fn drop(&mut self) {
+        // Connections that are open outlive the listener; they find the server stopped.
+        self.stopped.store(true, Ordering::SeqCst);
         for task in &self.tasks {
             task.abort();
         }
@@ -59,6 +66,7 @@ struct Stand {
     model: Shared,
     clock: Arc<dyn Clock>,
     changed: Arc<Notify>,
+    stopped: Arc<AtomicBool>,
 }
 
 /// Puts `model` behind a free port on loopback. Its notifications go out over `transport`.
@@ -68,7 +76,8 @@ struct Stand {
 pub async fn start(model: Shared, clock: Arc<dyn Clock>, transport: Arc<dyn Transport>) -> io::Result<Running> {
     let (listener, address) = Cuttable::bind().await?;
     let base_url = format!("http://{address}");
-    let stand = Stand { base_url: base_url.clone(), model, clock, changed: Arc::default() };
+    let stand = Stand { base_url: base_url.clone(), model, clock, changed: Arc::default(), stopped: Arc::default() };
+    let stopped = stand.stopped.clone();
     let router = Router::new().fallback(answer).with_state(stand.clone());
     let service = router.into_make_service_with_connect_info::<Scissors>();
     let serving = tokio::spawn(async move {
@@ -76,7 +85,7 @@ pub async fn start(model: Shared, clock: Arc<dyn Clock>, transport: Arc<dyn Tran
         drop(axum::serve(listener, service).await);
     });
     let delivering = tokio::spawn(async move { deliver(stand, transport).await });
-    Ok(Running { base_url, tasks: [serving, delivering] })
+    Ok(Running { base_url, stopped, tasks: [serving, delivering] })
 }
 
 /// Sends notifications as they become due, one after the other.
@@ -100,6 +109,10 @@ async fn answer(
     ConnectInfo(scissors): ConnectInfo<Scissors>,
     request: axum::extract::Request,
 ) -> axum::response::Response {
+    if stand.stopped.load(Ordering::SeqCst) {
+        scissors.cut();
+        return status_only(503);
+    }
     let (head, body) = request.into_parts();
     let Ok(body) = to_bytes(body, BODY_BYTES_MAX).await else { return status_only(413) };
     let Some(method) = method_name(&head.method) else { return status_only(405) };

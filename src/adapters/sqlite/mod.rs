@@ -4,20 +4,31 @@
 //! group durable with one commit. Readers have connections of their own and never wait for it. Several processes may use
 //! one file.
 
+mod checkpoints;
 mod connection;
 mod event_store;
 mod failure;
 mod group;
 mod open;
+mod projection_compare;
+mod projection_rows;
+mod projection_sql;
+mod projections;
+mod read_models;
+mod recovery;
 mod rows;
 mod sql;
 mod state;
+mod thread;
 mod tokens;
+mod transact;
 mod vault;
 mod writer;
 
+pub use checkpoints::SqliteCheckpoints;
 pub use event_store::SqliteLedger;
 pub use open::{OpenFailure, Options, path_of_url};
+pub use projections::SqliteProjections;
 pub use state::WriterState;
 pub use tokens::SqliteTokens;
 pub use vault::SqliteVault;

@@ -10,12 +10,7 @@ use std::{
 use sqlx::{Connection as _, Row as _, SqliteConnection, migrate::Migrator};
 use tokio::sync::watch;
 
-use super::{
-    connection,
-    event_store::SqliteLedger,
-    failure::told,
-    writer::{Writer, end},
-};
+use super::{connection, event_store::SqliteLedger, failure::told, transact::end, writer::Writer};
 use crate::ports::clock::Clock;
 
 static MIGRATIONS: Migrator = sqlx::migrate!("migrations/sqlite");

@@ -320,6 +320,7 @@ pub fn evolve(state: Option<Link>, event: &Event, at: DateTime<Utc>) -> Option<L
         Event::ConflictDetected { conflict } => link.conflict = Some(conflict.clone()),
         Event::ConflictResolved { winner: Side::Booking, .. } => {
             link.inbound = None;
+            link.retry = Retry::default();
             if let Some(conflict) = link.conflict.take() {
                 link.accepted(&conflict.theirs);
             }

@@ -73,6 +73,8 @@ impl Rule {
             months: numbers("BYMONTH", read.bymonth.iter().map(|month| i64::from(month.month())), 1, 12)?
                 .into_iter()
                 .filter_map(|month| u32::try_from(month).ok())
+                .collect::<std::collections::BTreeSet<u32>>()
+                .into_iter()
                 .collect(),
             month_days: numbers("BYMONTHDAY", read.bymonthday.iter().map(|day| i64::from(*day)), -31, 31)?,
             year_days: numbers("BYYEARDAY", read.byyearday.iter().map(|day| i64::from(*day)), -366, 366)?,
@@ -191,6 +193,11 @@ impl Rule {
                 (first, add_days(first, 1)?)
             }
         };
+        if self.frequency == Frequency::Yearly && self.weeks.is_empty() && !self.months.is_empty() {
+            // Birthdays: eleven of twelve months need no looking at.
+            let months = self.months.iter().filter_map(|month| NaiveDate::from_ymd_opt(first.year(), *month, 1));
+            return Some(months.flat_map(|day| day.iter_days().take(days_of_month(day) as usize)).collect());
+        }
         Some(first.iter_days().take_while(|day| *day < after).collect())
     }
 

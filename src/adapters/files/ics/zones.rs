@@ -78,7 +78,7 @@ impl<'x> Zones<'x> {
         if let Ok(zone) = name.parse::<Tz>() {
             return Ok(Meant { zone, note: None });
         }
-        if let Some(zone) = self.named.resolve(name).and_then(iana) {
+        if let Some(zone) = self.named.resolve(name).and_then(iana).or_else(|| below_prefix(name)) {
             return Ok(Meant { zone, note: Some(format!("time zone {:?} is taken for {zone}", shown(name))) });
         }
         let unknown = || format!("time zone {:?} is not known", shown(name));
@@ -87,11 +87,19 @@ impl<'x> Zones<'x> {
         let offsets = Offsets::read(self.file, definition, year, work).map_err(|wrong| {
             format!("{}, and the file's own definition of it could not be read: {wrong}", unknown())
         })?;
-        let zone = offsets.zone(self.default).ok_or_else(|| {
+        let named = shown(name);
+        if let Some(zone) = offsets.zone(self.default, TimeDelta::zero()) {
+            let note = format!("time zone {named:?} is taken for {zone}, which has the offsets that the file defines");
+            return Ok(Meant { zone, note: Some(note) });
+        }
+        // Lotus Notes writes the hour of the change in the wrong offset, so that it comes an hour early.
+        let zone = offsets.zone(self.default, TimeDelta::hours(12)).ok_or_else(|| {
             format!("{}, and no zone has the offsets that the file defines for it in {year}", unknown())
         })?;
-        let note =
-            format!("time zone {:?} is taken for {zone}, which has the offsets that the file defines", shown(name));
+        let note = format!(
+            "time zone {named:?} is taken for {zone}, which has the offsets that the file defines but for the hours in \
+             which clocks change"
+        );
         Ok(Meant { zone, note: Some(note) })
     }
 
@@ -101,6 +109,15 @@ impl<'x> Zones<'x> {
             id.and_then(ICalendarValue::as_text) == Some(name)
         })
     }
+}
+
+/// The zone behind a registry's prefix: `/freeassociation.sourceforge.net/Europe/Berlin`. Its name has a slash of its own,
+/// so that no part of a prefix is taken for one.
+fn below_prefix(name: &str) -> Option<Tz> {
+    name.match_indices('/')
+        .map(|(place, _)| &name[place + 1..])
+        .filter(|rest| rest.contains('/'))
+        .find_map(|rest| rest.parse().ok())
 }
 
 /// The zone of what calcard found; a bare offset is one only where it is of whole hours.
@@ -148,20 +165,22 @@ impl Offsets {
         self.changes.iter().rev().find(|(since, _)| *since <= utc).map_or(self.before, |(_, offset)| *offset)
     }
 
-    /// The first zone that has the same offsets all year long.
-    fn zone(&self, preferred: Option<Tz>) -> Option<Tz> {
-        let start = year_start(self.year).ok()?;
+    /// The first zone that has the same offsets all year long, but for `margin` around each change.
+    fn zone(&self, preferred: Option<Tz>, margin: TimeDelta) -> Option<Tz> {
+        let (start, until) = (year_start(self.year).ok()?, year_start(self.year + 1).ok()?);
+        let changes: Vec<NaiveDateTime> =
+            self.changes.iter().map(|(at, _)| *at).filter(|at| (start..until).contains(at)).collect();
         let mut samples: Vec<NaiveDateTime> =
             (0..122).filter_map(|step| start.checked_add_signed(TimeDelta::days(step * 3))).collect();
-        let until = year_start(self.year + 1).ok()?;
-        for (at, _) in self.changes.iter().filter(|(at, _)| (start..until).contains(at)) {
-            samples.extend([Some(*at), at.checked_sub_signed(TimeDelta::seconds(1))].into_iter().flatten());
+        samples.retain(|at| changes.iter().all(|change| (*at - *change).abs() > margin));
+        for at in changes {
+            let second = TimeDelta::seconds(1);
+            samples.extend(at.checked_add_signed(margin).into_iter().chain(at.checked_sub_signed(margin + second)));
         }
         let wanted: Vec<(NaiveDateTime, i64)> = samples.into_iter().map(|at| (at, self.at(at))).collect();
         preferred.into_iter().chain(KNOWN).chain(TZ_VARIANTS).find(|zone| {
-            wanted
-                .iter()
-                .all(|(at, offset)| i64::from(zone.offset_from_utc_datetime(at).fix().local_minus_utc()) == *offset)
+            let offset = |at| i64::from(zone.offset_from_utc_datetime(at).fix().local_minus_utc());
+            wanted.iter().all(|(at, wanted)| offset(at) == *wanted)
         })
     }
 }

@@ -1,4 +1,11 @@
 //! The Google model's control calls: `/_sandbox/…`, for those who drive it from another process.
+//!
+//! `GET service-account` (the credentials file) · `POST calendars {id, summary, time_zone}` ·
+//! `PATCH calendars/{id} {push?, gone?, access_role?}` · `GET entries/{calendar}[?private=name=value]` ·
+//! `POST entries/{calendar} {summary, starts_at, ends_at}` · `GET|DELETE entries/{calendar}/{id}` ·
+//! `POST entries/{calendar}/{id}/move {starts_at, ends_at}`, `/rename {summary}`, `/strip`, `/copy` ·
+//! `POST access-tokens/expire` · `POST grants/revoke` · `POST grants/restore` · `POST refresh-tokens {scopes}` ·
+//! `PUT consent {scopes?}`.
 
 use chrono::{DateTime, Utc};
 use chrono_tz::Tz;

@@ -1,3 +1,0 @@
-//! Ratios against a baseline measured in the same run.
-
-fn main() {}

@@ -1,0 +1,57 @@
+//! Ratios against a baseline that the same run measures: `cargo bench -- [p1 p1b …] [--runs N] [--json]`.
+//!
+//! Absolute figures vary from machine to machine and from hour to hour; a ratio of two arms that take turns does not.
+//! A new benchmark is a module with `fn measure(runs: usize) -> Measure`, and a line in [`ALL`].
+
+mod p1;
+mod report;
+
+use std::process::ExitCode;
+
+use report::Measure;
+
+/// How often each arm runs, unless told otherwise.
+const RUNS: usize = 7;
+
+type Benchmark = (&'static str, fn(usize) -> anyhow::Result<Measure>);
+
+const ALL: [Benchmark; 2] = [("p1", p1::many_writers), ("p1b", p1::one_writer)];
+
+fn main() -> ExitCode {
+    match run(std::env::args().skip(1)) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("{error:#}");
+            ExitCode::from(2)
+        }
+    }
+}
+
+fn run(arguments: impl Iterator<Item = String>) -> anyhow::Result<()> {
+    let (mut wanted, mut runs, mut json) = (Vec::new(), RUNS, false);
+    let mut arguments = arguments;
+    while let Some(argument) = arguments.next() {
+        match argument.as_str() {
+            // Cargo says so by itself.
+            "--bench" => {}
+            "--json" => json = true,
+            "--runs" => runs = arguments.next().unwrap_or_default().parse()?,
+            name if ALL.iter().any(|(known, _)| *known == name) => wanted.push(argument),
+            other => anyhow::bail!("{other:?} is no benchmark; there are {}", ALL.map(|(name, _)| name).join(", ")),
+        }
+    }
+    anyhow::ensure!(runs >= 5, "a ratio needs at least 5 runs");
+    let mut measures = Vec::new();
+    for (name, measure) in ALL {
+        if wanted.is_empty() || wanted.iter().any(|w| w == name) {
+            eprintln!("{name}: {runs} runs of each arm …");
+            measures.push(measure(runs)?);
+        }
+    }
+    if json {
+        println!("{}", serde_json::to_string_pretty(&measures)?);
+    } else {
+        println!("{}", report::table(&measures));
+    }
+    Ok(())
+}

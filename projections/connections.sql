@@ -1,0 +1,25 @@
+-- Do our grants work? Asked by the API, the console and /health.
+-- Rows are mapped in src/projections/connections.rs; reads and the upsert of src/adapters/ are built from its columns.
+
+-- name: create
+CREATE TABLE connections (
+    connection      TEXT NOT NULL,
+    provider        TEXT,
+    account         TEXT,
+    scopes          TEXT,
+    status          TEXT,
+    failure_class   TEXT,
+    failure_summary TEXT,
+    retry_at        TEXT,
+    authorised_at   TEXT,
+    revoked_at      TEXT,
+    changed_at      TEXT,
+    position        BIGINT NOT NULL,
+    removed         BOOLEAN NOT NULL,
+    PRIMARY KEY (connection)
+);
+
+-- name: list
+SELECT * FROM connections
+WHERE removed = FALSE AND (CAST($1 AS TEXT) IS NULL OR connection > $1)
+ORDER BY connection LIMIT $2;

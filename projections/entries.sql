@@ -1,0 +1,23 @@
+-- Whose is this entry, though its marker is gone? Asked when a listing is read.
+-- Rows are mapped in src/projections/entries.rs; reads and the upsert of src/adapters/ are built from its columns.
+
+-- name: create
+CREATE TABLE entries (
+    link       TEXT NOT NULL,
+    remote     TEXT NOT NULL,
+    generation BIGINT,
+    role       TEXT,
+    seen       TEXT,
+    seen_etag  TEXT,
+    seen_at    TEXT,
+    position   BIGINT NOT NULL,
+    removed    BOOLEAN NOT NULL,
+    PRIMARY KEY (link, remote)
+);
+CREATE INDEX entries_remote ON entries (remote);
+
+-- name: link_of
+SELECT entries.* FROM entries JOIN links ON links.link = entries.link
+WHERE entries.remote = $3 AND entries.removed = FALSE
+  AND links.connection = $1 AND links.calendar = $2 AND links.removed = FALSE
+ORDER BY entries.link;

@@ -1,0 +1,188 @@
+//! Read models in memory: tables are sorted maps. The reference for the other stores, and the simulation's own.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::{Mutex, MutexGuard, PoisonError},
+};
+
+use async_trait::async_trait;
+use chrono::{DateTime, Utc};
+
+use crate::{
+    domain::ids::{Position, SubjectId},
+    ports::{
+        projection_store::{Batch, Checkpoint, Comparison, Difference, Differs, Failure, ProjectionStore, Shelf},
+        read_models::Query,
+    },
+    projections::{ALL, Draft, Projection, Row, Stored, Table, Value},
+};
+
+use super::read_models::answer;
+
+/// A table's rows by key.
+pub(super) type Rows = BTreeMap<Vec<String>, Stored>;
+
+/// One copy of a projection's table.
+#[derive(Debug, Clone)]
+pub(super) struct Filled {
+    pub checkpoint: Checkpoint,
+    pub rows: Rows,
+}
+
+/// Copies by projection and shelf.
+pub(super) type Tables = BTreeMap<(&'static str, Shelf), Filled>;
+
+/// Read models that live as long as the process.
+#[derive(Debug, Default)]
+pub struct MemoryProjections(Mutex<Tables>);
+
+impl MemoryProjections {
+    fn tables(&self) -> MutexGuard<'_, Tables> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn empty(projection: &'static Projection, shelf: Shelf, now: DateTime<Utc>) -> Filled {
+    let checkpoint = Checkpoint {
+        projection: projection.name,
+        shelf,
+        version: projection.version,
+        position: Position(0),
+        updated_at: now,
+    };
+    Filled { checkpoint, rows: Rows::new() }
+}
+
+fn moved(projection: &'static Projection, filled: Option<&Filled>) -> Failure {
+    Failure::Moved { projection: projection.name, stored: filled.map(|f| f.checkpoint.position) }
+}
+
+#[async_trait]
+impl ProjectionStore for MemoryProjections {
+    async fn prepare(&self, now: DateTime<Utc>) -> Result<Vec<&'static str>, Failure> {
+        let mut tables = self.tables();
+        let mut made = Vec::new();
+        for projection in ALL {
+            let key = (projection.name, Shelf::Live);
+            if tables.get(&key).is_none_or(|filled| filled.checkpoint.version != projection.version) {
+                tables.insert(key, empty(projection, Shelf::Live, now));
+                made.push(projection.name);
+            }
+        }
+        Ok(made)
+    }
+
+    async fn checkpoints(&self) -> Result<Vec<Checkpoint>, Failure> {
+        Ok(self.tables().values().map(|filled| filled.checkpoint.clone()).collect())
+    }
+
+    async fn apply(&self, batches: Vec<Batch>, now: DateTime<Utc>) -> Result<(), Failure> {
+        let mut tables = self.tables();
+        // All are checked before the first is applied: all or none.
+        for batch in &batches {
+            let filled = tables.get(&(batch.projection.name, batch.shelf));
+            if filled.is_none_or(|filled| filled.checkpoint.position != batch.from) {
+                return Err(moved(batch.projection, filled));
+            }
+        }
+        for batch in batches {
+            let Some(filled) = tables.get_mut(&(batch.projection.name, batch.shelf)) else { continue };
+            fill(&batch.projection.table, &mut filled.rows, &batch);
+            filled.checkpoint.position = batch.to;
+            filled.checkpoint.updated_at = now;
+        }
+        Ok(())
+    }
+
+    async fn ask(&self, query: &Query) -> Result<Vec<Row>, Failure> {
+        Ok(answer(&self.tables(), query))
+    }
+
+    async fn begin(&self, projection: &'static Projection, shelf: Shelf, now: DateTime<Utc>) -> Result<(), Failure> {
+        self.tables().insert((projection.name, shelf), empty(projection, shelf, now));
+        Ok(())
+    }
+
+    async fn discard(&self, projection: &'static Projection, shelf: Shelf) -> Result<(), Failure> {
+        self.tables().remove(&(projection.name, shelf));
+        Ok(())
+    }
+
+    async fn compare(
+        &self,
+        projection: &'static Projection,
+        shelf: Shelf,
+        examples: usize,
+    ) -> Result<Comparison, Failure> {
+        let tables = self.tables();
+        let copy = |shelf| {
+            let filled = tables.get(&(projection.name, shelf));
+            filled.ok_or_else(|| moved(projection, filled))
+        };
+        let (live, other) = (copy(Shelf::Live)?, copy(shelf)?);
+        let keys: BTreeSet<_> = live.rows.keys().chain(other.rows.keys()).collect();
+        let mut found = Comparison {
+            live: live.checkpoint.position,
+            other: other.checkpoint.position,
+            rows: live.rows.len() as u64,
+            differing: 0,
+            examples: Vec::new(),
+        };
+        if found.live != found.other {
+            return Ok(found);
+        }
+        for key in keys {
+            let what = match (live.rows.get(key), other.rows.get(key)) {
+                (Some(one), Some(two)) if one == two => continue,
+                (Some(one), Some(two)) => Differs::Columns(projection.table.differing(one, two)),
+                (Some(_), None) => Differs::OnlyInLive,
+                (None, _) => Differs::MissingInLive,
+            };
+            found.differing += 1;
+            if found.examples.len() < examples {
+                found.examples.push(Difference { key: key.clone(), what });
+            }
+        }
+        Ok(found)
+    }
+
+    async fn swap(&self, projection: &'static Projection, now: DateTime<Utc>) -> Result<(), Failure> {
+        let mut tables = self.tables();
+        let at = |shelf| tables.get(&(projection.name, shelf)).map(|filled| filled.checkpoint.position);
+        if at(Shelf::Next).is_none() || at(Shelf::Live) > at(Shelf::Next) {
+            return Err(moved(projection, tables.get(&(projection.name, Shelf::Live))));
+        }
+        if let Some(mut next) = tables.remove(&(projection.name, Shelf::Next)) {
+            next.checkpoint.shelf = Shelf::Live;
+            next.checkpoint.updated_at = now;
+            tables.insert((projection.name, Shelf::Live), next);
+        }
+        Ok(())
+    }
+
+    async fn forget(&self, subject: &SubjectId) -> Result<(), Failure> {
+        let mut tables = self.tables();
+        for projection in ALL {
+            let Some(personal) = projection.table.personal else { continue };
+            let of = projection.table.place(personal.subject);
+            for ((_, _), filled) in tables.iter_mut().filter(|((name, _), _)| *name == projection.name) {
+                for row in filled.rows.values_mut().filter(|row| row.cells[of].as_text() == Some(subject.as_str())) {
+                    for column in personal.texts {
+                        row.cells[projection.table.place(column)] = Value::Null;
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+fn fill(table: &Table, rows: &mut Rows, batch: &Batch) {
+    let mut drafts: BTreeMap<&[String], Draft> = BTreeMap::new();
+    for (at, write) in &batch.writes {
+        drafts.entry(&write.key).or_insert_with(|| Draft::new(rows.get(&write.key).cloned())).apply(table, *at, write);
+    }
+    let changed: Vec<_> =
+        drafts.into_iter().filter_map(|(key, draft)| Some((key.to_vec(), draft.changed()?))).collect();
+    rows.extend(changed);
+}

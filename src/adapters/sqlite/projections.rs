@@ -1,0 +1,327 @@
+//! Read models in SQLite: in the ledger's own file, or in one beside it. Tables: `projections/*.sql`.
+//!
+//! A batch is one transaction: checkpoints are compared and moved, the rows of all keys it touches are read with one
+//! statement per table, changed in memory, and written back with one statement per table.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    path::Path,
+    time::Duration,
+};
+
+use async_trait::async_trait;
+use chrono::{DateTime, Utc};
+use sqlx::{
+    ConnectOptions as _, Row as _, Sqlite, SqliteConnection, SqlitePool, Transaction,
+    sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteRow, SqliteSynchronous},
+};
+
+use super::{
+    failure::{Trouble, told},
+    projection_compare::compared,
+    projection_rows::{answered, keys_json, rows_json, stored},
+    projection_sql::{self as sql, built},
+    read_models::asked,
+};
+use crate::{
+    domain::ids::{Position, SubjectId},
+    ports::{
+        projection_store::{Batch, Checkpoint, Comparison, Failure, ProjectionStore, Shelf},
+        read_models::Query,
+    },
+    projections::{self, ALL, Draft, Projection, Row, Stored, Value},
+    record::envelope::write_time,
+};
+
+/// How long a statement waits for another process's lock.
+const BUSY_MAX: Duration = Duration::from_secs(10);
+
+/// Connections for readers.
+const READERS_MAX: u32 = 4;
+
+/// Rows that are fetched ahead of a reader, so that it does not change threads for each.
+const ROWS_AHEAD: usize = 512;
+
+/// Read models in an SQLite file. Cloned handles share its connections.
+#[derive(Clone)]
+pub struct SqliteProjections {
+    writer: SqlitePool,
+    readers: SqlitePool,
+}
+
+impl SqliteProjections {
+    /// Opens the file, creating it where there is none. [`ProjectionStore::prepare`] makes the tables.
+    ///
+    /// # Errors
+    /// `Unavailable` where the file cannot be used.
+    pub async fn open(path: &Path) -> Result<Self, Failure> {
+        if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
+            std::fs::create_dir_all(folder).map_err(|error| Failure::Unavailable(error.to_string()))?;
+        }
+        let options = SqliteConnectOptions::new()
+            .filename(path)
+            .create_if_missing(true)
+            .journal_mode(SqliteJournalMode::Wal)
+            // Rows and checkpoint are lost together or not at all, and what is lost with the power is projected again.
+            .synchronous(SqliteSynchronous::Normal)
+            .busy_timeout(BUSY_MAX)
+            // A text that is forgotten must not stay in a free page.
+            .pragma("secure_delete", "ON")
+            .pragma("trusted_schema", "OFF")
+            .row_buffer_size(ROWS_AHEAD)
+            .disable_statement_logging();
+        let pool = |most| SqlitePoolOptions::new().max_connections(most).idle_timeout(None).max_lifetime(None);
+        let writer = pool(1).test_before_acquire(false).connect_with(options.clone()).await.map_err(|e| failure(&e))?;
+        sqlx::query(sql::CREATE_CHECKPOINTS).execute(&writer).await.map_err(|e| failure(&e))?;
+        let readers =
+            pool(READERS_MAX).test_before_acquire(false).connect_lazy_with(options.pragma("query_only", "ON"));
+        Ok(Self { writer, readers })
+    }
+
+    /// Closes the file.
+    pub async fn close(&self) {
+        self.readers.close().await;
+        self.writer.close().await;
+    }
+
+    async fn begin_write(&self) -> Result<Transaction<'static, Sqlite>, Failure> {
+        // A transaction that begins by reading could not write any more once another process has written.
+        self.writer.begin_with("BEGIN IMMEDIATE").await.map_err(|e| failure(&e))
+    }
+}
+
+#[async_trait]
+impl ProjectionStore for SqliteProjections {
+    async fn prepare(&self, now: DateTime<Utc>) -> Result<Vec<&'static str>, Failure> {
+        let mut tx = self.begin_write().await?;
+        let names: Vec<String> =
+            sqlx::query_scalar(sql::TABLE_NAMES).fetch_all(&mut *tx).await.map_err(|e| failure(&e))?;
+        let known = checkpoints(&mut tx).await?;
+        let mut made = Vec::new();
+        for projection in ALL {
+            let fresh = known.iter().any(|checkpoint| {
+                checkpoint.projection == projection.name
+                    && checkpoint.shelf == Shelf::Live
+                    && checkpoint.version == projection.version
+            });
+            if !fresh || !names.iter().any(|name| name == projection.name) {
+                create(&mut tx, projection, Shelf::Live, now).await?;
+                made.push(projection.name);
+            }
+        }
+        tx.commit().await.map_err(|e| failure(&e))?;
+        Ok(made)
+    }
+
+    async fn checkpoints(&self) -> Result<Vec<Checkpoint>, Failure> {
+        let mut connection = self.readers.acquire().await.map_err(|e| failure(&e))?;
+        checkpoints(&mut connection).await
+    }
+
+    async fn apply(&self, batches: Vec<Batch>, now: DateTime<Utc>) -> Result<(), Failure> {
+        let mut tx = self.begin_write().await?;
+        for batch in &batches {
+            let table = built(batch.projection, batch.shelf).table;
+            let moved = sqlx::query(sql::MOVE_CHECKPOINT)
+                .bind(number(batch.to))
+                .bind(write_time(now))
+                .bind(table)
+                .bind(number(batch.from));
+            if moved.execute(&mut *tx).await.map_err(|e| failure(&e))?.rows_affected() != 1 {
+                let stored = standing(&mut tx, table).await?;
+                return Err(Failure::Moved { projection: batch.projection.name, stored });
+            }
+            fill(&mut tx, batch).await?;
+        }
+        tx.commit().await.map_err(|e| failure(&e))
+    }
+
+    async fn ask(&self, query: &Query) -> Result<Vec<Row>, Failure> {
+        let (file, name, arguments) = asked(query);
+        let mut statement = sqlx::query(sql::named(file, name));
+        for argument in arguments {
+            statement = match argument {
+                Value::Null => statement.bind(None::<String>),
+                Value::Bool(flag) => statement.bind(flag),
+                Value::Int(number) => statement.bind(number),
+                Value::Text(text) => statement.bind(text),
+            };
+        }
+        let rows = statement.fetch_all(&self.readers).await.map_err(|e| failure(&e))?;
+        answered(file, &rows)
+    }
+
+    async fn begin(&self, projection: &'static Projection, shelf: Shelf, now: DateTime<Utc>) -> Result<(), Failure> {
+        let mut tx = self.begin_write().await?;
+        create(&mut tx, projection, shelf, now).await?;
+        tx.commit().await.map_err(|e| failure(&e))
+    }
+
+    async fn discard(&self, projection: &'static Projection, shelf: Shelf) -> Result<(), Failure> {
+        let mut tx = self.begin_write().await?;
+        remove(&mut tx, projection, shelf).await?;
+        tx.commit().await.map_err(|e| failure(&e))
+    }
+
+    async fn compare(
+        &self,
+        projection: &'static Projection,
+        shelf: Shelf,
+        examples: usize,
+    ) -> Result<Comparison, Failure> {
+        // One read transaction sees both copies and both checkpoints as of one moment.
+        let mut tx = self.readers.begin().await.map_err(|e| failure(&e))?;
+        compared(&mut tx, projection, shelf, examples).await
+    }
+
+    async fn swap(&self, projection: &'static Projection, now: DateTime<Utc>) -> Result<(), Failure> {
+        let mut tx = self.begin_write().await?;
+        let (live, next) = (built(projection, Shelf::Live), built(projection, Shelf::Next));
+        let at = standing(&mut tx, live.table).await?;
+        let Some(reached) = standing(&mut tx, next.table).await?.filter(|next| at.is_none_or(|at| at <= *next)) else {
+            return Err(Failure::Moved { projection: projection.name, stored: at });
+        };
+        remove(&mut tx, projection, Shelf::Live).await?;
+        run(&mut tx, sql::rename(projection)).await?;
+        sqlx::query(sql::DROP_CHECKPOINT).bind(next.table).execute(&mut *tx).await.map_err(|e| failure(&e))?;
+        put_checkpoint(&mut tx, live.table, projection, reached, now).await?;
+        tx.commit().await.map_err(|e| failure(&e))
+    }
+
+    async fn forget(&self, subject: &SubjectId) -> Result<(), Failure> {
+        let mut tx = self.begin_write().await?;
+        for checkpoint in checkpoints(&mut tx).await? {
+            let Some(projection) = projections::named(checkpoint.projection) else { continue };
+            if let Some(forget) = built(projection, checkpoint.shelf).forget {
+                sqlx::query(forget).bind(subject.as_str()).execute(&mut *tx).await.map_err(|e| failure(&e))?;
+            }
+        }
+        tx.commit().await.map_err(|e| failure(&e))
+    }
+}
+
+/// Applies a batch to its table: rows are read once, changed in memory, written once.
+async fn fill(connection: &mut SqliteConnection, batch: &Batch) -> Result<(), Failure> {
+    if batch.writes.is_empty() {
+        return Ok(());
+    }
+    let (statements, table) = (built(batch.projection, batch.shelf), &batch.projection.table);
+    let mut drafts: BTreeMap<&[String], Option<Stored>> =
+        batch.writes.iter().map(|(_, write)| (write.key.as_slice(), None)).collect();
+    let wanted = sqlx::query(statements.read).bind(keys_json(drafts.keys().copied()));
+    for row in &wanted.fetch_all(&mut *connection).await.map_err(|e| failure(&e))? {
+        let row = stored(statements.table, table, row)?;
+        let key: Vec<String> =
+            row.cells[..table.keys].iter().filter_map(|cell| cell.as_text().map(str::to_owned)).collect();
+        if let Some(kept) = drafts.get_mut(key.as_slice()) {
+            *kept = Some(row);
+        }
+    }
+    let mut drafts: BTreeMap<&[String], Draft> =
+        drafts.into_iter().map(|(key, kept)| (key, Draft::new(kept))).collect();
+    for (at, write) in &batch.writes {
+        if let Some(draft) = drafts.get_mut(write.key.as_slice()) {
+            draft.apply(table, *at, write);
+        }
+    }
+    let changed: Vec<Stored> = drafts.into_values().filter_map(Draft::changed).collect();
+    if changed.is_empty() {
+        return Ok(());
+    }
+    let written = sqlx::query(statements.write).bind(rows_json(changed.iter()));
+    written.execute(connection).await.map_err(|e| failure(&e)).map(|_| ())
+}
+
+async fn checkpoints(connection: &mut SqliteConnection) -> Result<Vec<Checkpoint>, Failure> {
+    let rows = sqlx::query(sql::CHECKPOINTS).fetch_all(connection).await.map_err(|e| failure(&e))?;
+    // A table that this program does not know is another version's; it is left alone.
+    rows.iter().filter_map(|row| checkpoint(row).transpose()).collect()
+}
+
+fn checkpoint(row: &SqliteRow) -> Result<Option<Checkpoint>, Failure> {
+    static TABLES: std::sync::OnceLock<HashMap<&'static str, (&'static str, Shelf)>> = std::sync::OnceLock::new();
+    let tables = TABLES.get_or_init(|| {
+        let shelves = [Shelf::Live, Shelf::Next, Shelf::Check];
+        ALL.into_iter()
+            .flat_map(|projection| shelves.map(|shelf| (built(projection, shelf).table, (projection.name, shelf))))
+            .collect()
+    });
+    let read = || -> Result<(String, u32, i64, String), sqlx::Error> {
+        Ok((row.try_get(0)?, row.try_get(1)?, row.try_get(2)?, row.try_get(3)?))
+    };
+    let damaged = |reason: String| Failure::Corrupt { table: "projection_checkpoints".to_owned(), reason };
+    let (name, version, position, updated_at) = read().map_err(|error| damaged(told(&error)))?;
+    let position = u64::try_from(position).map_err(|_| damaged("a position is negative".to_owned()))?;
+    let updated_at = DateTime::parse_from_rfc3339(&updated_at).map_err(|error| damaged(error.to_string()))?.to_utc();
+    Ok(tables.get(name.as_str()).map(|(projection, shelf)| Checkpoint {
+        projection,
+        shelf: *shelf,
+        version,
+        position: Position(position),
+        updated_at,
+    }))
+}
+
+/// Where a copy stands.
+pub(super) async fn standing(connection: &mut SqliteConnection, table: &str) -> Result<Option<Position>, Failure> {
+    let found = sqlx::query_scalar(sql::CHECKPOINT).bind(table).fetch_optional(connection).await;
+    let position: Option<i64> = found.map_err(|e| failure(&e))?;
+    Ok(position.map(|position| Position(u64::try_from(position).unwrap_or(0))))
+}
+
+async fn create(
+    connection: &mut SqliteConnection,
+    projection: &Projection,
+    shelf: Shelf,
+    now: DateTime<Utc>,
+) -> Result<(), Failure> {
+    remove(connection, projection, shelf).await?;
+    let taken: Vec<String> =
+        sqlx::query_scalar(sql::INDEX_NAMES).fetch_all(&mut *connection).await.map_err(|e| failure(&e))?;
+    let free = sql::INDEX_SETS.iter().position(|set| {
+        let prefix = format!("{set}_{}_", projection.name);
+        !taken.iter().any(|name| name.starts_with(&prefix))
+    });
+    let statements = built(projection, shelf);
+    // Three copies at most, and three sets: one is always free.
+    run(connection, statements.create[free.unwrap_or(0)]).await?;
+    put_checkpoint(connection, statements.table, projection, Position(0), now).await
+}
+
+async fn remove(connection: &mut SqliteConnection, projection: &Projection, shelf: Shelf) -> Result<(), Failure> {
+    let statements = built(projection, shelf);
+    run(connection, statements.drop).await?;
+    let dropped = sqlx::query(sql::DROP_CHECKPOINT).bind(statements.table);
+    dropped.execute(connection).await.map_err(|e| failure(&e)).map(|_| ())
+}
+
+async fn run(connection: &mut SqliteConnection, statements: &'static str) -> Result<(), Failure> {
+    sqlx::raw_sql(statements).execute(connection).await.map_err(|e| failure(&e)).map(|_| ())
+}
+
+async fn put_checkpoint(
+    connection: &mut SqliteConnection,
+    table: &str,
+    projection: &Projection,
+    position: Position,
+    now: DateTime<Utc>,
+) -> Result<(), Failure> {
+    let put = sqlx::query(sql::PUT_CHECKPOINT)
+        .bind(table)
+        .bind(projection.version)
+        .bind(number(position))
+        .bind(write_time(now));
+    put.execute(connection).await.map_err(|e| failure(&e)).map(|_| ())
+}
+
+fn number(position: Position) -> i64 {
+    i64::try_from(position.0).unwrap_or(i64::MAX)
+}
+
+/// An error of SQLite: damage, or a matter of trying again.
+pub(super) fn failure(error: &sqlx::Error) -> Failure {
+    match Trouble::of(error) {
+        Trouble::Damaged(reason) => Failure::Corrupt { table: "the file".to_owned(), reason },
+        Trouble::Busy | Trouble::Refused(_) | Trouble::Broken(_) => Failure::Unavailable(told(error)),
+    }
+}

@@ -1,0 +1,91 @@
+//! After a failure: nothing is acknowledged until the ledger can be trusted again.
+
+use std::{thread, time::Duration};
+
+use sqlx::{Connection as _, Row as _, SqliteConnection};
+use tokio::sync::mpsc;
+
+use super::{connection, failure::told, group::Known, sql, thread::Thread, transact::end, writer::Job};
+use crate::ports::event_store::Failure;
+
+/// Pauses between attempts to reopen: from the first, doubled up to the last.
+const REOPEN_PAUSE: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(2));
+
+impl Thread {
+    /// Whoever is told of a failure can see it in the state as well, so this comes first.
+    pub(super) fn stop(&mut self, why: &str) {
+        tracing::error!(ledger.failure = why, "The ledger stopped acknowledging: {why}");
+        let mut state = self.kept.get();
+        state.failures += 1;
+        state.failing = Some(why.to_owned());
+        self.known = None;
+    }
+
+    /// Closes and reopens until the ledger can be trusted again. Meanwhile nothing is acknowledged.
+    pub(super) async fn recover(&mut self) {
+        let mut pause = REOPEN_PAUSE.0;
+        loop {
+            if let Some(connection) = self.connection.take() {
+                connection.close().await.ok();
+            }
+            match self.reopen().await {
+                Ok((connection, end)) => {
+                    self.connection = Some(connection);
+                    self.known = Some(Known::at(end));
+                    self.kept.get().failing = None;
+                    tracing::info!(ledger.end = end, "The ledger acknowledges again, from position {end}");
+                    return;
+                }
+                Err(still) => {
+                    tracing::error!(ledger.failure = still, "The ledger does not open: {still}");
+                    self.kept.get().failing = Some(still.clone());
+                    if self.refuse_queued(&still) {
+                        return;
+                    }
+                }
+            }
+            thread::sleep(pause);
+            pause = (pause * 2).min(REOPEN_PAUSE.1);
+        }
+    }
+
+    async fn reopen(&self) -> Result<(SqliteConnection, u64), String> {
+        let mut connection = connection::writer(&self.path).await.map_err(|e| told(&e))?;
+        let moved = sqlx::query(sql::TRUNCATE_LOG).fetch_one(&mut connection).await.map_err(|e| told(&e))?;
+        let frames = |index| moved.try_get::<i64, _>(index).map_err(|e| told(&e));
+        // A reader may keep the log from being cut; what counts is that all of it is in the file.
+        // Both are -1 where another process is moving it at this moment.
+        if frames(1)? < 0 || frames(1)? != frames(2)? {
+            return Err("the write-ahead log cannot be moved into the file yet".to_owned());
+        }
+        let end = end(&mut connection).await.map_err(|e| told(&e))?;
+        connection::begin_to_write(&mut connection).await.map_err(|e| told(&e))?;
+        if end < self.acknowledged {
+            return Err(format!("{} events were acknowledged, but the file has only {end}", self.acknowledged));
+        }
+        Ok((connection, end))
+    }
+
+    /// Answers everything that waits; `true` where nobody can come any more.
+    fn refuse_queued(&mut self, why: &str) -> bool {
+        loop {
+            match self.queue.try_recv() {
+                Ok(Job::Append(append)) => {
+                    append.reply.send(Err(Failure::Unavailable(why.to_owned()))).ok();
+                }
+                Ok(Job::Work(_, done)) => {
+                    done.send(Err(why.to_owned())).ok();
+                }
+                Ok(Job::TruncateLog(done)) => {
+                    done.send(Err(why.to_owned())).ok();
+                }
+                Ok(Job::Close(done)) => {
+                    self.queue.close();
+                    done.send(()).ok();
+                }
+                Err(mpsc::error::TryRecvError::Empty) => return false,
+                Err(mpsc::error::TryRecvError::Disconnected) => return true,
+            }
+        }
+    }
+}

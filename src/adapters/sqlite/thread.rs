@@ -1,0 +1,217 @@
+//! The writer's thread: takes what is queued, makes it durable group by group, and answers.
+
+use std::{path::PathBuf, sync::Arc};
+
+use sqlx::{Connection as _, Row as _, SqliteConnection};
+use tokio::sync::{mpsc, watch};
+
+use super::{
+    failure::{Trouble, told},
+    group::{Append, Known, Plan, predict},
+    rows::corrupt,
+    sql,
+    state::Kept,
+    transact::{settle, write_judged, write_predicted},
+    writer::{Job, Work},
+};
+use crate::ports::{
+    clock::Clock,
+    event_store::{Appended, Failure},
+};
+
+/// A group takes no further append once it has this many events.
+const GROUP_EVENTS_MAX: usize = 1_024;
+
+/// A group takes no further append once its data has this many bytes.
+const GROUP_BYTES_MAX: usize = 8 * 1024 * 1024;
+
+/// How often a group asks for a lock that another process holds. Each try waits up to 100 ms: about ten seconds in all.
+const BUSY_TRIES_MAX: usize = 100;
+
+/// What one caller of a group is told.
+type Answer = Result<Appended, Failure>;
+
+/// What the thread has.
+pub(super) struct Thread {
+    pub path: PathBuf,
+    /// `None` between a failure and the reopening.
+    pub connection: Option<SqliteConnection>,
+    /// `None` after a surprise: the next group is judged with a look at everything.
+    pub known: Option<Known>,
+    /// Everything below this position was acknowledged by this process.
+    pub acknowledged: u64,
+    pub queue: mpsc::Receiver<Job>,
+    pub end: watch::Sender<u64>,
+    pub clock: Arc<dyn Clock>,
+    pub kept: Arc<Kept>,
+}
+
+impl Thread {
+    /// Works until the ledger is closed or nobody holds it any more.
+    pub(super) async fn run(&mut self) {
+        while let Some(job) = self.queue.recv().await {
+            let mut next = Some(job);
+            while let Some(job) = next.take() {
+                match job {
+                    Job::Append(first) => {
+                        let (group, after) = self.collect(first);
+                        next = after;
+                        self.commit(group).await;
+                    }
+                    Job::Work(work, done) => {
+                        let outcome = self.work(work).await;
+                        done.send(outcome).ok();
+                    }
+                    Job::TruncateLog(done) => {
+                        let outcome = self.truncate_log().await;
+                        done.send(outcome).ok();
+                    }
+                    Job::Close(done) => {
+                        self.queue.close();
+                        if let Some(connection) = self.connection.take() {
+                            connection.close().await.ok();
+                        }
+                        done.send(()).ok();
+                        return;
+                    }
+                }
+            }
+        }
+        if let Some(connection) = self.connection.take() {
+            connection.close().await.ok();
+        }
+    }
+
+    /// The group that `first` opens, and the job that follows it if it was met.
+    fn collect(&mut self, first: Append) -> (Vec<Append>, Option<Job>) {
+        let bytes_of = |append: &Append| append.events.iter().map(|e| e.data.len()).sum::<usize>();
+        let (mut events, mut bytes) = (first.events.len(), bytes_of(&first));
+        let mut group = vec![first];
+        while events < GROUP_EVENTS_MAX && bytes < GROUP_BYTES_MAX {
+            match self.queue.try_recv() {
+                Ok(Job::Append(append)) => {
+                    events += append.events.len();
+                    bytes += bytes_of(&append);
+                    group.push(append);
+                }
+                Ok(other) => return (group, Some(other)),
+                Err(_) => break,
+            }
+        }
+        (group, None)
+    }
+
+    /// Makes a group durable and answers it.
+    async fn commit(&mut self, group: Vec<Append>) {
+        let mut outcome = Err(Trouble::Busy);
+        for _ in 0..BUSY_TRIES_MAX {
+            outcome = self.attempt(&group).await;
+            if !matches!(outcome, Err(Trouble::Busy)) {
+                break;
+            }
+        }
+        match outcome {
+            Ok(answers) => {
+                for (append, answer) in group.into_iter().zip(answers) {
+                    // A caller that went away has no use for its answer.
+                    append.reply.send(answer).ok();
+                }
+            }
+            Err(trouble) => {
+                if trouble != Trouble::Busy {
+                    self.stop(trouble.told());
+                }
+                for append in group {
+                    let failure = match &trouble {
+                        Trouble::Damaged(told) => corrupt("the file", told),
+                        Trouble::Busy | Trouble::Refused(_) | Trouble::Broken(_) => {
+                            Failure::Unavailable(trouble.told().to_owned())
+                        }
+                    };
+                    append.reply.send(Err(failure)).ok();
+                }
+                if trouble != Trouble::Busy {
+                    self.recover().await;
+                }
+            }
+        }
+    }
+
+    async fn attempt(&mut self, group: &[Append]) -> Result<Vec<Answer>, Trouble> {
+        if let Some(plan) = self.known.as_ref().and_then(|known| predict(group, known)) {
+            match write_predicted(open(&mut self.connection)?, &plan.rows).await {
+                Ok(()) => return Ok(self.done(plan)),
+                Err(Trouble::Refused(_)) => self.known = None,
+                Err(trouble) => return Err(trouble),
+            }
+        }
+        match write_judged(open(&mut self.connection)?, group).await {
+            Ok((known, plan)) => {
+                self.known = Some(known);
+                Ok(self.done(plan))
+            }
+            Err(trouble) => {
+                self.known = None;
+                Err(trouble)
+            }
+        }
+    }
+
+    /// What holds from the moment a group is durable.
+    fn done(&mut self, plan: Plan<'_>) -> Vec<Answer> {
+        let known = self.known.get_or_insert_default();
+        known.learn(&plan.rows);
+        self.acknowledged = self.acknowledged.max(known.end);
+        let end = known.end;
+        self.end.send_if_modified(|seen| std::mem::replace(seen, end.max(*seen)) < end);
+        if !plan.rows.is_empty() {
+            let mut state = self.kept.get();
+            state.last_commit_at = Some(self.clock.now());
+            state.commits += 1;
+            state.events += plan.rows.len() as u64;
+        }
+        plan.answers
+    }
+
+    async fn work(&mut self, work: Work) -> Result<(), String> {
+        let connection = open(&mut self.connection).map_err(|t| t.told().to_owned())?;
+        let mut begun = Err(Trouble::Busy);
+        for _ in 0..BUSY_TRIES_MAX {
+            let outcome = sqlx::query(sql::BEGIN).execute(&mut *connection).await.map(drop);
+            begun = settle(connection, outcome).await;
+            if !matches!(begun, Err(Trouble::Busy)) {
+                break;
+            }
+        }
+        let outcome = match begun {
+            Err(trouble) => Err(trouble),
+            Ok(()) => {
+                let worked = match work(&mut *connection).await {
+                    Ok(()) => sqlx::query(sql::COMMIT).execute(&mut *connection).await.map(drop),
+                    Err(error) => Err(error),
+                };
+                settle(connection, worked).await
+            }
+        };
+        if let Err(trouble @ (Trouble::Broken(_) | Trouble::Damaged(_))) = &outcome {
+            self.stop(trouble.told());
+            self.recover().await;
+        }
+        outcome.map_err(|trouble| trouble.told().to_owned())
+    }
+
+    async fn truncate_log(&mut self) -> Result<bool, String> {
+        let connection = open(&mut self.connection).map_err(|t| t.told().to_owned())?;
+        for _ in 0..BUSY_TRIES_MAX {
+            let row = sqlx::query(sql::TRUNCATE_LOG).fetch_one(&mut *connection).await.map_err(|e| told(&e))?;
+            if row.try_get::<i64, _>(0).map_err(|e| told(&e))? == 0 {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+}
+
+fn open(connection: &mut Option<SqliteConnection>) -> Result<&mut SqliteConnection, Trouble> {
+    connection.as_mut().ok_or_else(|| Trouble::Broken("it is being reopened".to_owned()))
+}

@@ -1,0 +1,234 @@
+//! Wiring: the only file that names concrete adapters. No rules of any kind live here.
+
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
+
+use anyhow::Context as _;
+use chrono::TimeDelta;
+
+use crate::{
+    adapters::{
+        google,
+        sqlite::{Options, SqliteCheckpoints, SqliteLedger, SqliteProjections, SqliteTokens, SqliteVault},
+        system::{HttpTransport, SystemClock, master_key},
+        uschedule::{self, USchedule},
+    },
+    config::{Config, ProviderKind, SourceKind},
+    domain::ids::SourceName,
+    ports::{
+        clock::Clock, event_store::EventStore, projection_store::ProjectionStore, provider::CalendarProvider,
+        source::BookingSource, tokens::Tokens, transport::Transport, vault::Vault,
+    },
+    services::{
+        calendars::Calendars,
+        gate::Gates,
+        journal::Journal,
+        lists::Lists,
+        project::Projector,
+        publish_profiles::publish,
+        pull::Puller,
+        react::Reactor,
+        reader::Reader,
+        reconcile::{Reconciler, Settings},
+        routing::{Route, Routing},
+        run::{Troubles, Workers},
+        watch::Watcher,
+        worklist::Worklist,
+    },
+};
+
+/// How long a command is its sender's alone: longer than any call may take, refresh and repetition included.
+const LEASE: TimeDelta = TimeDelta::seconds(90);
+/// How often calendars are pulled where no connection says otherwise.
+const PULL_EVERY: Duration = Duration::from_secs(300);
+
+/// What is kept: the ledger, its keys, tokens and read models. Enough to read and to change; nothing here calls anybody.
+#[derive(Clone)]
+pub struct Stores {
+    /// Time, ids and chance.
+    pub clock: Arc<dyn Clock>,
+    /// The ledger with its keys.
+    pub journal: Journal,
+    /// The ledger's own file, for the state of its writer.
+    pub ledger: SqliteLedger,
+    /// Keys of subjects.
+    pub vault: Arc<dyn Vault>,
+    /// API tokens.
+    pub tokens: Arc<dyn Tokens>,
+    /// Read models.
+    pub models: Arc<dyn ProjectionStore>,
+    /// Keeps them in step.
+    pub projector: Projector,
+    /// The workers' questions to them.
+    pub worklist: Arc<dyn Worklist>,
+}
+
+/// Opens everything that is kept, and creates what is not there yet.
+///
+/// # Errors
+/// What cannot be opened, and what to do about it.
+pub async fn open(config: &Config) -> anyhow::Result<Stores> {
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
+    let path = config.ledger.path().to_owned();
+    let new = !path.exists();
+    let master = if new {
+        master_key::load_or_create(&config.master_key_file, &*clock)
+    } else {
+        master_key::load(&config.master_key_file)
+    }
+    .context("the master key")?;
+    let options = Options { path, workspace: config.workspace.clone() };
+    let ledger = SqliteLedger::open(options, Arc::clone(&clock)).await.context("the ledger")?;
+    let vault: Arc<dyn Vault> = Arc::new(SqliteVault::new(&ledger, master));
+    let store: Arc<dyn EventStore> = Arc::new(ledger.clone());
+    let models = SqliteProjections::open(config.read_models.path()).await.context("the read models")?;
+    let models: Arc<dyn ProjectionStore> = Arc::new(models);
+    models.prepare(clock.now()).await.context("the read models")?;
+    let reader = Reader::new(Arc::clone(&vault));
+    let projector = Projector::new(Arc::clone(&store), Arc::clone(&models), reader, Arc::clone(&clock));
+    let checkpoints = Arc::new(SqliteCheckpoints::new(&ledger));
+    Ok(Stores {
+        journal: Journal::new(store, Arc::clone(&vault), Arc::clone(&clock)),
+        tokens: Arc::new(SqliteTokens::new(&ledger)),
+        worklist: Arc::new(Lists::new(Arc::clone(&models), projector.clone(), checkpoints)),
+        clock,
+        ledger,
+        vault,
+        models,
+        projector,
+    })
+}
+
+/// Everything that acts: stores, and who is called.
+pub struct App {
+    /// What is kept.
+    pub stores: Stores,
+    /// Where things go.
+    pub routing: Arc<Routing>,
+    /// Every source, those without write-back among them.
+    pub sources: BTreeMap<SourceName, Arc<dyn BookingSource>>,
+    /// Folded calendars.
+    pub calendars: Arc<Calendars>,
+    /// Gates before the calls.
+    pub gates: Arc<Gates>,
+    /// Brings links into step.
+    pub reconciler: Reconciler,
+    /// What fails.
+    pub troubles: Troubles,
+}
+
+impl App {
+    /// Opens the stores and sets up who is called. Calls nobody.
+    ///
+    /// # Errors
+    /// What cannot be opened or set up.
+    pub async fn open(config: &Config) -> anyhow::Result<Self> {
+        let transport: Arc<dyn Transport> = Arc::new(HttpTransport::new().context("the network")?);
+        let stores = open(config).await?;
+        let sources = sources(config, &transport, &stores.clock);
+        let routing = Arc::new(Routing {
+            routes: routes(config),
+            profiles: publish(&stores.journal, &config.profiles).await?,
+            providers: providers(config, &transport, &stores.clock)?,
+            sources: sources.clone(),
+        });
+        let gates = Arc::new(Gates::default());
+        let settings = Settings {
+            worker: format!("worker-{}", stores.clock.event_id()),
+            lease: LEASE,
+            workspace: config.workspace.clone(),
+        };
+        let reconciler = Reconciler {
+            journal: stores.journal.clone(),
+            worklist: Arc::clone(&stores.worklist),
+            routing: Arc::clone(&routing),
+            gates: Arc::clone(&gates),
+            settings,
+        };
+        let calendars = Arc::new(Calendars::default());
+        Ok(Self { stores, routing, sources, calendars, gates, reconciler, troubles: Troubles::default() })
+    }
+
+    /// The loops of a running service.
+    pub fn workers(&self, config: &Config) -> Workers {
+        let reactor = Arc::new(Reactor::new(self.reconciler.clone(), self.sources.clone()));
+        let puller = Puller {
+            journal: self.stores.journal.clone(),
+            worklist: Arc::clone(&self.stores.worklist),
+            routing: Arc::clone(&self.routing),
+            gates: Arc::clone(&self.gates),
+            calendars: Arc::clone(&self.calendars),
+            settings: self.reconciler.settings.clone(),
+        };
+        let watcher = Watcher {
+            journal: self.stores.journal.clone(),
+            routing: Arc::clone(&self.routing),
+            gates: Arc::clone(&self.gates),
+            calendars: Arc::clone(&self.calendars),
+            address: config.public_url.as_ref().map(|url| format!("{url}/webhook/gcal")),
+            life_s: None,
+        };
+        let every = config.connections.iter().map(|c| c.poll_every).min().unwrap_or(PULL_EVERY);
+        Workers {
+            projector: self.stores.projector.clone(),
+            reactor,
+            puller,
+            watcher,
+            sources: config
+                .sources
+                .iter()
+                .filter_map(|source| Some((Arc::clone(self.sources.get(&source.name)?), source.poll_every)))
+                .collect(),
+            pull_every: TimeDelta::from_std(every).unwrap_or(TimeDelta::minutes(5)),
+            troubles: self.troubles.clone(),
+        }
+    }
+}
+
+fn routes(config: &Config) -> Vec<Route> {
+    let route = |r: &crate::config::Route| Route {
+        resource: r.resource.clone(),
+        calendar: r.calendar.clone(),
+        profile: r.profile.clone(),
+    };
+    config.routes.iter().map(route).collect()
+}
+
+fn providers(
+    config: &Config,
+    transport: &Arc<dyn Transport>,
+    clock: &Arc<dyn Clock>,
+) -> anyhow::Result<BTreeMap<crate::domain::ids::ConnectionId, Arc<dyn CalendarProvider>>> {
+    let mut providers: BTreeMap<_, Arc<dyn CalendarProvider>> = BTreeMap::new();
+    for connection in &config.connections {
+        let ProviderKind::Google { service_account, api_base, token_url } = &connection.provider;
+        let account = google::ServiceAccount::from_json(service_account.reveal())
+            .with_context(|| format!("the service account of connection {}", connection.id))?;
+        let mut settings = google::Settings::google(account);
+        if let Some(base) = api_base {
+            settings.api_base.clone_from(base);
+        }
+        settings.token_url.clone_from(token_url);
+        let google = google::Google::new(settings, Arc::clone(transport), Arc::clone(clock));
+        providers.insert(connection.id.clone(), Arc::new(google));
+    }
+    Ok(providers)
+}
+
+fn sources(
+    config: &Config,
+    transport: &Arc<dyn Transport>,
+    clock: &Arc<dyn Clock>,
+) -> BTreeMap<SourceName, Arc<dyn BookingSource>> {
+    let mut sources: BTreeMap<_, Arc<dyn BookingSource>> = BTreeMap::new();
+    for source in &config.sources {
+        let SourceKind::Uschedule { base_url, api_key, .. } = &source.kind;
+        let settings = uschedule::Settings {
+            name: source.name.clone(),
+            base_url: base_url.clone(),
+            api_key: uschedule::Secret::new(api_key.reveal()),
+        };
+        let uschedule = USchedule::new(settings, Arc::clone(transport), Arc::clone(clock));
+        sources.insert(source.name.clone(), Arc::new(uschedule));
+    }
+    sources
+}

@@ -1,0 +1,189 @@
+//! Where read models are kept: rows and how far each projection has come, changed together or not at all.
+//!
+//! Contract, held by `tests/it/projections/`: a batch counts only if the projection stands where the batch begins, so of
+//! two processes that project into one store the slower takes its batch back and reads anew; a write that is already in
+//! the row changes nothing; the shelf beside the live one never shows through.
+
+use async_trait::async_trait;
+use chrono::{DateTime, Utc};
+
+use super::read_models::Query;
+use crate::{
+    domain::ids::{Position, SubjectId},
+    projections::{Projection, Row, Value, Write},
+};
+
+/// Which copy of a projection's table.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Shelf {
+    /// The one that is asked.
+    Live,
+    /// The one that a rebuild fills, to take the live one's place.
+    Next,
+    /// The one that a comparison fills, to be thrown away.
+    Check,
+}
+
+impl Shelf {
+    /// What is appended to the projection's name.
+    pub fn suffix(self) -> &'static str {
+        match self {
+            Self::Live => "",
+            Self::Next => "__next",
+            Self::Check => "__check",
+        }
+    }
+}
+
+/// How far a projection has come.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Checkpoint {
+    /// The projection.
+    pub projection: &'static str,
+    /// Which copy.
+    pub shelf: Shelf,
+    /// The definition that filled it.
+    pub version: u32,
+    /// The position that is read next: so many facts are in the table.
+    pub position: Position,
+    /// When it came that far.
+    pub updated_at: DateTime<Utc>,
+}
+
+/// What a run of facts does to one table.
+#[derive(Debug, Clone)]
+pub struct Batch {
+    /// The projection.
+    pub projection: &'static Projection,
+    /// Which copy.
+    pub shelf: Shelf,
+    /// Where the projection stands before it.
+    pub from: Position,
+    /// Where it stands after it.
+    pub to: Position,
+    /// The writes with the positions of their facts, ascending.
+    pub writes: Vec<(Position, Write)>,
+}
+
+/// Why the store did not do it.
+#[derive(Debug, thiserror::Error)]
+pub enum Failure {
+    /// The projection does not stand where the caller believed: another process was there. Read the checkpoint anew.
+    #[error("projection {projection} stands at {stored:?}, not where the batch begins")]
+    Moved {
+        /// The projection.
+        projection: &'static str,
+        /// Where it stands; `None` where that copy is not there.
+        stored: Option<Position>,
+    },
+    /// The store cannot be reached. Nothing was changed; trying again is safe.
+    #[error("the read models are not available: {0}")]
+    Unavailable(String),
+    /// What is stored is not what was written: rebuild the projection.
+    #[error("the read model {table} is damaged: {reason}")]
+    Corrupt {
+        /// The table.
+        table: String,
+        /// What is wrong.
+        reason: String,
+    },
+}
+
+/// What two copies of one table have in common, at one moment.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Comparison {
+    /// Where the live copy stood.
+    pub live: Position,
+    /// Where the other stood. Rows are compared only where both stood at the same position.
+    pub other: Position,
+    /// Rows of the live copy, removed ones included.
+    pub rows: u64,
+    /// Rows that are not the same on both sides.
+    pub differing: u64,
+    /// The first of them by key.
+    pub examples: Vec<Difference>,
+}
+
+/// A row that differs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Difference {
+    /// Its key.
+    pub key: Vec<String>,
+    /// What is wrong with it.
+    pub what: Differs,
+}
+
+/// How a row differs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Differs {
+    /// It is not in the live copy.
+    MissingInLive,
+    /// It is in the live copy only.
+    OnlyInLive,
+    /// These columns hold something else: name, live, other. Personal texts are not shown.
+    Columns(Vec<(&'static str, Value, Value)>),
+}
+
+/// The read models.
+#[async_trait]
+pub trait ProjectionStore: Send + Sync {
+    /// Makes every table ready. One whose definition has another version, or that is not there, is created empty, at
+    /// position 0; their names are answered.
+    ///
+    /// # Errors
+    /// `Unavailable`.
+    async fn prepare(&self, now: DateTime<Utc>) -> Result<Vec<&'static str>, Failure>;
+
+    /// How far every copy of every projection has come.
+    ///
+    /// # Errors
+    /// `Unavailable`.
+    async fn checkpoints(&self) -> Result<Vec<Checkpoint>, Failure>;
+
+    /// Applies all batches and moves their checkpoints, in one transaction.
+    ///
+    /// # Errors
+    /// `Moved` for the first batch that does not begin where its projection stands; then none is applied.
+    async fn apply(&self, batches: Vec<Batch>, now: DateTime<Utc>) -> Result<(), Failure>;
+
+    /// The rows that answer `query`, from live copies.
+    ///
+    /// # Errors
+    /// `Unavailable` or `Corrupt`.
+    async fn ask(&self, query: &Query) -> Result<Vec<Row>, Failure>;
+
+    /// Creates an empty copy beside the live one, at position 0; one that was left over is thrown away.
+    ///
+    /// # Errors
+    /// `Unavailable`.
+    async fn begin(&self, projection: &'static Projection, shelf: Shelf, now: DateTime<Utc>) -> Result<(), Failure>;
+
+    /// Throws a copy beside the live one away.
+    ///
+    /// # Errors
+    /// `Unavailable`.
+    async fn discard(&self, projection: &'static Projection, shelf: Shelf) -> Result<(), Failure>;
+
+    /// Compares a copy with the live one as of one moment, and shows at most `examples` rows that differ.
+    ///
+    /// # Errors
+    /// `Moved` where that copy is not there.
+    async fn compare(
+        &self,
+        projection: &'static Projection,
+        shelf: Shelf,
+        examples: usize,
+    ) -> Result<Comparison, Failure>;
+
+    /// Puts [`Shelf::Next`] in the live copy's place, with its checkpoint, in one transaction.
+    ///
+    /// # Errors
+    /// `Moved` where the live copy has come farther than the next: bring that up first.
+    async fn swap(&self, projection: &'static Projection, now: DateTime<Utc>) -> Result<(), Failure>;
+
+    /// Empties every personal text of `subject`. Destroy its key first, or a projector writes it again.
+    ///
+    /// # Errors
+    /// `Unavailable`.
+    async fn forget(&self, subject: &SubjectId) -> Result<(), Failure>;
+}

@@ -1,0 +1,208 @@
+//! What may be asked of the read models. Each question's answer is rows with the columns of its projection, unless said
+//! otherwise. Statements: `projections/<name>.sql`.
+
+use chrono::{DateTime, Utc};
+
+use crate::domain::ids::{BookingId, CalendarKey, ChannelId, ConnectionId, LinkId, RemoteId, ResourceId};
+
+/// The most rows of one answer.
+pub const PAGE_ROWS_MAX: u32 = 1_000;
+
+/// A part of a long answer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Page {
+    /// The values of the [`Query::order`] columns in the last row of the page before.
+    pub after: Option<Vec<String>>,
+    /// At most so many rows; never more than [`PAGE_ROWS_MAX`].
+    pub limit: u32,
+}
+
+impl Page {
+    /// The first `limit` rows.
+    pub fn first(limit: u32) -> Self {
+        Self { after: None, limit }
+    }
+}
+
+/// Which bookings.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct BookingFilter {
+    /// `tentative`, `confirmed`, `cancelled`.
+    pub status: Option<String>,
+    /// On this resource.
+    pub resource: Option<String>,
+    /// From this source.
+    pub source: Option<String>,
+    /// That end after this.
+    pub from: Option<DateTime<Utc>>,
+    /// That begin before this.
+    pub until: Option<DateTime<Utc>>,
+}
+
+/// Which links.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct LinkFilter {
+    /// `ACTIVE`, `CANCELED`, `PENDING`, `WITHHELD`, `FAILED`, `DETACHED`.
+    pub status: Option<String>,
+    /// Through this connection.
+    pub connection: Option<String>,
+    /// Of this resource.
+    pub resource: Option<String>,
+    /// Only those that a person should look at.
+    pub attention: bool,
+}
+
+/// Which attempts.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct AttemptFilter {
+    /// `running`, `success`, `fail`, `unknown`.
+    pub status: Option<String>,
+    /// Of this link.
+    pub link: Option<String>,
+    /// Through this connection.
+    pub connection: Option<String>,
+    /// `push` or `pull`.
+    pub direction: Option<String>,
+}
+
+/// A question.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Query {
+    /// Links with a timer at or before `now`, the earliest first.
+    DueLinks {
+        /// Now.
+        now: DateTime<Utc>,
+        /// At most so many.
+        limit: u32,
+    },
+    /// The links of a booking.
+    LinksOfBooking(BookingId),
+    /// Which link an entry belongs to: `link`, `role` (`ours`, `superseded`, `detached`, `clone`), `generation`, `seen`,
+    /// `seen_etag`.
+    LinkOfEntry {
+        /// The calendar.
+        calendar: CalendarKey,
+        /// The entry.
+        remote: RemoteId,
+    },
+    /// Links of a calendar whose entry is there as far as we know, with its id in `remote`.
+    LinksOfCalendar(CalendarKey, Page),
+    /// Links through a connection.
+    LinksOfConnection(ConnectionId, Page),
+    /// Links with a removal that waits for this approval.
+    LinksHeldForApproval(String, Page),
+    /// Bookings that take place and could meet that span on that resource. Whole days are taken widely: narrow down with
+    /// `Slot::overlaps`.
+    BookingsOverlapping {
+        /// The resource.
+        resource: ResourceId,
+        /// The first instant.
+        from: DateTime<Utc>,
+        /// The first instant after it.
+        until: DateTime<Utc>,
+        /// Not this one.
+        excluding: Option<BookingId>,
+    },
+    /// A channel.
+    Channel(ChannelId),
+    /// Commands without an outcome.
+    OpenCommands(Page),
+
+    /// A booking.
+    Booking(BookingId),
+    /// Bookings, by when they begin.
+    Bookings(BookingFilter, Page),
+    /// A link.
+    Link(LinkId),
+    /// Links.
+    Links(LinkFilter, Page),
+    /// An attempt, with `booking` and, of its link, `connection` and `calendar`.
+    Attempt(String),
+    /// Attempts, the newest first.
+    Attempts(AttemptFilter, Page),
+    /// Connections.
+    Connections(Page),
+    /// Calendars.
+    Calendars(Page),
+    /// Cursors of calendars and sources.
+    Cursors(Page),
+    /// Channels that may bring notifications.
+    Channels(Page),
+    /// What was given up.
+    DeadLetters(Page),
+    /// Approvals, all or with this status (`open`, `granted`, `denied`).
+    Approvals(Option<String>, Page),
+    /// Deliveries, all or with this status (`received`, `applied`, `refused`).
+    Deliveries(Option<String>, Page),
+
+    /// Attempts counted: `provider`, `direction`, `operation`, `status`, `error_class`, `count`.
+    AttemptCounts,
+    /// Links counted: `status`, `count`.
+    LinkCounts,
+    /// One row: `oldest_due_at`, `last_success_at` (of any attempt), `channel_expires_at` (the earliest of open channels),
+    /// `pulled_at` (the oldest last pull of selected calendars), `attention` and `dead_letters` (how many).
+    Health,
+}
+
+impl Query {
+    /// The columns that its rows are ordered by, and which `Page::after` names. Empty for answers that have no pages.
+    pub fn order(&self) -> &'static [&'static str] {
+        match self {
+            Self::DueLinks { .. } => &["due_at", "link"],
+            Self::LinksOfBooking(_)
+            | Self::LinksOfCalendar(..)
+            | Self::LinksOfConnection(..)
+            | Self::LinksHeldForApproval(..)
+            | Self::LinkOfEntry { .. }
+            | Self::Links(..)
+            | Self::OpenCommands(_) => &["link"],
+            Self::BookingsOverlapping { .. } | Self::Bookings(..) => &["blocks_from", "booking"],
+            Self::Attempts(..) => &["started_at", "attempt"],
+            Self::Connections(_) => &["connection"],
+            Self::Calendars(_) => &["connection", "calendar"],
+            Self::Cursors(_) => &["kind", "owner", "calendar"],
+            Self::Channels(_) => &["channel"],
+            Self::DeadLetters(_) => &["kind", "letter"],
+            Self::Approvals(..) => &["approval"],
+            Self::Deliveries(..) => &["stream"],
+            Self::Channel(_)
+            | Self::Booking(_)
+            | Self::Link(_)
+            | Self::Attempt(_)
+            | Self::AttemptCounts
+            | Self::LinkCounts
+            | Self::Health => &[],
+        }
+    }
+
+    /// Its page, if it has pages.
+    pub fn page(&self) -> Option<&Page> {
+        match self {
+            Self::LinksOfCalendar(_, page)
+            | Self::LinksOfConnection(_, page)
+            | Self::LinksHeldForApproval(_, page)
+            | Self::OpenCommands(page)
+            | Self::Bookings(_, page)
+            | Self::Links(_, page)
+            | Self::Attempts(_, page)
+            | Self::Connections(page)
+            | Self::Calendars(page)
+            | Self::Cursors(page)
+            | Self::Channels(page)
+            | Self::DeadLetters(page)
+            | Self::Approvals(_, page)
+            | Self::Deliveries(_, page) => Some(page),
+            Self::DueLinks { .. }
+            | Self::LinksOfBooking(_)
+            | Self::LinkOfEntry { .. }
+            | Self::BookingsOverlapping { .. }
+            | Self::Channel(_)
+            | Self::Booking(_)
+            | Self::Link(_)
+            | Self::Attempt(_)
+            | Self::AttemptCounts
+            | Self::LinkCounts
+            | Self::Health => None,
+        }
+    }
+}

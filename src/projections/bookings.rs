@@ -1,0 +1,156 @@
+//! Bookings as they are now: the list, one of them, and what meets a slot. Table: `projections/bookings.sql`.
+//!
+//! The one read model with personal texts. They are emptied when their subject is forgotten, and a replay after that finds
+//! no key and leaves them empty, so a table that was scrubbed equals one that was rebuilt.
+
+use super::{Column, Kind, Personal, Projection, Table, Write, int, text};
+use crate::{
+    domain::{
+        booking::{self, CancelReason, Details},
+        event::Event,
+        personal,
+        slot::Slot,
+    },
+    record::{envelope::Recorded, stream::Category},
+};
+
+/// The read model.
+pub static PROJECTION: Projection = Projection {
+    name: "bookings",
+    version: 1,
+    table: Table {
+        columns: COLUMNS,
+        keys: 1,
+        settle: None,
+        personal: Some(Personal {
+            subject: "subject",
+            texts: &["title", "notes", "customer_name", "customer_email", "customer_phone"],
+        }),
+    },
+    reads: &[Category::Booking],
+    texts: true,
+    project,
+};
+
+const COLUMNS: &[Column] = &[
+    text("booking"),
+    text("source"),
+    text("source_ref"),
+    text("resource"),
+    text("starts_at"),
+    text("ends_at"),
+    text("from_day"),
+    text("until_day"),
+    text("zone"),
+    text("blocks_from"),
+    text("blocks_until"),
+    text("status"),
+    text("cancel_reason"),
+    Column { name: "was_confirmed", kind: Kind::Bool },
+    int("revision"),
+    int("source_revision"),
+    text("subject"),
+    text("title"),
+    text("notes"),
+    text("customer_name"),
+    text("customer_email"),
+    text("customer_phone"),
+    text("removal_marked_at"),
+    text("registered_at"),
+    text("changed_at"),
+];
+
+fn project(recorded: &Recorded, event: &Event) -> Vec<Write> {
+    match event {
+        Event::Booking(event) => of_booking(recorded, event),
+        Event::Connection(_)
+        | Event::Calendar(_)
+        | Event::Link(_)
+        | Event::Source(_)
+        | Event::Profile(_)
+        | Event::Operations(_) => Vec::new(),
+    }
+}
+
+fn of_booking(recorded: &Recorded, event: &booking::Event) -> Vec<Write> {
+    let id = recorded.stream.id.as_str();
+    let patch = || changed(Write::patch([id]), recorded, event);
+    match event {
+        booking::Event::Registered { source, source_ref, resource, slot, details, .. } => {
+            let put = changed(Write::put([id]), recorded, event)
+                .set("source", source.as_str())
+                .set("source_ref", source_ref.as_str())
+                .set("resource", resource.as_str())
+                .set("status", "tentative")
+                .set("was_confirmed", false)
+                .set("registered_at", recorded.event.effective_at);
+            vec![with_details(with_slot(put, slot), details)]
+        }
+        // Settling a cancelled booking does not bring it back; it only says what it would come back as.
+        booking::Event::Confirmed { .. } => vec![
+            patch().set("was_confirmed", true),
+            Write::patch([id]).when(super::Condition::IsNot("status", "cancelled".into())).set("status", "confirmed"),
+        ],
+        booking::Event::Rescheduled { slot, .. } => vec![with_slot(patch(), slot)],
+        booking::Event::DetailsChanged { details, .. } => vec![with_details(patch(), details)],
+        booking::Event::Reassigned { resource, .. } => vec![patch().set("resource", resource.as_str())],
+        booking::Event::Cancelled { reason, .. } => {
+            vec![patch().set("status", "cancelled").set("cancel_reason", reason_word(*reason))]
+        }
+        booking::Event::Restored { .. } => vec![
+            patch().set("status", "tentative").clear(&["cancel_reason"]),
+            Write::patch([id]).when(super::Condition::Is("was_confirmed", true.into())).set("status", "confirmed"),
+        ],
+        booking::Event::ExternalRemovalMarked { .. } => {
+            vec![patch().set("removal_marked_at", recorded.event.recorded_at)]
+        }
+    }
+}
+
+/// Every fact of a booking is one revision of it, and its stream begins with the first.
+fn changed(write: Write, recorded: &Recorded, event: &booking::Event) -> Write {
+    let write = write.set("revision", recorded.version.0 + 1).set("changed_at", recorded.event.effective_at);
+    match event.cause().source_revision {
+        Some(revision) => write.set("source_revision", revision),
+        None => write,
+    }
+}
+
+/// `blocks_from` and `blocks_until` are the instants that the slot could cover in any zone: whole days have none.
+fn with_slot(write: Write, slot: &Slot) -> Write {
+    let (from, until) = slot.widest();
+    let write = write.set("blocks_from", from).set("blocks_until", until);
+    match slot {
+        Slot::Timed { starts_at, ends_at, zone } => write
+            .set("starts_at", *starts_at)
+            .set("ends_at", *ends_at)
+            .set("zone", zone.as_str())
+            .clear(&["from_day", "until_day"]),
+        Slot::AllDay { from, until } => {
+            write.set("from_day", *from).set("until_day", *until).clear(&["starts_at", "ends_at", "zone"])
+        }
+    }
+}
+
+fn with_details(write: Write, details: &Details) -> Write {
+    let customer = details.customer.as_ref();
+    write
+        .set("subject", details.title.subject.as_str())
+        .set("title", shown(Some(&details.title)))
+        .set("notes", shown(details.notes.as_ref()))
+        .set("customer_name", shown(customer.map(|c| &c.name)))
+        .set("customer_email", shown(customer.and_then(|c| c.email.as_ref())))
+        .set("customer_phone", shown(customer.and_then(|c| c.phone.as_ref())))
+}
+
+fn shown(text: Option<&personal::Personal>) -> Option<String> {
+    text.and_then(|text| text.text.clone())
+}
+
+fn reason_word(reason: CancelReason) -> &'static str {
+    match reason {
+        CancelReason::AtSource => "at_source",
+        CancelReason::Requested => "requested",
+        CancelReason::RemovedFromCalendar => "removed_from_calendar",
+    }
+}

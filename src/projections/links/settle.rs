@@ -1,0 +1,93 @@
+//! What follows from a link's other columns: status, phase, when it is due, and why a person should look.
+
+use crate::projections::Cells;
+
+/// Fills the derived columns.
+pub(super) fn settle(row: &mut Cells<'_>) {
+    let status = status(row);
+    row.set("status", status);
+    let phase = phase(row);
+    row.set("phase", phase);
+    let due = due(row);
+    row.set("due_at", due);
+    let (attention, words) = attention(row);
+    row.set("attention", attention);
+    row.set("attention_words", words);
+}
+
+fn status(row: &Cells<'_>) -> &'static str {
+    let there = row.filled("remote");
+    if row.is_true("dead") {
+        "FAILED"
+    } else if there && !row.is_true("marked_cancelled") {
+        "ACTIVE"
+    } else if there {
+        "CANCELED"
+    } else if row.filled("detached") && !row.filled("command") {
+        "DETACHED"
+    } else if row.is_true("was_there") && row.text("operation") != Some("create") {
+        "CANCELED"
+    } else if row.filled("withheld") {
+        "WITHHELD"
+    } else {
+        "PENDING"
+    }
+}
+
+fn phase(row: &Cells<'_>) -> &'static str {
+    if row.is_true("dead") {
+        "dead"
+    } else if row.is_true("outcome_unknown") {
+        "verifying"
+    } else if row.filled("command") {
+        "calling"
+    } else if row.filled("conflict") {
+        "conflict"
+    } else if row.filled("look") {
+        "looking"
+    } else if row.filled("held") {
+        "held"
+    } else if row.filled("retry_at") {
+        "retrying"
+    } else if matches!(row.text("inbound"), Some("accepted" | "written_back")) {
+        "applying"
+    } else if row.filled("withheld") {
+        "withheld"
+    } else {
+        "idle"
+    }
+}
+
+/// The earliest timer that counts. While a retry is set nothing is sent before it, so a lease that ran out meanwhile does
+/// not make the link due: it would be looked at in a loop until the retry's time came.
+fn due(row: &Cells<'_>) -> Option<String> {
+    let sending = row.text("retry_at").or_else(|| row.text("lease_until"));
+    [sending, row.text("held_until"), row.text("withheld_until")].into_iter().flatten().min().map(str::to_owned)
+}
+
+fn attention(row: &Cells<'_>) -> (Option<&'static str>, Option<String>) {
+    if row.is_true("dead") {
+        return (Some("gave_up"), row.text("failure_summary").map(str::to_owned));
+    }
+    let held = match row.text("held") {
+        Some("overlap") => Some("held_overlap"),
+        Some("mass_removal") => Some("held_mass_removal"),
+        Some("whole_day") => Some("held_whole_day"),
+        Some("brought_back") => Some("held_brought_back"),
+        Some("unreadable") => Some("held_unreadable"),
+        Some("ask_first") => Some("held_ask_first"),
+        // The others are looked at again without anybody.
+        _ => None,
+    };
+    if held.is_some() {
+        return (held, row.text("held_words").map(str::to_owned));
+    }
+    if row.text("withheld") == Some("connection_revoked") {
+        return (Some("connection_revoked"), Some("The connection must be authorised again.".to_owned()));
+    }
+    if row.filled("detached") && !row.filled("remote") {
+        return (Some("detached"), row.text("detached_words").map(str::to_owned));
+    }
+    let clone = row.text("clone").map(|remote| format!("{remote} bears the same marker; it is left alone."));
+    (clone.as_ref().map(|_| "clone"), clone)
+}

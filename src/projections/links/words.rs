@@ -1,0 +1,56 @@
+//! Words for what a link's facts say: they stand in tables, filters and interfaces.
+
+use crate::domain::link::{self, HoldReason, WithholdReason};
+
+pub(super) fn action(action: &link::Action) -> &'static str {
+    match action {
+        link::Action::Create => "create",
+        link::Action::Update => "update",
+        link::Action::Delete => "delete",
+        link::Action::WriteBackUpdate => "write_back_update",
+        link::Action::WriteBackCancel => "write_back_cancel",
+        link::Action::ApplyToBooking => "apply_to_booking",
+    }
+}
+
+pub(super) fn withheld(reason: &WithholdReason) -> &'static str {
+    match reason {
+        WithholdReason::Past => "past",
+        WithholdReason::TooFarAhead => "too_far_ahead",
+        WithholdReason::DirectionClosed => "direction_closed",
+        WithholdReason::ConnectionRevoked => "connection_revoked",
+        WithholdReason::RateLimited => "rate_limited",
+    }
+}
+
+pub(super) fn look(reason: link::LookReason) -> &'static str {
+    match reason {
+        link::LookReason::Stale => "stale",
+        link::LookReason::Gone => "gone",
+        link::LookReason::IdentityTaken => "identity_taken",
+        link::LookReason::Doubtful => "doubtful",
+        link::LookReason::GraceOver => "grace_over",
+        link::LookReason::Asked => "asked",
+    }
+}
+
+/// The word, what a person reads, and the approval that is waited for.
+pub(super) fn held(reason: &HoldReason) -> (&'static str, Option<String>, Option<String>) {
+    match reason {
+        HoldReason::Busy => ("busy", None, None),
+        HoldReason::Grace => ("grace", None, None),
+        HoldReason::Overlap { with } => {
+            let with: Vec<_> = with.iter().map(|booking| booking.as_str()).collect();
+            ("overlap", Some(format!("The new time meets {}.", with.join(", "))), None)
+        }
+        HoldReason::MassRemoval { approval } => {
+            ("mass_removal", Some("Many entries vanished at once.".to_owned()), Some(approval.clone()))
+        }
+        HoldReason::WholeDay => ("whole_day", Some("The source takes no whole days.".to_owned()), None),
+        HoldReason::BroughtBack => {
+            ("brought_back", Some("The entry came back although the booking is cancelled.".to_owned()), None)
+        }
+        HoldReason::Unreadable { reason } => ("unreadable", Some(format!("The entry cannot be read: {reason}.")), None),
+        HoldReason::AskFirst => ("ask_first", Some("The entry was removed; the profile asks first.".to_owned()), None),
+    }
+}

@@ -1,0 +1,121 @@
+//! Applying writes to a row in memory: the same for every store.
+
+use super::{
+    Cells, Table,
+    value::Value,
+    write::{Act, Condition, Set, Write},
+};
+use crate::domain::ids::Position;
+
+/// A row as a store holds it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Stored {
+    /// Of the last fact that changed it.
+    pub position: Position,
+    /// Whether it counts as gone.
+    pub removed: bool,
+    /// One per column of the table, in order.
+    pub cells: Vec<Value>,
+}
+
+/// A row while a batch is applied to it: read once, written once.
+#[derive(Debug)]
+pub struct Draft {
+    /// A write at or before this is in the stored row already: the second net under the checkpoint.
+    floor: Option<Position>,
+    row: Option<Stored>,
+    changed: bool,
+}
+
+impl Draft {
+    /// Starts from what is stored.
+    pub fn new(stored: Option<Stored>) -> Self {
+        Self { floor: stored.as_ref().map(|row| row.position), row: stored, changed: false }
+    }
+
+    /// The row, if the batch changed it.
+    pub fn changed(self) -> Option<Stored> {
+        self.row.filter(|_| self.changed)
+    }
+
+    /// Applies one write of the fact at `at`.
+    pub fn apply(&mut self, table: &Table, at: Position, write: &Write) {
+        if self.floor.is_some_and(|floor| at <= floor) || !self.wanted(table, write) {
+            return;
+        }
+        if !self.row.as_ref().is_some_and(|row| !row.removed) {
+            let mut cells: Vec<Value> = write.key.iter().cloned().map(Value::Text).collect();
+            cells.resize(table.columns.len(), Value::Null);
+            self.row = Some(Stored { position: at, removed: false, cells });
+        }
+        let Some(row) = &mut self.row else { return };
+        let set: Vec<(usize, Value)> = write
+            .set
+            .iter()
+            .map(|(column, set)| {
+                let value = match set {
+                    Set::To(value) => value.clone(),
+                    Set::Copy(from) => row.cells[table.place(from)].clone(),
+                };
+                (table.place(column), value)
+            })
+            .collect();
+        for (index, value) in set {
+            row.cells[index] = value;
+        }
+        row.position = at;
+        row.removed = write.act == Act::Remove;
+        self.changed = true;
+        if let Some(settle) = table.settle {
+            settle(&mut Cells { table, cells: &mut row.cells });
+        }
+    }
+
+    fn wanted(&self, table: &Table, write: &Write) -> bool {
+        let there = self.row.as_ref().filter(|row| !row.removed);
+        if there.is_none() && write.act != Act::Put {
+            return false;
+        }
+        let cell = |column: &str| there.map_or(&Value::Null, |row| &row.cells[table.place(column)]);
+        write.when.iter().all(|condition| match condition {
+            Condition::Is(column, value) => cell(column) == value,
+            Condition::IsNot(column, value) => cell(column) != value,
+            Condition::Same(one, other) => cell(one) == cell(other),
+            Condition::Below(column, limit) => match cell(column) {
+                Value::Int(number) => number < limit,
+                Value::Null => true,
+                Value::Bool(_) | Value::Text(_) => false,
+            },
+        })
+    }
+}
+
+/// What stands for a personal text where rows are compared.
+pub const HIDDEN: &str = "[personal]";
+
+impl Table {
+    /// The columns in which two rows differ, with both values. Personal texts are not shown.
+    pub fn differing(&self, one: &Stored, two: &Stored) -> Vec<(&'static str, Value, Value)> {
+        let cells = one.cells.iter().zip(&two.cells);
+        let mut columns: Vec<_> = self
+            .columns
+            .iter()
+            .zip(cells)
+            .filter(|(_, (one, two))| one != two)
+            .map(|(column, (one, two))| {
+                let hidden = self.personal.is_some_and(|personal| personal.texts.contains(&column.name));
+                let shown = |value: &Value| {
+                    if hidden && *value != Value::Null { Value::from(HIDDEN) } else { value.clone() }
+                };
+                (column.name, shown(one), shown(two))
+            })
+            .collect();
+        if one.position != two.position {
+            columns.push(("position", one.position.0.into(), two.position.0.into()));
+        }
+        if one.removed != two.removed {
+            columns.push(("removed", one.removed.into(), two.removed.into()));
+        }
+        columns
+    }
+}

@@ -1,0 +1,159 @@
+//! Floor 1: read models. Each maps facts to rows, purely; the shell stores the rows and how far it has come.
+//!
+//! One projection is one table. The mapping is `<name>.rs` here, the table and its queries `projections/<name>.sql`.
+//! A changed table means `version + 1`: it is dropped, created and replayed, so read models have no migrations.
+
+pub mod approvals;
+pub mod attempts;
+pub mod bookings;
+pub mod calendars;
+pub mod channels;
+pub mod connections;
+pub mod cursors;
+pub mod dead_letters;
+pub mod deliveries;
+pub mod entries;
+pub mod links;
+mod merge;
+pub mod open_commands;
+mod value;
+mod write;
+
+pub use merge::{Draft, HIDDEN, Stored};
+pub use value::{Kind, Row, Value};
+pub use write::{Act, Condition, Set, Write};
+
+use crate::{
+    domain::event::Event,
+    record::{envelope::Recorded, stream::Category},
+};
+
+/// A read model: a table, and which facts become which rows of it.
+#[derive(Debug)]
+pub struct Projection {
+    /// Its name and its table's: a plural.
+    pub name: &'static str,
+    /// Raised with every change of the table or of the mapping: the table is then filled anew.
+    pub version: u32,
+    /// The table.
+    pub table: Table,
+    /// The streams it depends on. Facts of other streams are neither decoded nor shown to it.
+    pub reads: &'static [Category],
+    /// Whether it shows personal texts. All others get facts whose texts are closed, without any key.
+    pub texts: bool,
+    /// The mapping. Pure; what is not about this table gives no writes.
+    pub project: fn(&Recorded, &Event) -> Vec<Write>,
+}
+
+/// A table: its columns, of which the first `keys` are the primary key. The shell adds `position` and `removed`.
+#[derive(Debug)]
+pub struct Table {
+    /// Columns in the order of the `create` statement.
+    pub columns: &'static [Column],
+    /// How many of them are the key. Keys are texts.
+    pub keys: usize,
+    /// Fills the columns that follow from others of the same row. Runs after every write.
+    pub settle: Option<fn(&mut Cells<'_>)>,
+    /// The columns that hold a person's texts, and the column that names whose: what is emptied to forget them.
+    pub personal: Option<Personal>,
+}
+
+/// A column.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Column {
+    /// Its name.
+    pub name: &'static str,
+    /// What it holds. Every column but the key's may be empty.
+    pub kind: Kind,
+}
+
+/// Where a table holds personal texts.
+#[derive(Debug, Clone, Copy)]
+pub struct Personal {
+    /// The column with the subject.
+    pub subject: &'static str,
+    /// The columns with texts.
+    pub texts: &'static [&'static str],
+}
+
+/// A row's cells by column name, for [`Table::settle`].
+pub struct Cells<'a> {
+    table: &'a Table,
+    cells: &'a mut [Value],
+}
+
+impl Cells<'_> {
+    /// The cell of that column.
+    pub fn get(&self, column: &str) -> &Value {
+        &self.cells[self.table.place(column)]
+    }
+
+    /// Its text, if it holds one.
+    pub fn text(&self, column: &str) -> Option<&str> {
+        self.get(column).as_text()
+    }
+
+    /// Whether it holds anything.
+    pub fn filled(&self, column: &str) -> bool {
+        *self.get(column) != Value::Null
+    }
+
+    /// Whether it holds `true`.
+    pub fn is_true(&self, column: &str) -> bool {
+        *self.get(column) == Value::Bool(true)
+    }
+
+    /// Fills it.
+    pub fn set(&mut self, column: &str, value: impl Into<Value>) {
+        let index = self.table.place(column);
+        self.cells[index] = value.into();
+    }
+}
+
+impl Table {
+    /// The place of a column. Names are constants beside the table; a test names every column of every mapping.
+    pub fn place(&self, column: &str) -> usize {
+        self.columns.iter().position(|c| c.name == column).expect("a mapping names only columns of its own table")
+    }
+
+    /// The key's columns.
+    pub fn key_columns(&self) -> &'static [Column] {
+        &self.columns[..self.keys]
+    }
+}
+
+/// A column of texts.
+const fn text(name: &'static str) -> Column {
+    Column { name, kind: Kind::Text }
+}
+
+/// A column of whole numbers.
+const fn int(name: &'static str) -> Column {
+    Column { name, kind: Kind::Int }
+}
+
+/// A column of yes and no.
+const fn flag(name: &'static str) -> Column {
+    Column { name, kind: Kind::Bool }
+}
+
+/// Every read model.
+pub static ALL: [&Projection; 12] = [
+    &bookings::PROJECTION,
+    &links::PROJECTION,
+    &entries::PROJECTION,
+    &attempts::PROJECTION,
+    &open_commands::PROJECTION,
+    &dead_letters::PROJECTION,
+    &connections::PROJECTION,
+    &calendars::PROJECTION,
+    &channels::PROJECTION,
+    &cursors::PROJECTION,
+    &approvals::PROJECTION,
+    &deliveries::PROJECTION,
+];
+
+/// The read model of that name.
+pub fn named(name: &str) -> Option<&'static Projection> {
+    ALL.into_iter().find(|p| p.name == name)
+}

@@ -1,0 +1,233 @@
+//! Ledger → read models: reads what is new, maps it, and stores rows and checkpoints together.
+//!
+//! A fact that cannot be read is never skipped. The projections that depend on it stop in front of it and say so; the
+//! others go on.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use chrono::TimeDelta;
+
+use super::reader::{Keys, Poison, Reader};
+use crate::{
+    domain::ids::Position,
+    ports::{
+        clock::Clock,
+        event_store::{self, EventStore},
+        projection_store::{self, Batch, Checkpoint, ProjectionStore, Shelf},
+        vault,
+    },
+    projections::{ALL, Projection},
+    record::envelope::Recorded,
+};
+
+/// Why projecting did not go on.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The ledger gave no answer.
+    #[error(transparent)]
+    Ledger(#[from] event_store::Failure),
+    /// The read models gave no answer.
+    #[error(transparent)]
+    Models(#[from] projection_store::Failure),
+    /// The key vault gave no answer.
+    #[error(transparent)]
+    Vault(#[from] vault::Failure),
+    /// A fact that this projection depends on cannot be read.
+    #[error(transparent)]
+    Poison(#[from] Poison),
+    /// There is no such projection.
+    #[error("there is no projection {0:?}")]
+    Unknown(String),
+}
+
+/// A projection that stands in front of a fact that cannot be read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Stopped {
+    /// The projection.
+    pub projection: &'static str,
+    /// What it cannot read.
+    pub poison: Poison,
+}
+
+/// What one step came to.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Progress {
+    /// How many facts were read; 0 once everything is projected or stopped.
+    pub facts: usize,
+    /// Where the projection that is farthest behind stands, those that stopped left out.
+    pub reached: Position,
+    /// Another process projected at the same time; its work stands, and this step's is taken back.
+    pub overtaken: bool,
+    /// Projections that cannot go on.
+    pub stopped: Vec<Stopped>,
+}
+
+/// How far a projection is behind the ledger.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Lag {
+    /// The projection.
+    pub projection: &'static str,
+    /// The definition's version.
+    pub version: u32,
+    /// The position that it reads next.
+    pub position: Position,
+    /// How many facts it has not read.
+    pub events: u64,
+    /// How long the first of them has been waiting.
+    pub behind: TimeDelta,
+}
+
+/// Keeps read models in step with the ledger.
+#[derive(Clone)]
+pub struct Projector {
+    pub(super) ledger: Arc<dyn EventStore>,
+    pub(super) models: Arc<dyn ProjectionStore>,
+    pub(super) reader: Reader,
+    pub(super) clock: Arc<dyn Clock>,
+}
+
+impl Projector {
+    /// A projector from `ledger` into `models`. Call [`ProjectionStore::prepare`] before its first step.
+    pub fn new(
+        ledger: Arc<dyn EventStore>,
+        models: Arc<dyn ProjectionStore>,
+        reader: Reader,
+        clock: Arc<dyn Clock>,
+    ) -> Self {
+        Self { ledger, models, reader, clock }
+    }
+
+    /// One step: at most `limit` facts for each projection. Call it again while it read facts, then wait for the ledger.
+    ///
+    /// # Errors
+    /// Where ledger, vault or read models give no answer. Nothing is half done; call it again.
+    pub async fn project_once(&self, limit: usize) -> Result<Progress, Error> {
+        let mut progress = Progress { reached: Position(u64::MAX), ..Progress::default() };
+        for (from, group) in groups(self.models.checkpoints().await?) {
+            let facts = self.ledger.read_all(from, limit).await?;
+            let (batches, stopped) = self.batches(&group, Shelf::Live, from, &facts).await?;
+            let moves = batches.iter().any(|batch| batch.to > from);
+            for batch in &batches {
+                if !stopped.iter().any(|stop| stop.projection == batch.projection.name) {
+                    progress.reached = progress.reached.min(batch.to);
+                }
+            }
+            progress.stopped.extend(stopped);
+            if !moves {
+                continue;
+            }
+            let batches = batches.into_iter().filter(|batch| batch.to > from).collect();
+            match self.models.apply(batches, self.clock.now()).await {
+                Ok(()) => progress.facts += facts.len(),
+                Err(projection_store::Failure::Moved { .. }) => progress.overtaken = true,
+                Err(failure) => return Err(failure.into()),
+            }
+        }
+        if progress.reached.0 == u64::MAX {
+            progress.reached = Position(0);
+        }
+        Ok(progress)
+    }
+
+    /// Projects until nothing is left that can be read now.
+    ///
+    /// # Errors
+    /// As [`Projector::project_once`].
+    pub async fn catch_up(&self, limit: usize) -> Result<Progress, Error> {
+        loop {
+            let progress = self.project_once(limit).await?;
+            if progress.facts == 0 && !progress.overtaken {
+                return Ok(progress);
+            }
+        }
+    }
+
+    /// How far each projection is behind.
+    ///
+    /// # Errors
+    /// Where ledger or read models give no answer.
+    pub async fn lag(&self) -> Result<Vec<Lag>, Error> {
+        let end = self.ledger.end().await?;
+        let now = self.clock.now();
+        let mut lags = Vec::new();
+        for checkpoint in self.models.checkpoints().await?.into_iter().filter(|c| c.shelf == Shelf::Live) {
+            let waiting = match checkpoint.position < end {
+                true => self.ledger.read_all(checkpoint.position, 1).await?.pop(),
+                false => None,
+            };
+            lags.push(Lag {
+                projection: checkpoint.projection,
+                version: checkpoint.version,
+                position: checkpoint.position,
+                events: end.0.saturating_sub(checkpoint.position.0),
+                behind: waiting.map_or(TimeDelta::zero(), |fact| (now - fact.event.recorded_at).max(TimeDelta::zero())),
+            });
+        }
+        Ok(lags)
+    }
+
+    /// What `facts`, the first of which stands at `from`, do to each of these projections.
+    pub(super) async fn batches(
+        &self,
+        group: &[&'static Projection],
+        shelf: Shelf,
+        from: Position,
+        facts: &[Recorded],
+    ) -> Result<(Vec<Batch>, Vec<Stopped>), Error> {
+        let to = Position(from.0 + facts.len() as u64);
+        let mut open: Vec<Batch> =
+            group.iter().map(|projection| Batch { projection, shelf, from, to, writes: Vec::new() }).collect();
+        let (mut done, mut stopped) = (Vec::new(), Vec::new());
+        let mut keys = Keys::default();
+        for fact in facts {
+            // Decoded at most once each way, and only if somebody asks.
+            let (mut closed, mut opened) = (None, None);
+            let mut at = 0;
+            while let Some(batch) = open.get_mut(at) {
+                let projection = batch.projection;
+                if !projection.reads.contains(&fact.stream.category) {
+                    at += 1;
+                    continue;
+                }
+                let event = if projection.texts {
+                    if opened.is_none() {
+                        self.reader.fetch(fact, &mut keys).await?;
+                        opened = Some(Reader::open(fact, &keys));
+                    }
+                    &opened
+                } else {
+                    closed.get_or_insert_with(|| Reader::closed(fact));
+                    &closed
+                };
+                match event {
+                    Some(Ok(event)) => {
+                        let writes = (projection.project)(fact, event);
+                        batch.writes.extend(writes.into_iter().map(|write| (fact.position, write)));
+                        at += 1;
+                    }
+                    Some(Err(poison)) => {
+                        stopped.push(Stopped { projection: projection.name, poison: poison.clone() });
+                        let mut batch = open.remove(at);
+                        batch.to = fact.position;
+                        done.push(batch);
+                    }
+                    None => at += 1,
+                }
+            }
+        }
+        done.append(&mut open);
+        Ok((done, stopped))
+    }
+}
+
+/// The live projections by where they stand. In step they are one group, and share every read and every decoded fact.
+fn groups(checkpoints: Vec<Checkpoint>) -> BTreeMap<Position, Vec<&'static Projection>> {
+    let mut groups: BTreeMap<Position, Vec<&'static Projection>> = BTreeMap::new();
+    for checkpoint in checkpoints.into_iter().filter(|checkpoint| checkpoint.shelf == Shelf::Live) {
+        let projection = ALL.into_iter().find(|p| p.name == checkpoint.projection && p.version == checkpoint.version);
+        if let Some(projection) = projection {
+            groups.entry(checkpoint.position).or_default().push(projection);
+        }
+    }
+    groups
+}

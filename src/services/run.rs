@@ -1,0 +1,215 @@
+//! The loops of a running service. Each step is elsewhere; here is only when it is taken, and what happens when it fails.
+
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use chrono::{DateTime, TimeDelta, Utc};
+use tokio::time::{sleep, timeout};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use tracing::{error, info};
+
+use super::{Error, authorise, poll::poll, project::Projector, pull::Puller, react::Reactor, watch::Watcher};
+use crate::{
+    domain::ids::{Position, SourceName},
+    ports::source::BookingSource,
+};
+
+/// Facts projected in one step.
+const PROJECT_FACTS: usize = 2_000;
+/// How often timers of links are looked at.
+const TICK: Duration = Duration::from_millis(500);
+/// How often calendars are looked at when nothing was recorded.
+const CALENDARS: Duration = Duration::from_secs(1);
+/// How often channels are looked after.
+const CHANNELS: Duration = Duration::from_secs(5);
+/// How often credentials are checked.
+const PROBES: Duration = Duration::from_secs(300);
+/// The first and the longest pause after a step that failed.
+const PAUSE: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(30));
+/// How long loops may take to finish their step when the service stops.
+const STOP_WITHIN: Duration = Duration::from_secs(20);
+
+/// What the last failure of each loop was, for `/health`. A loop that goes on has none.
+#[derive(Debug, Clone, Default)]
+pub struct Troubles(Arc<Mutex<BTreeMap<String, (DateTime<Utc>, String)>>>);
+
+impl Troubles {
+    /// The failures by the loop's name: since when, and what.
+    pub fn all(&self) -> BTreeMap<String, (DateTime<Utc>, String)> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn note(&self, name: &str, now: DateTime<Utc>, failure: Option<String>) {
+        let mut troubles = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        match failure {
+            Some(failure) => troubles.entry(name.to_owned()).or_insert((now, String::new())).1 = failure,
+            None => drop(troubles.remove(name)),
+        }
+    }
+}
+
+/// Everything that runs.
+pub struct Workers {
+    /// Keeps read models in step.
+    pub projector: Projector,
+    /// Brings links into step.
+    pub reactor: Arc<Reactor>,
+    /// Pulls calendars.
+    pub puller: Puller,
+    /// Keeps channels open.
+    pub watcher: Watcher,
+    /// Sources that are polled, and how often.
+    pub sources: Vec<(Arc<dyn BookingSource>, Duration)>,
+    /// How often a calendar is pulled although nothing was said to have changed: push is not fully reliable.
+    pub pull_every: TimeDelta,
+    /// What fails.
+    pub troubles: Troubles,
+}
+
+impl Workers {
+    /// Runs until `stop`; every loop finishes the step that it is in.
+    pub async fn run(self, stop: CancellationToken) {
+        let workers = Arc::new(self);
+        let tracker = TaskTracker::new();
+        for (name, step) in LOOPS {
+            let (workers, stop) = (Arc::clone(&workers), stop.clone());
+            tracker.spawn(async move { workers.repeat(name, step, stop).await });
+        }
+        for (source, every) in workers.sources.clone() {
+            let (workers, stop) = (Arc::clone(&workers), stop.clone());
+            tracker.spawn(async move { workers.poll_source(source, every, stop).await });
+        }
+        tracker.close();
+        stop.cancelled().await;
+        info!("Stopping: waiting for the steps under way");
+        if timeout(STOP_WITHIN, tracker.wait()).await.is_err() {
+            error!(
+                "Some steps did not end in {} s; what they began is taken up at the next start",
+                STOP_WITHIN.as_secs()
+            );
+        }
+    }
+
+    async fn repeat(self: Arc<Self>, name: &'static str, step: Loop, stop: CancellationToken) {
+        let mut pause = PAUSE.0;
+        while !stop.is_cancelled() {
+            let outcome = match step {
+                Loop::Project => self.project().await,
+                Loop::React => self.react().await,
+                Loop::Pull => self.pull().await,
+                Loop::Watch => self.watch().await,
+                Loop::Probe => self.probe().await,
+            };
+            let now = self.puller.journal.clock().now();
+            match outcome {
+                Ok(wait) => {
+                    self.troubles.note(name, now, None);
+                    pause = PAUSE.0;
+                    self.rest(wait, &stop).await;
+                }
+                Err(failure) => {
+                    error!(worker = name, error = %failure, "{name} failed, and is tried again in {} ms", pause.as_millis());
+                    self.troubles.note(name, now, Some(failure.to_string()));
+                    self.rest(Wait::For(pause), &stop).await;
+                    pause = (pause * 2).min(PAUSE.1);
+                }
+            }
+        }
+    }
+
+    async fn rest(&self, wait: Wait, stop: &CancellationToken) {
+        let ledger = self.puller.journal.store();
+        let until: futures::future::BoxFuture<'_, ()> = match wait {
+            Wait::Not => return,
+            Wait::For(time) => Box::pin(sleep(time)),
+            Wait::Event(next, most) => Box::pin(async move { drop(timeout(most, ledger.wait(next)).await) }),
+        };
+        tokio::select! {
+            () = until => {}
+            () = stop.cancelled() => {}
+        }
+    }
+
+    async fn project(&self) -> Result<Wait, Error> {
+        let step = self
+            .projector
+            .project_once(PROJECT_FACTS)
+            .await
+            .map_err(|failure| Error::ReadModels(failure.to_string()))?;
+        if let Some(stop) = step.stopped.first() {
+            let now = self.puller.journal.clock().now();
+            self.troubles.note("projection", now, Some(format!("{} stands still: {}", stop.projection, stop.poison)));
+        }
+        Ok(if step.facts > 0 || step.overtaken { Wait::Not } else { Wait::Event(step.reached, TICK) })
+    }
+
+    async fn react(&self) -> Result<Wait, Error> {
+        let taken = self.reactor.react().await?;
+        let due = self.reactor.tick().await?;
+        let next = self.reactor.position().unwrap_or(Position(0));
+        Ok(if taken > 0 || due > 0 { Wait::Event(next, Duration::from_millis(50)) } else { Wait::Event(next, TICK) })
+    }
+
+    async fn pull(&self) -> Result<Wait, Error> {
+        let next = self.puller.journal.store().end().await?;
+        let now = self.puller.journal.clock().now();
+        for key in self.puller.routing.calendars() {
+            let (calendar, _) = self.puller.calendars.load(&self.puller.journal, &key).await?;
+            let overdue = calendar.pulled_at.is_none_or(|at| at + self.pull_every <= now);
+            if overdue || calendar.notified() {
+                self.puller.pull(&key).await?;
+            }
+        }
+        Ok(Wait::Event(next, CALENDARS))
+    }
+
+    async fn watch(&self) -> Result<Wait, Error> {
+        for key in self.watcher.routing.calendars() {
+            self.watcher.tend(&key).await?;
+        }
+        Ok(Wait::For(CHANNELS))
+    }
+
+    async fn probe(&self) -> Result<Wait, Error> {
+        for (id, provider) in &self.puller.routing.providers {
+            authorise::probe(&self.puller.journal, id, provider).await?;
+        }
+        Ok(Wait::For(PROBES))
+    }
+
+    async fn poll_source(self: Arc<Self>, source: Arc<dyn BookingSource>, every: Duration, stop: CancellationToken) {
+        let name = format!("poll {}", SourceName::as_str(source.name()));
+        while !stop.is_cancelled() {
+            let outcome = poll(&self.puller.journal, &source).await;
+            let now = self.puller.journal.clock().now();
+            self.troubles.note(&name, now, outcome.err().map(|failure| failure.to_string()));
+            self.rest(Wait::For(every), &stop).await;
+        }
+    }
+}
+
+#[derive(Clone, Copy)]
+enum Loop {
+    Project,
+    React,
+    Pull,
+    Watch,
+    Probe,
+}
+
+const LOOPS: [(&str, Loop); 5] = [
+    ("projector", Loop::Project),
+    ("reactor", Loop::React),
+    ("puller", Loop::Pull),
+    ("watcher", Loop::Watch),
+    ("connections", Loop::Probe),
+];
+
+enum Wait {
+    Not,
+    For(Duration),
+    Event(Position, Duration),
+}

@@ -1,0 +1,59 @@
+//! What the documents name exists.
+
+use std::path::Path;
+
+use super::{ROOT, caught, nothing_in, read, source::files};
+
+/// Beginnings of paths in this repository.
+const FOLDERS: [&str; 10] =
+    ["src/", "tests/", "docs/", "migrations/", "projections/", "schemas/", "benches/", ".ci/", ".config/", "examples/"];
+
+/// Paths in code spans, and targets of links, that lead nowhere.
+fn dangling(path: &str, text: &str) -> Vec<String> {
+    let spans = text.split('`').skip(1).step_by(2).flat_map(|span| span.split_whitespace().next());
+    let named = spans.filter(|span| FOLDERS.iter().any(|folder| span.starts_with(folder)));
+    let folder = Path::new(path).parent().unwrap_or(Path::new(""));
+    let links = text.split("](").skip(1).filter_map(|rest| rest.split(')').next());
+    let links = links.filter(|link| !link.contains(':') && !link.starts_with('#'));
+    let missing = |file: &Path| !Path::new(ROOT).join(file).exists();
+    let mut found = Vec::new();
+    for span in named.filter(|span| !span.contains(['<', '>', '*', '{', '…', '$']) && !span.contains("NNNN")) {
+        if missing(Path::new(span.trim_end_matches([',', '.', ':']))) {
+            found.push(format!("{path}: names {span}, which does not exist"));
+        }
+    }
+    for link in links {
+        if missing(&folder.join(link.split('#').next().unwrap_or(link))) {
+            found.push(format!("{path}: links to {link}, which does not exist"));
+        }
+    }
+    found
+}
+
+/// Code spans in the comments of a Rust file.
+fn comments(text: &str) -> String {
+    text.lines().filter_map(|line| line.trim_start().strip_prefix("//")).collect::<Vec<_>>().join("\n")
+}
+
+#[test]
+fn every_path_that_a_document_names_exists() {
+    let documents = files().into_iter().filter(|path| Path::new(path).extension().is_some_and(|e| e == "md"));
+    let texts = documents.map(|path| (read(&path).expect("it is UTF-8"), path));
+    nothing_in(&texts.flat_map(|(text, path)| dangling(&path, &text)).collect::<Vec<_>>());
+}
+
+#[test]
+fn every_path_that_a_comment_names_exists() {
+    let sources = files().into_iter().filter(|path| Path::new(path).extension().is_some_and(|e| e == "rs"));
+    let texts = sources.map(|path| (comments(&read(&path).expect("it is UTF-8")), path));
+    nothing_in(&texts.flat_map(|(text, path)| dangling(&path, &text)).collect::<Vec<_>>());
+}
+
+#[test]
+fn a_path_that_leads_nowhere_is_caught() {
+    caught(&dangling("README.md", "see `src/nowhere.rs`"), "src/nowhere.rs");
+    caught(&dangling("docs/A.md", "see [it](B.md)"), "B.md");
+    caught(&dangling("docs/A.md", "see [it](../src/nowhere.rs#L1)"), "nowhere.rs");
+    nothing_in(&dangling("README.md", "`src/lib.rs` `src/<x>.rs` `migrations/sqlite/NNNN_name.sql` [a](https://b) [c](#d)"));
+    assert_eq!(comments("a\n  /// `src/x.rs`\nb // c"), "/ `src/x.rs`");
+}

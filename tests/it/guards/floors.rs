@@ -1,0 +1,208 @@
+//! Who may name whom: the floors of `docs/ARCHITECTURE.md`, and which folder may name which crate.
+
+use super::{
+    caught, nothing_in,
+    source::{Source, rust},
+};
+
+/// The core: what every floor above may use.
+const CORE: [&str; 4] = ["domain", "record", "reconcile", "projections"];
+
+/// A part of the program, and what of the program it may name besides itself.
+const FLOORS: [(&str, &[&str]); 12] = [
+    ("src/domain/", &[]),
+    ("src/record/", &["domain"]),
+    ("src/reconcile/", &["domain", "record"]),
+    ("src/projections/", &["domain", "record"]),
+    ("src/ports/", &CORE),
+    ("src/services/", &["domain", "record", "reconcile", "projections", "ports"]),
+    ("src/adapters/", &["domain", "record", "reconcile", "projections", "ports"]),
+    ("src/http/", &["domain", "record", "reconcile", "projections", "ports", "services"]),
+    // A command parses, calls and prints: what it works on is put together by app.rs.
+    ("src/cli/", &["domain", "record", "reconcile", "projections", "ports", "services", "http", "config", "app"]),
+    ("src/config", &["domain", "record", "reconcile", "projections", "ports"]),
+    ("src/app", &["domain", "record", "reconcile", "projections", "ports", "services", "adapters", "http", "config"]),
+    ("src/main.rs", &["app", "cli", "config"]),
+];
+
+/// A crate, and the only places that may name it.
+const CRATES: [(&str, &[&str]); 17] = [
+    ("sqlx", &["src/adapters/sqlite/", "src/adapters/postgres/"]),
+    ("reqwest", &["src/adapters/system/"]),
+    ("axum", &["src/http/", "src/adapters/sandbox/", "src/app"]),
+    ("tower", &["src/http/"]),
+    ("clap", &["src/cli/", "src/main.rs"]),
+    ("comfy_table", &["src/cli/"]),
+    ("indicatif", &["src/cli/"]),
+    ("rand", &["src/adapters/system/"]),
+    ("csv", &["src/adapters/", "src/cli/"]),
+    ("calcard", &["src/adapters/"]),
+    ("jsonwebtoken", &["src/adapters/"]),
+    ("prometheus_client", &["src/http/", "src/services/", "src/app"]),
+    ("toml", &["src/config", "src/cli/", "src/app"]),
+    ("tracing_subscriber", &["src/app", "src/cli/", "src/main.rs"]),
+    ("async_nats", &["src/adapters/nats/"]),
+    ("eventstore", &["src/adapters/eventstoredb/"]),
+    ("anyhow", &["src/app", "src/cli/", "src/main.rs"]),
+];
+
+/// What a floor without I/O does not say.
+const CORE_BANS: [&str; 14] = [
+    "async", ".await", "tokio::", "futures::", "std::fs", "std::net", "std::env", "std::process", "std::thread",
+    "std::io", "Instant", "SystemTime", "now()", "println!",
+];
+
+/// Everything that `source` names against the table.
+fn violations(source: &Source) -> Vec<String> {
+    if !source.ships() || source.path == "src/lib.rs" {
+        return Vec::new();
+    }
+    let Some((floor, may)) = FLOORS.iter().find(|(floor, _)| source.path.starts_with(floor)) else {
+        return vec![format!("{} stands on no floor: add its folder to FLOORS with what it may name", source.path)];
+    };
+    let mut found = Vec::new();
+    let mut own = module_of(&source.path);
+    own.truncate(if *floor == "src/adapters/" { 2 } else { 1 });
+    for path in named(source) {
+        let inside = path.starts_with(&own) || path.len() <= 1;
+        let module = path.first().map_or("", String::as_str);
+        if !inside && !may.contains(&module) {
+            found.push(format!("{} names crate::{}, which its floor may not", source.path, path.join("::")));
+        }
+    }
+    for (name, places) in CRATES {
+        if names_crate(source.shipped_code(), name) && !places.iter().any(|place| source.path.starts_with(place)) {
+            found.push(format!("{} names {name}; only {} may", source.path, places.join(", ")));
+        }
+    }
+    if CORE.iter().any(|part| source.path.starts_with(&format!("src/{part}/"))) {
+        found.extend(impurities(source));
+    }
+    found
+}
+
+fn impurities(source: &Source) -> Vec<String> {
+    let code = source.shipped_code();
+    let says = |ban: &str| match ban {
+        "async" => words_of(code).any(|word| word == "async"),
+        _ => code.match_indices(ban).any(|(at, _)| !ban.starts_with(char::is_alphanumeric) || starts_word(code, at)),
+    };
+    let bans = CORE_BANS.iter().filter(|ban| says(ban));
+    bans.map(|ban| format!("{} says {ban}: the core does no I/O and takes time as an argument", source.path)).collect()
+}
+
+fn words_of(code: &str) -> impl Iterator<Item = &str> {
+    code.split(|c: char| !c.is_alphanumeric() && c != '_')
+}
+
+fn starts_word(code: &str, at: usize) -> bool {
+    !code[..at].ends_with(|c: char| c.is_alphanumeric() || c == '_')
+}
+
+/// Whether `code` names the crate: `name::…`, or `use name`.
+fn names_crate(code: &str, name: &str) -> bool {
+    code.match_indices(name).any(|(at, _)| {
+        let after = &code[at + name.len()..];
+        let path = after.starts_with("::") || (code[..at].ends_with("use ") && after.starts_with([';', ' ']));
+        path && starts_word(code, at) && !code[..at].ends_with("::")
+    })
+}
+
+/// The module that a file is: `src/domain/link/state.rs` is `domain::link::state`.
+fn module_of(path: &str) -> Vec<String> {
+    let path = path.trim_start_matches("src/").trim_end_matches(".rs").trim_end_matches("/mod");
+    path.split('/').map(str::to_owned).collect()
+}
+
+/// Every path of the program that the file names, from the root of the crate.
+fn named(source: &Source) -> Vec<Vec<String>> {
+    let code = source.shipped_code();
+    let mut found = Vec::new();
+    for root in ["crate", "super"] {
+        for (at, _) in code.match_indices(root) {
+            let after = code[at + root.len()..].trim_start();
+            if !starts_word(code, at) || code[..at].trim_end().ends_with("::") || !after.starts_with("::") {
+                continue;
+            }
+            let mut from = if root == "super" { module_of(&source.path) } else { Vec::new() };
+            if root == "super" {
+                from.pop();
+            }
+            tree(after, from, &mut found);
+        }
+    }
+    found
+}
+
+/// Reads `::a::{b, c::d}` and returns what stands after it.
+fn tree<'a>(mut text: &'a str, mut at: Vec<String>, found: &mut Vec<Vec<String>>) -> &'a str {
+    loop {
+        text = text.trim_start();
+        text = text.strip_prefix("::").unwrap_or(text).trim_start();
+        if let Some(mut inner) = text.strip_prefix('{') {
+            loop {
+                inner = inner.trim_start().trim_start_matches(',').trim_start();
+                if let Some(after) = inner.strip_prefix('}') {
+                    return after;
+                }
+                let rest = tree(inner, at.clone(), found);
+                if rest.len() == inner.len() {
+                    return rest;
+                }
+                inner = rest;
+            }
+        }
+        if let Some(after) = text.strip_prefix('*') {
+            found.push(at);
+            return after;
+        }
+        let end = text.find(|c: char| !c.is_alphanumeric() && c != '_').unwrap_or(text.len());
+        let (word, after) = text.split_at(end);
+        match word {
+            "super" => drop(at.pop()),
+            "" | "self" => {}
+            word => at.push(word.to_owned()),
+        }
+        if word.is_empty() || !after.trim_start().starts_with("::") {
+            found.push(at);
+            // ` as _` after a name belongs to it.
+            let rest = after.trim_start();
+            return rest.strip_prefix("as ").map_or(rest, |r| r.trim_start_matches(|c: char| c.is_alphanumeric() || c == '_'));
+        }
+        text = after;
+    }
+}
+
+#[test]
+fn every_file_names_only_what_its_floor_may() {
+    nothing_in(&rust().iter().flat_map(violations).collect::<Vec<_>>());
+}
+
+#[test]
+fn a_file_that_reaches_up_is_caught() {
+    let found = |path: &str, code: &str| violations(&Source::new(path, code));
+    caught(&found("src/domain/booking/x.rs", "use crate::ports::clock::Clock;"), "crate::ports::clock::Clock");
+    caught(&found("src/domain/x.rs", "use crate::{domain::ids::{self, A}, record::x as _};"), "crate::record::x");
+    caught(&found("src/reconcile/x.rs", "fn a() { crate::projections::b::<u8>() }"), "crate::projections::b");
+    caught(&found("src/services/x.rs", "use crate::{ports::a, adapters::memory::B};"), "crate::adapters::memory::B");
+    caught(&found("src/adapters/sqlite/x.rs", "use crate::adapters::memory::Store;"), "crate::adapters::memory");
+    caught(&found("src/adapters/sqlite/x.rs", "use super::super::memory::Store;"), "crate::adapters::memory");
+    caught(&found("src/http/x.rs", "use super::super::adapters::sqlite;"), "crate::adapters::sqlite");
+    caught(&found("src/domain/x.rs", "use crate::{domain::*, ports::*};"), "crate::ports");
+    caught(&found("src/attic/x.rs", ""), "on no floor");
+    caught(&found("src/services/x.rs", "use sqlx::query;"), "names sqlx");
+    caught(&found("src/adapters/google/x.rs", "fn a() -> reqwest::Client {}"), "names reqwest");
+    caught(&found("src/domain/x.rs", "async fn a() {}"), "says async");
+    caught(&found("src/projections/x.rs", "fn a() { b.await }"), "says .await");
+    caught(&found("src/reconcile/x.rs", "fn a() { Utc::now() }"), "says now()");
+}
+
+#[test]
+fn a_file_that_keeps_to_its_floor_is_left_alone() {
+    let found = |path: &str, code: &str| violations(&Source::new(path, code));
+    nothing_in(&found("src/domain/booking/x.rs", "use crate::domain::ids::A; use super::{super::slot::Slot, event};"));
+    nothing_in(&found("src/adapters/sqlite/x.rs", "use super::{writer, rows::{self, Row}}; use sqlx::Row as _;"));
+    nothing_in(&found("src/services/x.rs", "// crate::adapters::memory\nfn a() { let s = \"use sqlx::x\"; }"));
+    nothing_in(&found("src/services/x.rs", "#[cfg(test)]\nmod tests;\n\n#[cfg(test)]\nmod tests {\n use crate::adapters::memory;\n}"));
+    nothing_in(&found("src/domain/x.rs", "/// async and .await\nfn known() { asynchronous() }"));
+}

@@ -1,0 +1,51 @@
+//! Checks over the repository itself. Beside each stands a test that plants a violation and sees it caught.
+//!
+//! Files that are generated or frozen are written by `SYNCLEDGER_BLESS=1 ./test guards`; without that they are compared.
+
+mod catalogue;
+mod documents;
+mod fixtures;
+mod floors;
+mod growth;
+mod instances;
+mod instances_link;
+mod migrations;
+mod schemas;
+mod source;
+mod tidy;
+mod words;
+
+use std::{fs, path::Path};
+
+/// The repository.
+const ROOT: &str = env!("CARGO_MANIFEST_DIR");
+
+/// Whether generated files are to be written instead of compared.
+#[expect(clippy::disallowed_methods, reason = "a person asks for it on the command line")]
+fn blessing() -> bool {
+    std::env::var_os("SYNCLEDGER_BLESS").is_some_and(|value| value == "1")
+}
+
+/// A file's text by its path in the repository; `None` where there is none.
+fn read(path: &str) -> Option<String> {
+    fs::read_to_string(Path::new(ROOT).join(path)).ok()
+}
+
+/// Writes a generated file.
+fn write(path: &str, text: &str) {
+    let path = Path::new(ROOT).join(path);
+    fs::create_dir_all(path.parent().expect("the path has a folder")).expect("the folder can be made");
+    fs::write(&path, text).unwrap_or_else(|e| panic!("{} cannot be written: {e}", path.display()));
+}
+
+/// Fails with all that was found, one line each.
+#[track_caller]
+fn nothing_in(found: &[String]) {
+    assert!(found.is_empty(), "\n{}\n", found.join("\n"));
+}
+
+/// Fails unless exactly one thing was found and it says `part`: for planted violations.
+#[track_caller]
+fn caught(found: &[String], part: &str) {
+    assert!(found.len() == 1 && found[0].contains(part), "expected one finding with {part:?}, got {found:?}");
+}

@@ -1,0 +1,126 @@
+//! One word, one meaning; and vendors stay home.
+
+use super::{
+    caught, nothing_in,
+    source::{Source, rust},
+};
+
+/// Parts of names that say nothing or say it wrongly, and what to write instead.
+const BANNED: [(&str, &str); 12] = [
+    ("manager", "the verb it does, or the thing it keeps"),
+    ("helper", "what it helps to do"),
+    ("helpers", "what they help to do"),
+    ("util", "what is in it"),
+    ("utils", "what is in it"),
+    ("misc", "what is in it"),
+    ("common", "what is in it"),
+    ("calendarevent", "RemoteEntry: an event is a stored fact"),
+    ("googleevent", "RemoteEntry: an event is a stored fact"),
+    ("bookingevent", "booking::Event"),
+    ("linkevent", "link::Event"),
+    ("eventmap", "Link: one booking on one calendar"),
+];
+
+/// Names that only the folders which deal with them may say.
+const VENDORS: [&str; 14] = [
+    "google", "gcal", "microsoft", "msgraph", "outlook", "icloud", "caldav", "icalendar", "ical", "ics", "vevent",
+    "sqlite", "postgres", "uschedule",
+];
+
+/// Where they may be said: wiring, configuration and the edges whose names are fixed for other people's scripts.
+const HOMES: [(&str, &str); 8] = [
+    ("src/adapters/", "one folder per vendor"),
+    ("src/app", "wires the adapters"),
+    ("src/config", "its kinds and providers are named in the configuration file"),
+    ("src/http/webhook", "the addresses /webhook/gcal and /webhook/uschedule are fixed"),
+    ("src/cli/", "file formats and the demonstration are named on the command line"),
+    ("src/main.rs", "the program"),
+    ("src/http/console", "shows which provider a calendar is at"),
+    ("src/http/openapi", "names the fixed addresses"),
+];
+
+fn banned(source: &Source) -> Vec<String> {
+    let mut found = Vec::new();
+    for name in names(&source.code) {
+        let joined = name.replace('_', "").to_lowercase();
+        let parts = parts_of(name);
+        let hit = BANNED.iter().find(|(word, _)| joined == *word || parts.iter().any(|part| part == word));
+        if let Some((word, instead)) = hit {
+            found.push(format!("{}: {name} says {word}; write {instead}", source.path));
+        }
+    }
+    found.sort();
+    found.dedup();
+    found
+}
+
+fn vendors(source: &Source) -> Vec<String> {
+    if !source.ships() || HOMES.iter().any(|(home, _)| source.path.starts_with(home)) {
+        return Vec::new();
+    }
+    let spoken = &source.spoken[..source.tests_at()];
+    let mut found: Vec<String> = names(spoken)
+        .filter(|name| parts_of(name).iter().any(|part| VENDORS.contains(&part.as_str())))
+        .map(|name| format!("{}: says {name}; only its adapter and the edges may (see HOMES)", source.path))
+        .collect();
+    found.sort();
+    found.dedup();
+    found
+}
+
+/// Everything that looks like a name, literals' words included where they are in `text`.
+fn names(text: &str) -> impl Iterator<Item = &str> {
+    text.split(|c: char| !c.is_alphanumeric() && c != '_').filter(|word| !word.is_empty())
+}
+
+/// `RemoteEntry`, `remote_entry` and `REMOTE_ENTRY` are `remote` and `entry`.
+fn parts_of(name: &str) -> Vec<String> {
+    let mut parts = vec![String::new()];
+    let mut before_lower = false;
+    for c in name.chars() {
+        if c == '_' || (c.is_uppercase() && before_lower) {
+            parts.push(String::new());
+        }
+        before_lower = c.is_lowercase();
+        if c != '_' {
+            parts.last_mut().expect("there is a part").extend(c.to_lowercase());
+        }
+    }
+    parts.retain(|part| !part.is_empty());
+    parts
+}
+
+#[test]
+fn names_say_what_is_meant() {
+    nothing_in(&rust().iter().flat_map(banned).collect::<Vec<_>>());
+}
+
+#[test]
+fn vendors_stay_home() {
+    nothing_in(&rust().iter().flat_map(vendors).collect::<Vec<_>>());
+}
+
+#[test]
+fn a_word_that_is_not_ours_is_caught() {
+    let found = |code: &str| banned(&Source::new("src/domain/x.rs", code));
+    for (code, word) in [
+        ("struct SyncManager;", "manager"),
+        ("mod string_utils;", "utils"),
+        ("fn a(e: CalendarEvent) {}", "calendarevent"),
+        ("let calendar_event = 1;", "calendarevent"),
+        ("type A = BookingEvent;", "bookingevent"),
+    ] {
+        caught(&found(code), word);
+    }
+    nothing_in(&found("// a manager\nstruct Managed { uncommon: u8, s: &'static str = \"helper\" }"));
+}
+
+#[test]
+fn a_vendor_away_from_home_is_caught() {
+    let found = |path: &str, code: &str| vendors(&Source::new(path, code));
+    caught(&found("src/reconcile/x.rs", "enum P { GoogleCalendar }"), "GoogleCalendar");
+    caught(&found("src/services/x.rs", "if provider == \"microsoft\" {}"), "microsoft");
+    caught(&found("src/http/bookings.rs", "fn to_ics() {}"), "to_ics");
+    nothing_in(&found("src/adapters/google/x.rs", "enum P { GoogleCalendar }"));
+    nothing_in(&found("src/services/x.rs", "// Google answers 412 here.\nlet physics = topics();"));
+}

@@ -1,0 +1,218 @@
+//! Laws of projecting, over arbitrary histories.
+
+use std::sync::Arc;
+
+use chrono::TimeDelta;
+use futures::executor::block_on;
+use proptest::{collection::vec, prelude::*};
+use syncledger::{
+    adapters::sqlite::SqliteProjections,
+    domain::{
+        event::Event,
+        ids::*,
+        link::{self, LinkRef, Side},
+    },
+    ports::{
+        projection_store::{ProjectionStore, Shelf},
+        read_models::{AttemptFilter, BookingFilter, LinkFilter, Page, Query},
+    },
+    projections::{ALL, Row},
+    record::{envelope::write_time, stream::StreamName},
+    services::rebuild::Options,
+};
+
+use super::{
+    choices::{Choices, noon},
+    world::{World, ask, memory},
+};
+
+fn of() -> LinkRef {
+    let booking = BookingId::new("uschedule.100").unwrap();
+    let connection = ConnectionId::new("bot").unwrap();
+    let calendar = CalendarKey { connection, calendar: RemoteCalendarId::new("bay1@group.example") };
+    LinkRef {
+        link: LinkId::of(&booking, &calendar),
+        booking,
+        appointment: "100".to_owned(),
+        calendar,
+        resource: ResourceId::new("bay-1").unwrap(),
+        profile: ProfileId::new("resource-mirror").unwrap(),
+    }
+}
+
+/// What the row says, and what the fold says, in the same words.
+fn told(row: Option<&Row>, link: Option<&link::Link>) -> (Vec<String>, Vec<String>) {
+    let (Some(row), Some(link)) = (row, link) else {
+        return (vec![row.is_some().to_string()], vec![link.is_some().to_string()]);
+    };
+    let text = |column: &str| format!("{column} {:?}", row.text(column));
+    let columns = [
+        "remote",
+        "etag",
+        "command",
+        "operation",
+        "command_remote",
+        "lease_until",
+        "retry_at",
+        "held_until",
+        "withheld_until",
+        "detached",
+        "superseded",
+        "last_source",
+    ];
+    let mut theirs: Vec<String> = columns.map(text).to_vec();
+    let flags = [
+        row.text("held").is_some(),
+        row.text("withheld").is_some(),
+        row.text("conflict").is_some(),
+        row.text("look").is_some(),
+        row.text("inbound").is_some(),
+        row.flag("dead"),
+        row.flag("outcome_unknown"),
+    ];
+    theirs.push(format!("{} {flags:?}", row.int("generation").unwrap()));
+
+    let flight = link.in_flight.as_ref();
+    let remote = link.remote.as_ref();
+    let values = [
+        remote.map(|r| r.id.to_string()),
+        remote.map(|r| r.etag.to_string()),
+        flight.map(|f| f.command.id.to_string()),
+        flight.map(|f| f.command.operation.name().to_owned()),
+        flight.map(|f| f.command.remote.to_string()),
+        flight.map(|f| write_time(f.command.lease_until)),
+        link.retry.at.map(write_time),
+        link.held.as_ref().and_then(|held| held.until).map(write_time),
+        link.withheld.as_ref().and_then(|(_, _, until)| *until).map(write_time),
+        link.detached.as_ref().map(ToString::to_string),
+        link.superseded.as_ref().map(|(id, _, _)| id.to_string()),
+        link.last_source.map(|side| if side == Side::Booking { "booking" } else { "calendar" }.to_owned()),
+    ];
+    let mut ours: Vec<String> =
+        columns.iter().zip(values).map(|(column, value)| format!("{column} {:?}", value.as_deref())).collect();
+    let flags = [
+        link.held.is_some(),
+        link.withheld.is_some(),
+        link.conflict.is_some(),
+        link.look.is_some(),
+        link.inbound.is_some(),
+        link.dead.is_some(),
+        flight.is_some_and(|f| f.unknown),
+    ];
+    ours.push(format!("{} {flags:?}", link.generation.0));
+    (theirs, ours)
+}
+
+fn every_query() -> Vec<Query> {
+    let all = || Page::first(1_000);
+    let calendar = of().calendar;
+    vec![
+        Query::Bookings(BookingFilter::default(), all()),
+        Query::Bookings(BookingFilter { resource: Some("bay-1".to_owned()), ..BookingFilter::default() }, all()),
+        Query::Bookings(BookingFilter { from: Some(noon() + TimeDelta::hours(1)), ..BookingFilter::default() }, all()),
+        Query::Bookings(BookingFilter { until: Some(noon() + TimeDelta::hours(1)), ..BookingFilter::default() }, all()),
+        Query::Booking(of().booking),
+        Query::BookingsOverlapping {
+            resource: of().resource,
+            from: noon() + TimeDelta::minutes(40),
+            until: noon() + TimeDelta::minutes(90),
+            excluding: Some(of().booking),
+        },
+        Query::Links(LinkFilter::default(), all()),
+        Query::Links(LinkFilter { status: Some("ACTIVE".to_owned()), ..LinkFilter::default() }, all()),
+        Query::Links(LinkFilter { attention: true, ..LinkFilter::default() }, all()),
+        Query::Link(of().link),
+        Query::DueLinks { now: noon() + TimeDelta::minutes(100), limit: 2 },
+        Query::LinksOfBooking(of().booking),
+        Query::LinkOfEntry { calendar: calendar.clone(), remote: RemoteId("entry-1".to_owned()) },
+        Query::LinksOfCalendar(calendar.clone(), all()),
+        Query::LinksOfConnection(calendar.connection, all()),
+        Query::LinksHeldForApproval("a-1".to_owned(), all()),
+        Query::OpenCommands(all()),
+        Query::Channel(ChannelId::new("channel-1").unwrap()),
+        Query::Channels(all()),
+        Query::Attempts(AttemptFilter::default(), all()),
+        Query::Attempts(AttemptFilter { status: Some("fail".to_owned()), ..AttemptFilter::default() }, all()),
+        Query::Attempts(AttemptFilter { connection: Some("bot".to_owned()), ..AttemptFilter::default() }, all()),
+        Query::Attempt("l:1".to_owned()),
+        Query::Connections(all()),
+        Query::Calendars(all()),
+        Query::Cursors(all()),
+        Query::DeadLetters(all()),
+        Query::Approvals(None, all()),
+        Query::Approvals(Some("open".to_owned()), all()),
+        Query::Deliveries(None, all()),
+        Query::AttemptCounts,
+        Query::LinkCounts,
+        Query::Health,
+    ]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 200, ..ProptestConfig::default() })]
+
+    /// The mapping's row says what the fold says, whatever happened.
+    #[test]
+    fn the_mapping_agrees_with_the_fold(numbers in vec(any::<u16>(), 0..600)) {
+        block_on(async {
+            let (world, models) = (World::new(), memory());
+            let projector = world.projector(models.clone());
+            let stream = StreamName::link(&of().link);
+            let mut choices = Choices(numbers.iter());
+            let mut link = None;
+            for step in 0..40 {
+                let flying = link.as_ref().and_then(|l: &link::Link| l.in_flight.as_ref()).map(|f| f.command.clone());
+                let event = match step {
+                    2 => link::Event::SyncRequested { of: of(), reason: "new".to_owned() },
+                    _ => choices.link_event(&of(), flying.as_ref()),
+                };
+                world.record(&stream, event.clone()).await;
+                let at = syncledger::ports::clock::Clock::now(&*world.clock);
+                link = link::evolve(link, &event, at);
+                projector.catch_up(10).await.unwrap();
+                let rows = ask(&*models, Query::Link(of().link)).await;
+                let (theirs, ours) = told(rows.first(), link.as_ref());
+                prop_assert_eq!(theirs, ours, "after {:?}", event);
+            }
+            Ok(())
+        })?;
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 24, ..ProptestConfig::default() })]
+
+    /// Both stores answer every question alike, whatever happened and however it was batched; and what they hold is what a
+    /// replay from zero gives.
+    #[test]
+    fn memory_and_sqlite_answer_alike(numbers in vec(any::<u16>(), 0..1500), batch in 1_usize..40) {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async {
+            let (world, memory) = (World::new(), memory());
+            let folder = tempfile::tempdir().unwrap();
+            let sqlite = Arc::new(SqliteProjections::open(&folder.path().join("read.db")).await.unwrap());
+            sqlite.prepare(noon()).await.unwrap();
+            let mut choices = Choices(numbers.iter());
+            for _ in 0..100 {
+                let (stream, event): (StreamName, Event) = choices.fact();
+                world.record(&stream, event).await;
+            }
+            world.projector(memory.clone()).catch_up(7).await.unwrap();
+            let projector = world.projector(sqlite.clone());
+            projector.catch_up(batch).await.unwrap();
+            for query in every_query() {
+                let (one, two) = (ask(&*memory, query.clone()).await, ask(&*sqlite, query.clone()).await);
+                prop_assert_eq!(one, two, "{:?}", query);
+            }
+            for projection in ALL {
+                let report = projector.diff(projection.name, Options { batch: 1_000, examples: 3 }, &mut |_| {}).await;
+                let report = report.unwrap();
+                prop_assert!(report.clean(), "{:?}", report);
+            }
+            let shelves: Vec<_> = sqlite.checkpoints().await.unwrap().into_iter().map(|c| c.shelf).collect();
+            prop_assert!(shelves.iter().all(|shelf| *shelf == Shelf::Live));
+            sqlite.close().await;
+            Ok(())
+        })?;
+    }
+}

@@ -1,0 +1,7 @@
+//! The sandbox over real sockets: Google's own client, lost answers, notifications, control calls.
+
+mod direct;
+mod google_client;
+mod request_checker;
+mod servers;
+mod support;
