@@ -12,4 +12,5 @@ pub mod adapters;
 pub mod services;
 
 pub mod app;
+pub mod cli;
 pub mod config;
