@@ -14,6 +14,7 @@ pub mod services;
 pub mod http;
 
 pub mod app;
+pub mod cli;
 pub mod config;
 pub mod demo;
 pub mod serve;

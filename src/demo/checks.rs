@@ -47,7 +47,12 @@ pub async fn play(world: &World, number: usize) -> Vec<Check> {
     let hour = |n: i64| day + TimeDelta::hours(n);
     let mut checks = Vec::new();
     let first = bay.book(hour(0), "Lesson with Sam");
-    checks.push(bay.until("Create booking in USchedule → event appears on correct bay calendar", || bay.shows(&first, hour(0))).await);
+    checks.push(
+        bay.until("Create booking in USchedule → event appears on correct bay calendar", || {
+            bay.shows(&first, hour(0))
+        })
+        .await,
+    );
     bay.reschedule(&first, hour(2));
     checks.push(bay.until("Update booking time → Google event updates", || bay.shows(&first, hour(2))).await);
     drop(world.uschedule().cancel(&first, world.now()));
@@ -55,9 +60,13 @@ pub async fn play(world: &World, number: usize) -> Vec<Check> {
     let second = bay.book(hour(4), "Club fitting");
     bay.settle(&second, hour(4)).await;
     bay.person_moves(&second, hour(6));
-    checks.push(bay.until("Edit Loft-managed Google event time → USchedule updates", || bay.booked_at(&second, hour(6))).await);
+    checks.push(
+        bay.until("Edit Loft-managed Google event time → USchedule updates", || bay.booked_at(&second, hour(6))).await,
+    );
     bay.person_deletes(&second);
-    checks.push(bay.until("Delete/cancel Loft-managed Google event → USchedule cancels", || bay.called_off(&second)).await);
+    checks.push(
+        bay.until("Delete/cancel Loft-managed Google event → USchedule cancels", || bay.called_off(&second)).await,
+    );
     checks.push(bay.lost_answer(hour(8)).await);
     checks
 }

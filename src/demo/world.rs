@@ -113,9 +113,14 @@ impl World {
     /// # Errors
     /// No token could be made.
     pub async fn say_where(&self, json: bool) -> anyhow::Result<()> {
-        let (_, secret) = crate::services::tokens::create(&*self.stores.tokens, &*self.clock, crate::ports::tokens::Role::Admin).await?;
+        let (_, secret) =
+            crate::services::tokens::create(&*self.stores.tokens, &*self.clock, crate::ports::tokens::Role::Admin)
+                .await?;
         if json {
-            println!("{}", serde_json::json!({"address": format!("http://{}", self.address), "token": secret.reveal()}));
+            println!(
+                "{}",
+                serde_json::json!({"address": format!("http://{}", self.address), "token": secret.reveal()})
+            );
         } else {
             let (address, token, folder) = (self.address, secret.reveal(), self.folder.display());
             println!("\nServing at http://{address} until you press Ctrl-C. To look around:\n");
