@@ -4,5 +4,6 @@ mod conformance;
 mod guards;
 mod imports;
 mod projections;
+mod providers;
 mod reconcile;
 mod sandbox;

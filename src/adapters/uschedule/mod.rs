@@ -8,6 +8,8 @@ mod client;
 mod errors;
 mod mapping;
 mod source;
+#[cfg(test)]
+mod tests;
 mod verifier;
 pub mod webhook;
 

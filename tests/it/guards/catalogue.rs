@@ -111,5 +111,5 @@ fn the_catalogue_lists_every_event_with_its_meaning() {
     let bare = rows.iter().filter(|row| row.split(" | ").nth(1).is_none_or(|meaning| meaning.len() < 5));
     nothing_in(&bare.map(|row| format!("no meaning: {row}")).collect::<Vec<_>>());
     let established = rows.iter().find(|row| row.contains("`link.established`")).expect("it is listed");
-    assert!(established.contains("links"), "{established}");
+    assert!(established.contains("entries"), "{established}");
 }

@@ -76,7 +76,7 @@ fn violations(source: &Source) -> Vec<String> {
     let mut own = module_of(&source.path);
     own.truncate(if *floor == "src/adapters/" { 2 } else { 1 });
     for path in named(source) {
-        let inside = path.starts_with(&own) || path.len() <= 1;
+        let inside = path.starts_with(&own) || path.is_empty();
         let module = path.first().map_or("", String::as_str);
         if !inside && !may.contains(&module) {
             found.push(format!("{} names crate::{}, which its floor may not", source.path, path.join("::")));

@@ -19,7 +19,7 @@ fn calendar(start: &str, rule: &str) -> String {
 
 /// The starts that a rule gives between two days.
 fn starts(start: &str, rule: &str, from: &str, until: &str) -> Vec<String> {
-    let at = |day: &str| format!("{day}T00:00:00Z").parse().unwrap();
+    let at = |day: &str| format!("{day}T00:00:00Z").parse().expect("a day");
     let options = Options { window: Window { from: at(from), until: at(until) }, ..options() };
     let lines = parse("a.ics", calendar(start, rule).as_bytes(), Kind::Ics, &options);
     let booked = lines.iter().filter_map(|line| line.outcome.as_ref().ok());
