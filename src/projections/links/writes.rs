@@ -198,7 +198,7 @@ impl Of<'_> {
                 .copy("marked_cancelled", "conflict_cancelled"),
             self.patch().when(Condition::Is("conflict", "removed".into())).clear(REMOTE),
             self.released().when(Condition::IsNot("conflict", Value::Null)).clear(CONFLICT).clear(&["look"]),
-            self.patch().set("last_source", "booking").clear(&["inbound"]),
+            self.without_retry().set("last_source", "booking").clear(&["inbound"]),
         ]
     }
 
