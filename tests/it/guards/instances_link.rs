@@ -151,7 +151,7 @@ fn attempts() -> Vec<E> {
 }
 
 fn remote_changes() -> Vec<E> {
-    let accepted = |change, removal| E::RemoteChangeAccepted {
+    let accepted = |change, removal: Option<RemovalPolicy>| E::RemoteChangeAccepted {
         change,
         changes_booking: removal.is_some(),
         removal,
