@@ -39,7 +39,6 @@ pub struct World {
 /// A running service; killed when dropped.
 pub struct Service {
     child: Child,
-    pub port: u16,
 }
 
 impl Drop for Service {
@@ -132,7 +131,7 @@ impl World {
             .stderr(Stdio::from(log))
             .spawn()
             .expect("the program starts");
-        let service = Service { child, port };
+        let service = Service { child };
         let client = reqwest::Client::new();
         let health = format!("http://127.0.0.1:{port}/health");
         let answered = self.until(Duration::from_secs(30), async || client.get(&health).send().await.is_ok()).await;
