@@ -1,5 +1,9 @@
 //! Wiring: the only file that names concrete adapters. No rules of any kind live here.
 
+pub mod files;
+pub mod logging;
+pub mod machine;
+
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use anyhow::Context as _;

@@ -2,7 +2,7 @@
 
 use crate::{
     domain::booking::Refusal,
-    ports::{event_store, vault},
+    ports::{event_store, tokens, vault},
 };
 
 /// Why not.
@@ -41,6 +41,9 @@ pub enum Error {
         /// What hinders.
         reason: String,
     },
+    /// The tokens.
+    #[error(transparent)]
+    Tokens(#[from] tokens::Unavailable),
     /// The read models.
     #[error("the read models are not available: {0}")]
     ReadModels(String),

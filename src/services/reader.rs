@@ -1,9 +1,6 @@
 //! Stored events as facts: decoded, and with personal texts opened where somebody needs them and the key is still there.
 
-use std::{
-    collections::{HashMap, hash_map::Entry},
-    sync::Arc,
-};
+use std::{collections::HashMap, sync::Arc};
 
 use serde_json::Value;
 
@@ -63,13 +60,14 @@ impl Reader {
     pub async fn fetch(&self, recorded: &Recorded, keys: &mut Keys) -> Result<(), vault::Failure> {
         let Ok(data) = parse(recorded) else { return Ok(()) };
         for subject in sealing::sealed_subjects(&data) {
-            if let Entry::Vacant(vacant) = keys.0.entry(subject) {
-                let key = match self.vault.key(vacant.key()).await? {
-                    KeyState::Held(key) => Some(key),
-                    KeyState::Destroyed(_) | KeyState::Unknown => None,
-                };
-                vacant.insert(key);
+            if keys.0.contains_key(&subject) {
+                continue;
             }
+            let key = match self.vault.key(&subject).await? {
+                KeyState::Held(key) => Some(key),
+                KeyState::Destroyed(_) | KeyState::Unknown => None,
+            };
+            keys.0.insert(subject, key);
         }
         Ok(())
     }

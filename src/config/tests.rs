@@ -1,0 +1,1 @@
+//! What is said about wrong files, and what right ones become.

@@ -1,0 +1,1 @@
+//! Stories of hand-made events.
