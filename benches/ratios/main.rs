@@ -11,6 +11,7 @@
 )]
 
 mod p1;
+mod p2;
 mod report;
 
 use std::process::ExitCode;
@@ -22,7 +23,7 @@ const RUNS: usize = 7;
 
 type Benchmark = (&'static str, fn(usize) -> anyhow::Result<Measure>);
 
-const ALL: [Benchmark; 2] = [("p1", p1::many_writers), ("p1b", p1::one_writer)];
+const ALL: [Benchmark; 3] = [("p1", p1::many_writers), ("p1b", p1::one_writer), ("p2", p2::rebuild)];
 
 fn main() -> ExitCode {
     match run(std::env::args().skip(1)) {
