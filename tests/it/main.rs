@@ -1,5 +1,6 @@
 //! Every test that needs more than one file, in one binary.
 
+mod cli;
 mod conformance;
 mod imports;
 mod projections;
