@@ -11,6 +11,10 @@ pub mod ports;
 pub mod adapters;
 pub mod services;
 
+pub mod http;
+
 pub mod app;
 pub mod cli;
 pub mod config;
+pub mod demo;
+pub mod serve;

@@ -2,6 +2,13 @@
 //!
 //! Absolute figures vary from machine to machine and from hour to hour; a ratio of two arms that take turns does not.
 //! A new benchmark is a module with `fn measure(runs: usize) -> Measure`, and a line in [`ALL`].
+#![expect(clippy::disallowed_methods, reason = "a benchmark measures time, and its arguments are its own")]
+#![expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_precision_loss,
+    clippy::cast_sign_loss,
+    reason = "rates and percentiles are read by people"
+)]
 
 mod p1;
 mod report;

@@ -7,6 +7,7 @@ mod ask;
 mod attempts;
 mod bookings;
 mod bookings_import;
+mod demo;
 mod doctor;
 mod events;
 mod events_append;
@@ -16,6 +17,7 @@ mod print;
 mod projections;
 mod reconcile;
 mod resync;
+mod serve;
 mod token;
 
 use std::{
@@ -62,6 +64,10 @@ struct Common {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Run the service
+    Serve,
+    /// Play the main job, everything embedded, with nothing to set up
+    Demo(demo::Arguments),
     /// Import, list and explain bookings
     #[command(subcommand)]
     Bookings(bookings::Command),
@@ -137,11 +143,15 @@ async fn dispatch(cli: Cli) -> Result<(), Stop> {
     let printer = Printer::new(common.json, env.get("NO_COLOR").map(String::as_str));
     let file = configured(common.config.as_deref());
     let loaded = Config::load(file.as_deref(), &env);
+    if let Command::Demo(arguments) = command {
+        return demo::run(&arguments, &env, common.json).await;
+    }
     if let Command::Doctor = command {
         return doctor::run(loaded, file.as_deref(), printer).await;
     }
     let session = Session { config: loaded?, env, by: common.by, printer };
     match command {
+        Command::Serve => serve::run(&session).await,
         Command::Bookings(command) => bookings::run(&session, command).await,
         Command::Events(command) => events::run(&session, command).await,
         Command::Projections(command) => projections::run(&session, command).await,
@@ -151,7 +161,7 @@ async fn dispatch(cli: Cli) -> Result<(), Stop> {
         Command::Approvals(command) => approvals::run(&session, command).await,
         Command::Held(command) => held::run(&session, command).await,
         Command::Token(command) => token::run(&session, command).await,
-        Command::Doctor => Ok(()),
+        Command::Demo(_) | Command::Doctor => Ok(()),
     }
 }
 

@@ -58,10 +58,10 @@ impl JsonSchema for Personal {
     }
 
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        json_schema!({
+        let sealed = json_schema!({
             "type": "object",
-            "description": "A text about a person, encrypted with XChaCha20-Poly1305 under the key of its subject. \
-                Associated data: the event's id, the subject and the key id, each ended by a zero byte.",
+            "description": "Encrypted with XChaCha20-Poly1305 under the key of its subject. Associated data: the event's id, \
+                the subject and the key id, each ended by a zero byte but the last.",
             "properties": {
                 "subject": {"type": "string", "description": "Whose key it is sealed under."},
                 "key": {"type": "string", "description": "The key's id."},
@@ -69,6 +69,16 @@ impl JsonSchema for Personal {
                 "sealed": {"type": "string", "description": "Ciphertext and tag, base64url without padding."}
             },
             "required": ["subject", "key", "nonce", "sealed"]
-        })
+        });
+        let forgotten = json_schema!({
+            "type": "object",
+            "description": "Forgotten before the event was written.",
+            "properties": {
+                "subject": {"type": "string", "description": "Whose it was."},
+                "text": {"type": "null", "description": "Nothing is left of it."}
+            },
+            "required": ["subject", "text"]
+        });
+        json_schema!({"description": "A text about a person.", "anyOf": [sealed, forgotten]})
     }
 }

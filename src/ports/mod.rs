@@ -11,3 +11,4 @@ pub mod source;
 pub mod tokens;
 pub mod transport;
 pub mod vault;
+pub mod webhooks;

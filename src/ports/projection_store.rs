@@ -175,11 +175,12 @@ pub trait ProjectionStore: Send + Sync {
         examples: usize,
     ) -> Result<Comparison, Failure>;
 
-    /// Puts [`Shelf::Next`] in the live copy's place, with its checkpoint, in one transaction.
+    /// Puts [`Shelf::Next`] in the live copy's place, with its checkpoint, in one transaction. The next may be `behind_max`
+    /// facts behind the live one, which then are projected again.
     ///
     /// # Errors
-    /// `Moved` where the live copy has come farther than the next: bring that up first.
-    async fn swap(&self, projection: &'static Projection, now: DateTime<Utc>) -> Result<(), Failure>;
+    /// `Moved` where the live copy has come farther than that: bring the next up first.
+    async fn swap(&self, projection: &'static Projection, behind_max: u64, now: DateTime<Utc>) -> Result<(), Failure>;
 
     /// Empties every personal text of `subject`. Destroy its key first, or a projector writes it again.
     ///

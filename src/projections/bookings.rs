@@ -77,14 +77,16 @@ fn of_booking(recorded: &Recorded, event: &booking::Event) -> Vec<Write> {
     let patch = || changed(Write::patch([id]), recorded, event);
     match event {
         booking::Event::Registered { source, source_ref, resource, slot, details, .. } => {
-            let put = changed(Write::put([id]), recorded, event)
+            // A booking is registered once; should it happen again, only the count of its changes goes on.
+            let put = Write::put([id])
+                .when(super::Condition::Is("status", super::Value::Null))
                 .set("source", source.as_str())
                 .set("source_ref", source_ref.as_str())
                 .set("resource", resource.as_str())
                 .set("status", "tentative")
                 .set("was_confirmed", false)
                 .set("registered_at", recorded.event.effective_at);
-            vec![with_details(with_slot(put, slot), details)]
+            vec![with_details(with_slot(put, slot), details), patch()]
         }
         // Settling a cancelled booking does not bring it back; it only says what it would come back as.
         booking::Event::Confirmed { .. } => vec![

@@ -114,7 +114,7 @@ pub fn skew(whose: &str, ahead: Result<TimeDelta, String>) -> Check {
 
 /// The ledger and the read models.
 pub async fn stores(journal: &Journal, models: &dyn ProjectionStore) -> Vec<Check> {
-    let report = health::health(journal, models, None).await;
+    let report = health::health(journal, models, &super::run::Troubles::default(), None).await;
     let mut checks = Vec::new();
     if let Some(end) = report.ledger_end {
         checks.push(Check::ok("ledger", format!("{end} events")));

@@ -6,7 +6,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::{Error, journal::Journal};
+use super::{Error, journal::Journal, run::Troubles};
 use crate::{
     domain::ids::Position,
     ports::{
@@ -18,8 +18,6 @@ use crate::{
 
 /// A projection that is farther behind than this, in seconds, is worth a look.
 const LAG_S_MAX: u64 = 60;
-/// A source that was not polled to the end for longer than this is worth a look: ten times the usual pause.
-const POLL_AGE_MAX: TimeDelta = TimeDelta::minutes(10);
 /// A timer that is overdue for longer than this: nobody works it off.
 const OVERDUE_MAX: TimeDelta = TimeDelta::minutes(5);
 
@@ -48,13 +46,15 @@ pub struct Lag {
     pub seconds: u64,
 }
 
-/// When a source was last polled to its end.
+/// How polling a source goes.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Polled {
     /// The source.
     pub source: String,
-    /// When.
+    /// When a poll last told anything new.
     pub polled_at: Option<DateTime<Utc>>,
+    /// When a poll failed, where none succeeded since.
+    pub failed_at: Option<DateTime<Utc>>,
 }
 
 /// The report.
@@ -96,9 +96,17 @@ pub struct Health {
 
 /// Looks at everything. `writer`: why appends are not acknowledged, where they are not. Never fails: what cannot be
 /// reached is what the report says.
-pub async fn health(journal: &Journal, read_models: &dyn ProjectionStore, writer: Option<String>) -> Health {
+pub async fn health(
+    journal: &Journal,
+    read_models: &dyn ProjectionStore,
+    troubles: &Troubles,
+    writer: Option<String>,
+) -> Health {
     let now = journal.clock().now();
     let mut health = Health::unknown();
+    for (name, (since, what)) in troubles.all() {
+        health.raise(Status::Degraded, format!("{name} has failed since {since}: {what}"));
+    }
     if let Some(why) = writer {
         health.raise(Status::Failing, format!("the ledger does not take events: {why}"));
         health.writer = format!("failing: {why}");
@@ -172,7 +180,11 @@ fn revoked(row: &Row) -> Option<String> {
 }
 
 fn polled(row: &Row) -> Option<Polled> {
-    Some(Polled { source: row.text("owner")?.to_owned(), polled_at: row.time("advanced_at") })
+    Some(Polled {
+        source: row.text("owner")?.to_owned(),
+        polled_at: row.time("advanced_at"),
+        failed_at: row.time("failed_at"),
+    })
 }
 
 fn judge(health: &mut Health, oldest_due_at: Option<DateTime<Utc>>, now: DateTime<Utc>) {
@@ -191,8 +203,9 @@ fn judge(health: &mut Health, oldest_due_at: Option<DateTime<Utc>>, now: DateTim
         say(at <= now, format!("a push channel ended at {at} and was not replaced"));
     }
     for source in &health.sources {
-        let late = source.polled_at.is_none_or(|at| now - at > POLL_AGE_MAX);
-        say(late, format!("source {} was not polled to the end for over 10 minutes", source.source));
+        if let Some(at) = source.failed_at {
+            say(true, format!("source {} could not be polled at {at}, nor since", source.source));
+        }
     }
     if let Some(at) = oldest_due_at {
         say(now - at > OVERDUE_MAX, format!("a link has been due since {at}: is the reconciler running?"));

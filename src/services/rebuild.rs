@@ -10,7 +10,7 @@ use crate::{
     projections::{self, Projection},
 };
 
-/// How often the new table is brought up to a live one that moves on, before it is swapped in without having been compared.
+/// How often the new table is brought up to a live one that moves on, before it is swapped in as it is.
 const TRIES_MAX: u32 = 50;
 
 /// How to replay.
@@ -79,9 +79,11 @@ impl Projector {
                 if comparison.is_none() && tries < TRIES_MAX {
                     continue;
                 }
-                match self.models.swap(projection, self.clock.now()).await {
+                // A live table that never stands still is caught in the end: it goes back by the few facts that came while
+                // we waited for the lock, and they are projected again at once.
+                let behind_max = if tries < TRIES_MAX { 0 } else { options.batch as u64 };
+                match self.models.swap(projection, behind_max, self.clock.now()).await {
                     Ok(()) => return Ok(replay.report(comparison)),
-                    // The live table moved on between the comparison and the swap.
                     Err(Failure::Moved { stored: Some(_), .. }) if tries < 2 * TRIES_MAX => {}
                     Err(failure) => return Err(failure.into()),
                 }

@@ -25,17 +25,18 @@ pub(super) fn lines(name: &str, text: &str, options: &Options) -> Vec<Line> {
     let mut lines = Vec::new();
     let mut seen: BTreeMap<String, u64> = BTreeMap::new();
     let mut record = ::csv::StringRecord::new();
+    let mut counted = Counted { text, byte: 0, line: 1 };
     loop {
         match reader.read_record(&mut record) {
             Ok(true) => {}
             Ok(false) => break,
             Err(wrong) => {
-                let line = wrong.position().map_or(0, ::csv::Position::line);
+                let line = counted.to(wrong.position().map_or(0, ::csv::Position::byte));
                 lines.push(Line::refused(format!("{name}:{line}"), "the record could not be read as CSV"));
                 continue;
             }
         }
-        let line = record.position().map_or(0, ::csv::Position::line);
+        let line = counted.to(record.position().map_or(0, ::csv::Position::byte));
         let at = format!("{name}:{line}");
         if lines.len() >= ENTRIES_MAX {
             lines.push(Line::refused(
@@ -62,6 +63,26 @@ pub(super) fn lines(name: &str, text: &str, options: &Options) -> Vec<Line> {
         lines.push(once(at, line, row(&columns, &record).snapshot(options), &mut seen));
     }
     lines
+}
+
+/// Line numbers as an editor counts them: the reader's own are one short after `\r\n`, and do not see empty lines.
+struct Counted<'t> {
+    text: &'t str,
+    byte: usize,
+    line: u64,
+}
+
+impl Counted<'_> {
+    /// The line of what begins at `byte`, or after the line ends that stand there. Places may only go up.
+    fn to(&mut self, byte: u64) -> u64 {
+        let byte = usize::try_from(byte).unwrap_or(usize::MAX);
+        let rest = self.text.get(byte..).unwrap_or_default();
+        let byte = byte + (rest.len() - rest.trim_start_matches(['\r', '\n']).len());
+        let passed = self.text.get(self.byte..byte).unwrap_or_default();
+        self.line += passed.bytes().filter(|byte| *byte == b'\n').count() as u64;
+        self.byte = byte.max(self.byte);
+        self.line
+    }
 }
 
 /// Whether a record goes on over lines to the end of the file because a quotation mark in it never closes.

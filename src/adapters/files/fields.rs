@@ -239,8 +239,10 @@ fn instant(field: &str, written: &Written, zone: Option<Tz>) -> Result<DateTime<
         chrono::LocalResult::None => {
             Err(Refused::because(format!("{field}: clocks in {zone} never show {civil}: they are put forward over it")))
         }
-        chrono::LocalResult::Ambiguous(..) => Err(Refused::because(format!(
-            "{field}: clocks in {zone} show {civil} twice; write it with its offset, such as {civil}+02:00"
+        chrono::LocalResult::Ambiguous(first, second) => Err(Refused::because(format!(
+            "{field}: clocks in {zone} show {civil} twice; write {} or {}",
+            first.to_rfc3339(),
+            second.to_rfc3339()
         ))),
     }
 }

@@ -7,8 +7,6 @@ mod fields;
 mod folder;
 mod ics;
 mod jsonl;
-#[cfg(test)]
-mod tests;
 mod text;
 
 use std::collections::BTreeMap;

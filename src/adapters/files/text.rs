@@ -7,7 +7,7 @@ pub(super) fn decode(bytes: &[u8]) -> Result<Cow<'_, str>, String> {
     let wide = |bytes: &[u8], of: fn([u8; 2]) -> u16| {
         let units: Vec<u16> = bytes.chunks_exact(2).map(|pair| of([pair[0], pair[1]])).collect();
         match String::from_utf16(&units) {
-            Ok(text) if bytes.len() % 2 == 0 => Ok(Cow::Owned(text)),
+            Ok(text) if bytes.len().is_multiple_of(2) => Ok(Cow::Owned(text)),
             Ok(_) | Err(_) => Err("the file begins as UTF-16, but is not".to_owned()),
         }
     };

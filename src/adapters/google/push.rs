@@ -5,7 +5,7 @@
 
 use chrono::{DateTime, Utc};
 
-use crate::domain::ids::ChannelId;
+use crate::{domain::ids::ChannelId, ports::webhooks};
 
 /// The longest token that a notification may bear, in bytes.
 pub const TOKEN_BYTES_MAX: usize = 256;
@@ -112,5 +112,22 @@ impl Notification {
         };
         let (token, resource) = (token.map(str::to_owned), resource.to_owned());
         Ok(Self { channel, token, resource, state, number, expires_at })
+    }
+}
+
+/// The port for notifications.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct PushReader;
+
+impl webhooks::NotificationReader for PushReader {
+    fn read(&self, headers: &webhooks::Headers<'_>) -> Result<webhooks::Notification, webhooks::Refusal> {
+        let read = Notification::from_headers(headers).map_err(|e| webhooks::Refusal::Malformed(e.to_string()))?;
+        Ok(webhooks::Notification {
+            channel: read.channel,
+            token: read.token.unwrap_or_default(),
+            resource: read.resource,
+            state: read.state.as_str().to_owned(),
+            number: read.number,
+        })
     }
 }

@@ -146,10 +146,11 @@ impl ProjectionStore for MemoryProjections {
         Ok(found)
     }
 
-    async fn swap(&self, projection: &'static Projection, now: DateTime<Utc>) -> Result<(), Failure> {
+    async fn swap(&self, projection: &'static Projection, behind_max: u64, now: DateTime<Utc>) -> Result<(), Failure> {
         let mut tables = self.tables();
-        let at = |shelf| tables.get(&(projection.name, shelf)).map(|filled| filled.checkpoint.position);
-        if at(Shelf::Next).is_none() || at(Shelf::Live) > at(Shelf::Next) {
+        let at = |shelf| tables.get(&(projection.name, shelf)).map(|filled| filled.checkpoint.position.0);
+        let live = at(Shelf::Live).unwrap_or(0);
+        if at(Shelf::Next).is_none_or(|next| live > next.saturating_add(behind_max)) {
             return Err(moved(projection, tables.get(&(projection.name, Shelf::Live))));
         }
         if let Some(mut next) = tables.remove(&(projection.name, Shelf::Next)) {

@@ -174,11 +174,12 @@ impl ProjectionStore for SqliteProjections {
         compared(&mut tx, projection, shelf, examples).await
     }
 
-    async fn swap(&self, projection: &'static Projection, now: DateTime<Utc>) -> Result<(), Failure> {
+    async fn swap(&self, projection: &'static Projection, behind_max: u64, now: DateTime<Utc>) -> Result<(), Failure> {
         let mut tx = self.begin_write().await?;
         let (live, next) = (built(projection, Shelf::Live), built(projection, Shelf::Next));
         let at = standing(&mut tx, live.table).await?;
-        let Some(reached) = standing(&mut tx, next.table).await?.filter(|next| at.is_none_or(|at| at <= *next)) else {
+        let reached = standing(&mut tx, next.table).await?;
+        let Some(reached) = reached.filter(|next| at.is_none_or(|at| at.0 <= next.0.saturating_add(behind_max))) else {
             return Err(Failure::Moved { projection: projection.name, stored: at });
         };
         remove(&mut tx, projection, Shelf::Live).await?;

@@ -8,6 +8,9 @@ mod client;
 mod errors;
 mod mapping;
 mod source;
+#[cfg(test)]
+mod tests;
+mod verifier;
 pub mod webhook;
 
 use std::sync::Arc;
@@ -15,6 +18,7 @@ use std::sync::Arc;
 use zeroize::Zeroizing;
 
 pub use errors::{Call, refused, unanswered, unreadable};
+pub use verifier::Verifier;
 
 use crate::{
     domain::ids::SourceName,

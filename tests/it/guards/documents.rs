@@ -10,7 +10,7 @@ const FOLDERS: [&str; 10] =
 
 /// Paths in code spans, and targets of links, that lead nowhere.
 fn dangling(path: &str, text: &str) -> Vec<String> {
-    let spans = text.split('`').skip(1).step_by(2).flat_map(|span| span.split_whitespace().next());
+    let spans = text.split('`').skip(1).step_by(2).filter_map(|span| span.split_whitespace().next());
     let named = spans.filter(|span| FOLDERS.iter().any(|folder| span.starts_with(folder)));
     let folder = Path::new(path).parent().unwrap_or(Path::new(""));
     let links = text.split("](").skip(1).filter_map(|rest| rest.split(')').next());
@@ -54,6 +54,9 @@ fn a_path_that_leads_nowhere_is_caught() {
     caught(&dangling("README.md", "see `src/nowhere.rs`"), "src/nowhere.rs");
     caught(&dangling("docs/A.md", "see [it](B.md)"), "B.md");
     caught(&dangling("docs/A.md", "see [it](../src/nowhere.rs#L1)"), "nowhere.rs");
-    nothing_in(&dangling("README.md", "`src/lib.rs` `src/<x>.rs` `migrations/sqlite/NNNN_name.sql` [a](https://b) [c](#d)"));
+    nothing_in(&dangling(
+        "README.md",
+        "`src/lib.rs` `src/<x>.rs` `migrations/sqlite/NNNN_name.sql` [a](https://b) [c](#d)",
+    ));
     assert_eq!(comments("a\n  /// `src/x.rs`\nb // c"), "/ `src/x.rs`");
 }

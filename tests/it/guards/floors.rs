@@ -48,8 +48,20 @@ const CRATES: [(&str, &[&str]); 17] = [
 
 /// What a floor without I/O does not say.
 const CORE_BANS: [&str; 14] = [
-    "async", ".await", "tokio::", "futures::", "std::fs", "std::net", "std::env", "std::process", "std::thread",
-    "std::io", "Instant", "SystemTime", "now()", "println!",
+    "async",
+    ".await",
+    "tokio::",
+    "futures::",
+    "std::fs",
+    "std::net",
+    "std::env",
+    "std::process",
+    "std::thread",
+    "std::io",
+    "Instant",
+    "SystemTime",
+    "now()",
+    "println!",
 ];
 
 /// Everything that `source` names against the table.
@@ -64,7 +76,7 @@ fn violations(source: &Source) -> Vec<String> {
     let mut own = module_of(&source.path);
     own.truncate(if *floor == "src/adapters/" { 2 } else { 1 });
     for path in named(source) {
-        let inside = path.starts_with(&own) || path.len() <= 1;
+        let inside = path.starts_with(&own) || path.is_empty();
         let module = path.first().map_or("", String::as_str);
         if !inside && !may.contains(&module) {
             found.push(format!("{} names crate::{}, which its floor may not", source.path, path.join("::")));
@@ -167,7 +179,9 @@ fn tree<'a>(mut text: &'a str, mut at: Vec<String>, found: &mut Vec<Vec<String>>
             found.push(at);
             // ` as _` after a name belongs to it.
             let rest = after.trim_start();
-            return rest.strip_prefix("as ").map_or(rest, |r| r.trim_start_matches(|c: char| c.is_alphanumeric() || c == '_'));
+            return rest
+                .strip_prefix("as ")
+                .map_or(rest, |r| r.trim_start_matches(|c: char| c.is_alphanumeric() || c == '_'));
         }
         text = after;
     }
@@ -203,6 +217,9 @@ fn a_file_that_keeps_to_its_floor_is_left_alone() {
     nothing_in(&found("src/domain/booking/x.rs", "use crate::domain::ids::A; use super::{super::slot::Slot, event};"));
     nothing_in(&found("src/adapters/sqlite/x.rs", "use super::{writer, rows::{self, Row}}; use sqlx::Row as _;"));
     nothing_in(&found("src/services/x.rs", "// crate::adapters::memory\nfn a() { let s = \"use sqlx::x\"; }"));
-    nothing_in(&found("src/services/x.rs", "#[cfg(test)]\nmod tests;\n\n#[cfg(test)]\nmod tests {\n use crate::adapters::memory;\n}"));
+    nothing_in(&found(
+        "src/services/x.rs",
+        "#[cfg(test)]\nmod tests;\n\n#[cfg(test)]\nmod tests {\n use crate::adapters::memory;\n}",
+    ));
     nothing_in(&found("src/domain/x.rs", "/// async and .await\nfn known() { asynchronous() }"));
 }

@@ -1,4 +1,6 @@
-//! Whether a JSON Schema has only grown: what was valid and readable before still is.
+//! Whether a JSON Schema has only grown: old events are valid still, and readers of old events can read new ones.
+//!
+//! Properties, variants and values may be added; readers are told to pass over what they do not know.
 
 use serde_json::{Value, json};
 
@@ -47,7 +49,7 @@ fn resolve<'a>((schema, document): In<'a>) -> In<'a> {
 
 fn types(path: &str, old: &Value, new: &Value, found: &mut Vec<String>) {
     let (before, after) = (strings(old.get("type")), strings(new.get("type")));
-    if !before.is_empty() && before.iter().any(|t| !after.contains(t)) {
+    if before != after && !before.is_empty() {
         found.push(format!("{path}: its type was {before:?} and is {after:?}"));
     }
     if old.get("const").is_some() && old.get("const") != new.get("const") {
@@ -66,8 +68,11 @@ fn properties(path: &str, old: In<'_>, new: In<'_>, depth: u32, found: &mut Vec<
     }
     if old.0.get("properties").is_some() {
         let required = strings(old.0.get("required"));
-        let newly = strings(new.0.get("required")).into_iter().filter(|name| !required.contains(name));
+        let now = strings(new.0.get("required"));
+        let newly = now.iter().filter(|name| !required.contains(name));
         found.extend(newly.map(|name| format!("{path}: the property {name} is newly required: old events lack it")));
+        let freed = required.iter().filter(|name| !now.contains(name));
+        found.extend(freed.map(|name| format!("{path}: the property {name} may be missing now: readers rely on it")));
     }
 }
 
@@ -92,8 +97,8 @@ fn variants(path: &str, word: &str, old: In<'_>, new: In<'_>, depth: u32, found:
 fn tag_of(schema: In<'_>) -> Option<String> {
     let (schema, _) = resolve(schema);
     let own = schema.get("const").map(Value::to_string);
-    let properties = schema.get("properties").and_then(Value::as_object).into_iter().flatten();
-    own.or_else(|| properties.filter_map(|(n, p)| Some(format!("{n}={}", p.get("const")?))).next())
+    let mut properties = schema.get("properties").and_then(Value::as_object).into_iter().flatten();
+    own.or_else(|| properties.find_map(|(n, p)| Some(format!("{n}={}", p.get("const")?))))
 }
 
 fn strings(value: Option<&Value>) -> Vec<String> {
@@ -142,8 +147,6 @@ fn growing_is_allowed() {
     grown("/properties/new", json!({"type": "string"}));
     grown("/properties/side", json!({"enum": ["booking", "calendar", "both"]}));
     grown("/$defs/Slot/oneOf/-", json!({"type": "object", "properties": {"kind": {"const": "open"}}}));
-    grown("/required", json!([]));
-    grown("/properties/tags", json!({"type": ["array", "null"], "items": {"type": "string"}}));
     grown("/description", json!("said better"));
     let renamed = example().to_string().replace("Slot", "Time");
     nothing_in(&shrunk("x", &example(), &serde_json::from_str(&renamed).unwrap()));
@@ -154,6 +157,7 @@ fn shrinking_is_caught() {
     let found = |pointer: &str, value: Option<Value>| shrunk("x", &example(), &with(pointer, value));
     caught(&found("/properties/note", None), "the property note was removed");
     caught(&found("/required", Some(json!(["slot", "note"]))), "note is newly required");
+    caught(&found("/required", Some(json!([]))), "slot may be missing now");
     caught(&found("/properties/note", Some(json!({"type": "string"}))), "its type was");
     caught(&found("/properties/tags/items", Some(json!({"type": "integer"}))), "x.tags.items: its type was");
     caught(&found("/properties/side", Some(json!({"enum": ["booking"]}))), "the value calendar was removed");

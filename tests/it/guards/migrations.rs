@@ -24,7 +24,9 @@ fn numbering(database: &str, names: &[&str]) -> Vec<String> {
     let mut found = Vec::new();
     for (index, name) in names.iter().enumerate() {
         let number = format!("{:04}_", index + 1);
-        let form = name.strip_suffix(".sql").is_some_and(|n| n.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_'));
+        let form = name
+            .strip_suffix(".sql")
+            .is_some_and(|n| n.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_'));
         if !name.starts_with(&number) || !form {
             found.push(format!("migrations/{database}/{name}: expected {number}<what_it_does>.sql"));
         }
@@ -102,8 +104,14 @@ fn a_migration_out_of_order_or_without_twin_is_caught() {
     caught(&numbering("sqlite", &["0001_A.sql"]), "0001_A.sql");
     caught(&numbering("sqlite", &["0001_a.txt"]), "0001_a.txt");
     nothing_in(&numbering("sqlite", &["0001_a.sql", "0002_b_2.sql"]));
-    caught(&twins(("sqlite", &["0001_a.sql", "0002_b.sql"]), ("postgres", &["0001_a.sql"])), "no twin in migrations/postgres");
-    caught(&twins(("sqlite", &["0001_a.sql"]), ("postgres", &["0001_a.sql", "0002_b.sql"])), "no twin in migrations/sqlite");
+    caught(
+        &twins(("sqlite", &["0001_a.sql", "0002_b.sql"]), ("postgres", &["0001_a.sql"])),
+        "no twin in migrations/postgres",
+    );
+    caught(
+        &twins(("sqlite", &["0001_a.sql"]), ("postgres", &["0001_a.sql", "0002_b.sql"])),
+        "no twin in migrations/sqlite",
+    );
 }
 
 #[test]

@@ -15,6 +15,12 @@ const FUNCTION_LINES_MAX: usize = 70;
 const LONG_FILES: [(&str, &str); 1] =
     [("src/domain/link/event.rs", "one enum and the types in it: a list that is read from top to bottom")];
 
+/// Functions that are longer, each with the reason.
+const LONG_FUNCTIONS: [(&str, &str, &str); 2] = [
+    ("src/domain/link/state.rs", "evolve", "one match with an arm for every fact"),
+    ("src/projections/links/mod.rs", "of_link", "one match with an arm for every fact"),
+];
+
 /// What stands for "not done yet". Written in two parts, so that this file does not hold them.
 const LEFT_OVER: [(&str, &str); 9] = [
     ("FIX", "ME"),
@@ -67,7 +73,8 @@ fn form(source: &Source) -> Vec<String> {
         found.push(format!("{}: is short enough now: take it off LONG_FILES", source.path));
     }
     for (name, line, length) in functions(source.shipped_code()) {
-        if length > FUNCTION_LINES_MAX {
+        let excused = LONG_FUNCTIONS.iter().any(|(path, long, _)| *path == source.path && *long == name);
+        if length > FUNCTION_LINES_MAX && !excused {
             found.push(format!("{}:{line}: {name} has {length} lines; at most {FUNCTION_LINES_MAX}", source.path));
         }
     }

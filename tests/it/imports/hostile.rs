@@ -90,6 +90,7 @@ proptest! {
 }
 
 #[test]
+#[expect(clippy::disallowed_methods, reason = "what is tested is how long it takes")]
 fn rules_without_end_come_to_an_end() {
     let began = Instant::now();
     let entry = |number: usize, rule: &str| {

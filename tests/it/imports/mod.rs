@@ -3,6 +3,7 @@
 mod hostile;
 mod real_files;
 mod reports;
+mod rules;
 
 use chrono::{DateTime, Utc};
 use syncledger::{
@@ -15,13 +16,13 @@ use syncledger::{
 
 /// When all these imports take place.
 pub fn now() -> DateTime<Utc> {
-    "2025-06-01T12:00:00Z".parse().unwrap()
+    "2025-06-01T12:00:00Z".parse().expect("a time")
 }
 
 /// The options of `--source import --resource bay-1`.
 pub fn options() -> Options {
-    let resource = Some(ResourceId::new("bay-1").unwrap());
-    Options { resource, ..Options::new(SourceName::new("import").unwrap(), now()) }
+    let resource = Some(ResourceId::new("bay-1").expect("a resource"));
+    Options { resource, ..Options::new(SourceName::new("import").expect("a source"), now()) }
 }
 
 /// A report as a person would read it.

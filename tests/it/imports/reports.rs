@@ -15,7 +15,8 @@ fn fixture(name: &str) -> PathBuf {
 }
 
 fn report(name: &str, options: &Options) -> String {
-    shown(&parse(name, &std::fs::read(fixture(name)).unwrap(), Kind::of_name(name).unwrap(), options))
+    let bytes = std::fs::read(fixture(name)).expect("the fixture is part of the repository");
+    shown(&parse(name, &bytes, Kind::of_name(name).expect("fixtures are named by their kind"), options))
 }
 
 #[test]
@@ -57,7 +58,7 @@ fn ics(text: &str, options: &Options) -> Vec<Line> {
     parse("a.ics", text.as_bytes(), Kind::Ics, options)
 }
 
-fn event(lines: &str) -> String {
+fn entry(lines: &str) -> String {
     format!("BEGIN:VCALENDAR\nBEGIN:VEVENT\nUID:u\n{lines}\nEND:VEVENT\nEND:VCALENDAR\n")
 }
 
@@ -68,7 +69,7 @@ fn reason(line: &Line) -> &str {
 #[test]
 fn a_default_zone_settles_floating_times() {
     let zoned = Options { zone: Some(Tz::Asia__Tokyo), ..options() };
-    let lines = ics(&event("DTSTART:20250610T180000\nDTEND:20250610T190000"), &zoned);
+    let lines = ics(&entry("DTSTART:20250610T180000\nDTEND:20250610T190000"), &zoned);
     let slot = &lines[0].outcome.as_ref().unwrap().slot;
     assert_eq!(slot.to_string(), "2025-06-10 18:00 to 19:00 (Asia/Tokyo)");
     assert_eq!(slot.widest().0.to_rfc3339(), "2025-06-10T09:00:00+00:00");
@@ -77,7 +78,7 @@ fn a_default_zone_settles_floating_times() {
 #[test]
 fn the_place_names_the_resource_where_that_is_asked_for() {
     let from = Options { resource_from: ResourceFrom::Location, ..options() };
-    let at = |place: &str| event(&format!("DTSTART;VALUE=DATE:20250610\nLOCATION:{place}"));
+    let at = |place: &str| entry(&format!("DTSTART;VALUE=DATE:20250610\nLOCATION:{place}"));
     let resource = |lines: &[Line]| lines[0].outcome.as_ref().unwrap().resource.to_string();
     assert_eq!(resource(&ics(&at("bay-7"), &from)), "bay-7");
     assert!(reason(&ics(&at("Bay 7"), &from)[0]).contains("resource map"));
@@ -90,7 +91,7 @@ fn the_place_names_the_resource_where_that_is_asked_for() {
 #[test]
 fn a_cancelled_calendar_cancels_and_an_answer_to_an_invitation_is_no_booking() {
     let with = |method: &str| {
-        event("DTSTART;VALUE=DATE:20250610").replacen("BEGIN:VEVENT", &format!("METHOD:{method}\nBEGIN:VEVENT"), 1)
+        entry("DTSTART;VALUE=DATE:20250610").replacen("BEGIN:VEVENT", &format!("METHOD:{method}\nBEGIN:VEVENT"), 1)
     };
     assert!(ics(&with("CANCEL"), &options())[0].outcome.as_ref().unwrap().cancelled);
     assert!(!ics(&with("PUBLISH"), &options())[0].outcome.as_ref().unwrap().cancelled);
@@ -99,7 +100,7 @@ fn a_cancelled_calendar_cancels_and_an_answer_to_an_invitation_is_no_booking() {
 
 #[test]
 fn occurrences_are_cut_at_the_limit_and_the_cut_is_told() {
-    let daily = event("DTSTART:20200101T100000Z\nDTEND:20200101T110000Z\nRRULE:FREQ=DAILY;BYHOUR=10,14");
+    let daily = entry("DTSTART:20200101T100000Z\nDTEND:20200101T110000Z\nRRULE:FREQ=DAILY;BYHOUR=10,14");
     let lines = ics(&daily, &options());
     assert_eq!(lines.len(), 1_001);
     assert!(lines[..1_000].iter().all(|line| line.outcome.is_ok()));
@@ -123,7 +124,7 @@ fn what_is_too_large_is_refused_by_its_limit() {
     assert!(reason(&jsonl[1]).contains("longer than"));
     let csv = parse("a.csv", format!("id,starts_at\n{long},2025-06-10\n").as_bytes(), Kind::Csv, &options());
     assert!(reason(&csv[0]).contains("longer than") && csv[0].at == "a.csv:2");
-    assert!(reason(&ics(&event(&format!("SUMMARY:{long}")), &options())[0]).contains("longer than"));
+    assert!(reason(&ics(&entry(&format!("SUMMARY:{long}")), &options())[0]).contains("longer than"));
     let deep = ics(&"BEGIN:VEVENT\n".repeat(1_000), &options());
     assert!(reason(&deep[0]).contains("deep"));
 }
@@ -131,7 +132,7 @@ fn what_is_too_large_is_refused_by_its_limit() {
 #[test]
 fn every_file_of_a_folder_is_told_of_in_the_same_order() {
     let folder = tempfile::tempdir().unwrap();
-    let day = event("DTSTART;VALUE=DATE:20250610");
+    let day = entry("DTSTART;VALUE=DATE:20250610");
     std::fs::create_dir(folder.path().join("b")).unwrap();
     for (name, text) in [("z.ics", day.as_str()), ("b/inner.ics", &day), ("notes.txt", "hello"), ("a.csv", "")] {
         std::fs::write(folder.path().join(name), text).unwrap();

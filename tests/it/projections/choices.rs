@@ -282,11 +282,11 @@ impl Choices<'_> {
 
     fn details(&mut self) -> Details {
         let (title, name) = (self.personal(), self.personal());
-        let customer = self.yes().then(|| Customer { name, email: None, phone: None });
+        let customer = self.yes().then_some(Customer { name, email: None, phone: None });
         Details { title, notes: None, customer }
     }
 
-    fn booking_event(&mut self) -> booking::Event {
+    pub fn booking_event(&mut self) -> booking::Event {
         let cause = Cause { source_revision: self.yes().then(|| self.one_of(9) as u64), ..Cause::default() };
         match self.one_of(8) {
             0 => booking::Event::Registered {

@@ -1,1 +1,274 @@
-//! placeholder
+//! Rebuilding, comparing, several projectors at once, and what a crash leaves: on both stores.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, AtomicU64, Ordering},
+};
+
+use futures::executor::block_on;
+use sqlx::{ConnectOptions as _, Connection as _};
+use syncledger::{
+    domain::{ids::*, link},
+    ports::{
+        projection_store::{Batch, Differs, Failure, ProjectionStore, Shelf},
+        read_models::{LinkFilter, Page, Query},
+    },
+    projections::{self, Value, Write},
+    record::stream::StreamName,
+    services::{project::Error, rebuild::Options},
+};
+
+use super::{
+    choices::{Choices, noon},
+    story,
+    world::{World, ask, memory, positions, shown, sqlite},
+};
+
+fn options() -> Options {
+    Options { batch: 10, examples: 5 }
+}
+
+async fn chaos(world: &World, facts: usize) {
+    let numbers: Vec<u16> = (0..20_000_u64).map(|at| (at.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 40) as u16).collect();
+    let mut choices = Choices(numbers.iter());
+    for _ in 0..facts {
+        let (stream, event) = choices.fact();
+        world.record(&stream, event).await;
+    }
+}
+
+fn links() -> Query {
+    Query::Links(LinkFilter::default(), Page::first(1_000))
+}
+
+/// Changes a cell behind everybody's back.
+async fn tamper(folder: &std::path::Path, statement: &'static str) {
+    let options = sqlx::sqlite::SqliteConnectOptions::new().filename(folder.join("read.db"));
+    let mut connection = options.connect().await.unwrap();
+    assert_eq!(sqlx::query(statement).execute(&mut connection).await.unwrap().rows_affected(), 1);
+    connection.close().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_tampered_row_is_found_and_a_rebuild_puts_it_right() {
+    let folder = tempfile::tempdir().unwrap();
+    let (world, models) = (World::new(), sqlite(folder.path()).await);
+    story::tell(&world).await;
+    let projector = world.projector(models.clone());
+    projector.catch_up(100).await.unwrap();
+    let before = ask(&*models, links()).await;
+    assert!(projector.diff("links", options(), &mut |_| {}).await.unwrap().clean());
+
+    tamper(folder.path(), "UPDATE links SET etag = 'forged', dead = TRUE").await;
+    tamper(folder.path(), "UPDATE bookings SET title = 'Something else'").await;
+    let report = projector.diff("links", options(), &mut |_| {}).await.unwrap();
+    assert!(!report.clean());
+    let comparison = report.comparison.unwrap();
+    assert_eq!((comparison.rows, comparison.differing), (1, 1));
+    assert_eq!(comparison.examples[0].key, [LinkId::of(&story::booking(), &story::calendar()).to_string()]);
+    let expected = Differs::Columns(vec![
+        ("etag", Value::from("forged"), Value::from("\"1\"")),
+        ("dead", Value::Bool(true), Value::Bool(false)),
+    ]);
+    assert_eq!(comparison.examples[0].what, expected);
+    // What a person wrote is never shown, only that it differs.
+    let report = projector.diff("bookings", options(), &mut |_| {}).await.unwrap();
+    let told = format!("{:?}", report.comparison.unwrap().examples);
+    assert!(told.contains("title") && !told.contains("Something else") && !told.contains("Lesson"), "{told}");
+
+    let mut steps = Vec::new();
+    let report = projector.rebuild("links", options(), &mut |step| steps.push(step.done)).await.unwrap();
+    assert_eq!(report.comparison.unwrap().differing, 1);
+    assert_eq!(steps, [10, 15]);
+    assert_eq!(ask(&*models, links()).await, before);
+    assert!(projector.diff("links", options(), &mut |_| {}).await.unwrap().clean());
+    // As often as one likes: tables change names, indexes keep theirs.
+    for _ in 0..5 {
+        projector.rebuild("links", options(), &mut |_| {}).await.unwrap();
+    }
+    assert_eq!(ask(&*models, links()).await, before);
+    models.close().await;
+}
+
+#[tokio::test]
+async fn a_row_too_many_and_a_row_too_few_are_found() {
+    let folder = tempfile::tempdir().unwrap();
+    let (world, models) = (World::new(), sqlite(folder.path()).await);
+    story::tell(&world).await;
+    let projector = world.projector(models.clone());
+    projector.catch_up(100).await.unwrap();
+    tamper(folder.path(), "UPDATE connections SET connection = 'bot-x'").await;
+    let found = projector.diff("connections", options(), &mut |_| {}).await.unwrap().comparison.unwrap();
+    let told: Vec<_> = found.examples.into_iter().map(|example| (example.key.join("/"), example.what)).collect();
+    let expected = [("bot".to_owned(), Differs::MissingInLive), ("bot-x".to_owned(), Differs::OnlyInLive)];
+    assert_eq!((found.differing, told), (2, expected.to_vec()));
+    models.close().await;
+}
+
+/// Somebody asks all the time and somebody projects all the time, while the table is rebuilt again and again.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_rebuild_is_not_noticed_by_those_who_ask() {
+    let folder = tempfile::tempdir().unwrap();
+    let (world, models) = (Arc::new(World::new()), sqlite(folder.path()).await);
+    story::tell(&world).await;
+    let projector = world.projector(models.clone());
+    projector.catch_up(100).await.unwrap();
+    let (over, asked) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU64::new(0)));
+    let asking = tokio::spawn({
+        let (models, over, asked) = (models.clone(), over.clone(), asked.clone());
+        async move {
+            while !over.load(Ordering::Relaxed) {
+                assert_eq!(ask(&*models, Query::LinksOfBooking(story::booking())).await.len(), 1);
+                asked.fetch_add(1, Ordering::Relaxed);
+            }
+        }
+    });
+    let projecting = tokio::spawn({
+        let (world, over) = (world.clone(), over.clone());
+        let projector = world.projector(models.clone());
+        async move {
+            let stream = StreamName::link(&LinkId::of(&story::booking(), &story::calendar()));
+            while !over.load(Ordering::Relaxed) {
+                world.record(&stream, link::Event::Reprocessed { by: "ann".to_owned() }).await;
+                projector.catch_up(100).await.unwrap();
+                tokio::task::yield_now().await;
+            }
+        }
+    });
+    for _ in 0..5 {
+        let report = projector.rebuild("links", options(), &mut |_| {}).await.unwrap();
+        assert!(report.comparison.is_none_or(|comparison| comparison.differing == 0));
+    }
+    over.store(true, Ordering::Relaxed);
+    asking.await.unwrap();
+    projecting.await.unwrap();
+    assert!(asked.load(Ordering::Relaxed) > 0);
+    projector.catch_up(100).await.unwrap();
+    assert!(projector.diff("links", options(), &mut |_| {}).await.unwrap().clean());
+    models.close().await;
+}
+
+async fn redelivery(models: Arc<dyn ProjectionStore>) {
+    let world = World::new();
+    chaos(&world, 60).await;
+    let projector = world.projector(models.clone());
+    projector.catch_up(9).await.unwrap();
+    let before = ask(&*models, links()).await;
+    assert!(!before.is_empty());
+    let link = LinkId::new(before[0].text("link").unwrap()).unwrap();
+    // The same batch again does not begin where the projection stands …
+    let projection = projections::named("links").unwrap();
+    let write = |etag: &str| Write::put([link.as_str()]).set("etag", etag);
+    let batch = |from, to, at, etag| Batch {
+        projection,
+        shelf: Shelf::Live,
+        from: Position(from),
+        to: Position(to),
+        writes: vec![(Position(at), write(etag))],
+    };
+    let again = models.apply(vec![batch(50, 60, 55, "old")], noon()).await;
+    assert!(matches!(again, Err(Failure::Moved { projection: "links", stored: Some(Position(60)) })), "{again:?}");
+    // … and a write that is behind its row counts for nothing even where it does.
+    let row_at = before[0].int("position").unwrap() as u64;
+    models.apply(vec![batch(60, 61, row_at, "old")], noon()).await.unwrap();
+    assert_eq!(ask(&*models, links()).await, before);
+    // One batch that is turned down takes the others of its transaction with it, checkpoints included.
+    let other =
+        Batch { projection: projections::named("connections").unwrap(), writes: Vec::new(), ..batch(60, 61, 0, "") };
+    let together = models.apply(vec![other, batch(60, 62, 61, "new")], noon()).await;
+    assert!(matches!(together, Err(Failure::Moved { projection: "links", .. })), "{together:?}");
+    let positions = positions(&*models).await;
+    assert!(positions.contains(&("connections", Position(60))), "{positions:?}");
+    assert_eq!(ask(&*models, links()).await, before);
+}
+
+#[test]
+fn redelivery_changes_nothing_in_memory() {
+    block_on(async { redelivery(memory().await).await });
+}
+
+#[tokio::test]
+async fn redelivery_changes_nothing_in_sqlite() {
+    let folder = tempfile::tempdir().unwrap();
+    redelivery(sqlite(folder.path()).await).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn two_projectors_on_one_database_come_to_the_same_tables() {
+    let folder = tempfile::tempdir().unwrap();
+    let (world, one) = (Arc::new(World::new()), sqlite(folder.path()).await);
+    // A second process has connections of its own.
+    let two = sqlite(folder.path()).await;
+    let alone = memory().await;
+    let recording = tokio::spawn({
+        let world = world.clone();
+        async move {
+            chaos(&world, 200).await;
+        }
+    });
+    let project = |models: Arc<dyn ProjectionStore>| {
+        let projector = world.projector(models);
+        tokio::spawn(async move {
+            let mut overtaken = 0;
+            loop {
+                let progress = projector.project_once(3).await.unwrap();
+                overtaken += u32::from(progress.overtaken);
+                if progress.reached == Position(200) {
+                    return overtaken;
+                }
+                tokio::task::yield_now().await;
+            }
+        })
+    };
+    let (first, second) = (project(one.clone()), project(two.clone()));
+    recording.await.unwrap();
+    let overtaken = first.await.unwrap() + second.await.unwrap();
+    assert!(overtaken > 0, "the two never met: the test shows nothing");
+    world.projector(alone.clone()).catch_up(1_000).await.unwrap();
+    for query in super::laws::every_query() {
+        assert_eq!(shown(&ask(&*one, query.clone()).await), shown(&ask(&*alone, query.clone()).await), "{query:?}");
+    }
+    one.close().await;
+    two.close().await;
+}
+
+#[tokio::test]
+async fn another_version_of_a_definition_starts_over_and_names_that_are_unknown_are_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let (world, models) = (World::new(), sqlite(folder.path()).await);
+    story::tell(&world).await;
+    let projector = world.projector(models.clone());
+    projector.catch_up(100).await.unwrap();
+    let before = ask(&*models, links()).await;
+    assert_eq!(models.prepare(noon()).await.unwrap(), [""; 0]);
+    tamper(folder.path(), "UPDATE projection_checkpoints SET version = 99 WHERE name = 'links'").await;
+    assert_eq!(models.prepare(noon()).await.unwrap(), ["links"]);
+    assert_eq!(ask(&*models, links()).await, []);
+    projector.catch_up(100).await.unwrap();
+    assert_eq!(ask(&*models, links()).await, before);
+    let unknown = projector.rebuild("lynx", options(), &mut |_| {}).await;
+    assert!(matches!(unknown, Err(Error::Unknown(name)) if name == "lynx"));
+    models.close().await;
+}
+
+#[tokio::test]
+async fn a_replay_that_meets_what_it_cannot_read_leaves_the_live_table_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let (world, models) = (World::new(), sqlite(folder.path()).await);
+    story::tell(&world).await;
+    let projector = world.projector(models.clone());
+    projector.catch_up(100).await.unwrap();
+    let before = ask(&*models, links()).await;
+    // The live table went past it with a program that knew it.
+    let stream = StreamName::link(&LinkId::of(&story::booking(), &story::calendar()));
+    let id = syncledger::ports::clock::Clock::event_id(&*world.clock);
+    world.append_raw(&stream, id, "link.beamed_up", "{}".to_owned()).await;
+    let projection = projections::named("links").unwrap();
+    let past = Batch { projection, shelf: Shelf::Live, from: Position(15), to: Position(16), writes: Vec::new() };
+    models.apply(vec![past], noon()).await.unwrap();
+    let refused = projector.rebuild("links", options(), &mut |_| {}).await;
+    assert!(matches!(refused, Err(Error::Poison(poison)) if poison.position == Position(15)));
+    assert_eq!(ask(&*models, links()).await, before);
+    assert!(models.checkpoints().await.unwrap().iter().all(|checkpoint| checkpoint.shelf == Shelf::Live));
+    models.close().await;
+}

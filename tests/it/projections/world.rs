@@ -1,11 +1,13 @@
 //! A ledger in memory with a clock that stands still, and a projector over any store.
 
-use std::sync::Arc;
+use std::{path::Path, sync::Arc};
 
 use chrono::TimeDelta;
-use futures::executor::block_on;
 use syncledger::{
-    adapters::memory::{MemoryLedger, MemoryVault, VirtualClock},
+    adapters::{
+        memory::{MemoryLedger, MemoryProjections, MemoryVault, VirtualClock},
+        sqlite::SqliteProjections,
+    },
     domain::{
         event::Event,
         ids::{CorrelationId, EventId, Position},
@@ -49,15 +51,6 @@ impl World {
 
     /// Appends a fact a second after the one before, its personal texts sealed.
     pub async fn record(&self, stream: &StreamName, event: impl Into<Event>) -> EventId {
-        self.record_caused(stream, event, None).await
-    }
-
-    pub async fn record_caused(
-        &self,
-        stream: &StreamName,
-        event: impl Into<Event>,
-        causation: Option<EventId>,
-    ) -> EventId {
         let event = event.into();
         let mut data = codec::to_data(&event);
         let id = self.clock.event_id();
@@ -74,19 +67,12 @@ impl World {
         };
         let key_of = |subject: &str| keys.get(subject).map(|key| KeyRef { id: &key.id, bytes: &key.bytes });
         sealing::seal(&mut data, id, &key_of, &mut nonce).unwrap();
-        self.append_raw(stream, id, &event.kind(), data.to_string(), causation).await;
+        self.append_raw(stream, id, &event.kind(), data.to_string()).await;
         id
     }
 
     /// Appends whatever it is told.
-    pub async fn append_raw(
-        &self,
-        stream: &StreamName,
-        id: EventId,
-        kind: &str,
-        data: String,
-        causation: Option<EventId>,
-    ) {
+    pub async fn append_raw(&self, stream: &StreamName, id: EventId, kind: &str, data: String) {
         self.clock.advance(TimeDelta::seconds(1));
         let event = NewEvent {
             id,
@@ -97,7 +83,7 @@ impl World {
             actor: Actor::new("reconciler", "test"),
             origin: Origin::Reconciler,
             correlation: CorrelationId("c".to_owned()),
-            causation,
+            causation: None,
             data,
         };
         self.ledger.append(stream, Expected::Any, vec![event]).await.unwrap();
@@ -130,10 +116,16 @@ pub async fn ask(models: &dyn ProjectionStore, query: Query) -> Vec<Row> {
     models.ask(&query).await.unwrap()
 }
 
-/// One live table against the same of another store: no rows that differ, in either direction.
-pub fn memory() -> Arc<syncledger::adapters::memory::MemoryProjections> {
-    let models = Arc::new(syncledger::adapters::memory::MemoryProjections::default());
-    block_on(models.prepare(noon())).unwrap();
-    assert_eq!(block_on(models.checkpoints()).unwrap().len(), ALL.len());
+/// Empty read models in memory.
+pub async fn memory() -> Arc<MemoryProjections> {
+    let models = Arc::new(MemoryProjections::default());
+    assert_eq!(models.prepare(noon()).await.unwrap().len(), ALL.len());
+    models
+}
+
+/// Empty read models in a file of that folder.
+pub async fn sqlite(folder: &Path) -> Arc<SqliteProjections> {
+    let models = Arc::new(SqliteProjections::open(&folder.join("read.db")).await.unwrap());
+    models.prepare(noon()).await.unwrap();
     models
 }

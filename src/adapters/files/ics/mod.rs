@@ -4,8 +4,6 @@ mod entry;
 mod rule;
 mod series;
 mod shape;
-#[cfg(test)]
-mod tests;
 mod time;
 mod zones;
 
@@ -13,7 +11,7 @@ use std::collections::{BTreeMap, BTreeSet, btree_map::Entry as Slot};
 
 use calcard::{
     Entry as Parsed, Parser,
-    common::IanaString as _,
+    common::{IanaString as _, PartialDateTime},
     icalendar::{
         ICalendar, ICalendarComponent, ICalendarComponentType as Type, ICalendarMethod as Method,
         ICalendarProperty as Property, ICalendarValue,
@@ -59,6 +57,12 @@ pub(super) fn lines(name: &str, content: &str, options: &Options) -> Vec<Line> {
     let last = calendars.len();
     for (place, calendar) in (1..).zip(&calendars) {
         report.calendar(calendar, shape.cut && place == last);
+    }
+    let read = calendars.iter().flat_map(|calendar| &calendar.components);
+    let read = read.filter(|component| component.component_type == Type::VEvent).count();
+    if read < shape.entries {
+        let missing = shape.entries - read;
+        report.push(Line::refused(name, format!("{missing} more entries begin in the file, but could not be read")));
     }
     if stray {
         report.push(Line::refused(name, "the file has lines that belong to no calendar"));
@@ -266,7 +270,8 @@ fn rank(component: &ICalendarComponent, place: usize) -> Rank {
     let first = |property| component.property(&property).and_then(|entry| entry.values.first());
     let sequence = first(Property::Sequence).and_then(ICalendarValue::as_integer).unwrap_or(0);
     let stamp = first(Property::Dtstamp).and_then(ICalendarValue::as_partial_date_time);
-    let stamp = stamp.and_then(|at| at.to_date_time()).map_or(i64::MIN, |read| read.date_time.and_utc().timestamp());
+    let stamp =
+        stamp.and_then(PartialDateTime::to_date_time).map_or(i64::MIN, |read| read.date_time.and_utc().timestamp());
     (sequence, stamp, place)
 }
 

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use calcard::{
-    common::timezone::Tz as Found,
+    common::{PartialDateTime, timezone::Tz as Found},
     icalendar::{
         ICalendar, ICalendarComponent, ICalendarComponentType as Type, ICalendarProperty as Property, ICalendarValue,
         timezone::TzResolver,
@@ -192,7 +192,7 @@ fn onsets(
     work: &mut Work,
 ) -> Result<Vec<NaiveDateTime>, String> {
     let start = part.property(&Property::Dtstart).and_then(|entry| entry.values.first());
-    let start = start.and_then(ICalendarValue::as_partial_date_time).and_then(|at| at.to_date_time());
+    let start = start.and_then(ICalendarValue::as_partial_date_time).and_then(PartialDateTime::to_date_time);
     let start = start.ok_or("it has no start")?.date_time;
     let mut all = vec![start];
     for entry in &part.entries {

@@ -1,1 +1,0 @@
-//! Tests of what the parts of iCalendar mean.

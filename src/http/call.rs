@@ -1,0 +1,184 @@
+//! A request that was let in, and its answer: what every handler takes and gives.
+
+use axum::{
+    body::{Body, Bytes},
+    extract::Query,
+    http::{HeaderMap, HeaderName, HeaderValue, Response, Uri, header},
+};
+use serde::{Serialize, de::DeserializeOwned};
+
+use super::{
+    auth::Caller,
+    problem::{Done, Kind, Problem},
+};
+use crate::{
+    domain::{
+        booking::RequestMark,
+        ids::{CorrelationId, short_hash},
+    },
+    record::envelope::{Actor, Origin},
+    services::journal::Context,
+};
+
+/// The header that makes a repeated write harmless.
+pub const IDEMPOTENCY_KEY: &str = "idempotency-key";
+/// The longest `Idempotency-Key`, in bytes.
+const KEY_BYTES_MAX: usize = 255;
+
+/// A request that was let in.
+#[derive(Debug)]
+pub struct Call {
+    /// Who asks; `None` on routes that are open.
+    pub caller: Option<Caller>,
+    /// The variable parts of the path, decoded.
+    pub params: Vec<(String, String)>,
+    /// The address.
+    pub uri: Uri,
+    /// All headers.
+    pub headers: HeaderMap,
+    /// The whole body, no longer than the route allows.
+    pub body: Bytes,
+    /// The request's correlation id.
+    pub request: String,
+}
+
+impl Call {
+    /// The variable part of the path of that name.
+    pub fn param(&self, name: &str) -> &str {
+        self.params.iter().find(|(n, _)| n == name).map_or("", |(_, value)| value)
+    }
+
+    /// Who asks.
+    ///
+    /// # Errors
+    /// `Unauthorised` on a route that is open, where nobody is known.
+    pub fn caller(&self) -> Result<&Caller, Problem> {
+        self.caller.as_ref().ok_or_else(|| Problem::new(Kind::Unauthorised, "this needs a token"))
+    }
+
+    /// On whose behalf something is recorded.
+    ///
+    /// # Errors
+    /// As [`Call::caller`].
+    pub fn context(&self, origin: Origin) -> Result<Context, Problem> {
+        let caller = self.caller()?;
+        let actor = Actor::new("token", caller.token.clone());
+        Ok(Context { actor, origin, correlation: CorrelationId(self.request.clone()), causation: None })
+    }
+
+    /// A header's value, where it is readable text. The name in lower case.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name).and_then(|value| value.to_str().ok())
+    }
+
+    /// The query string.
+    ///
+    /// # Errors
+    /// `Malformed` names the parameter.
+    pub fn query<T: DeserializeOwned>(&self) -> Result<T, Problem> {
+        let parsed = Query::<T>::try_from_uri(&self.uri);
+        parsed.map(|Query(query)| query).map_err(|rejection| {
+            let text = rejection.body_text();
+            let detail = text.strip_prefix("Failed to deserialize query string: ").unwrap_or(&text).to_owned();
+            Problem::new(Kind::Malformed, format!("the query string: {detail}"))
+        })
+    }
+
+    /// The body.
+    ///
+    /// # Errors
+    /// `UnsupportedMedia`, `Malformed`, or `Invalid` with the field at fault.
+    pub fn json<T: DeserializeOwned>(&self) -> Result<T, Problem> {
+        let kind = self.header(header::CONTENT_TYPE.as_str()).unwrap_or_default();
+        let essence = kind.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+        let json = essence == "application/json" || (essence.starts_with("application/") && essence.ends_with("+json"));
+        let encoded = self.headers.get(header::CONTENT_ENCODING).is_some_and(|v| v != "identity");
+        if !json || encoded {
+            return Err(Problem::new(Kind::UnsupportedMedia, "send plain JSON as `Content-Type: application/json`"));
+        }
+        let mut reader = serde_json::Deserializer::from_slice(&self.body);
+        let value = serde_path_to_error::deserialize(&mut reader).map_err(|error| {
+            let path = error.path().to_string();
+            let inner = error.into_inner();
+            if inner.is_data() && path != "." {
+                Problem::field(path, inner.to_string())
+            } else if inner.is_data() {
+                Problem::new(Kind::Invalid, inner.to_string())
+            } else {
+                not_json(&inner)
+            }
+        })?;
+        reader.end().map_err(|error| not_json(&error))?;
+        Ok(value)
+    }
+
+    /// The mark of this request, where it bears an `Idempotency-Key`. `asked` names what is asked, body and all.
+    ///
+    /// # Errors
+    /// `Invalid` where the key is empty, too long or unreadable.
+    pub fn request_mark(&self, asked: &[&str]) -> Result<Option<RequestMark>, Problem> {
+        let Some(value) = self.headers.get(IDEMPOTENCY_KEY) else { return Ok(None) };
+        let usable = value.to_str().ok().filter(|key| !key.is_empty() && key.len() <= KEY_BYTES_MAX);
+        let Some(key) = usable else {
+            let detail = format!("write 1 to {KEY_BYTES_MAX} visible characters, new for every request");
+            return Err(Problem::field("Idempotency-Key", detail));
+        };
+        let key = short_hash(&[&self.caller()?.token, key], 64);
+        Ok(Some(RequestMark { key, digest: short_hash(asked, 64) }))
+    }
+}
+
+fn not_json(error: &serde_json::Error) -> Problem {
+    Problem::new(Kind::Malformed, format!("the body is not JSON: {error}"))
+}
+
+/// An answer.
+#[derive(Debug)]
+pub struct Answer {
+    done: Done,
+    kind: &'static str,
+    body: Vec<u8>,
+    location: Option<String>,
+}
+
+impl Answer {
+    /// A JSON answer.
+    ///
+    /// # Errors
+    /// `Internal` where `value` has a map whose keys are not texts: none of ours has.
+    pub fn json(done: Done, value: &impl Serialize) -> Result<Self, Problem> {
+        let body = serde_json::to_vec(value)
+            .map_err(|error| Problem::new(Kind::Internal, format!("the answer cannot be written: {error}")))?;
+        Ok(Self { done, kind: "application/json", body, location: None })
+    }
+
+    /// A text of that media type.
+    pub fn text(kind: &'static str, text: String) -> Self {
+        Self { done: Done::Ok, kind, body: text.into_bytes(), location: None }
+    }
+
+    /// The same, with where the thing is.
+    #[must_use]
+    pub fn at(mut self, location: String) -> Self {
+        self.location = Some(location);
+        self
+    }
+
+    /// As HTTP.
+    pub fn respond(self) -> Response<Body> {
+        let mut response = Response::new(Body::from(self.body));
+        *response.status_mut() = self.done.status();
+        let headers = response.headers_mut();
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(self.kind));
+        let location = self.location.and_then(|l| HeaderValue::from_str(&l).ok());
+        if let Some(location) = location {
+            headers.insert(header::LOCATION, location);
+        }
+        response
+    }
+}
+
+/// Sets a header unless the answer has it already.
+pub fn set_default(headers: &mut HeaderMap, name: HeaderName, value: &'static str) {
+    headers.entry(name).or_insert(HeaderValue::from_static(value));
+}

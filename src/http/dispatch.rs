@@ -1,0 +1,194 @@
+//! From the table of routes to a router: identity, limits, roles, the log and the security headers, for every route alike.
+
+use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
+
+use axum::{
+    Router,
+    body::{Body, Bytes},
+    extract::{RawPathParams, Request},
+    http::{HeaderMap, HeaderName, HeaderValue, Method, Response, header},
+    routing::on,
+};
+use chrono::{DateTime, Utc};
+use futures::{FutureExt as _, StreamExt as _};
+use tokio::time::timeout;
+use tracing::{error, info};
+
+use super::{
+    Api, Server,
+    auth::{self, Caller},
+    call::{Call, set_default},
+    openapi,
+    problem::{Kind, Problem},
+    route::{Access, Route},
+    routes,
+};
+
+/// How long a body may take to arrive.
+pub const BODY_TIME_MAX: Duration = Duration::from_secs(15);
+/// How long a request may take in all.
+const REQUEST_TIME_MAX: Duration = Duration::from_secs(30);
+/// The header that carries the correlation id, in and out.
+pub const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+/// The longest correlation id taken from a client, in bytes.
+const REQUEST_ID_BYTES_MAX: usize = 128;
+
+/// The router over `api`: what the table of routes says, and nothing else.
+pub fn router(api: Api) -> Router {
+    let table = routes::table();
+    let document = openapi::document(&table).to_string();
+    let server = Arc::new(Server {
+        api,
+        meters: super::metrics::Meters::default(),
+        keys: super::keys::Keys::default(),
+        document,
+    });
+    let mut router = Router::new();
+    for route in table {
+        let (route, server) = (Arc::new(route), server.clone());
+        let (path, filter) = (route.path, route.verb.filter());
+        let handle = move |request: Request| dispatch(server.clone(), route.clone(), request);
+        router = router.route(path, on(filter, handle));
+    }
+    let (unknown, wrong) = (server.clone(), server);
+    router
+        .fallback(move |request: Request| refuse(unknown.clone(), request, Kind::NotFound))
+        .method_not_allowed_fallback(move |request: Request| refuse(wrong.clone(), request, Kind::MethodNotAllowed))
+}
+
+/// What the log and the meters tell about a request.
+struct Entry {
+    began: DateTime<Utc>,
+    request: String,
+    method: Method,
+    route: &'static str,
+    caller: Option<Caller>,
+}
+
+impl Entry {
+    fn new(server: &Server, request: &Request, route: &'static str) -> Self {
+        let clock = server.journal.clock();
+        let began = clock.now();
+        let id = request_id(request.headers()).unwrap_or_else(|| clock.event_id().to_string());
+        Self { began, request: id, method: request.method().clone(), route, caller: None }
+    }
+}
+
+async fn dispatch(server: Arc<Server>, route: Arc<Route>, request: Request) -> Response<Body> {
+    let mut entry = Entry::new(&server, &request, route.path);
+    let id = entry.request.clone();
+    let run = run(&server, &route, request, &id, &mut entry.caller);
+    // A defect in a handler is one answer of ours, not the end of a connection without any.
+    let response = match timeout(REQUEST_TIME_MAX, AssertUnwindSafe(run).catch_unwind()).await {
+        Ok(Ok(Ok(response))) => response,
+        Ok(Ok(Err(problem))) => problem.respond(&id),
+        Ok(Err(_)) => {
+            error!(correlation = id, route = route.path, "A handler panicked");
+            Problem::new(Kind::Internal, "the request met a defect; it is in the log").respond(&id)
+        }
+        Err(_) => Problem::new(Kind::Unavailable, "it took too long; ask again with the same key").respond(&id),
+    };
+    finish(&server, &entry, response)
+}
+
+async fn run(
+    server: &Arc<Server>,
+    route: &Route,
+    request: Request,
+    id: &str,
+    caller: &mut Option<Caller>,
+) -> Result<Response<Body>, Problem> {
+    let (mut parts, body) = request.into_parts();
+    match route.access {
+        Access::Closed => return Err(Problem::new(Kind::Forbidden, "this is open to nobody")),
+        Access::Open | Access::Signed(_) => {}
+        Access::Roles(roles) => *caller = Some(auth::admit(server.tokens.as_ref(), &parts.headers, roles).await?),
+    }
+    let params = {
+        use axum::extract::FromRequestParts as _;
+        let raw = RawPathParams::from_request_parts(&mut parts, &()).await;
+        let raw = raw.map_err(|_| Problem::new(Kind::Malformed, "the path is not UTF-8"))?;
+        raw.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
+    };
+    let body = read(body, &parts.headers, route.body_bytes_max).await?;
+    let call =
+        Call { caller: caller.clone(), params, uri: parts.uri, headers: parts.headers, body, request: id.to_owned() };
+    (route.handler)(server.clone(), call).await.map(super::call::Answer::respond)
+}
+
+/// The whole body, in time and within `max` bytes.
+async fn read(body: Body, headers: &HeaderMap, max: usize) -> Result<Bytes, Problem> {
+    let too_long = || Problem::new(Kind::TooLarge, format!("the body may have {max} bytes"));
+    let announced =
+        headers.get(header::CONTENT_LENGTH).and_then(|v| v.to_str().ok()).and_then(|v| v.parse::<u64>().ok());
+    if announced.is_some_and(|length| length > max as u64) {
+        return Err(too_long());
+    }
+    let collect = async {
+        let mut stream = body.into_data_stream();
+        let mut whole = Vec::new();
+        while let Some(chunk) = stream.next().await {
+            let chunk = chunk.map_err(|_| Problem::new(Kind::Malformed, "the body ended before its end"))?;
+            if whole.len() + chunk.len() > max {
+                return Err(too_long());
+            }
+            whole.extend_from_slice(&chunk);
+        }
+        Ok(Bytes::from(whole))
+    };
+    match timeout(BODY_TIME_MAX, collect).await {
+        Ok(read) => read,
+        Err(_) => Err(Problem::new(Kind::TooSlow, format!("the body took longer than {} s", BODY_TIME_MAX.as_secs()))),
+    }
+}
+
+async fn refuse(server: Arc<Server>, request: Request, kind: Kind) -> Response<Body> {
+    let entry = Entry::new(&server, &request, "(none)");
+    let detail = match kind {
+        Kind::MethodNotAllowed => "this address does not take that method; see the Allow header and /openapi.json",
+        _ => "there is nothing at this address; see /openapi.json",
+    };
+    let response = Problem::new(kind, detail).respond(&entry.request);
+    finish(&server, &entry, response)
+}
+
+/// Logs, counts and marks the answer. Neither paths, queries, bodies nor tokens are logged: they may be about people.
+fn finish(server: &Server, entry: &Entry, mut response: Response<Body>) -> Response<Body> {
+    let took = server.journal.clock().now() - entry.began;
+    let ms = took.num_milliseconds();
+    let status = response.status().as_u16();
+    let (token, role) = entry.caller.as_ref().map_or(("-", "-"), |c| (c.token.as_str(), auth::name(c.role)));
+    let (correlation, route, method) = (entry.request.as_str(), entry.route, entry.method.as_str());
+    info!(method, route, status, ms, token, role, correlation, "{method} {route} {status}");
+    server.meters.count(known_method(&entry.method), route, status, took);
+    let headers = response.headers_mut();
+    if let Ok(id) = HeaderValue::from_str(&entry.request) {
+        headers.insert(REQUEST_ID, id);
+    }
+    set_default(headers, header::X_CONTENT_TYPE_OPTIONS, "nosniff");
+    set_default(headers, header::CACHE_CONTROL, "no-store");
+    set_default(headers, header::CONTENT_SECURITY_POLICY, "default-src 'none'; frame-ancestors 'none'");
+    set_default(headers, header::REFERRER_POLICY, "no-referrer");
+    response
+}
+
+/// A client may name any method: what is counted must not grow with their imagination.
+fn known_method(method: &Method) -> &'static str {
+    match method.as_str() {
+        "GET" => "GET",
+        "HEAD" => "HEAD",
+        "POST" => "POST",
+        "PUT" => "PUT",
+        "PATCH" => "PATCH",
+        "DELETE" => "DELETE",
+        "OPTIONS" => "OPTIONS",
+        _ => "other",
+    }
+}
+
+/// The client's own id of the request, where it is fit for logs and events.
+fn request_id(headers: &HeaderMap) -> Option<String> {
+    let text = headers.get(REQUEST_ID)?.to_str().ok()?;
+    let plain = |b: u8| b.is_ascii_alphanumeric() || b"._~@-:".contains(&b);
+    (!text.is_empty() && text.len() <= REQUEST_ID_BYTES_MAX && text.bytes().all(plain)).then(|| text.to_owned())
+}

@@ -1,0 +1,34 @@
+//! `GET /health`, `GET /metrics` and `GET /openapi.json`: what machines ask.
+
+use std::sync::Arc;
+
+use super::{
+    Server,
+    call::{Answer, Call},
+    problem::{Done, Problem},
+};
+use crate::services::health::{self, Health, Status};
+
+/// How the service is doing.
+pub async fn show(server: Arc<Server>, _: Call) -> Result<Answer, Problem> {
+    let report = report(&server).await;
+    let done = if report.status == Status::Failing { Done::Failing } else { Done::Ok };
+    Answer::json(done, &report)
+}
+
+/// The same in numbers.
+pub async fn metrics(server: Arc<Server>, _: Call) -> Result<Answer, Problem> {
+    let report = report(&server).await;
+    let counts = super::metrics::counts(&server).await?;
+    let text = super::metrics::text(&server, &report, &counts)?;
+    Ok(Answer::text("application/openmetrics-text; version=1.0.0; charset=utf-8", text))
+}
+
+async fn report(server: &Server) -> Health {
+    health::health(&server.journal, server.read_models.as_ref(), &server.troubles, (server.writer)()).await
+}
+
+/// The document of this API.
+pub fn openapi(server: Arc<Server>, _: Call) -> std::future::Ready<Result<Answer, Problem>> {
+    std::future::ready(Ok(Answer::text("application/json", server.document.clone())))
+}

@@ -1,0 +1,182 @@
+//! Lists straight from the read models: pages, rows as JSON, and the lists that are nothing more.
+
+use std::sync::Arc;
+
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value as Json};
+
+use super::{
+    Server,
+    call::{Answer, Call},
+    problem::{Done, Problem},
+};
+use crate::{
+    ports::{
+        projection_store::Shelf,
+        read_models::{PAGE_ROWS_MAX, Page, Query},
+    },
+    projections::{Row, Value},
+    services::health,
+};
+
+/// Rows of a page where nothing is said.
+const PAGE_ROWS: u32 = 100;
+/// Columns that are ours alone: the store's bookkeeping, and what could help somebody to forge a notification.
+pub const HIDDEN_COLUMNS: [&str; 3] = ["position", "removed", "token_hash"];
+
+/// Which page of a list.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Paging {
+    /// At most so many, 1 to 1,000; 100 where nothing is said.
+    pub limit: Option<u32>,
+    /// `next` of the page before.
+    pub cursor: Option<String>,
+}
+
+/// A page of rows.
+#[derive(Debug, Serialize)]
+struct Rows {
+    items: Vec<Json>,
+    next: Option<String>,
+}
+
+impl Paging {
+    fn page(&self, columns: usize) -> Result<Page, Problem> {
+        let limit = self.limit.unwrap_or(PAGE_ROWS);
+        if !(1..=PAGE_ROWS_MAX).contains(&limit) {
+            return Err(Problem::field("limit", format!("write a number from 1 to {PAGE_ROWS_MAX}")));
+        }
+        let unfit = || Problem::field("cursor", "write `next` of the page before, or leave it out");
+        let after = match &self.cursor {
+            None => None,
+            Some(text) => {
+                let bytes = URL_SAFE_NO_PAD.decode(text).map_err(|_| unfit())?;
+                let after: Vec<String> = serde_json::from_slice(&bytes).map_err(|_| unfit())?;
+                Some(after).filter(|after| after.len() == columns).ok_or_else(unfit)?.into()
+            }
+        };
+        Ok(Page { after, limit })
+    }
+}
+
+/// A page of rows, and how to get the next.
+///
+/// # Errors
+/// Where limit or cursor are not usable, or the read models are not available.
+pub async fn page(
+    server: &Server,
+    paging: &Paging,
+    query: impl Fn(Page) -> Query,
+) -> Result<(Vec<Row>, Option<String>), Problem> {
+    let order = query(Page::first(1)).order();
+    let page = paging.page(order.len())?;
+    let limit = page.limit as usize;
+    let rows = server.read_models.ask(&query(page)).await?;
+    let next = rows.last().filter(|_| rows.len() >= limit).map(|last| {
+        let after: Vec<&str> = order.iter().map(|column| last.text(column).unwrap_or_default()).collect();
+        URL_SAFE_NO_PAD.encode(Json::from(after).to_string())
+    });
+    Ok((rows, next))
+}
+
+/// A row as JSON.
+pub fn shown(row: &Row) -> Json {
+    let mut object = Map::new();
+    for (name, value) in row.cells().filter(|(name, _)| !HIDDEN_COLUMNS.contains(name)) {
+        let json = match value {
+            Value::Null => Json::Null,
+            Value::Bool(flag) => Json::from(*flag),
+            Value::Int(number) => Json::from(*number),
+            Value::Text(text) => Json::from(text.as_str()),
+        };
+        object.insert(name.to_owned(), json);
+    }
+    Json::Object(object)
+}
+
+/// A page of rows as an answer.
+///
+/// # Errors
+/// As [`page`].
+pub async fn answer(server: &Server, paging: &Paging, query: impl Fn(Page) -> Query) -> Result<Answer, Problem> {
+    let (rows, next) = page(server, paging, query).await?;
+    Answer::json(Done::Ok, &Rows { items: rows.iter().map(shown).collect(), next })
+}
+
+/// What was given up and waits for somebody.
+pub async fn dead_letters(server: Arc<Server>, call: Call) -> Result<Answer, Problem> {
+    answer(&server, &call.query()?, Query::DeadLetters).await
+}
+
+/// Authorised grants.
+pub async fn connections(server: Arc<Server>, call: Call) -> Result<Answer, Problem> {
+    answer(&server, &call.query()?, Query::Connections).await
+}
+
+/// Remote calendars.
+pub async fn calendars(server: Arc<Server>, call: Call) -> Result<Answer, Problem> {
+    answer(&server, &call.query()?, Query::Calendars).await
+}
+
+/// Push channels.
+pub async fn channels(server: Arc<Server>, call: Call) -> Result<Answer, Problem> {
+    answer(&server, &call.query()?, Query::Channels).await
+}
+
+/// How far listing has come.
+pub async fn cursors(server: Arc<Server>, call: Call) -> Result<Answer, Problem> {
+    answer(&server, &call.query()?, Query::Cursors).await
+}
+
+/// Which deliveries to list.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct DeliveriesQuery {
+    /// `received`, `applied` or `refused`.
+    status: Option<String>,
+    /// At most so many, 1 to 1,000; 100 where nothing is said.
+    limit: Option<u32>,
+    /// `next` of the page before.
+    cursor: Option<String>,
+}
+
+/// What sources delivered.
+pub async fn deliveries(server: Arc<Server>, call: Call) -> Result<Answer, Problem> {
+    let asked: DeliveriesQuery = call.query()?;
+    let paging = Paging { limit: asked.limit, cursor: asked.cursor };
+    answer(&server, &paging, |page| Query::Deliveries(asked.status.clone(), page)).await
+}
+
+/// A projection and how far it has come.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct ProjectionView {
+    /// The definition that filled it.
+    version: u32,
+    /// Its name, and how far it is behind.
+    #[serde(flatten)]
+    lag: health::Lag,
+}
+
+/// Read models and how far they have come.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct ProjectionList {
+    /// The read models.
+    items: Vec<ProjectionView>,
+}
+
+/// Read models and how far they have come.
+pub async fn projections(server: Arc<Server>, _: Call) -> Result<Answer, Problem> {
+    let checkpoints = server.read_models.checkpoints().await?;
+    let lags = health::lags(&server.journal, server.read_models.as_ref()).await?;
+    let items = lags
+        .into_iter()
+        .map(|lag| {
+            let known = checkpoints.iter().find(|c| c.shelf == Shelf::Live && c.projection == lag.projection);
+            ProjectionView { version: known.map_or(0, |c| c.version), lag }
+        })
+        .collect();
+    Answer::json(Done::Ok, &ProjectionList { items })
+}

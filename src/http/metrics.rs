@@ -1,0 +1,157 @@
+//! Numbers for Prometheus. What is counted about syncs comes from the read models, so it survives restarts and is the same in
+//! every process; only the requests of this process are counted here.
+
+use std::sync::atomic::AtomicU64;
+
+use chrono::TimeDelta;
+use prometheus_client::{
+    encoding::text::encode,
+    metrics::{counter::Counter, family::Family, gauge::Gauge, histogram::Histogram},
+    registry::Registry,
+};
+
+use super::{
+    Server,
+    problem::{Kind, Problem},
+};
+use crate::{
+    domain::failure::FailureClass,
+    ports::read_models::Query,
+    projections::Row,
+    services::health::{Health, Status},
+};
+
+type Labels = Vec<(&'static str, String)>;
+type Ratio = Gauge<f64, AtomicU64>;
+
+/// The buckets of request times, in seconds: from a read in memory to the limit of a request.
+const TIME_BUCKETS: [f64; 9] = [0.001, 0.005, 0.02, 0.05, 0.1, 0.5, 1.0, 3.0, 10.0];
+
+/// Failures of these classes are tried again by themselves (`reconcile/retry.rs`).
+const RETRIED: [FailureClass; 4] =
+    [FailureClass::Transient, FailureClass::RateLimited, FailureClass::UsageLocked, FailureClass::OutcomeUnknown];
+
+/// Requests of this process.
+#[derive(Debug)]
+pub struct Meters {
+    requests: Family<Labels, Counter>,
+    seconds: Family<Labels, Histogram, fn() -> Histogram>,
+}
+
+impl Default for Meters {
+    fn default() -> Self {
+        Self { requests: Family::default(), seconds: Family::new_with_constructor(|| Histogram::new(TIME_BUCKETS)) }
+    }
+}
+
+impl Meters {
+    /// Counts a request. `route` is the path of the table, so that there are only so many labels.
+    pub fn count(&self, method: &'static str, route: &'static str, status: u16, took: TimeDelta) {
+        let named = vec![("method", method.to_owned()), ("route", route.to_owned())];
+        self.seconds.get_or_create(&named).observe(took.to_std().unwrap_or_default().as_secs_f64());
+        let mut labels = named;
+        labels.push(("status", status.to_string()));
+        self.requests.get_or_create(&labels).inc();
+    }
+}
+
+/// What the read models count.
+pub struct Counts {
+    attempts: Vec<Row>,
+    links: Vec<Row>,
+}
+
+/// Asks the read models.
+///
+/// # Errors
+/// They are not available.
+pub async fn counts(server: &Server) -> Result<Counts, Problem> {
+    let attempts = server.read_models.ask(&Query::AttemptCounts).await?;
+    let links = server.read_models.ask(&Query::LinkCounts).await?;
+    Ok(Counts { attempts, links })
+}
+
+/// Everything in the text format.
+///
+/// # Errors
+/// `Internal`, where memory cannot be written.
+pub fn text(server: &Server, health: &Health, counts: &Counts) -> Result<String, Problem> {
+    let mut registry = Registry::with_prefix("syncledger");
+    attempts(&mut registry, counts);
+    links(&mut registry, counts);
+    state(&mut registry, health, server);
+    let meters = &server.meters;
+    registry.register("http_requests", "Requests by method, route and status", meters.requests.clone());
+    registry.register("http_request_seconds", "How long requests took", meters.seconds.clone());
+    let mut text = String::new();
+    encode(&mut text, &registry).map_err(|error| Problem::new(Kind::Internal, error.to_string()))?;
+    Ok(text)
+}
+
+fn attempts(registry: &mut Registry, counts: &Counts) {
+    let (all, retries) = (Family::<Labels, Counter>::default(), Family::<Labels, Counter>::default());
+    let mut ended: std::collections::BTreeMap<String, (u32, u32)> = std::collections::BTreeMap::new();
+    for row in &counts.attempts {
+        let count = row.int("count").and_then(|n| u64::try_from(n).ok()).unwrap_or(0);
+        let word = |name: &str| row.text(name).unwrap_or("none").to_owned();
+        let (provider, operation) = (("provider", word("provider")), ("operation", word("operation")));
+        let class = word("error_class");
+        if RETRIED.iter().any(|retried| retried.as_str() == class) {
+            retries.get_or_create(&vec![provider.clone(), operation.clone()]).inc_by(count);
+        }
+        let small = u32::try_from(count).unwrap_or(u32::MAX);
+        let (good, bad) = ended.entry(provider.1.clone()).or_default();
+        match row.text("status") {
+            Some("success") => *good = good.saturating_add(small),
+            Some("fail") => *bad = bad.saturating_add(small),
+            _ => {}
+        }
+        let labels =
+            vec![provider, ("direction", word("direction")), operation, ("outcome", word("status")), ("class", class)];
+        all.get_or_create(&labels).inc_by(count);
+    }
+    let rates = Family::<Labels, Ratio>::default();
+    for (provider, (good, bad)) in ended.into_iter().filter(|(_, (good, bad))| good + bad > 0) {
+        let rate = f64::from(good) / (f64::from(good) + f64::from(bad));
+        rates.get_or_create(&vec![("provider", provider)]).set(rate);
+    }
+    registry.register("attempts", "Provider calls by outcome", all);
+    registry.register("retries", "Attempts that failed in a way that is tried again", retries);
+    registry.register("sync_success_ratio", "Attempts that succeeded, of those that ended", rates);
+}
+
+fn links(registry: &mut Registry, counts: &Counts) {
+    let links = Family::<Labels, Gauge>::default();
+    for row in &counts.links {
+        let status = row.text("status").unwrap_or("none").to_owned();
+        links.get_or_create(&vec![("status", status)]).set(row.int("count").unwrap_or(0));
+    }
+    registry.register("links", "Bookings on calendars by status", links);
+}
+
+fn state(registry: &mut Registry, health: &Health, server: &Server) {
+    let mut gauge = |name: &str, help: &str, value: u64| {
+        let gauge: Gauge = Gauge::default();
+        gauge.set(i64::try_from(value).unwrap_or(i64::MAX));
+        registry.register(name, help, gauge);
+    };
+    gauge("ledger_events", "Events in the ledger", health.ledger_end.unwrap_or(0));
+    gauge("open_commands", "Calls without an outcome", health.open_commands);
+    gauge("due_links", "Links whose timer is due", health.due_links);
+    gauge("dead_letters", "Given up, waiting for somebody", health.dead_letters);
+    gauge("approvals_waiting", "Approvals that wait for an operator", health.approvals_waiting);
+    gauge("connections_revoked", "Connections whose grant is gone", health.connections_revoked.len() as u64);
+    gauge("up", "1 unless the service is failing", u64::from(health.status != Status::Failing));
+    if let Some(at) = health.last_success_at {
+        let age = u64::try_from((server.journal.clock().now() - at).num_seconds()).unwrap_or(0);
+        gauge("last_success_age_seconds", "Seconds since a call last succeeded", age);
+    }
+    let (events, seconds) = (Family::<Labels, Gauge>::default(), Family::<Labels, Gauge>::default());
+    for lag in &health.projections {
+        let labels = vec![("projection", lag.projection.clone())];
+        events.get_or_create(&labels).set(i64::try_from(lag.events).unwrap_or(i64::MAX));
+        seconds.get_or_create(&labels).set(i64::try_from(lag.seconds).unwrap_or(i64::MAX));
+    }
+    registry.register("projection_lag_events", "Events that a read model has not read yet", events);
+    registry.register("projection_lag_seconds", "How long the oldest of them has waited", seconds);
+}

@@ -1,0 +1,79 @@
+//! Floor 4: the service over HTTP. One file per resource; `routes.rs` is the only way in, `problem.rs` the only place that
+//! knows status codes, `auth.rs` the only one that decides who may do what.
+
+mod approvals;
+mod attempts;
+pub mod auth;
+mod bookings;
+mod call;
+mod dispatch;
+mod events;
+mod health;
+mod keys;
+mod links;
+mod lists;
+mod metrics;
+pub mod openapi;
+pub mod problem;
+mod resync;
+pub mod route;
+pub mod routes;
+mod serve;
+mod webhooks;
+
+use std::sync::Arc;
+
+pub use dispatch::router;
+pub use serve::{HEADER_TIME_MAX, serve};
+
+use crate::{
+    ports::{
+        projection_store::ProjectionStore,
+        tokens::Tokens,
+        webhooks::{NotificationReader, WebhookVerifier},
+    },
+    services::{calendars::Calendars, journal::Journal, routing::Routing, run::Troubles},
+};
+
+/// Why appends are not acknowledged at the moment; `None` while they are.
+pub type WriterState = dyn Fn() -> Option<String> + Send + Sync;
+
+/// What the API is built from.
+#[derive(Clone)]
+pub struct Api {
+    /// The workspace's name.
+    pub workspace: String,
+    /// The ledger.
+    pub journal: Journal,
+    /// The read models.
+    pub read_models: Arc<dyn ProjectionStore>,
+    /// Folded calendars, shared with the workers.
+    pub calendars: Arc<Calendars>,
+    /// Where things go.
+    pub routing: Arc<Routing>,
+    /// Who may call.
+    pub tokens: Arc<dyn Tokens>,
+    /// Sources that deliver to `/webhook/uschedule`.
+    pub uschedule: Vec<Arc<dyn WebhookVerifier>>,
+    /// Reads the notifications that reach `/webhook/gcal`; `None` where no calendar has them.
+    pub gcal: Option<Arc<dyn NotificationReader>>,
+    /// What fails in the workers.
+    pub troubles: Troubles,
+    /// How the ledger's writer is doing.
+    pub writer: Arc<WriterState>,
+}
+
+/// The API while it serves.
+pub struct Server {
+    api: Api,
+    meters: metrics::Meters,
+    keys: keys::Keys,
+    document: String,
+}
+
+impl std::ops::Deref for Server {
+    type Target = Api;
+    fn deref(&self) -> &Api {
+        &self.api
+    }
+}

@@ -1,0 +1,105 @@
+//! What others send us: signed deliveries of sources, and notifications of providers. Believed or not, then recorded, then
+//! answered; what follows from it follows after the answer.
+
+use std::sync::Arc;
+
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use super::{
+    Server,
+    call::{Answer, Call},
+    problem::{Done, Kind, Problem},
+};
+use crate::{
+    domain::ids::{CalendarKey, ChannelId, ConnectionId, RemoteCalendarId},
+    ports::{
+        read_models::Query,
+        webhooks::{Headers, Refusal},
+    },
+    record::envelope::Origin,
+    services::{
+        intake::{Received, receive},
+        listen::{Heard, Notification, hear},
+    },
+};
+
+/// The largest delivery, in bytes.
+pub const DELIVERY_BYTES_MAX: usize = 256 * 1024;
+
+/// What became of a delivery.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct Taken {
+    /// The sender's id of it.
+    delivery: String,
+    /// Whether it was recorded before: nothing happens again.
+    duplicate: bool,
+}
+
+/// What became of a notification.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct Noted {
+    /// It is recorded.
+    recorded: bool,
+}
+
+/// A delivery of USchedule's.
+pub async fn uschedule(server: Arc<Server>, call: Call) -> Result<Answer, Problem> {
+    let now = server.journal.clock().now();
+    let read = |name: &str| call.header(name);
+    let headers: &Headers<'_> = &read;
+    let mut refusal = Refusal::NotBelieved("no source delivers here".into());
+    for verifier in &server.uschedule {
+        match verifier.verify(headers, &call.body, now) {
+            Ok(delivery) => {
+                let id = delivery.id.clone();
+                let received = receive(&server.journal, verifier.source(), delivery, Origin::Webhook).await?;
+                let duplicate = received == Received::Repeated;
+                let done = if duplicate { Done::Ok } else { Done::Accepted };
+                return Answer::json(done, &Taken { delivery: id, duplicate });
+            }
+            Err(why) => refusal = why,
+        }
+    }
+    Err(refusal.into())
+}
+
+/// A notification of Google's. Headers only; no body is looked at.
+pub async fn gcal(server: Arc<Server>, call: Call) -> Result<Answer, Problem> {
+    let unknown = || Problem::new(Kind::NotFound, "this channel is not known here");
+    let Some(reader) = &server.gcal else { return Err(unknown()) };
+    let read = |name: &str| call.header(name);
+    let seen = reader.read(&read)?;
+    let key = calendar_of(&server, &seen.channel).await?.ok_or_else(unknown)?;
+    let notification = Notification {
+        channel: seen.channel,
+        token: seen.token,
+        resource: seen.resource,
+        state: seen.state,
+        number: seen.number,
+    };
+    match hear(&server.journal, &server.calendars, &key, &notification).await? {
+        Heard::Recorded => Answer::json(Done::Accepted, &Noted { recorded: true }),
+        Heard::Rejected => Err(Problem::new(Kind::Unauthorised, "this notification is not believed")),
+    }
+}
+
+/// The calendar that a channel watches. The read model may be a moment behind, and the first notification comes at once: what
+/// it does not know yet is looked up in the streams of the calendars that routes lead to.
+async fn calendar_of(server: &Server, channel: &ChannelId) -> Result<Option<CalendarKey>, Problem> {
+    let rows = server.read_models.ask(&Query::Channel(channel.clone())).await?;
+    let known = rows.first().and_then(|row| {
+        let connection = ConnectionId::new(row.text("connection")?).ok()?;
+        Some(CalendarKey { connection, calendar: RemoteCalendarId::new(row.text("calendar")?) })
+    });
+    if known.is_some() {
+        return Ok(known);
+    }
+    for key in server.routing.calendars() {
+        let (calendar, _) = server.calendars.load(&server.journal, &key).await?;
+        if calendar.channels.iter().any(|known| known.id == *channel) {
+            return Ok(Some(key));
+        }
+    }
+    Ok(None)
+}
