@@ -9,6 +9,7 @@
 )]
 #![expect(clippy::unused_async, reason = "the suites open every backend alike, and memory has nothing to wait for")]
 
+mod cli;
 mod conformance;
 mod guards;
 mod imports;
