@@ -10,3 +10,4 @@ pub mod ports;
 
 pub mod adapters;
 pub mod services;
+pub mod simulation;

@@ -5,3 +5,4 @@ mod imports;
 mod projections;
 mod reconcile;
 mod sandbox;
+mod simulation;
