@@ -18,3 +18,4 @@ mod projections;
 mod providers;
 mod reconcile;
 mod sandbox;
+mod simulation;
