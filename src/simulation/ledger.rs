@@ -197,7 +197,12 @@ impl ProjectionStore for SlowModels {
         self.0.compare(projection, shelf, examples).await
     }
 
-    async fn swap(&self, projection: &'static Projection, now: DateTime<Utc>) -> Result<(), projection_store::Failure> {
+    async fn swap(
+        &self,
+        projection: &'static Projection,
+        behind_max: u64,
+        now: DateTime<Utc>,
+    ) -> Result<(), projection_store::Failure> {
         effect(self.0.swap(projection, behind_max, now)).await
     }
 

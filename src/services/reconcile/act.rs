@@ -9,7 +9,7 @@ use crate::{
         booking::{self, Cause},
         entry::{Body, Content, Evidence, Marker, Observation, RemoteEntry, Seen},
         failure::{CallFailure, FailureClass},
-        ids::{Generation, LinkId, RemoteId, Version},
+        ids::{Generation, LinkId, RemoteId, SubjectId, Version},
         link::{Attempt, Event as LinkEvent, IssuedCommand, LinkRef, LookReason, Operation, RemoteChange, Verified},
     },
     ports::event_store::Expected,
@@ -210,7 +210,7 @@ impl Reconciler {
         let entry = round.provider.get(&round.of.calendar, remote).await?;
         let seen = match entry {
             None => Seen::Gone { evidence: Evidence::NotFoundById, updated: None },
-            Some(entry) => seen(&entry, &round.of.link),
+            Some(entry) => seen(&entry, &round.of.link, &round.booking.details.title.subject),
         };
         Ok(Observation { remote: remote.clone(), seen_at, seen })
     }
@@ -276,14 +276,15 @@ fn answer(entry: &RemoteEntry) -> Result<Attempt, CallFailure> {
     }
 }
 
-/// What an entry shows, as an observation of that link's entry.
-pub fn seen(entry: &RemoteEntry, link: &LinkId) -> Seen {
+/// What an entry shows, as an observation of that link's entry. Its texts are of the booking's own subject, so that
+/// forgetting that person forgets what the calendar said of them too.
+pub fn seen(entry: &RemoteEntry, link: &LinkId, subject: &SubjectId) -> Seen {
     match &entry.body {
         Body::Live(content) => Seen::Live {
             etag: entry.etag.clone(),
             updated: entry.updated,
             marked: entry.marker.as_ref().is_some_and(|marker| marker.link == *link),
-            content: content.clone(),
+            content: content.clone().owned_by(subject),
         },
         Body::Deleted => Seen::Gone { evidence: Evidence::Tombstone, updated: entry.updated },
         Body::Unreadable(reason) => Seen::Unreadable { etag: entry.etag.clone(), reason: reason.clone() },
