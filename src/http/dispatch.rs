@@ -24,10 +24,6 @@ use super::{
     routes,
 };
 
-/// How long a body may take to arrive.
-pub const BODY_TIME_MAX: Duration = Duration::from_secs(15);
-/// How long a request may take in all.
-const REQUEST_TIME_MAX: Duration = Duration::from_secs(30);
 /// The header that carries the correlation id, in and out.
 pub const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 /// The longest correlation id taken from a client, in bytes.
@@ -79,7 +75,7 @@ async fn dispatch(server: Arc<Server>, route: Arc<Route>, request: Request) -> R
     let id = entry.request.clone();
     let run = run(&server, &route, request, &id, &mut entry.caller);
     // A defect in a handler is one answer of ours, not the end of a connection without any.
-    let response = match timeout(REQUEST_TIME_MAX, AssertUnwindSafe(run).catch_unwind()).await {
+    let response = match timeout(server.limits.request_time, AssertUnwindSafe(run).catch_unwind()).await {
         Ok(Ok(Ok(response))) => response,
         Ok(Ok(Err(problem))) => problem.respond(&id),
         Ok(Err(_)) => {
@@ -110,14 +106,14 @@ async fn run(
         let raw = raw.map_err(|_| Problem::new(Kind::Malformed, "the path is not UTF-8"))?;
         raw.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
     };
-    let body = read(body, &parts.headers, route.body_bytes_max).await?;
+    let body = read(body, &parts.headers, route.body_bytes_max, server.limits.body_time).await?;
     let call =
         Call { caller: caller.clone(), params, uri: parts.uri, headers: parts.headers, body, request: id.to_owned() };
     (route.handler)(server.clone(), call).await.map(super::call::Answer::respond)
 }
 
 /// The whole body, in time and within `max` bytes.
-async fn read(body: Body, headers: &HeaderMap, max: usize) -> Result<Bytes, Problem> {
+async fn read(body: Body, headers: &HeaderMap, max: usize, time: Duration) -> Result<Bytes, Problem> {
     let too_long = || Problem::new(Kind::TooLarge, format!("the body may have {max} bytes"));
     let announced =
         headers.get(header::CONTENT_LENGTH).and_then(|v| v.to_str().ok()).and_then(|v| v.parse::<u64>().ok());
@@ -136,9 +132,9 @@ async fn read(body: Body, headers: &HeaderMap, max: usize) -> Result<Bytes, Prob
         }
         Ok(Bytes::from(whole))
     };
-    match timeout(BODY_TIME_MAX, collect).await {
+    match timeout(time, collect).await {
         Ok(read) => read,
-        Err(_) => Err(Problem::new(Kind::TooSlow, format!("the body took longer than {} s", BODY_TIME_MAX.as_secs()))),
+        Err(_) => Err(Problem::new(Kind::TooSlow, format!("the body took longer than {} s", time.as_secs()))),
     }
 }
 

@@ -25,7 +25,8 @@ pub async fn metrics(server: Arc<Server>, _: Call) -> Result<Answer, Problem> {
 }
 
 async fn report(server: &Server) -> Health {
-    health::health(&server.journal, server.read_models.as_ref(), &server.troubles, (server.writer)()).await
+    let models = server.read_models.as_ref();
+    health::health(&server.journal, models, &server.projector, &server.troubles, (server.writer)()).await
 }
 
 /// The document of this API.

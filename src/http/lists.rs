@@ -13,10 +13,7 @@ use super::{
     problem::{Done, Problem},
 };
 use crate::{
-    ports::{
-        projection_store::Shelf,
-        read_models::{PAGE_ROWS_MAX, Page, Query},
-    },
+    ports::read_models::{PAGE_ROWS_MAX, Page, Query},
     projections::{Row, Value},
     services::health,
 };
@@ -150,33 +147,14 @@ pub async fn deliveries(server: Arc<Server>, call: Call) -> Result<Answer, Probl
     answer(&server, &paging, |page| Query::Deliveries(asked.status.clone(), page)).await
 }
 
-/// A projection and how far it has come.
-#[derive(Debug, Serialize, JsonSchema)]
-pub struct ProjectionView {
-    /// The definition that filled it.
-    version: u32,
-    /// Its name, and how far it is behind.
-    #[serde(flatten)]
-    lag: health::Lag,
-}
-
 /// Read models and how far they have come.
 #[derive(Debug, Serialize, JsonSchema)]
 pub struct ProjectionList {
     /// The read models.
-    items: Vec<ProjectionView>,
+    items: Vec<health::Lag>,
 }
 
 /// Read models and how far they have come.
 pub async fn projections(server: Arc<Server>, _: Call) -> Result<Answer, Problem> {
-    let checkpoints = server.read_models.checkpoints().await?;
-    let lags = health::lags(&server.journal, server.read_models.as_ref()).await?;
-    let items = lags
-        .into_iter()
-        .map(|lag| {
-            let known = checkpoints.iter().find(|c| c.shelf == Shelf::Live && c.projection == lag.projection);
-            ProjectionView { version: known.map_or(0, |c| c.version), lag }
-        })
-        .collect();
-    Answer::json(Done::Ok, &ProjectionList { items })
+    Answer::json(Done::Ok, &ProjectionList { items: health::lags(&server.projector).await? })
 }

@@ -10,6 +10,7 @@ mod dispatch;
 mod events;
 mod health;
 mod keys;
+mod limits;
 mod links;
 mod lists;
 mod metrics;
@@ -24,7 +25,8 @@ mod webhooks;
 use std::sync::Arc;
 
 pub use dispatch::router;
-pub use serve::{HEADER_TIME_MAX, serve};
+pub use limits::Limits;
+pub use serve::serve;
 
 use crate::{
     ports::{
@@ -32,7 +34,7 @@ use crate::{
         tokens::Tokens,
         webhooks::{NotificationReader, WebhookVerifier},
     },
-    services::{calendars::Calendars, journal::Journal, routing::Routing, run::Troubles},
+    services::{calendars::Calendars, journal::Journal, project::Projector, routing::Routing, run::Troubles},
 };
 
 /// Why appends are not acknowledged at the moment; `None` while they are.
@@ -47,6 +49,8 @@ pub struct Api {
     pub journal: Journal,
     /// The read models.
     pub read_models: Arc<dyn ProjectionStore>,
+    /// Keeps them in step.
+    pub projector: Projector,
     /// Folded calendars, shared with the workers.
     pub calendars: Arc<Calendars>,
     /// Where things go.
@@ -57,6 +61,8 @@ pub struct Api {
     pub uschedule: Vec<Arc<dyn WebhookVerifier>>,
     /// Reads the notifications that reach `/webhook/gcal`; `None` where no calendar has them.
     pub gcal: Option<Arc<dyn NotificationReader>>,
+    /// How long and how many.
+    pub limits: Limits,
     /// What fails in the workers.
     pub troubles: Troubles,
     /// How the ledger's writer is doing.

@@ -11,27 +11,22 @@ use hyper_util::{
 use tokio::{net::TcpListener, sync::Semaphore, time::timeout};
 use tracing::{debug, info, warn};
 
-/// How long a connection may take to send the headers of its next request: one that sends a byte now and then, or nothing
-/// at all, is closed.
-pub const HEADER_TIME_MAX: Duration = Duration::from_secs(10);
+use super::Limits;
+
 /// The most bytes of a request's headers, and the most headers.
 const HEADER_BYTES_MAX: usize = 32 * 1024;
 const HEADERS_MAX: usize = 64;
-/// Connections at a time; more wait in the kernel's queue.
-const CONNECTIONS_MAX: usize = 1_024;
-/// How long requests under way may take once the end was asked for.
-const END_TIME_MAX: Duration = Duration::from_secs(10);
 /// The pause after a connection could not be taken (no file descriptors left, say).
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 /// Serves `router` on `listener` until `shutdown` is done; then takes no more connections and lets requests under way end.
-pub async fn serve(listener: TcpListener, router: Router, shutdown: impl Future<Output = ()> + Send) {
+pub async fn serve(listener: TcpListener, router: Router, limits: Limits, shutdown: impl Future<Output = ()> + Send) {
     let graceful = GracefulShutdown::new();
-    let room = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+    let room = Arc::new(Semaphore::new(limits.connections));
     let mut http = Builder::new(TokioExecutor::new()).http1_only();
     http.http1()
         .timer(TokioTimer::new())
-        .header_read_timeout(HEADER_TIME_MAX)
+        .header_read_timeout(limits.header_time)
         .max_buf_size(HEADER_BYTES_MAX)
         .max_headers(HEADERS_MAX);
     let mut shutdown = std::pin::pin!(shutdown);
@@ -52,8 +47,8 @@ pub async fn serve(listener: TcpListener, router: Router, shutdown: impl Future<
         });
     }
     drop(listener);
-    if timeout(END_TIME_MAX, graceful.shutdown()).await.is_err() {
-        warn!("Requests were still under way after {} s; they are cut off", END_TIME_MAX.as_secs());
+    if timeout(limits.end_time, graceful.shutdown()).await.is_err() {
+        warn!("Requests were still under way after {} s; they are cut off", limits.end_time.as_secs());
     }
     info!("No more requests are taken");
 }

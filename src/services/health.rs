@@ -1,16 +1,19 @@
 //! How the service is doing, in numbers and in reasons: what `/health`, the metrics and `doctor` tell.
 
-use std::collections::BTreeMap;
-
 use chrono::{DateTime, TimeDelta, Utc};
 use schemars::JsonSchema;
 use serde::Serialize;
+use tracing::error;
 
-use super::{Error, journal::Journal, run::Troubles};
+use super::{
+    Error,
+    journal::Journal,
+    project::{self, Projector},
+    run::Troubles,
+};
 use crate::{
-    domain::ids::Position,
     ports::{
-        projection_store::{ProjectionStore, Shelf},
+        projection_store::ProjectionStore,
         read_models::{PAGE_ROWS_MAX, Page, Query},
     },
     projections::Row,
@@ -38,6 +41,8 @@ pub enum Status {
 pub struct Lag {
     /// Which projection.
     pub projection: String,
+    /// The definition that filled it.
+    pub version: u32,
     /// The position that it reads next.
     pub position: u64,
     /// Events that it has not read yet.
@@ -99,28 +104,30 @@ pub struct Health {
 pub async fn health(
     journal: &Journal,
     read_models: &dyn ProjectionStore,
+    projector: &Projector,
     troubles: &Troubles,
     writer: Option<String>,
 ) -> Health {
     let now = journal.clock().now();
     let mut health = Health::unknown();
-    for (name, (since, what)) in troubles.all() {
-        health.raise(Status::Degraded, format!("{name} has failed since {since}: {what}"));
+    // The report is open to everybody: what exactly failed is in the log.
+    for (name, (since, _)) in troubles.all() {
+        health.raise(Status::Degraded, format!("{name} has failed since {since}; see the log"));
     }
     if let Some(why) = writer {
         health.raise(Status::Failing, format!("the ledger does not take events: {why}"));
         health.writer = format!("failing: {why}");
     }
-    match lags(journal, read_models).await {
+    match lags(projector).await {
         Ok(found) => health.take(found),
-        Err(error) => health.raise(Status::Failing, error.to_string()),
+        Err(error) => health.raise(Status::Failing, unreachable(&error)),
     }
     match journal.store().end().await {
         Ok(end) => health.ledger_end = Some(end.0),
-        Err(error) => health.raise(Status::Failing, error.to_string()),
+        Err(error) => health.raise(Status::Failing, unreachable(&error.into())),
     }
     if let Err(error) = counts(&mut health, read_models, now).await {
-        health.raise(Status::Failing, error.to_string());
+        health.raise(Status::Failing, unreachable(&error));
     }
     health
 }
@@ -129,30 +136,20 @@ pub async fn health(
 ///
 /// # Errors
 /// The ledger or the read models are not available.
-pub async fn lags(journal: &Journal, read_models: &dyn ProjectionStore) -> Result<Vec<Lag>, Error> {
-    let (now, end) = (journal.clock().now(), journal.store().end().await?);
-    // Projections mostly stand at the same place: each place is looked up once.
-    let mut waiting_since: BTreeMap<Position, Option<DateTime<Utc>>> = BTreeMap::from([(end, None)]);
-    let mut lags = Vec::new();
-    let checkpoints = read_models.checkpoints().await.map_err(read_models_failed)?;
-    for at in checkpoints.into_iter().filter(|c| c.shelf == Shelf::Live) {
-        let since = match waiting_since.get(&at.position) {
-            Some(known) => *known,
-            None => {
-                let first = journal.store().read_all(at.position, 1).await?;
-                let since = first.first().map(|recorded| recorded.event.recorded_at);
-                waiting_since.insert(at.position, since);
-                since
-            }
-        };
-        lags.push(Lag {
-            projection: at.projection.to_owned(),
-            position: at.position.0,
-            events: end.0.saturating_sub(at.position.0),
-            seconds: since.and_then(|since| u64::try_from((now - since).num_seconds()).ok()).unwrap_or(0),
-        });
-    }
-    Ok(lags)
+pub async fn lags(projector: &Projector) -> Result<Vec<Lag>, Error> {
+    let lags = projector.lag().await.map_err(|error| match error {
+        project::Error::Ledger(failure) => Error::Ledger(failure),
+        project::Error::Models(failure) => read_models_failed(failure),
+        other => Error::ReadModels(other.to_string()),
+    })?;
+    let shown = |lag: project::Lag| Lag {
+        projection: lag.projection.to_owned(),
+        version: lag.version,
+        position: lag.position.0,
+        events: lag.events,
+        seconds: u64::try_from(lag.behind.num_seconds()).unwrap_or(0),
+    };
+    Ok(lags.into_iter().map(shown).collect())
 }
 
 async fn counts(health: &mut Health, read_models: &dyn ProjectionStore, now: DateTime<Utc>) -> Result<(), Error> {
@@ -251,6 +248,12 @@ impl Health {
         self.status = self.status.max(status);
         self.reasons.push(why);
     }
+}
+
+fn unreachable(error: &Error) -> String {
+    error!(%error, "What health is told from cannot be reached");
+    let what = if matches!(error, Error::ReadModels(_)) { "the read models are" } else { "the ledger is" };
+    format!("{what} not available; see the log")
 }
 
 fn read_models_failed(failure: crate::ports::projection_store::Failure) -> Error {

@@ -12,6 +12,7 @@
 mod cli;
 mod conformance;
 mod guards;
+mod http;
 mod imports;
 mod journeys;
 mod projections;
