@@ -13,17 +13,18 @@ use super::{
     post::{self, Letter},
     process::{Loop, Process, Step},
     safety::Safety,
-    turn::take_turn,
+    turn::{Turn, take_turn},
     weather,
     world::{BAYS, World, open},
 };
 use crate::adapters::memory::projections::MemoryProjections;
 
 /// The most turns that one step may take before something is said to go in circles.
-pub(super) const TURNS_MAX: u32 = 200_000;
+pub(super) const TURNS_MAX: u64 = 200_000;
 
 /// A step of a process that is under way.
 struct Task {
+    id: u64,
     process: usize,
     which: Loop,
     step: Step,
@@ -74,7 +75,7 @@ pub(super) struct Driver<'a> {
     pub step: u32,
     turns: u64,
     incarnations: u32,
-    letters_handed: u64,
+    tasks_begun: u64,
 }
 
 impl<'a> Driver<'a> {
@@ -94,7 +95,7 @@ impl<'a> Driver<'a> {
             step: 0,
             turns: 0,
             incarnations: 0,
-            letters_handed: 0,
+            tasks_begun: 0,
             climate,
         };
         {
@@ -107,6 +108,15 @@ impl<'a> Driver<'a> {
             driver.processes.push(process);
         }
         driver
+    }
+
+    /// Looks at what is new.
+    pub fn check(&mut self) {
+        self.safety.check(&self.world);
+        let news = std::mem::take(&mut self.safety.news);
+        if self.trace.keep {
+            self.trace.lines.extend(news);
+        }
     }
 
     /// A line of the trace, with the step and the time.
@@ -158,7 +168,7 @@ impl<'a> Driver<'a> {
                 let step = post::hand_over_forged(process, &self.world.notes, sender, request);
                 self.world.notes.open().count(Fault::Forged.name());
                 self.say(&format!("forged notification of {sender:?}"));
-                self.add(0, step, None);
+                self.add(0, Loop::Receive(self.tasks_begun), step, None);
             }
             _ => {
                 if let Some(what) = weather::strike(&self.world, fault, chance) {
@@ -232,92 +242,103 @@ impl<'a> Driver<'a> {
     fn post(&mut self, letter: Letter, process: usize) {
         self.say(&format!("notification of {:?}, attempt {}", letter.sender, letter.delivery.attempt));
         let step = post::hand_over(&self.processes[process], letter.sender, letter.delivery.request.clone());
-        self.add(process, step, Some(letter));
-    }
-
-    fn add(&mut self, process: usize, step: Step, letter: Option<Letter>) {
-        self.letters_handed += 1;
-        let began = self.world.now();
-        self.tasks.push(Task { process, which: Loop::Receive(self.letters_handed), step, began, letter });
+        self.add(process, Loop::Receive(self.tasks_begun), step, Some(letter));
     }
 
     fn run_some(&mut self, chance: &mut Chance) {
         let process = usize::try_from(chance.below(self.processes.len() as u64)).unwrap_or(0);
-        let open: Vec<usize> = (0..self.tasks.len()).filter(|at| self.tasks[*at].process == process).collect();
-        let at = match chance.pick(&open) {
-            Some(at) if chance.permille(500) => *at,
+        let open: Vec<u64> = self.tasks.iter().filter(|task| task.process == process).map(|task| task.id).collect();
+        let id = match chance.pick(&open) {
+            Some(id) if chance.permille(500) => *id,
             _ => self.begin(process, some_loop(chance)),
         };
         let turns = if chance.permille(550) { u64::MAX } else { 1 + chance.below(12) };
-        self.run(at, turns);
+        self.run(id, turns, &mut Vec::new());
     }
 
     /// Begins a step of a loop, or answers the one that is under way.
-    fn begin(&mut self, process: usize, which: Loop) -> usize {
-        let known = self.tasks.iter().position(|task| task.process == process && task.which == which);
-        known.unwrap_or_else(|| {
-            let step = self.processes[process].begin(which);
-            let began = self.world.now();
-            self.tasks.push(Task { process, which, step, began, letter: None });
-            self.tasks.len() - 1
-        })
+    fn begin(&mut self, process: usize, which: Loop) -> u64 {
+        let known = self.tasks.iter().find(|task| task.process == process && task.which == which);
+        match known {
+            Some(task) => task.id,
+            None => {
+                let step = self.processes[process].begin(which);
+                self.add(process, which, step, None)
+            }
+        }
     }
 
-    /// Gives a task so many turns; answers its result where it came to its end.
-    fn run(&mut self, at: usize, turns: u64) -> Option<Result<String, String>> {
+    fn add(&mut self, process: usize, which: Loop, step: Step, letter: Option<Letter>) -> u64 {
+        self.tasks_begun += 1;
+        let (id, began) = (self.tasks_begun, self.world.now());
+        self.tasks.push(Task { id, process, which, step, began, letter });
+        id
+    }
+
+    /// Gives a task so many turns; answers its result where it came to its end. `waiting` are those that wait for it.
+    fn run(&mut self, id: u64, turns: u64, waiting: &mut Vec<u64>) -> Option<Result<String, String>> {
         let mut taken = 0;
         while taken < turns {
             taken += 1;
             self.turns += 1;
-            let crash_now = self.plan.crash_at_turn == Some(self.turns);
-            let task = &mut self.tasks[at];
-            let done = take_turn(&mut task.step);
-            if crash_now {
-                for process in 0..self.processes.len() {
-                    self.crash(process);
-                }
+            let task = self.tasks.iter_mut().find(|task| task.id == id)?;
+            let (process, which) = (task.process, task.which);
+            let turn = take_turn(&mut task.step);
+            if self.plan.crash_at_turn == Some(self.turns) {
+                (0..self.processes.len()).for_each(|process| self.crash(process));
                 return None;
             }
-            if let Some(result) = done {
-                self.ended(at, &result);
-                return Some(result);
+            match turn {
+                Turn::Done(result) => {
+                    self.ended(id, &result);
+                    return Some(result);
+                }
+                Turn::Moved => {}
+                Turn::Blocked => self.unblock(id, process, waiting),
             }
-            if taken > u64::from(TURNS_MAX) {
-                let line = format!("{:?} takes more than {TURNS_MAX} turns", self.tasks[at].which);
-                self.world.notes.open().broken("progress", line);
+            if taken > TURNS_MAX {
+                self.world.notes.open().broken("progress", format!("{which:?} takes more than {TURNS_MAX} turns"));
                 return None;
             }
         }
-        let line = format!("{} {:?} rests after {taken} turns", self.worker(at), self.tasks[at].which);
+        let task = self.tasks.iter().find(|task| task.id == id)?;
+        let line = format!("{} {:?} rests after {taken} turns", self.processes[task.process].name, task.which);
         self.say(&line);
         None
     }
 
-    fn worker(&self, at: usize) -> &str {
-        &self.processes[self.tasks[at].process].name
+    /// Moves the other steps of that process on, one of which holds what this one waits for.
+    fn unblock(&mut self, id: u64, process: usize, waiting: &mut Vec<u64>) {
+        waiting.push(id);
+        let others: Vec<u64> = self.tasks.iter().filter(|task| task.process == process).map(|task| task.id).collect();
+        for other in others {
+            if !waiting.contains(&other) {
+                self.run(other, 1, waiting);
+            }
+        }
+        waiting.pop();
     }
 
-    fn ended(&mut self, at: usize, result: &Result<String, String>) {
+    fn ended(&mut self, id: u64, result: &Result<String, String>) {
+        let Some(at) = self.tasks.iter().position(|task| task.id == id) else { return };
         let said = match result {
             Ok(said) => said.clone(),
             Err(failure) => format!("failed: {failure}"),
         };
-        let line = format!("{} {:?}: {said}", self.worker(at), self.tasks[at].which);
         let task = self.tasks.remove(at);
         if let Some(letter) = &task.letter {
             post::settled(&self.world, letter, said.parse().ok());
         }
+        let line = format!("{} {:?}: {said}", self.processes[task.process].name, task.which);
         self.say(&line);
     }
 
     /// Every step under way comes to its end.
     pub fn finish_all(&mut self) {
-        while !self.tasks.is_empty() {
-            let before = self.tasks.len();
-            drop(self.run(0, u64::MAX));
-            if self.tasks.len() >= before {
-                self.tasks.clear();
-            }
+        while let Some(id) = self.tasks.first().map(|task| task.id) {
+            self.run(id, u64::MAX, &mut Vec::new());
+            // One that does not end has been noted as such.
+            self.tasks.retain(|task| task.id != id);
         }
     }
 
@@ -332,11 +353,10 @@ impl<'a> Driver<'a> {
 
     /// One whole step of a loop; a failure is answered in words.
     pub fn whole(&mut self, process: usize, which: Loop) -> Result<(), String> {
-        let at = self.begin(process, which);
-        match self.run(at, u64::MAX) {
-            Some(Ok(_)) => Ok(()),
+        let id = self.begin(process, which);
+        match self.run(id, u64::MAX, &mut Vec::new()) {
             Some(Err(failure)) => Err(format!("{which:?} failed although nothing is wrong any more: {failure}")),
-            None => Ok(()),
+            Some(Ok(_)) | None => Ok(()),
         }
     }
 

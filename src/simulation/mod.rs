@@ -67,7 +67,7 @@ pub fn play(plan: &Plan, parts: &dyn Parts, keep_trace: bool) -> Outcome {
             continue;
         }
         driver.chaos(step);
-        driver.safety.check(&driver.world);
+        driver.check();
         if driver.broken() {
             return outcome(driver, step);
         }

@@ -7,6 +7,7 @@ use std::{
 };
 
 use async_trait::async_trait;
+use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::Value;
 
 use super::{
@@ -197,9 +198,14 @@ impl Network {
         if after == before {
             return;
         }
+        let now = self.clock.now();
+        let starts_at = open(&self.google).entry(at.0, at.1).and_then(|e| e.get("start")?["dateTime"].as_str()?.parse().ok());
+        let far_ahead = starts_at.is_some_and(|at: DateTime<Utc>| at > now + TimeDelta::days(89));
         let mut notes = self.notes.open();
         notes.count("writes_carried_out");
-        notes.entry_writes.push((self.clock.now(), format!("{} of {}", call.intent().0, at.1)));
+        if !(matches!(call, Call::Create { .. }) && far_ahead) {
+            notes.entry_writes.push((now, format!("{} of {}", call.intent().0, at.1)));
+        }
         if let Some(before) = before.filter(|etag| notes.edits.contains_key(etag)) {
             notes.overwritten.push(before);
         }

@@ -47,9 +47,11 @@ pub(super) struct Notes {
     pub brought_back: BTreeSet<(String, String)>,
     /// Deleted entries that a person could bring back: calendar and id.
     pub bin: Vec<(String, String)>,
+    /// Entries whose marker a person took away, with the appointment they had been of.
+    pub stripped: BTreeMap<String, String>,
     /// Appointments whose entry a person has deleted at some time.
     pub deleted_by_person: BTreeSet<String>,
-    /// Our writes that changed an entry, and when.
+    /// Our writes that changed an entry, and when; those left out that had to wait until the window reached them.
     pub entry_writes: Vec<(DateTime<Utc>, String)>,
     /// Rules found broken.
     pub violations: Vec<Violation>,

@@ -155,6 +155,7 @@ pub(super) fn person(world: &World, chance: &mut Chance) -> String {
             drop(google.strip_marker(calendar, id, now));
             let version = etag(&google, calendar, id);
             notes.unmanaged.insert(((*calendar).to_owned(), id.clone()), version);
+            notes.stripped.insert(id.clone(), entry.appointment.clone());
             format!("person strips the marker off {id} of {}", entry.appointment)
         }
         _ => {
@@ -203,6 +204,10 @@ fn stranger(world: &World, chance: &mut Chance, what: u64) -> String {
         (Some((calendar, id)), 22) => {
             drop(google.delete_entry(calendar, id, now));
             notes.unmanaged.insert((calendar.clone(), id.clone()), None);
+            // Where nobody saw it without its marker, it is an entry of ours that was deleted.
+            if let Some(appointment) = notes.stripped.get(id).cloned() {
+                notes.deleted_by_person.insert(appointment);
+            }
             format!("person deletes {id}, which is not ours")
         }
         _ => {

@@ -16,7 +16,10 @@ use crate::{
         link::{self, Link},
     },
     ports::event_store::EventStore as _,
-    record::stream::{Category, StreamName},
+    record::{
+        envelope::Recorded,
+        stream::{Category, StreamName},
+    },
     services::journal::Told,
 };
 
@@ -27,6 +30,8 @@ pub(super) struct Safety {
     versions: BTreeMap<String, u64>,
     acknowledged: BTreeSet<EventId>,
     recheck: bool,
+    /// What is new in the ledger, line by line, for the trace.
+    pub news: Vec<String>,
     /// Links as their events make them.
     pub links: BTreeMap<String, Option<Link>>,
     /// Versions of entries that links' events speak of.
@@ -59,6 +64,7 @@ impl Safety {
                 notes.broken("I3", format!("{stream} has version {} where {expected} should be", recorded.version));
             }
             *expected = recorded.version.0 + 1;
+            self.news.push(line(&recorded));
             match block_on(journal.tell(recorded)) {
                 Ok(told) => self.told(&told, &mut notes),
                 Err(failure) => notes.broken("I3", format!("an event cannot be read: {failure}")),
@@ -123,6 +129,24 @@ impl Safety {
         }
         note_kind(event, notes);
         *state = link::evolve(state.take(), event, told.recorded.event.recorded_at);
+    }
+}
+
+/// An event in one line; what is sealed stays so.
+fn line(recorded: &Recorded) -> String {
+    let mut data: Value = serde_json::from_str(&recorded.event.data).unwrap_or(Value::Null);
+    unsealed(&mut data);
+    let (position, kind) = (recorded.position, &recorded.event.kind);
+    format!("       @{position} {}@{} {kind} {data}", recorded.stream, recorded.version)
+}
+
+/// Leaves out what nobody can read.
+fn unsealed(value: &mut Value) {
+    match value {
+        Value::Object(fields) if fields.contains_key("sealed") => *value = Value::String("…".into()),
+        Value::Object(fields) => fields.values_mut().for_each(unsealed),
+        Value::Array(items) => items.iter_mut().for_each(unsealed),
+        _ => {}
     }
 }
 

@@ -5,7 +5,11 @@
 use std::{
     future::Future,
     pin::Pin,
-    task::{Context, Poll},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    task::{Context, Poll, Wake, Waker},
 };
 
 /// Gives the turn away once.
@@ -35,11 +39,34 @@ pub(super) async fn effect<T>(act: impl Future<Output = T>) -> T {
     done
 }
 
+/// What came of a turn.
+#[derive(Debug)]
+pub(super) enum Turn<T> {
+    /// It has come to its end.
+    Done(T),
+    /// It came as far as its next effect.
+    Moved,
+    /// It waits for another step of its own process (a lock that this one holds).
+    Blocked,
+}
+
+/// Whether somebody asked to be woken.
+#[derive(Debug, Default)]
+struct Flag(AtomicBool);
+
+impl Wake for Flag {
+    fn wake(self: Arc<Self>) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
 /// A future that nobody but its driver moves on: one call, one turn.
-pub(super) fn take_turn<T>(future: &mut Pin<Box<dyn Future<Output = T> + Send>>) -> Option<T> {
-    let mut context = Context::from_waker(futures::task::noop_waker_ref());
-    match future.as_mut().poll(&mut context) {
-        Poll::Ready(done) => Some(done),
-        Poll::Pending => None,
+pub(super) fn take_turn<T>(future: &mut Pin<Box<dyn Future<Output = T> + Send>>) -> Turn<T> {
+    let woken = Arc::new(Flag::default());
+    let waker = Waker::from(Arc::clone(&woken));
+    match future.as_mut().poll(&mut Context::from_waker(&waker)) {
+        Poll::Ready(done) => Turn::Done(done),
+        Poll::Pending if woken.0.load(Ordering::Relaxed) => Turn::Moved,
+        Poll::Pending => Turn::Blocked,
     }
 }
