@@ -10,7 +10,7 @@ use crate::{
     adapters::{google::push::PushReader, uschedule},
     app::{App, Stores},
     config::{Config, SourceKind},
-    http::{self, Api},
+    http::{self, Api, Limits},
     ports::webhooks::WebhookVerifier,
 };
 
@@ -29,14 +29,17 @@ pub struct Service {
 pub async fn start(config: &Config, listener: TcpListener, stop: CancellationToken) -> anyhow::Result<Service> {
     let app = App::open(config).await?;
     let address = listener.local_addr()?;
-    let router = http::router(api(&app, config));
+    let limits = Limits::default();
+    let router = http::router(api(&app, config, limits));
     let workers = app.workers(config);
     let stores = app.stores.clone();
     info!(%address, workspace = config.workspace, "Serving at http://{address}");
     let task = tokio::spawn(async move {
         let listening = {
             let stop = stop.clone();
-            tokio::spawn(async move { http::serve(listener, router, async move { stop.cancelled().await }).await })
+            tokio::spawn(
+                async move { http::serve(listener, router, limits, async move { stop.cancelled().await }).await },
+            )
         };
         workers.run(stop).await;
         listening.await?;
@@ -47,7 +50,7 @@ pub async fn start(config: &Config, listener: TcpListener, stop: CancellationTok
     Ok(Service { stores, task })
 }
 
-fn api(app: &App, config: &Config) -> Api {
+fn api(app: &App, config: &Config, limits: Limits) -> Api {
     let mut verifiers: Vec<Arc<dyn WebhookVerifier>> = Vec::new();
     for source in &config.sources {
         let SourceKind::Uschedule { webhook_secret, .. } = &source.kind;
@@ -61,11 +64,13 @@ fn api(app: &App, config: &Config) -> Api {
         workspace: config.workspace.clone(),
         journal: app.stores.journal.clone(),
         read_models: Arc::clone(&app.stores.models),
+        projector: app.stores.projector.clone(),
         calendars: Arc::clone(&app.calendars),
         routing: Arc::clone(&app.routing),
         tokens: Arc::clone(&app.stores.tokens),
         uschedule: verifiers,
         gcal: Some(Arc::new(PushReader)),
+        limits,
         troubles: app.troubles.clone(),
         writer: Arc::new(move || ledger.writer_state().failing),
     }
