@@ -95,7 +95,7 @@ async fn opened(config: &Config) -> Vec<Check> {
         let found = format!("there is none at {} yet", path.display());
         return vec![Check::warn("ledger", found, "nothing to do: the first start makes it, and its master key")];
     }
-    let app = match App::open(config).await {
+    let app = match App::open_to_look(config).await {
         Ok(app) => app,
         Err(error) => {
             let fix = "follow what the message says; a master key that is lost must come from your backup";

@@ -199,7 +199,8 @@ impl Network {
             return;
         }
         let now = self.clock.now();
-        let starts_at = open(&self.google).entry(at.0, at.1).and_then(|e| e.get("start")?["dateTime"].as_str()?.parse().ok());
+        let starts_at =
+            open(&self.google).entry(at.0, at.1).and_then(|e| e.get("start")?["dateTime"].as_str()?.parse().ok());
         let far_ahead = starts_at.is_some_and(|at: DateTime<Utc>| at > now + TimeDelta::days(89));
         let mut notes = self.notes.open();
         notes.count("writes_carried_out");
