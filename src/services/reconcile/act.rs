@@ -145,10 +145,17 @@ impl Reconciler {
         };
         match found {
             Ok((outcome, seen)) => {
-                let fact = LinkEvent::OutcomeVerified { command: command.id, outcome };
-                log::link(round.of, &fact, context);
+                let created =
+                    matches!((&command.operation, &outcome), (Operation::Create { .. }, Verified::Done { .. }));
+                let mut facts = vec![LinkEvent::OutcomeVerified { command: command.id, outcome }];
+                if created {
+                    facts.push(LinkEvent::Established { remote: command.remote, generation: command.generation });
+                }
+                for fact in &facts {
+                    log::link(round.of, fact, context);
+                }
                 let stream = StreamName::link(&round.of.link);
-                self.journal.append(&stream, Expected::Any, vec![fact], context).await?;
+                self.journal.append(&stream, Expected::Any, facts, context).await?;
                 Ok(Looked::Saw(seen))
             }
             Err(failure) => {
