@@ -31,12 +31,15 @@ pub async fn start(config: &Config, listener: TcpListener, stop: CancellationTok
     let address = listener.local_addr()?;
     let router = http::router(api(&app, config));
     let workers = app.workers(config);
+    let limits = http::Limits::default();
     let stores = app.stores.clone();
     info!(%address, workspace = config.workspace, "Serving at http://{address}");
     let task = tokio::spawn(async move {
         let listening = {
             let stop = stop.clone();
-            tokio::spawn(async move { http::serve(listener, router, async move { stop.cancelled().await }).await })
+            tokio::spawn(
+                async move { http::serve(listener, router, limits, async move { stop.cancelled().await }).await },
+            )
         };
         workers.run(stop).await;
         listening.await?;
@@ -66,6 +69,8 @@ fn api(app: &App, config: &Config) -> Api {
         tokens: Arc::clone(&app.stores.tokens),
         uschedule: verifiers,
         gcal: Some(Arc::new(PushReader)),
+        limits: http::Limits::default(),
+        projector: app.stores.projector.clone(),
         troubles: app.troubles.clone(),
         writer: Arc::new(move || ledger.writer_state().failing),
     }

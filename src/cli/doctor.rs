@@ -108,7 +108,8 @@ async fn opened(config: &Config) -> Vec<Check> {
     if let Err(Stop::Refused(why)) = super::ask::refresh(&app.stores).await {
         checks.push(Check::fail("read models", why, "rebuild what stands still: syncledger projections rebuild NAME"));
     }
-    checks.extend(doctor::stores(&app.stores.journal, app.stores.models.as_ref()).await);
+    let stores = &app.stores;
+    checks.extend(doctor::stores(&stores.journal, stores.models.as_ref(), &stores.projector).await);
     checks.extend(doctor::sources(app.sources.values()).await);
     checks.extend(doctor::connections(&app.stores.journal, &app.routing, &app.calendars).await);
     checks

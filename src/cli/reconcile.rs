@@ -143,7 +143,7 @@ fn words(decision: &Decision) -> (String, String) {
             Event::Withheld { reason, .. } => why.push(withheld(reason).to_owned()),
             Event::ConflictResolved { rule, .. } => why.push(rule.clone()),
             Event::RemoteChangeReleased { reason } | Event::RemoteChangeRejected { reason, .. } => {
-                why.push(reason.clone())
+                why.push(reason.clone());
             }
             _ => {}
         }

@@ -9,7 +9,9 @@ use super::{
     calendars::Calendars,
     health::{self, Status},
     journal::Journal,
+    project::Projector,
     routing::Routing,
+    run::Troubles,
 };
 use crate::{
     domain::{
@@ -113,8 +115,9 @@ pub fn skew(whose: &str, ahead: Result<TimeDelta, String>) -> Check {
 }
 
 /// The ledger and the read models.
-pub async fn stores(journal: &Journal, models: &dyn ProjectionStore) -> Vec<Check> {
-    let report = health::health(journal, models, &super::run::Troubles::default(), None).await;
+pub async fn stores(journal: &Journal, models: &dyn ProjectionStore, projector: &Projector) -> Vec<Check> {
+    // The troubles of a service's loops are known to that service alone.
+    let report = health::health(journal, models, projector, &Troubles::default(), None).await;
     let mut checks = Vec::new();
     if let Some(end) = report.ledger_end {
         checks.push(Check::ok("ledger", format!("{end} events")));
@@ -145,7 +148,6 @@ pub async fn connections(journal: &Journal, routing: &Routing, calendars: &Calen
         match provider.authorise().await {
             Err(failure) => {
                 checks.push(Check::fail(name, failure.to_string(), advice(&failure)));
-                continue;
             }
             Ok(account) => {
                 checks.push(Check::ok(name, format!("authorised as {}", account.name)));
