@@ -18,7 +18,10 @@ use syncledger::{
         booking::{self, Cause, Details},
         entry::Content,
         event::Event,
-        ids::*,
+        ids::{
+            BookingId, CalendarKey, ConnectionId, CorrelationId, Etag, Generation, IdempotencyKey, LinkId, Position,
+            ProfileId, RemoteCalendarId, RemoteId, ResourceId, Revision, SourceName, SubjectId,
+        },
         link::{self, Action, Attempt, CommandId, IssuedCommand, LinkRef, Operation},
         personal::Personal,
         slot::Slot,

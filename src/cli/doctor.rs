@@ -95,7 +95,7 @@ async fn opened(config: &Config) -> Vec<Check> {
         let found = format!("there is none at {} yet", path.display());
         return vec![Check::warn("ledger", found, "nothing to do: the first start makes it, and its master key")];
     }
-    let app = match App::open(config).await {
+    let app = match App::open_to_look(config).await {
         Ok(app) => app,
         Err(error) => {
             let fix = "follow what the message says; a master key that is lost must come from your backup";
@@ -108,7 +108,8 @@ async fn opened(config: &Config) -> Vec<Check> {
     if let Err(Stop::Refused(why)) = super::ask::refresh(&app.stores).await {
         checks.push(Check::fail("read models", why, "rebuild what stands still: syncledger projections rebuild NAME"));
     }
-    checks.extend(doctor::stores(&app.stores.journal, app.stores.models.as_ref(), &app.stores.projector).await);
+    let stores = &app.stores;
+    checks.extend(doctor::stores(&stores.journal, stores.models.as_ref(), &stores.projector).await);
     checks.extend(doctor::sources(app.sources.values()).await);
     checks.extend(doctor::connections(&app.stores.journal, &app.routing, &app.calendars).await);
     checks

@@ -184,11 +184,11 @@ impl Session {
         self.stores().await
     }
 
-    /// Opens everything that acts. Calls nobody.
+    /// Opens everything that acts, to look at it. Calls nobody, and records nothing.
     async fn app(&self) -> Result<App, Stop> {
         self.there()?;
         self.quietly()?;
-        Ok(App::open(&self.config).await?)
+        Ok(App::open_to_look(&self.config).await?)
     }
 
     fn there(&self) -> Result<(), Stop> {

@@ -18,7 +18,7 @@ use crate::{
     ports::read_models::{BookingFilter, Query},
     projections::Row,
     reconcile::{Decision, Step},
-    services::reconcile::Reconciler,
+    services::{reconcile::Reconciler, story::withheld},
 };
 
 /// The longest draft, in bytes.
@@ -140,10 +140,10 @@ fn words(decision: &Decision) -> (String, String) {
     for fact in &decision.facts {
         match fact {
             Event::Decided { reasons, .. } => why.extend(reasons.clone()),
-            Event::Withheld { reason, .. } => why.push(format!("{reason:?}")),
+            Event::Withheld { reason, .. } => why.push(withheld(reason).to_owned()),
             Event::ConflictResolved { rule, .. } => why.push(rule.clone()),
             Event::RemoteChangeReleased { reason } | Event::RemoteChangeRejected { reason, .. } => {
-                why.push(reason.clone())
+                why.push(reason.clone());
             }
             _ => {}
         }

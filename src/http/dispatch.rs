@@ -1,6 +1,6 @@
 //! From the table of routes to a router: identity, limits, roles, the log and the security headers, for every route alike.
 
-use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
+use std::{future::ready, panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
 use axum::{
     Router,
@@ -48,8 +48,8 @@ pub fn router(api: Api) -> Router {
     }
     let (unknown, wrong) = (server.clone(), server);
     router
-        .fallback(move |request: Request| refuse(unknown.clone(), request, Kind::NotFound))
-        .method_not_allowed_fallback(move |request: Request| refuse(wrong.clone(), request, Kind::MethodNotAllowed))
+        .fallback(move |request: Request| ready(refuse(&unknown, &request, Kind::NotFound)))
+        .method_not_allowed_fallback(move |request: Request| ready(refuse(&wrong, &request, Kind::MethodNotAllowed)))
 }
 
 /// What the log and the meters tell about a request.
@@ -138,14 +138,14 @@ async fn read(body: Body, headers: &HeaderMap, max: usize, time: Duration) -> Re
     }
 }
 
-async fn refuse(server: Arc<Server>, request: Request, kind: Kind) -> Response<Body> {
-    let entry = Entry::new(&server, &request, "(none)");
+fn refuse(server: &Server, request: &Request, kind: Kind) -> Response<Body> {
+    let entry = Entry::new(server, request, "(none)");
     let detail = match kind {
         Kind::MethodNotAllowed => "this address does not take that method; see the Allow header and /openapi.json",
         _ => "there is nothing at this address; see /openapi.json",
     };
     let response = Problem::new(kind, detail).respond(&entry.request);
-    finish(&server, &entry, response)
+    finish(server, &entry, response)
 }
 
 /// Logs, counts and marks the answer. Neither paths, queries, bodies nor tokens are logged: they may be about people.

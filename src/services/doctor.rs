@@ -116,6 +116,7 @@ pub fn skew(whose: &str, ahead: Result<TimeDelta, String>) -> Check {
 
 /// The ledger and the read models.
 pub async fn stores(journal: &Journal, models: &dyn ProjectionStore, projector: &Projector) -> Vec<Check> {
+    // The troubles of a service's loops are known to that service alone.
     let report = health::health(journal, models, projector, &Troubles::default(), None).await;
     let mut checks = Vec::new();
     if let Some(end) = report.ledger_end {
@@ -147,7 +148,6 @@ pub async fn connections(journal: &Journal, routing: &Routing, calendars: &Calen
         match provider.authorise().await {
             Err(failure) => {
                 checks.push(Check::fail(name, failure.to_string(), advice(&failure)));
-                continue;
             }
             Ok(account) => {
                 checks.push(Check::ok(name, format!("authorised as {}", account.name)));

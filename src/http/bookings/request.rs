@@ -124,19 +124,14 @@ pub struct DetailsChange {
 }
 
 /// A field that may be left out, be `null`, or say something.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Default, Serialize)]
 #[serde(untagged)]
 pub enum Named<T> {
     /// It is not there.
+    #[default]
     LeftOut,
     /// It is `null`, or says this.
     To(Option<T>),
-}
-
-impl<T> Default for Named<T> {
-    fn default() -> Self {
-        Self::LeftOut
-    }
 }
 
 impl<T> Named<T> {
@@ -208,7 +203,7 @@ impl SlotBody {
         let times = self.starts_at.is_some() || self.ends_at.is_some();
         let kind = match (self.kind.as_deref(), days, times) {
             (Some("all_day"), _, false) | (None, true, false) => "all_day",
-            (Some("timed"), false, _) | (None, false, _) => "timed",
+            (Some("timed") | None, false, _) => "timed",
             (Some("all_day" | "timed") | None, _, _) => {
                 let detail = "write starts_at, ends_at and zone, or from and until, not both";
                 return Err(vec![wrong(name("kind"), detail)]);

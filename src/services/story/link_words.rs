@@ -182,7 +182,8 @@ fn doing(action: Action) -> &'static str {
     }
 }
 
-fn withheld(reason: &WithholdReason) -> &'static str {
+/// Why nothing is sent, in words.
+pub fn withheld(reason: &WithholdReason) -> &'static str {
     match reason {
         WithholdReason::Past => "it ended before the profile's window",
         WithholdReason::TooFarAhead => "it starts after the profile's window",

@@ -8,6 +8,8 @@ mod link_words;
 mod tests;
 mod words;
 
+pub use link_words::withheld;
+
 use std::{
     collections::{BTreeMap, BTreeSet},
     fmt,

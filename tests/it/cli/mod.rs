@@ -24,7 +24,7 @@ struct Ran {
     err: String,
 }
 
-const BOOKINGS: &str = "id,resource,start,end,title,status
+const BOOKINGS: &str = "id,resource,starts_at,ends_at,title,status
 1001,bay-1,2027-03-01T10:00,2027-03-01T11:00,Lesson with Ann,confirmed
 1002,bay-2,2027-03-02T10:00,2027-03-02T11:00,Fitting,confirmed
 ";
@@ -53,7 +53,9 @@ impl Folder {
     }
 
     fn write(&self, name: &str, text: &str) {
-        fs::write(self.path().join(name), text).unwrap();
+        let path = self.path().join(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, text).unwrap();
     }
 
     fn command(&self, arguments: &[&str]) -> Command {

@@ -2,7 +2,10 @@
 
 use std::process::Stdio;
 
-use super::Folder;
+use chrono::{TimeDelta, Utc};
+use syncledger::adapters::sandbox::google::service_account;
+
+use super::{BOOKINGS, Folder};
 
 #[test]
 fn events_are_read_by_stream_and_as_a_whole() {
@@ -73,11 +76,49 @@ fn a_table_is_rebuilt_and_found_equal() {
     assert!(lags.as_array().unwrap().iter().any(|lag| lag["projection"] == "links"), "{lags}");
 }
 
+/// Bay 1 tomorrow, and its way to a calendar that cannot be reached.
+fn route(folder: &Folder) {
+    let credentials = service_account::credentials("http://127.0.0.1:9");
+    folder.write("bot.json", &credentials.to_string());
+    folder.write(
+        "syncledger.toml",
+        "[[connections]]\nid = \"loft-bot\"\nprovider = \"google\"\nservice_account_file = \"bot.json\"\n\
+         api_base = \"http://127.0.0.1:9/calendar/v3\"\n\
+         [[routes]]\nresource = \"bay-1\"\nconnection = \"loft-bot\"\ncalendar = \"bay1\"\n",
+    );
+    let day = (Utc::now() + TimeDelta::days(1)).format("%Y-%m-%d");
+    let moved = BOOKINGS.replace("2027-03-01", &day.to_string());
+    folder.write("bookings.csv", &moved);
+    assert_eq!(folder.run(&["bookings", "import", "bookings.csv", "--zone", "America/Chicago"]).code, 0);
+}
+
+#[test]
+fn a_provider_that_cannot_be_reached_fails_the_check() {
+    let folder = Folder::with_bookings();
+    route(&folder);
+    let ran = folder.run(&["doctor", "--json"]);
+    assert_eq!(ran.code, 1);
+    let checks: serde_json::Value = serde_json::from_str(&ran.out).unwrap();
+    let failed: Vec<&str> =
+        checks.as_array().unwrap().iter().filter(|c| c["state"] == "fail").filter_map(|c| c["name"].as_str()).collect();
+    assert_eq!(failed, ["connection loft-bot"]);
+}
+
 #[test]
 fn a_plan_is_made_without_calling_anybody() {
     let folder = Folder::with_bookings();
     let plan = folder.json(&["reconcile", "plan"]);
     assert_eq!(plan, serde_json::json!({"links": 0, "plan": []}), "without routes there is nothing to plan");
+    route(&folder);
+    let before = folder.run(&["events", "all"]).out;
+    let plan = folder.json(&["reconcile", "plan"]);
+    assert_eq!(plan["links"], 1, "bay-1 is routed, bay-2 is not");
+    assert!(plan["plan"][0]["what"].as_str().unwrap().starts_with("create sl"), "{plan}");
+    folder.write("draft.toml", "create = false\n");
+    let drafted = folder.json(&["reconcile", "plan", "--profile", "draft.toml"]);
+    assert_eq!(drafted["plan"][0]["why"], "the profile does not send this to the calendar");
+    assert_eq!(folder.json(&["reconcile", "plan", "--since", "2100-01-01T00:00:00Z"])["links"], 0);
+    assert_eq!(folder.run(&["events", "all"]).out, before, "a plan records nothing");
     folder.write("draft.toml", "craete = false\n");
     let ran = folder.run(&["reconcile", "plan", "--profile", "draft.toml"]);
     assert_eq!(ran.code, 2);
