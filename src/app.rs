@@ -1,5 +1,9 @@
 //! Wiring: the only file that names concrete adapters. No rules of any kind live here.
 
+pub mod files;
+pub mod logging;
+pub mod machine;
+
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use anyhow::Context as _;
@@ -13,7 +17,10 @@ use crate::{
         uschedule::{self, USchedule},
     },
     config::{Config, ProviderKind, SourceKind},
-    domain::ids::SourceName,
+    domain::{
+        ids::{ProfileId, SourceName},
+        profile::Profile,
+    },
     ports::{
         clock::Clock, event_store::EventStore, projection_store::ProjectionStore, provider::CalendarProvider,
         source::BookingSource, tokens::Tokens, transport::Transport, vault::Vault,
@@ -24,7 +31,7 @@ use crate::{
         journal::Journal,
         lists::Lists,
         project::Projector,
-        publish_profiles::publish,
+        publish_profiles::{publish, unpublished},
         pull::Puller,
         react::Reactor,
         reader::Reader,
@@ -122,12 +129,27 @@ impl App {
     /// # Errors
     /// What cannot be opened or set up.
     pub async fn open(config: &Config) -> anyhow::Result<Self> {
-        let transport: Arc<dyn Transport> = Arc::new(HttpTransport::new().context("the network")?);
         let stores = open(config).await?;
+        let profiles = publish(&stores.journal, &config.profiles).await?;
+        Self::with(config, stores, profiles)
+    }
+
+    /// The same to look only: profiles that have changed are not published by it.
+    ///
+    /// # Errors
+    /// As [`App::open`].
+    pub async fn open_to_look(config: &Config) -> anyhow::Result<Self> {
+        let stores = open(config).await?;
+        let profiles = unpublished(&stores.journal, &config.profiles).await?;
+        Self::with(config, stores, profiles)
+    }
+
+    fn with(config: &Config, stores: Stores, profiles: BTreeMap<ProfileId, Profile>) -> anyhow::Result<Self> {
+        let transport: Arc<dyn Transport> = Arc::new(HttpTransport::new().context("the network")?);
         let sources = sources(config, &transport, &stores.clock);
         let routing = Arc::new(Routing {
             routes: routes(config),
-            profiles: publish(&stores.journal, &config.profiles).await?,
+            profiles,
             providers: providers(config, &transport, &stores.clock)?,
             sources: sources.clone(),
         });

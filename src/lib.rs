@@ -14,4 +14,8 @@ pub mod services;
 pub mod http;
 
 pub mod app;
+pub mod cli;
 pub mod config;
+pub mod demo;
+pub mod serve;
+pub mod simulation;

@@ -1,3 +1,7 @@
 //! The `syncledger` program.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    syncledger::cli::run()
+}

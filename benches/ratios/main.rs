@@ -2,8 +2,16 @@
 //!
 //! Absolute figures vary from machine to machine and from hour to hour; a ratio of two arms that take turns does not.
 //! A new benchmark is a module with `fn measure(runs: usize) -> Measure`, and a line in [`ALL`].
+#![expect(clippy::disallowed_methods, reason = "a benchmark measures time, and its arguments are its own")]
+#![expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_precision_loss,
+    clippy::cast_sign_loss,
+    reason = "rates and percentiles are read by people"
+)]
 
 mod p1;
+mod p2;
 mod report;
 
 use std::process::ExitCode;
@@ -15,7 +23,7 @@ const RUNS: usize = 7;
 
 type Benchmark = (&'static str, fn(usize) -> anyhow::Result<Measure>);
 
-const ALL: [Benchmark; 2] = [("p1", p1::many_writers), ("p1b", p1::one_writer)];
+const ALL: [Benchmark; 3] = [("p1", p1::many_writers), ("p1b", p1::one_writer), ("p2", p2::rebuild)];
 
 fn main() -> ExitCode {
     match run(std::env::args().skip(1)) {

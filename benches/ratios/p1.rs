@@ -40,12 +40,12 @@ const WRITERS: u64 = 64;
 
 pub fn many_writers(runs: usize) -> anyhow::Result<Measure> {
     let what = "durable appends, 64 concurrent writers through the library ÷ bare SQLite, one insert per commit";
-    Measure::of(("P1", what, 6.0), runs, || library(WRITERS, APPENDS_EACH), bare)
+    Measure::of(("P1", what, 6.0), runs, || library(WRITERS, APPENDS_EACH), || bare(WRITERS))
 }
 
 pub fn one_writer(runs: usize) -> anyhow::Result<Measure> {
     let what = "durable appends, 1 writer through the library ÷ bare SQLite, one insert per commit";
-    Measure::of(("P1b", what, 0.8), runs, || library(1, APPENDS), bare)
+    Measure::of(("P1b", what, 0.8), runs, || library(1, APPENDS), || bare(1))
 }
 
 fn folder() -> anyhow::Result<tempfile::TempDir> {
@@ -128,7 +128,7 @@ const TABLE: &str = "CREATE TABLE events (position INTEGER NOT NULL PRIMARY KEY,
 
 const INSERT: &str = "INSERT INTO events VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)";
 
-fn bare() -> anyhow::Result<Arm> {
+fn bare(writers: u64) -> anyhow::Result<Arm> {
     let folder = folder()?;
     let clock = SystemClock::new();
     let connection = rusqlite::Connection::open(folder.path().join("bare.db"))?;
@@ -139,13 +139,15 @@ fn bare() -> anyhow::Result<Arm> {
     let mut each = Vec::new();
     let start = Instant::now();
     for n in 0..APPENDS {
-        let (to, event) = (stream(0, n).to_string(), event(&clock));
+        // As if the writers took turns.
+        let (writer, nth) = (n % writers, n / writers);
+        let (to, event) = (stream(writer, nth).to_string(), event(&clock));
         let began = Instant::now();
         insert.execute(rusqlite::params![
             n.cast_signed(),
             event.id.0.as_bytes().as_slice(),
             to,
-            (n % STREAM_EVENTS).cast_signed(),
+            (nth % STREAM_EVENTS).cast_signed(),
             event.kind,
             event.schema,
             event.recorded_at.timestamp_micros(),

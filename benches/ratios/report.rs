@@ -76,7 +76,7 @@ impl Measure {
 /// The measures for a person.
 pub fn table(measures: &[Measure]) -> String {
     let mut table = Table::new();
-    table.load_preset(UTF8_FULL_CONDENSED);
+    table.load_style(UTF8_FULL_CONDENSED);
     table.set_header(["", "arm", "per second (spread)", "p50 µs", "p99 µs", "ratio (spread)", "target", ""]);
     for it in measures {
         let ratio = format!("{:.2} ({})", it.ratio, spread(&it.ratios, 2));

@@ -96,7 +96,8 @@ fn overlay(table: &mut Table, shared: &mut Shared, variable: &str, key: &str, va
             _ => None,
         };
         let Some(next) = next else {
-            return shared.problem(variable, format!("leads nowhere: there is no table {path} to put it in"));
+            let what = "lists are numbered from 0 without gaps (SYNCLEDGER__CONNECTIONS__0__ID), tables are not";
+            return shared.problem(variable, format!("leads nowhere in {path}: {what}"));
         };
         place = next;
         index += 1;

@@ -7,6 +7,8 @@
 mod load;
 mod profile;
 mod section;
+#[cfg(test)]
+mod tests;
 
 use std::{collections::BTreeMap, fmt, net::SocketAddr, path::PathBuf, time::Duration};
 

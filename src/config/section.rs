@@ -258,10 +258,21 @@ impl<'a> Section<'a> {
         self.table
     }
 
+    /// Whether everything in the table of that name came from the environment.
+    fn overridden_whole(&self, key: &str) -> bool {
+        let Some(Value::Table(table)) = self.table.get(key) else { return false };
+        table.keys().all(|inner| self.shared.overridden.contains_key(&format!("{}.{inner}", self.key(key))))
+    }
+
     /// Notes every key that nobody asked for.
     pub(super) fn finish(self) {
         for key in self.table.keys().filter(|key| !self.asked.contains(*key)) {
-            self.problem(key, unknown(key, self.asked.iter().map(String::as_str)));
+            // A table that a misspelt variable made stands in no file: the variable is what must be corrected.
+            let inside = format!("{}.", self.key(key));
+            let made = self.shared.overridden.iter().find(|(full, _)| full.starts_with(&inside));
+            let variable = made.map(|(_, variable)| variable.as_str()).filter(|_| self.overridden_whole(key));
+            let said = unknown(key, self.asked.iter().map(String::as_str));
+            self.shared.problem(&variable.map_or_else(|| self.key(key), |v| format!("{v} ({})", self.key(key))), said);
         }
     }
 }

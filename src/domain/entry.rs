@@ -5,7 +5,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    ids::{BookingId, Etag, Generation, LinkId, RemoteId, ResourceId},
+    ids::{BookingId, Etag, Generation, LinkId, RemoteId, ResourceId, SubjectId},
     personal::Personal,
     slot::Slot,
 };
@@ -28,6 +28,14 @@ impl Content {
     /// Whether both say the same to a person looking at the calendar.
     pub fn same(&self, other: &Self) -> bool {
         self.slot.same_time(&other.slot) && self.same_text(other)
+    }
+
+    /// The same content, its texts sealed under that subject's key.
+    #[must_use]
+    pub fn owned_by(mut self, subject: &SubjectId) -> Self {
+        self.title.subject = subject.clone();
+        self.description.subject = subject.clone();
+        self
     }
 
     /// Whether title, description and cancellation mark are the same. White space at the ends and line ends do not

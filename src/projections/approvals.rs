@@ -2,7 +2,7 @@
 
 use super::{Column, Condition, Projection, Table, Value, Write, int, text};
 use crate::{
-    domain::{event::Event, operations},
+    domain::{event::Event, ids::LinkId, operations},
     record::{envelope::Recorded, stream::Category},
 };
 
@@ -44,7 +44,7 @@ fn project(recorded: &Recorded, event: &Event) -> Vec<Write> {
     };
     match event {
         operations::Event::ApprovalRequested { approval, calendar, removals, live, links } => {
-            let links: Vec<_> = links.iter().map(|link| link.as_str()).collect();
+            let links: Vec<_> = links.iter().map(LinkId::as_str).collect();
             vec![
                 Write::put([approval])
                     .when(Condition::Is("status", Value::Null))

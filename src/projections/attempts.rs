@@ -2,7 +2,7 @@
 //!
 //! | seed | here |
 //! |---|---|
-//! | `attempt_id` | `attempt`: the command's id; for a pull, the id of its `pull_started` |
+//! | `attempt_id` | `attempt`: the command's id; for a pull, its calendar and correlation |
 //! | `connection_id` | `connection`; for commands joined from `links` when asked |
 //! | `direction` `pull` / `push` | `direction`; a change written back to the booking's source is a `pull` |
 //! | `operation` `list_changes` / `upsert` / `delete` / `resync` | `list_changes`, `resync` (a full listing), `create`, `update`, `delete`, `write_back_update`, `write_back_cancel` |
@@ -10,7 +10,7 @@
 //! | `error_class` | `error_group`: the seed's three; `error_class`: our finer one |
 //! | `error_summary`, `started_at`, `finished_at`, `correlation_id` | `error_summary`, `started_at`, `finished_at`, `correlation` |
 //!
-//! The facts that end a pull name its `pull_started` as their causation. Where they do not, the attempt has no start.
+//! The facts of one pull have a correlation of their own in common.
 
 use super::{Cells, Column, Condition, Projection, Table, Value, Write, flag, int, text};
 use crate::{
@@ -187,7 +187,7 @@ fn of_calendar(recorded: &Recorded, event: &calendar::Event) -> Vec<Write> {
                 PullMode::Delta => "list_changes",
             };
             vec![
-                pull(recorded, calendar, recorded.event.id.to_string())
+                pull(recorded, calendar)
                     .set("operation", operation)
                     .set("status", "running")
                     .set("worker", worker.as_str())
@@ -217,8 +217,12 @@ fn of_calendar(recorded: &Recorded, event: &calendar::Event) -> Vec<Write> {
     }
 }
 
-fn pull(recorded: &Recorded, calendar: &CalendarKey, attempt: String) -> Write {
-    Write::put([&attempt])
+fn pull_id(recorded: &Recorded) -> String {
+    format!("{}:{}", recorded.stream.id, recorded.event.correlation)
+}
+
+fn pull(recorded: &Recorded, calendar: &CalendarKey) -> Write {
+    Write::put([&pull_id(recorded)])
         .set("connection", calendar.connection.as_str())
         .set("calendar", calendar.calendar.as_str())
         .set("direction", "pull")
@@ -226,8 +230,7 @@ fn pull(recorded: &Recorded, calendar: &CalendarKey, attempt: String) -> Write {
 }
 
 fn ended(recorded: &Recorded, calendar: &CalendarKey, outcome: impl Fn(Write) -> Write) -> Vec<Write> {
-    let attempt = recorded.event.causation.unwrap_or(recorded.event.id).to_string();
-    let write = pull(recorded, calendar, attempt.clone()).set("finished_at", recorded.event.recorded_at);
-    let named = Write::patch([&attempt]).when(Condition::Is("operation", Value::Null));
+    let write = pull(recorded, calendar).set("finished_at", recorded.event.recorded_at);
+    let named = Write::patch([&pull_id(recorded)]).when(Condition::Is("operation", Value::Null));
     vec![outcome(write), named.set("operation", "list_changes")]
 }

@@ -43,7 +43,7 @@ impl Draft {
         if self.floor.is_some_and(|floor| at <= floor) || !self.wanted(table, write) {
             return;
         }
-        if !self.row.as_ref().is_some_and(|row| !row.removed) {
+        if self.row.as_ref().is_none_or(|row| row.removed) {
             let mut cells: Vec<Value> = write.key.iter().cloned().map(Value::Text).collect();
             cells.resize(table.columns.len(), Value::Null);
             self.row = Some(Stored { position: at, removed: false, cells });

@@ -139,10 +139,11 @@ impl Decider<'_> {
     fn call_under_way(&mut self) -> Option<Step> {
         let flight = self.link().in_flight.clone()?;
         let known = self.link().held.as_ref().map(|held| &held.observation);
-        if let Some(seen) = self.i.observation
-            && known != Some(seen)
-        {
-            self.hold(seen.clone(), HoldReason::Busy, None);
+        match self.i.observation.cloned() {
+            // What bears our marker beside our entry says nothing about the call; kept, it would push out what does.
+            Some(seen) if seen.remote != self.current_id() => self.another_entry(&seen),
+            Some(seen) if known != Some(&seen) => self.hold(seen, HoldReason::Busy, None),
+            Some(_) | None => {}
         }
         let waiting = if flight.unknown {
             self.link().retry.at.is_some_and(|at| at > self.i.now)

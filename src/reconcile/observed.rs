@@ -87,8 +87,28 @@ impl Decider<'_> {
     fn answered_by_person(&mut self, held: &Held, accept: bool) {
         match (accept, change_of(&held.observation)) {
             (_, None) => self.push(Event::RemoteChangeReleased { reason: "a person looked at it".into() }),
+            (_, Some(change)) if held.reason == HoldReason::BroughtBack && self.link().remote.is_none() => {
+                self.answered_about_brought_back(&held.observation.remote, change, accept);
+            }
             (false, Some(_)) => self.reject(&held.observation, "a person turned it down"),
             (true, Some(change)) => self.accept(change, true),
+        }
+    }
+
+    /// The booking stays cancelled either way: its source calls nothing on again. What is asked is whether the entry may
+    /// stand; one that may not has to be known again, or it could not be removed.
+    fn answered_about_brought_back(&mut self, remote: &RemoteId, change: RemoteChange, may_stand: bool) {
+        let remote = remote.clone();
+        match change {
+            RemoteChange::Edited { etag, content, .. } if !may_stand => {
+                let generation = self.link().generation.max(Generation(1));
+                let reason = "a person said that the entry which was brought back is to go".into();
+                self.push(Event::Adopted { remote, generation, etag, content, reason });
+            }
+            RemoteChange::Edited { .. } | RemoteChange::Removed { .. } => {
+                let reason = "a person said that the entry may stand although the booking is cancelled".into();
+                self.push(Event::Detached { remote, reason });
+            }
         }
     }
 
@@ -127,7 +147,7 @@ impl Decider<'_> {
     }
 
     /// An entry with our marker under another id: one of ours from before, or a copy that somebody made.
-    fn another_entry(&mut self, seen: &Observation) {
+    pub(super) fn another_entry(&mut self, seen: &Observation) {
         let Seen::Live { etag, marked: true, .. } = &seen.seen else { return };
         let earlier = (1..=self.link().generation.0).map(Generation).find(|g| (self.i.identity)(*g) == seen.remote);
         match earlier {

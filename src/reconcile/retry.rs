@@ -69,3 +69,61 @@ pub fn backoff_ms(failures: u32, chance: u64) -> u64 {
     let ceiling = (SHORT_MAX_MS << (failures - FAILURES_SHORT_MAX).min(10)).min(LONG_MAX_MS);
     ceiling / 2 + chance % (ceiling / 2)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn after_failures(class: FailureClass, counted: u32, failures: u32, retry_after_ms: Option<u64>) -> Sequel {
+        let failure = CallFailure { retry_after_ms, ..CallFailure::new(class, "x") };
+        let before = Retry { at: None, counted, failures, last: None };
+        after(&failure, &before, 5, DateTime::UNIX_EPOCH, u64::MAX)
+    }
+
+    fn seconds(sequel: Sequel) -> i64 {
+        sequel.retry_at.expect("it is tried again").timestamp()
+    }
+
+    #[test]
+    fn a_transient_failure_counts_and_is_given_up_in_the_end() {
+        assert!(after_failures(FailureClass::Transient, 0, 0, None).counts);
+        assert!(!after_failures(FailureClass::Transient, 3, 3, None).dead);
+        assert!(after_failures(FailureClass::Transient, 4, 4, None).dead);
+    }
+
+    #[test]
+    fn retry_after_always_wins() {
+        assert_eq!(seconds(after_failures(FailureClass::RateLimited, 0, 0, Some(77_000))), 77);
+        assert_eq!(seconds(after_failures(FailureClass::Transient, 0, 0, Some(40_000))), 40);
+    }
+
+    #[test]
+    fn limits_never_count_and_never_end() {
+        for failures in [0, 50, 5_000] {
+            for class in [FailureClass::RateLimited, FailureClass::UsageLocked, FailureClass::OutcomeUnknown] {
+                let sequel = after_failures(class, 0, failures, None);
+                assert!(!sequel.counts && !sequel.dead, "{class:?}");
+            }
+        }
+        assert_eq!(seconds(after_failures(FailureClass::UsageLocked, 0, 0, None)), 3_600);
+        assert_eq!(seconds(after_failures(FailureClass::UsageLocked, 0, 9, None)), 12 * 3_600);
+    }
+
+    #[test]
+    fn what_can_never_work_is_given_up_at_once() {
+        for class in [FailureClass::NonRetryable, FailureClass::Forbidden, FailureClass::ScopeMissing] {
+            assert!(after_failures(class, 0, 0, None).dead, "{class:?}");
+        }
+    }
+
+    #[test]
+    fn backoff_is_jittered_and_bounded() {
+        for failures in 0..64 {
+            for chance in [0, 1, u64::MAX / 2, u64::MAX] {
+                let ms = backoff_ms(failures, chance);
+                assert!((100..=LONG_MAX_MS).contains(&ms), "{failures}: {ms}");
+                assert!(failures >= FAILURES_SHORT_MAX || ms <= SHORT_MAX_MS + 100, "{failures}: {ms}");
+            }
+        }
+    }
+}

@@ -34,17 +34,43 @@ pub async fn publish(
     Ok(profiles)
 }
 
+/// The same answer without publishing: what has changed gets the version that it would be published under.
+///
+/// # Errors
+/// The ledger is not available.
+pub async fn unpublished(
+    journal: &Journal,
+    policies: &BTreeMap<ProfileId, Policy>,
+) -> Result<BTreeMap<ProfileId, Profile>, Error> {
+    let mut profiles = BTreeMap::new();
+    for (id, policy) in policies {
+        let (last, _) = last(journal, id).await?;
+        let version = match last {
+            Some((version, known)) if known == *policy => version,
+            Some((version, _)) => version + 1,
+            None => 1,
+        };
+        profiles.insert(id.clone(), Profile { id: id.clone(), version, policy: policy.clone() });
+    }
+    Ok(profiles)
+}
+
+/// What was published last, and the version of its event.
+async fn last(journal: &Journal, id: &ProfileId) -> Result<(Option<(u64, Policy)>, Option<Version>), Error> {
+    let (mut last, mut at) = (None, None);
+    for told in journal.stream(&StreamName::profile(id), Version(0)).await? {
+        at = Some(told.recorded.version);
+        if let event::Event::Profile(Event::Published { version, policy, .. }) = told.event {
+            last = Some((version, policy));
+        }
+    }
+    Ok((last, at))
+}
+
 async fn publish_one(journal: &Journal, id: &ProfileId, policy: &Policy) -> Result<Profile, Error> {
     let stream = StreamName::profile(id);
     loop {
-        let mut last: Option<(u64, Policy)> = None;
-        let mut at = None;
-        for told in journal.stream(&stream, Version(0)).await? {
-            at = Some(told.recorded.version);
-            if let event::Event::Profile(Event::Published { version, policy, .. }) = told.event {
-                last = Some((version, policy));
-            }
-        }
+        let (last, at) = last(journal, id).await?;
         if let Some((version, known)) = &last
             && known == policy
         {

@@ -20,7 +20,7 @@ use crate::{
         entry::{Body, Evidence, Observation, RemoteEntry, Seen},
         event,
         failure::{CallFailure, FailureClass},
-        ids::{CalendarKey, CursorToken, LinkId, short_hash},
+        ids::{CalendarKey, CursorToken, LinkId, SubjectId, short_hash},
         operations,
         profile::Policy,
     },
@@ -205,7 +205,8 @@ impl Puller {
         let mut removed = Vec::new();
         for entry in &listing.entries {
             let Some(link) = self.link_of(key, entry).await? else { continue };
-            let seen = seen(entry, &link);
+            let Some(subject) = self.subject_of(&link).await? else { continue };
+            let seen = seen(entry, &link, &subject);
             let observation = Observation { remote: entry.id.clone(), seen_at: listing.asked_at, seen };
             match &observation.seen {
                 Seen::Gone { .. } => removed.push((link, observation)),
@@ -260,6 +261,14 @@ impl Puller {
             Some(marker) => Ok(Some(marker.link.clone())),
             None => self.worklist.link_of_entry(key, &entry.id).await,
         }
+    }
+
+    /// Whose data the entry's texts are. `None`: the marker names a link that this ledger does not have, so it is another
+    /// ledger's entry, and not ours to judge.
+    async fn subject_of(&self, link: &LinkId) -> Result<Option<SubjectId>, Error> {
+        let (Some(link), _) = self.journal.link(link).await? else { return Ok(None) };
+        let (booking, _) = self.journal.booking(&link.of.booking).await?;
+        Ok(booking.map(|booking| booking.details.title.subject))
     }
 
     /// Too many removals at once wait for an operator's word.

@@ -19,7 +19,7 @@ use crate::{
     domain::{
         booking, calendar, connection,
         event::Event,
-        ids::{BookingId, LinkId, Position, Version},
+        ids::{BookingId, LinkId, Position, RemoteId, Version},
         link::LinkRef,
         operations, source,
     },
@@ -44,10 +44,17 @@ pub struct Reactor {
     next: Mutex<Option<Position>>,
 }
 
-/// Why a link is marked: the newest observation in the backlog, and the event that marked it last.
+/// Why a link is marked: the newest observation in the backlog of each entry that bears its marker, and the event that
+/// marked it last.
 struct Mark {
-    trigger: Trigger,
+    triggers: Vec<Trigger>,
     because: Recorded,
+}
+
+impl Mark {
+    fn new(trigger: Trigger, because: Recorded) -> Self {
+        Self { triggers: if trigger.observation.is_some() { vec![trigger] } else { Vec::new() }, because }
+    }
 }
 
 impl Reactor {
@@ -184,7 +191,7 @@ impl Reactor {
         }
         for (link, trigger) in links {
             if let Some(of) = self.reconciler.link_ref(&link).await? {
-                put(marks, of, Mark { trigger, because: because.clone() });
+                put(marks, of, Mark::new(trigger, because.clone()));
             }
         }
         Ok(())
@@ -208,7 +215,7 @@ impl Reactor {
             links.extend(self.reconciler.worklist.links_of_booking(id).await?);
         }
         for of in links {
-            put(marks, of, Mark { trigger: Trigger::default(), because: because.clone() });
+            put(marks, of, Mark::new(Trigger::default(), because.clone()));
         }
         Ok(())
     }
@@ -218,7 +225,13 @@ impl Reactor {
             .map(|(of, mark)| async move {
                 let context =
                     Context::caused_by(Actor::new("reconciler", "reactor"), Origin::Reconciler, &mark.because);
-                self.settle(&of, &mark.trigger, &context).await
+                if mark.triggers.is_empty() {
+                    return self.settle(&of, &Trigger::default(), &context).await;
+                }
+                for trigger in &mark.triggers {
+                    self.settle(&of, trigger, &context).await?;
+                }
+                Ok(())
             })
             .buffer_unordered(LINKS_AT_ONCE)
             .collect()
@@ -248,13 +261,15 @@ impl Reactor {
     }
 }
 
-/// The newest mark stands, but an observation is not forgotten for a mark without one.
+/// The newest observation of an entry stands, but none is forgotten for one of another entry, or for a mark without one.
 fn put(marks: &mut BTreeMap<LinkId, (LinkRef, Mark)>, of: LinkRef, mut mark: Mark) {
-    if let Some((_, known)) = marks.remove(&of.link)
-        && mark.trigger.observation.is_none()
-    {
-        mark.trigger.observation = known.trigger.observation;
-        mark.trigger.approval = known.trigger.approval;
+    if let Some((_, known)) = marks.remove(&of.link) {
+        let about = |trigger: &Trigger| trigger.observation.as_ref().map(|seen| seen.remote.clone());
+        let newer: Vec<Option<RemoteId>> = mark.triggers.iter().map(about).collect();
+        let mut triggers: Vec<Trigger> =
+            known.triggers.into_iter().filter(|trigger| !newer.contains(&about(trigger))).collect();
+        triggers.append(&mut mark.triggers);
+        mark.triggers = triggers;
     }
     marks.insert(of.link.clone(), (of, mark));
 }

@@ -60,13 +60,14 @@ impl Reader {
     pub async fn fetch(&self, recorded: &Recorded, keys: &mut Keys) -> Result<(), vault::Failure> {
         let Ok(data) = parse(recorded) else { return Ok(()) };
         for subject in sealing::sealed_subjects(&data) {
-            if !keys.0.contains_key(&subject) {
-                let key = match self.vault.key(&subject).await? {
-                    KeyState::Held(key) => Some(key),
-                    KeyState::Destroyed(_) | KeyState::Unknown => None,
-                };
-                keys.0.insert(subject, key);
+            if keys.0.contains_key(&subject) {
+                continue;
             }
+            let key = match self.vault.key(&subject).await? {
+                KeyState::Held(key) => Some(key),
+                KeyState::Destroyed(_) | KeyState::Unknown => None,
+            };
+            keys.0.insert(subject, key);
         }
         Ok(())
     }

@@ -29,7 +29,7 @@ const PAGE_ENTRIES_MAX: u32 = 250;
 
 /// What both listings of a sync token's life have in common. All but these and `timeMin` stays unsaid: a token is good
 /// only for a query with the same parameters, and `showDeleted=false` may not be said together with one.
-fn common_query() -> String {
+fn listing_query() -> String {
     format!("maxResults={PAGE_ENTRIES_MAX}&singleEvents=false")
 }
 
@@ -46,7 +46,7 @@ impl CalendarProvider for Google {
     /// A first listing says `timeMin` and no `timeMax`: its token lives on for weeks, and one that ended with the first
     /// window would be blind to what is booked after it. It lists more than the window, never less.
     fn query_fingerprint(&self) -> String {
-        format!("google.v3 events.list?{}; first listing: timeMin=window.from, no timeMax", common_query())
+        format!("google.v3 events.list?{}; first listing: timeMin=window.from, no timeMax", listing_query())
     }
 
     /// Google has no idempotency keys: the id, which is ours, is what makes a repeated create harmless.
@@ -120,7 +120,7 @@ impl CalendarProvider for Google {
     }
 
     async fn list(&self, calendar: &CalendarKey, from: &ListFrom, page: Option<&str>) -> Result<Page, CallFailure> {
-        let mut query = common_query();
+        let mut query = listing_query();
         let call = match from {
             ListFrom::Window(window) => {
                 let from = window.from.to_rfc3339_opts(SecondsFormat::Secs, true);

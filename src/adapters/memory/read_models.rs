@@ -8,7 +8,7 @@ use crate::{
         projection_store::Shelf,
         read_models::{AttemptFilter, BookingFilter, LinkFilter, PAGE_ROWS_MAX, Query},
     },
-    projections::{self, Row, Value},
+    projections::{self, Row, Stored, Table, Value},
     record::envelope::write_time,
 };
 
@@ -19,21 +19,21 @@ pub(super) fn answer(tables: &Tables, query: &Query) -> Vec<Row> {
         Query::LinkCounts => counted(&["status"], all(tables, "links").iter().map(|l| vec![l.get("status").clone()])),
         Query::Health => vec![health(tables)],
         Query::LinkOfEntry { calendar, remote } => {
-            let links = by(all(tables, "links"), "link");
-            all(tables, "entries")
-                .into_iter()
-                .filter(|entry| {
-                    let link = entry.text("link").and_then(|link| links.get(link));
-                    is(entry, "remote", remote.as_str())
-                        && link.is_some_and(|link| {
-                            is(link, "connection", calendar.connection.as_str())
-                                && is(link, "calendar", calendar.calendar.as_str())
-                        })
-                })
-                .collect()
+            let on_calendar = |link: &Standing<'_>| {
+                is(link, "connection", calendar.connection.as_str()) && is(link, "calendar", calendar.calendar.as_str())
+            };
+            let mut entries = some(tables, "entries", |entry| is(entry, "remote", remote.as_str()));
+            entries.retain(|entry| {
+                let id = entry.text("link");
+                !some(tables, "links", |link| link.text("link") == id && on_calendar(link)).is_empty()
+            });
+            entries
         }
-        Query::Attempt(_) | Query::Attempts(..) => paged(query, attempts(tables)),
-        _ => paged(query, all(tables, table_of(query))),
+        Query::Attempt(_) | Query::Attempts(..) => {
+            let rows = attempts(tables).into_iter().filter(|row| wanted(query, row)).collect();
+            paged(query, rows)
+        }
+        _ => paged(query, some(tables, table_of(query), |row| wanted(query, row))),
     }
 }
 
@@ -62,14 +62,43 @@ fn table_of(query: &Query) -> &'static str {
     }
 }
 
+/// A row where it stands, so that only rows that are wanted are copied: the simulation asks after every step.
+struct Standing<'a> {
+    table: &'a Table,
+    row: &'a Stored,
+}
+
+/// A row by the names of its columns.
+trait Told {
+    fn text(&self, column: &str) -> Option<&str>;
+}
+
+impl Told for Standing<'_> {
+    fn text(&self, column: &str) -> Option<&str> {
+        self.row.cells[self.table.place(column)].as_text()
+    }
+}
+
+impl Told for Row {
+    fn text(&self, column: &str) -> Option<&str> {
+        Row::text(self, column)
+    }
+}
+
 /// The rows of a live table that are not removed, in the order of their keys.
 fn all(tables: &Tables, name: &'static str) -> Vec<Row> {
+    some(tables, name, |_| true)
+}
+
+/// Those of them that are wanted.
+fn some(tables: &Tables, name: &'static str, wanted: impl Fn(&Standing<'_>) -> bool) -> Vec<Row> {
     let (Some(filled), Some(projection)) = (tables.get(&(name, Shelf::Live)), projections::named(name)) else {
         return Vec::new();
     };
-    let names: Vec<String> = projection.table.columns.iter().map(|c| c.name.to_owned()).collect();
+    let table = &projection.table;
+    let names: Vec<String> = table.columns.iter().map(|c| c.name.to_owned()).collect();
     let names: Arc<[String]> = names.into_iter().chain(["position".to_owned(), "removed".to_owned()]).collect();
-    let live = filled.rows.values().filter(|row| !row.removed);
+    let live = filled.rows.values().filter(|row| !row.removed && wanted(&Standing { table, row }));
     live.map(|row| {
         let mut values = row.cells.clone();
         values.extend([row.position.0.into(), row.removed.into()]);
@@ -82,15 +111,15 @@ fn by(rows: Vec<Row>, column: &str) -> BTreeMap<String, Row> {
     rows.into_iter().filter_map(|row| Some((row.text(column)?.to_owned(), row))).collect()
 }
 
-fn is(row: &Row, column: &str, value: &str) -> bool {
+fn is(row: &impl Told, column: &str, value: &str) -> bool {
     row.text(column) == Some(value)
 }
 
-fn is_or_any(row: &Row, column: &str, value: Option<&str>) -> bool {
+fn is_or_any(row: &impl Told, column: &str, value: Option<&str>) -> bool {
     value.is_none_or(|value| is(row, column, value))
 }
 
-fn before(row: &Row, column: &str, limit: &str) -> bool {
+fn before(row: &impl Told, column: &str, limit: &str) -> bool {
     row.text(column).is_some_and(|text| text < limit)
 }
 
@@ -106,7 +135,6 @@ fn paged(query: &Query, rows: Vec<Row>) -> Vec<Row> {
     let after: Option<Vec<Value>> = after.map(|after| after.iter().cloned().map(Value::Text).collect());
     let mut rows: Vec<Row> = rows
         .into_iter()
-        .filter(|row| wanted(query, row))
         .filter(|row| after.as_ref().is_none_or(|after| compare(&key(row), after) == Ordering::Greater))
         .collect();
     rows.sort_by(|one, two| compare(&key(one), &key(two)));
@@ -118,7 +146,7 @@ fn paged(query: &Query, rows: Vec<Row>) -> Vec<Row> {
     rows
 }
 
-fn wanted(query: &Query, row: &Row) -> bool {
+fn wanted(query: &Query, row: &impl Told) -> bool {
     match query {
         Query::DueLinks { now, .. } => row.text("due_at").is_some_and(|due| due <= write_time(*now).as_str()),
         Query::LinksOfBooking(booking) | Query::Booking(booking) => is(row, "booking", booking.as_str()),
@@ -246,7 +274,7 @@ fn health(tables: &Tables) -> Row {
         rows.iter().filter(|row| when(row)).filter_map(|row| row.text(column)).min().map(str::to_owned)
     };
     let attempts = all(tables, "attempts");
-    let succeeded = attempts.iter().filter(|row| is(row, "status", "success"));
+    let succeeded = attempts.iter().filter(|row| is(*row, "status", "success"));
     let attention = all(tables, "links").iter().filter(|row| row.text("attention").is_some()).count();
     let cells: [(&str, Value); 6] = [
         ("oldest_due_at", earliest("links", "due_at", &|_| true).into()),

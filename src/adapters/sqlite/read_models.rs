@@ -3,7 +3,7 @@
 use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::{
-    domain::slot::SLOT_DAYS_MAX,
+    domain::{ids::BookingId, slot::SLOT_DAYS_MAX},
     ports::read_models::{AttemptFilter, BookingFilter, LinkFilter, PAGE_ROWS_MAX, Page, Query},
     projections::Value,
     record::envelope::write_time,
@@ -43,7 +43,7 @@ pub(super) fn asked(query: &Query) -> Asked {
                 resource.as_str().into(),
                 (*from).into(),
                 (*until).into(),
-                excluding.as_ref().map(|booking| booking.as_str()).into(),
+                excluding.as_ref().map(BookingId::as_str).into(),
                 year_before(*from).into(),
             ];
             ("bookings", "overlapping", arguments)

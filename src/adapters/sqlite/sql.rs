@@ -19,10 +19,17 @@ macro_rules! four {
     };
 }
 
-/// A statement that inserts as many rows as the list has places; places without a position stay empty.
+/// A statement that inserts as many rows as the list has places; places without a position stay empty. A row that is
+/// refused ends the transaction: were only the statement undone, SQLite would have to keep a journal of it.
 macro_rules! insert {
     ($rows:expr) => {
-        concat!("INSERT INTO events (", columns!(), ") SELECT * FROM (VALUES ", $rows, ") WHERE column1 IS NOT NULL;")
+        concat!(
+            "INSERT OR ROLLBACK INTO events (",
+            columns!(),
+            ") SELECT * FROM (VALUES ",
+            $rows,
+            ") WHERE column1 IS NOT NULL;"
+        )
     };
 }
 

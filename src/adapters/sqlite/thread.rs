@@ -183,15 +183,14 @@ impl Thread {
                 break;
             }
         }
-        let outcome = match begun {
-            Err(trouble) => Err(trouble),
-            Ok(()) => {
-                let worked = match work(&mut *connection).await {
-                    Ok(()) => sqlx::query(sql::COMMIT).execute(&mut *connection).await.map(drop),
-                    Err(error) => Err(error),
-                };
-                settle(connection, worked).await
-            }
+        let outcome = if begun.is_ok() {
+            let worked = match work(&mut *connection).await {
+                Ok(()) => sqlx::query(sql::COMMIT).execute(&mut *connection).await.map(drop),
+                Err(error) => Err(error),
+            };
+            settle(connection, worked).await
+        } else {
+            begun
         };
         if let Err(trouble @ (Trouble::Broken(_) | Trouble::Damaged(_))) = &outcome {
             self.stop(trouble.told());

@@ -6,6 +6,7 @@
 )]
 
 pub mod clock;
+pub mod env;
 pub mod http;
 pub mod master_key;
 

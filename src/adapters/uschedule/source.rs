@@ -66,7 +66,7 @@ impl BookingSource for USchedule {
         let newest = listed.appointments.iter().filter_map(|a| updated_at(a.get())).max().max(newest_before);
         let next = listed.next_page_token.filter(|token| !token.is_empty());
         if let Some(token) = next {
-            let newest = newest.map(written).unwrap_or_else(|| "-".into());
+            let newest = newest.map_or_else(|| "-".into(), written);
             return Ok(Changes { deliveries, next: Some(format!("{newest} {token}")), cursor: None });
         }
         // Never back: a source that lists something older than asked for does not make us ask for more.

@@ -1,10 +1,12 @@
 //! A link: one booking on one calendar, the mapping. What was decided, sent, answered and seen about one remote entry.
 
 mod event;
+mod evolve;
 mod state;
 
 pub use event::{
     Action, Attempt, CommandId, Conflict, Event, HoldReason, IssuedCommand, LinkRef, LookReason, Operation,
     RemoteChange, RemovalPolicy, Side, Verified, WithholdReason,
 };
-pub use state::{Held, InFlight, Inbound, InboundStage, Link, Remote, Retry, evolve};
+pub use evolve::evolve;
+pub use state::{Held, InFlight, Inbound, InboundStage, Link, Remote, Retry};

@@ -1,6 +1,10 @@
 //! Words for what a link's facts say: they stand in tables, filters and interfaces.
 
-use crate::domain::link::{self, HoldReason, WithholdReason};
+use crate::domain::{
+    failure::FailureClass,
+    ids::BookingId,
+    link::{self, HoldReason, WithholdReason},
+};
 
 pub(super) fn action(action: &link::Action) -> &'static str {
     match action {
@@ -40,7 +44,7 @@ pub(super) fn held(reason: &HoldReason) -> (&'static str, Option<String>, Option
         HoldReason::Busy => ("busy", None, None),
         HoldReason::Grace => ("grace", None, None),
         HoldReason::Overlap { with } => {
-            let with: Vec<_> = with.iter().map(|booking| booking.as_str()).collect();
+            let with: Vec<_> = with.iter().map(BookingId::as_str).collect();
             ("overlap", Some(format!("The new time meets {}.", with.join(", "))), None)
         }
         HoldReason::MassRemoval { approval } => {
@@ -52,5 +56,29 @@ pub(super) fn held(reason: &HoldReason) -> (&'static str, Option<String>, Option
         }
         HoldReason::Unreadable { reason } => ("unreadable", Some(format!("The entry cannot be read: {reason}.")), None),
         HoldReason::AskFirst => ("ask_first", Some("The entry was removed; the profile asks first.".to_owned()), None),
+    }
+}
+
+/// Which failures make the entry be read by its id.
+pub(super) fn look_after(class: FailureClass) -> Option<&'static str> {
+    match class {
+        FailureClass::Stale => Some("stale"),
+        FailureClass::Gone => Some("gone"),
+        FailureClass::IdentityTaken => Some("identity_taken"),
+        FailureClass::Transient
+        | FailureClass::OutcomeUnknown
+        | FailureClass::RateLimited
+        | FailureClass::UsageLocked
+        | FailureClass::AuthRevoked
+        | FailureClass::Unauthorised
+        | FailureClass::ScopeMissing
+        | FailureClass::Forbidden
+        | FailureClass::OperatorNeeded
+        | FailureClass::NonRetryable
+        | FailureClass::CursorExpired
+        | FailureClass::CalendarUnavailable
+        | FailureClass::RejectedBySource
+        | FailureClass::PushUnsupported
+        | FailureClass::WindowTooWide => None,
     }
 }

@@ -190,8 +190,8 @@ async fn the_file_itself_refuses_gaps_and_changes() {
     for (refused, why) in [
         ("UPDATE events SET data = '{}' WHERE position = 0", "events are not changed"),
         ("DELETE FROM events", "events are not removed"),
-        (LEAVE_A_POSITION, "positions are dense"),
-        (LEAVE_A_VERSION, "versions are dense"),
+        (LEAVE_A_POSITION, "positions and versions are dense"),
+        (LEAVE_A_VERSION, "positions and versions are dense"),
     ] {
         let error = sqlx::query(refused).execute(&mut raw).await.unwrap_err();
         assert!(error.to_string().contains(why), "{error}");

@@ -10,7 +10,7 @@ const FOLDERS: [&str; 10] =
 
 /// Paths in code spans, and targets of links, that lead nowhere.
 fn dangling(path: &str, text: &str) -> Vec<String> {
-    let spans = text.split('`').skip(1).step_by(2).flat_map(|span| span.split_whitespace().next());
+    let spans = text.split('`').skip(1).step_by(2).filter_map(|span| span.split_whitespace().next());
     let named = spans.filter(|span| FOLDERS.iter().any(|folder| span.starts_with(folder)));
     let folder = Path::new(path).parent().unwrap_or(Path::new(""));
     let links = text.split("](").skip(1).filter_map(|rest| rest.split(')').next());

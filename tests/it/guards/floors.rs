@@ -8,8 +8,23 @@ use super::{
 /// The core: what every floor above may use.
 const CORE: [&str; 4] = ["domain", "record", "reconcile", "projections"];
 
+/// What the wiring may use.
+const EVERYTHING: &[&str] = &[
+    "domain",
+    "record",
+    "reconcile",
+    "projections",
+    "ports",
+    "services",
+    "adapters",
+    "http",
+    "config",
+    "app",
+    "serve",
+];
+
 /// A part of the program, and what of the program it may name besides itself.
-const FLOORS: [(&str, &[&str]); 12] = [
+const FLOORS: [(&str, &[&str]); 14] = [
     ("src/domain/", &[]),
     ("src/record/", &["domain"]),
     ("src/reconcile/", &["domain", "record"]),
@@ -18,11 +33,28 @@ const FLOORS: [(&str, &[&str]); 12] = [
     ("src/services/", &["domain", "record", "reconcile", "projections", "ports"]),
     ("src/adapters/", &["domain", "record", "reconcile", "projections", "ports"]),
     ("src/http/", &["domain", "record", "reconcile", "projections", "ports", "services"]),
-    // A command parses, calls and prints: what it works on is put together by app.rs.
-    ("src/cli/", &["domain", "record", "reconcile", "projections", "ports", "services", "http", "config", "app"]),
+    // A command parses, calls and prints: what it works on is put together by the floor above.
+    (
+        "src/cli/",
+        &[
+            "domain",
+            "record",
+            "reconcile",
+            "projections",
+            "ports",
+            "services",
+            "http",
+            "config",
+            "app",
+            "serve",
+            "demo",
+        ],
+    ),
     ("src/config", &["domain", "record", "reconcile", "projections", "ports"]),
-    ("src/app", &["domain", "record", "reconcile", "projections", "ports", "services", "adapters", "http", "config"]),
-    ("src/main.rs", &["app", "cli", "config"]),
+    ("src/app", EVERYTHING),
+    ("src/serve", EVERYTHING),
+    ("src/demo/", EVERYTHING),
+    ("src/main.rs", &["app", "cli", "config", "serve", "demo"]),
 ];
 
 /// A crate, and the only places that may name it.

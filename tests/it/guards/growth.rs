@@ -97,8 +97,8 @@ fn variants(path: &str, word: &str, old: In<'_>, new: In<'_>, depth: u32, found:
 fn tag_of(schema: In<'_>) -> Option<String> {
     let (schema, _) = resolve(schema);
     let own = schema.get("const").map(Value::to_string);
-    let properties = schema.get("properties").and_then(Value::as_object).into_iter().flatten();
-    own.or_else(|| properties.filter_map(|(n, p)| Some(format!("{n}={}", p.get("const")?))).next())
+    let mut properties = schema.get("properties").and_then(Value::as_object).into_iter().flatten();
+    own.or_else(|| properties.find_map(|(n, p)| Some(format!("{n}={}", p.get("const")?))))
 }
 
 fn strings(value: Option<&Value>) -> Vec<String> {

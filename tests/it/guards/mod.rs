@@ -21,7 +21,6 @@ use std::{fs, path::Path};
 const ROOT: &str = env!("CARGO_MANIFEST_DIR");
 
 /// Whether generated files are to be written instead of compared.
-#[expect(clippy::disallowed_methods, reason = "a person asks for it on the command line")]
 fn blessing() -> bool {
     std::env::var_os("SYNCLEDGER_BLESS").is_some_and(|value| value == "1")
 }

@@ -135,7 +135,8 @@ proptest! {
         let theirs: Vec<String> = expanded(&start, 1_500)
             .into_iter()
             .map(|at| at.format("%Y-%m-%d %H:%M").to_string())
-            .filter(|at| at.as_str() < "2026-07-01")
+            // Years beyond 9999 are written with a plus sign, which sorts before every digit.
+            .filter(|at| !at.starts_with('+') && at.as_str() < "2026-07-01")
             .take(1_000)
             .collect();
         prop_assert_eq!(starts(&start, &rule, "2024-01-01", "2026-07-01"), theirs, "{} from {}", rule, start);

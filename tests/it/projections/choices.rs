@@ -282,7 +282,7 @@ impl Choices<'_> {
 
     fn details(&mut self) -> Details {
         let (title, name) = (self.personal(), self.personal());
-        let customer = self.yes().then(|| Customer { name, email: None, phone: None });
+        let customer = self.yes().then_some(Customer { name, email: None, phone: None });
         Details { title, notes: None, customer }
     }
 

@@ -262,7 +262,7 @@ async fn a_replay_that_meets_what_it_cannot_read_leaves_the_live_table_alone() {
     // The live table went past it with a program that knew it.
     let stream = StreamName::link(&LinkId::of(&story::booking(), &story::calendar()));
     let id = syncledger::ports::clock::Clock::event_id(&*world.clock);
-    world.append_raw(&stream, id, "link.beamed_up", "{}".to_owned(), None).await;
+    world.append_raw(&stream, id, "link.beamed_up", "{}".to_owned()).await;
     let projection = projections::named("links").unwrap();
     let past = Batch { projection, shelf: Shelf::Live, from: Position(15), to: Position(16), writes: Vec::new() };
     models.apply(vec![past], noon()).await.unwrap();

@@ -144,7 +144,7 @@ pub async fn tell(world: &World) {
         worker: "worker-1".to_owned(),
         lease_until: noon() + TimeDelta::minutes(5),
     };
-    let pull = world.record(&at_calendar, pull).await;
+    world.record(&at_calendar, pull).await;
     let window = Window { from: noon() - TimeDelta::days(1), until: noon() + TimeDelta::days(90) };
     world.record(&at_calendar, calendar::Event::CoverageProven { calendar: calendar(), window }).await;
     let advanced = calendar::Event::CursorAdvanced {
@@ -153,7 +153,7 @@ pub async fn tell(world: &World) {
         fingerprint: "f1".to_owned(),
         tally: PullTally { pages: 1, entries: 1, managed: 1, removals: 0 },
     };
-    world.record_caused(&at_calendar, advanced, Some(pull)).await;
+    world.record(&at_calendar, advanced).await;
 }
 
 async fn tables(models: &dyn ProjectionStore) -> String {
@@ -229,7 +229,7 @@ async fn what_cannot_be_read_stops_those_who_need_it_and_nobody_else() {
     tell(&world).await;
     let poisoned = projector.catch_up(100).await.unwrap().reached;
     let stream = StreamName::link(&LinkId::of(&booking(), &calendar()));
-    world.append_raw(&stream, world.clock.event_id(), "link.beamed_up", "{}".to_owned(), None).await;
+    world.append_raw(&stream, world.clock.event_id(), "link.beamed_up", "{}".to_owned()).await;
     let refused = source::Event::DeliveryRefused {
         source: SourceName::new("uschedule").unwrap(),
         delivery: "d1".to_owned(),

@@ -51,15 +51,6 @@ impl World {
 
     /// Appends a fact a second after the one before, its personal texts sealed.
     pub async fn record(&self, stream: &StreamName, event: impl Into<Event>) -> EventId {
-        self.record_caused(stream, event, None).await
-    }
-
-    pub async fn record_caused(
-        &self,
-        stream: &StreamName,
-        event: impl Into<Event>,
-        causation: Option<EventId>,
-    ) -> EventId {
         let event = event.into();
         let mut data = codec::to_data(&event);
         let id = self.clock.event_id();
@@ -76,19 +67,12 @@ impl World {
         };
         let key_of = |subject: &str| keys.get(subject).map(|key| KeyRef { id: &key.id, bytes: &key.bytes });
         sealing::seal(&mut data, id, &key_of, &mut nonce).unwrap();
-        self.append_raw(stream, id, &event.kind(), data.to_string(), causation).await;
+        self.append_raw(stream, id, &event.kind(), data.to_string()).await;
         id
     }
 
     /// Appends whatever it is told.
-    pub async fn append_raw(
-        &self,
-        stream: &StreamName,
-        id: EventId,
-        kind: &str,
-        data: String,
-        causation: Option<EventId>,
-    ) {
+    pub async fn append_raw(&self, stream: &StreamName, id: EventId, kind: &str, data: String) {
         self.clock.advance(TimeDelta::seconds(1));
         let event = NewEvent {
             id,
@@ -99,7 +83,7 @@ impl World {
             actor: Actor::new("reconciler", "test"),
             origin: Origin::Reconciler,
             correlation: CorrelationId("c".to_owned()),
-            causation,
+            causation: None,
             data,
         };
         self.ledger.append(stream, Expected::Any, vec![event]).await.unwrap();

@@ -6,5 +6,6 @@ mod google_entries;
 mod google_lists;
 mod google_lost;
 mod requests;
+mod scripted;
 mod stand;
 mod uschedule;

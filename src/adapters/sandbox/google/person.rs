@@ -107,6 +107,20 @@ impl Google {
         Ok(())
     }
 
+    /// A person takes a deleted entry out of the bin: it stands again as it was.
+    ///
+    /// # Errors
+    /// [`NoSuchEntry`] where there is no deleted entry of that id.
+    pub fn undelete_entry(&mut self, calendar: &str, id: &str, now: DateTime<Utc>) -> Result<(), NoSuchEntry> {
+        let buried = self.calendars.get(calendar).and_then(|c| c.entries.get(id)).filter(|e| e.deleted());
+        let Some(mut entry) = buried.cloned() else {
+            return Err(NoSuchEntry { calendar: calendar.into(), id: id.into() });
+        };
+        entry.resource.insert("status".into(), json!("confirmed"));
+        self.keep(calendar, id, entry, now);
+        Ok(())
+    }
+
     /// A person duplicates an entry; private properties go along. Gives the copy's id.
     ///
     /// # Errors

@@ -76,6 +76,27 @@ impl USchedule {
         Ok(())
     }
 
+    /// A customer takes another resource at the same time. Nothing changes where it is the same resource.
+    ///
+    /// # Errors
+    /// [`Refusal`], and nothing changes.
+    pub fn reassign(&mut self, id: &str, resource: &str, now: DateTime<Utc>) -> Result<(), Refusal> {
+        let mut appointment = self.appointments.get(id).ok_or_else(|| Refusal::Unknown(id.into()))?.clone();
+        if appointment.status == Status::Cancelled {
+            return Err(Refusal::Cancelled(id.into()));
+        }
+        if resource.is_empty() {
+            return Err(Refusal::NoResource);
+        }
+        if appointment.booked.resource == resource {
+            return Ok(());
+        }
+        appointment.booked.resource = resource.to_owned();
+        self.check_slot(&appointment.booked, Some(id))?;
+        self.keep(appointment, "appointment.updated", now);
+        Ok(())
+    }
+
     /// A customer's words change: what for, and anything to know.
     ///
     /// # Errors

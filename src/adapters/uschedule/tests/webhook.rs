@@ -120,7 +120,7 @@ fn a_part_of_a_signature_is_none() {
     assert_eq!(with(format!("{}00", good.signature)), header, "one that is too long");
     assert_eq!(with(good.signature.replace("v1=", "v0=")), header);
     assert_eq!(with(good.signature.replace("v1=", "")), header);
-    assert_eq!(with(vec!["v1="; 9].join(",")), header);
+    assert_eq!(with(["v1="; 9].join(",")), header);
 }
 
 #[test]

@@ -1,228 +1,34 @@
-//! One link at a time: load, decide, record, then take the one step that was decided; until there is none.
-
-use std::sync::Arc;
+//! The one step that was decided, taken: the call, the look, the verification, the change of the booking; and its outcome
+//! recorded. Nothing is chosen here.
 
 use chrono::TimeDelta;
 
-use super::{
-    Error,
-    execute::execute,
-    gate::Gates,
-    journal::{Context, Journal},
-    routing::Routing,
-    worklist::Worklist,
-};
+use super::{Reconciler, Round};
 use crate::{
     domain::{
-        booking::{self, Booking, Cause},
+        booking::{self, Cause},
         entry::{Body, Content, Evidence, Marker, Observation, RemoteEntry, Seen},
-        event::Event,
         failure::{CallFailure, FailureClass},
-        ids::{Generation, LinkId, RemoteId, Version},
-        link::{
-            self, Attempt, Event as LinkEvent, IssuedCommand, Link, LinkRef, LookReason, Operation, RemoteChange,
-            Verified,
-        },
-        operations::{Approval, Approvals},
-        profile::Profile,
+        ids::{Generation, LinkId, RemoteId, SubjectId, Version},
+        link::{Attempt, Event as LinkEvent, IssuedCommand, LinkRef, LookReason, Operation, RemoteChange, Verified},
     },
-    ports::{event_store::Expected, provider::CalendarProvider, source::BookingSource},
-    reconcile::{self, Decision, Inputs, Step, retry},
+    ports::event_store::Expected,
+    reconcile::retry,
     record::{
         envelope::{Actor, Origin},
         stream::StreamName,
     },
+    services::{Error, authorise, execute::execute, journal::Context, log},
 };
 
-/// Steps taken for one link in one go; what is left after that is taken up by a timer.
-const STEPS_MAX: usize = 24;
-
-/// Why a link is looked at.
-#[derive(Debug, Clone, Default)]
-pub struct Trigger {
-    /// What was seen of its entry.
-    pub observation: Option<Observation>,
-    /// The approval that the observation's removal waits for.
-    pub approval: Option<String>,
-}
-
-/// How a run on a link ended.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Settled {
-    /// The last version of the link's stream that was taken into account.
-    pub version: Option<Version>,
-    /// Commands that were sent.
-    pub calls: u32,
-}
-
-/// Settings of a worker.
-#[derive(Debug, Clone)]
-pub struct Settings {
-    /// Names this process among others on the same ledger.
-    pub worker: String,
-    /// How long a command is its sender's alone: longer than any call may take.
-    pub lease: TimeDelta,
-    /// The workspace.
-    pub workspace: String,
-}
-
-/// Brings links into step.
-#[derive(Clone)]
-pub struct Reconciler {
-    /// The ledger.
-    pub journal: Journal,
-    /// The mapping.
-    pub worklist: Arc<dyn Worklist>,
-    /// Where things go.
-    pub routing: Arc<Routing>,
-    /// Gates before the calls.
-    pub gates: Arc<Gates>,
-    /// This worker.
-    pub settings: Settings,
-}
-
-/// What one round knows.
-struct Round<'a> {
-    of: &'a LinkRef,
-    link: Option<Link>,
-    version: Option<Version>,
-    booking: Booking,
-    profile: &'a Profile,
-    provider: &'a Arc<dyn CalendarProvider>,
-    source: Option<&'a Arc<dyn BookingSource>>,
-}
-
 impl Reconciler {
-    /// Brings one link into step, as far as that can be done now.
-    ///
-    /// # Errors
-    /// The ledger or the read models are not available; nothing is lost, and the same call may be made again.
-    pub async fn settle(&self, of: &LinkRef, trigger: &Trigger, context: &Context) -> Result<Settled, Error> {
-        let mut seen = trigger.observation.clone();
-        let mut fresh = false;
-        let mut calls = 0;
-        let mut version = None;
-        for _ in 0..STEPS_MAX {
-            let Some(round) = self.load(of).await? else { break };
-            let decision = self.decide(&round, seen.as_ref(), fresh, trigger.approval.as_deref()).await?;
-            version = match self.record(&round, &decision, context).await {
-                Ok(version) => version,
-                // Somebody else was first: what they did is to be taken into account.
-                Err(error) if error.is_conflict() => continue,
-                Err(error) => return Err(error),
-            };
-            (seen, fresh) = (None, false);
-            match decision.step {
-                Step::Rest => break,
-                Step::Call(command) => {
-                    calls += 1;
-                    version = Some(self.call(&round, command, context).await?);
-                }
-                Step::Verify(command) => match self.verify(&round, command, context).await? {
-                    Looked::Saw(observation) => (seen, fresh) = (observation, true),
-                    Looked::Failed => break,
-                },
-                Step::Look(remote) => match self.look(&round, &remote, context).await? {
-                    Looked::Saw(observation) => (seen, fresh) = (observation, true),
-                    Looked::Failed => break,
-                },
-                Step::ReadSource => {
-                    self.read_source(&round, context).await?;
-                    fresh = true;
-                }
-                Step::Apply(command, cause) => self.apply(&round, &command, &cause, context).await?,
-            }
-        }
-        Ok(Settled { version, calls })
-    }
-
-    /// What would be done now, without doing it.
-    ///
-    /// # Errors
-    /// As [`Reconciler::settle`].
-    pub async fn plan(&self, of: &LinkRef) -> Result<Option<Decision>, Error> {
-        let Some(round) = self.load(of).await? else { return Ok(None) };
-        Ok(Some(self.decide(&round, None, false, None).await?))
-    }
-
-    async fn load<'a>(&'a self, of: &'a LinkRef) -> Result<Option<Round<'a>>, Error> {
-        let (Some(booking), _) = self.journal.booking(&of.booking).await? else { return Ok(None) };
-        let (link, version) = self.journal.link(&of.link).await?;
-        let Some(provider) = self.routing.providers.get(&of.calendar.connection) else { return Ok(None) };
-        let Some(profile) = self.routing.profiles.get(&of.profile) else { return Ok(None) };
-        let source = self.routing.sources.get(&booking.source);
-        Ok(Some(Round { of, link, version, booking, profile, provider, source }))
-    }
-
-    async fn decide(
-        &self,
-        round: &Round<'_>,
-        seen: Option<&Observation>,
-        fresh: bool,
-        approval: Option<&str>,
-    ) -> Result<Decision, Error> {
-        let now = self.journal.clock().now();
-        let held_for = match round.link.as_ref().and_then(|l| l.held.as_ref()).map(|h| &h.reason) {
-            Some(link::HoldReason::MassRemoval { approval }) => Some(approval.clone()),
-            _ => None,
-        };
-        let approval = match approval.map(str::to_owned).or(held_for) {
-            Some(name) => Some((self.approval(&name).await?, name)),
-            None => None,
-        };
-        let overlaps = match reconcile::candidate_slot(round.link.as_ref(), seen) {
-            Some(slot) => self.worklist.overlapping(&round.booking.resource, slot, &round.of.booking).await?,
-            None => Vec::new(),
-        };
-        let link_id = round.of.link.clone();
-        let identity = |generation: Generation| round.provider.identity(&link_id, generation);
-        let connection = round.of.calendar.connection.as_str();
-        Ok(reconcile::decide(&Inputs {
-            link: round.link.as_ref(),
-            of: round.of,
-            booking: &round.booking,
-            routed: self.routing.leads(&round.booking.resource, &round.of.calendar),
-            observation: seen,
-            fresh,
-            overlaps: &overlaps,
-            approval: approval.as_ref().map(|(stand, name)| (name.as_str(), *stand)),
-            revoked: super::authorise::connection(&self.journal, &round.of.calendar.connection).await?.revoked,
-            gate_until: self.gates.closed_until(connection, now),
-            source_gate_until: self.gates.closed_until(round.booking.source.as_str(), now),
-            writes_back: round.source.is_some(),
-            profile: round.profile,
-            identity: &identity,
-            worker: &self.settings.worker,
-            lease: self.settings.lease,
-            now,
-        }))
-    }
-
-    async fn approval(&self, name: &str) -> Result<Approval, Error> {
-        let approvals: Approvals = super::approve::approvals(&self.journal, &self.settings.workspace).await?;
-        Ok(approvals.get(name).copied().unwrap_or(Approval::Open))
-    }
-
-    async fn record(
-        &self,
-        round: &Round<'_>,
-        decision: &Decision,
-        context: &Context,
-    ) -> Result<Option<Version>, Error> {
-        if decision.facts.is_empty() {
-            return Ok(round.version);
-        }
-        let stream = StreamName::link(&round.of.link);
-        let facts = decision.facts.clone();
-        for fact in &facts {
-            log_fact(round.of, fact, context);
-        }
-        let appended = self.journal.append(&stream, Expected::after(round.version), facts, context).await?;
-        Ok(Some(appended.version))
-    }
-
     /// Sends a command whose intent is recorded, and records the outcome.
-    async fn call(&self, round: &Round<'_>, command: IssuedCommand, context: &Context) -> Result<Version, Error> {
+    pub(super) async fn call(
+        &self,
+        round: &Round<'_>,
+        command: IssuedCommand,
+        context: &Context,
+    ) -> Result<Version, Error> {
         let gate = self.gate_of(round, &command);
         self.gates.passed(&gate, self.journal.clock().now());
         let outcome = match (&command.operation, round.source) {
@@ -287,7 +93,7 @@ impl Reconciler {
             Err(failure) => self.failed(round, command, operation, failure, gate).await?,
         };
         for fact in &facts {
-            log_fact(round.of, fact, context);
+            log::link(round.of, fact, context);
         }
         // Whoever else wrote here meanwhile: an outcome is a fact, and is recorded. The fold goes by the command's id.
         let stream = StreamName::link(&round.of.link);
@@ -307,7 +113,7 @@ impl Reconciler {
         let before = self.journal.link(&round.of.link).await?.0.map(|link| link.retry).unwrap_or_default();
         let sequel = retry::after(&failure, &before, round.profile.policy.attempts_max, now, clock.chance());
         self.gates.failed(gate, &failure, sequel.retry_at, now);
-        super::authorise::note_failure(&self.journal, &round.of.calendar.connection, &failure).await?;
+        authorise::note_failure(&self.journal, &round.of.calendar.connection, &failure).await?;
         let mut facts = vec![LinkEvent::AttemptFailed {
             command: command.id.clone(),
             operation,
@@ -323,7 +129,12 @@ impl Reconciler {
     }
 
     /// Finds out how a command ended that nobody answered.
-    async fn verify(&self, round: &Round<'_>, command: IssuedCommand, context: &Context) -> Result<Looked, Error> {
+    pub(super) async fn verify(
+        &self,
+        round: &Round<'_>,
+        command: IssuedCommand,
+        context: &Context,
+    ) -> Result<Looked, Error> {
         let found = if command.operation.at_source() {
             self.verify_at_source(round, &command).await
         } else {
@@ -334,10 +145,17 @@ impl Reconciler {
         };
         match found {
             Ok((outcome, seen)) => {
-                let fact = LinkEvent::OutcomeVerified { command: command.id, outcome };
-                log_fact(round.of, &fact, context);
+                let created =
+                    matches!((&command.operation, &outcome), (Operation::Create { .. }, Verified::Done { .. }));
+                let mut facts = vec![LinkEvent::OutcomeVerified { command: command.id, outcome }];
+                if created {
+                    facts.push(LinkEvent::Established { remote: command.remote, generation: command.generation });
+                }
+                for fact in &facts {
+                    log::link(round.of, fact, context);
+                }
                 let stream = StreamName::link(&round.of.link);
-                self.journal.append(&stream, Expected::Any, vec![fact], context).await?;
+                self.journal.append(&stream, Expected::Any, facts, context).await?;
                 Ok(Looked::Saw(seen))
             }
             Err(failure) => {
@@ -345,7 +163,7 @@ impl Reconciler {
                 let gate = self.gate_of(round, &command);
                 self.gates.failed(&gate, &failure, None, self.journal.clock().now());
                 self.outcome(round, &command, Err(unknown), &gate, context).await?;
-                super::authorise::note_failure(&self.journal, &round.of.calendar.connection, &failure).await?;
+                authorise::note_failure(&self.journal, &round.of.calendar.connection, &failure).await?;
                 Ok(Looked::Failed)
             }
         }
@@ -370,7 +188,7 @@ impl Reconciler {
         Ok((if done { Verified::Done { answer } } else { Verified::NotDone {} }, None))
     }
 
-    async fn look(&self, round: &Round<'_>, remote: &RemoteId, context: &Context) -> Result<Looked, Error> {
+    pub(super) async fn look(&self, round: &Round<'_>, remote: &RemoteId, context: &Context) -> Result<Looked, Error> {
         match self.read_entry(round, remote).await {
             Ok(seen) => Ok(Looked::Saw(Some(seen))),
             Err(failure) => {
@@ -382,11 +200,11 @@ impl Reconciler {
                 let wait = TimeDelta::milliseconds(i64::try_from(wait).unwrap_or(60_000));
                 let reason = link.and_then(|l| l.look).unwrap_or(LookReason::Doubtful);
                 let fact = LinkEvent::LookRequested { reason, retry_at: Some(clock.now() + wait) };
-                log_fact(round.of, &fact, context);
+                log::link(round.of, &fact, context);
                 let stream = StreamName::link(&round.of.link);
                 self.journal.append(&stream, Expected::Any, vec![fact], context).await?;
                 self.gates.failed(round.of.calendar.connection.as_str(), &failure, None, clock.now());
-                super::authorise::note_failure(&self.journal, &round.of.calendar.connection, &failure).await?;
+                authorise::note_failure(&self.journal, &round.of.calendar.connection, &failure).await?;
                 Ok(Looked::Failed)
             }
         }
@@ -399,12 +217,12 @@ impl Reconciler {
         let entry = round.provider.get(&round.of.calendar, remote).await?;
         let seen = match entry {
             None => Seen::Gone { evidence: Evidence::NotFoundById, updated: None },
-            Some(entry) => seen(&entry, &round.of.link),
+            Some(entry) => seen(&entry, &round.of.link, &round.booking.details.title.subject),
         };
         Ok(Observation { remote: remote.clone(), seen_at, seen })
     }
 
-    async fn read_source(&self, round: &Round<'_>, context: &Context) -> Result<(), Error> {
+    pub(super) async fn read_source(&self, round: &Round<'_>, context: &Context) -> Result<(), Error> {
         let Some(source) = round.source else { return Ok(()) };
         let Ok(Some(shown)) = source.get(&round.of.appointment).await else { return Ok(()) };
         let cause = Cause { source_revision: shown.revision, ..Cause::default() };
@@ -413,7 +231,7 @@ impl Reconciler {
         Ok(())
     }
 
-    async fn apply(
+    pub(super) async fn apply(
         &self,
         round: &Round<'_>,
         command: &booking::Command,
@@ -436,22 +254,10 @@ impl Reconciler {
             Err(error) => Err(error),
         }
     }
-
-    /// What a link joins, from its own stream.
-    ///
-    /// # Errors
-    /// As [`Reconciler::settle`].
-    pub async fn link_ref(&self, link: &LinkId) -> Result<Option<LinkRef>, Error> {
-        let first = self.journal.store().read_stream(&StreamName::link(link), Version(0), 1).await?;
-        let Some(first) = first.into_iter().next() else { return Ok(None) };
-        match self.journal.tell(first).await?.event {
-            Event::Link(LinkEvent::SyncRequested { of, .. }) => Ok(Some(of)),
-            _ => Ok(None),
-        }
-    }
 }
 
-enum Looked {
+/// What a look at the entry gave.
+pub(super) enum Looked {
     Saw(Option<Observation>),
     Failed,
 }
@@ -477,14 +283,15 @@ fn answer(entry: &RemoteEntry) -> Result<Attempt, CallFailure> {
     }
 }
 
-/// What an entry shows, as an observation of that link's entry.
-pub(super) fn seen(entry: &RemoteEntry, link: &LinkId) -> Seen {
+/// What an entry shows, as an observation of that link's entry. Its texts are of the booking's own subject, so that
+/// forgetting that person forgets what the calendar said of them too.
+pub fn seen(entry: &RemoteEntry, link: &LinkId, subject: &SubjectId) -> Seen {
     match &entry.body {
         Body::Live(content) => Seen::Live {
             etag: entry.etag.clone(),
             updated: entry.updated,
             marked: entry.marker.as_ref().is_some_and(|marker| marker.link == *link),
-            content: content.clone(),
+            content: content.clone().owned_by(subject),
         },
         Body::Deleted => Seen::Gone { evidence: Evidence::Tombstone, updated: entry.updated },
         Body::Unreadable(reason) => Seen::Unreadable { etag: entry.etag.clone(), reason: reason.clone() },
@@ -521,8 +328,4 @@ fn verified(command: &IssuedCommand, seen: &Observation) -> Verified {
 /// Stands for the version that a create had before somebody changed the entry: equal to no version a provider gives.
 fn base_etag() -> crate::domain::ids::Etag {
     crate::domain::ids::Etag("(as created)".into())
-}
-
-fn log_fact(of: &LinkRef, fact: &LinkEvent, context: &Context) {
-    super::log::link(of, fact, context);
 }

@@ -1,0 +1,47 @@
+//! Files of bookings, as lines that the import service takes.
+
+use std::{io, path::Path};
+
+use chrono::{DateTime, Utc};
+use chrono_tz::Tz;
+
+use crate::{
+    adapters::files::{self, Options, ResourceFrom},
+    domain::ids::{ResourceId, SourceName},
+    services::import::Line,
+};
+
+/// What the files themselves do not say.
+#[derive(Debug, Clone)]
+pub struct Unsaid {
+    /// The source that the bookings get.
+    pub source: SourceName,
+    /// The resource of bookings that name none.
+    pub resource: Option<ResourceId>,
+    /// Words of the files and the resources they stand for.
+    pub resources: Vec<(String, ResourceId)>,
+    /// Take the resource of iCalendar entries from their `LOCATION`.
+    pub by_location: bool,
+    /// The zone of times that have none.
+    pub zone: Option<Tz>,
+}
+
+/// The lines of a file, or of all files below a folder, read as they are asked for.
+///
+/// # Errors
+/// Where `root` is not there, or a folder cannot be listed.
+pub fn lines(root: &Path, unsaid: Unsaid, now: DateTime<Utc>) -> io::Result<impl Iterator<Item = Line> + Send> {
+    let mut options = Options::new(unsaid.source, now);
+    options.resource = unsaid.resource;
+    options.zone = unsaid.zone;
+    options.resources = unsaid.resources.into_iter().collect();
+    if unsaid.by_location {
+        options.resource_from = ResourceFrom::Location;
+    }
+    let files = files::files(root, options)?;
+    Ok(files.flat_map(|file| file.lines).map(|line| Line {
+        at: line.at,
+        outcome: line.outcome.map_err(|refused| refused.to_string()),
+        note: line.note,
+    }))
+}

@@ -1,0 +1,70 @@
+//! Logs: to standard error, for people or as JSON lines, with whatever could move a cursor or begin a line written out.
+
+use std::io::{self, Write};
+
+use tracing_subscriber::{EnvFilter, fmt::MakeWriter};
+
+use crate::config::{LogFormat, Logging};
+
+/// Starts logging. Done once; a second start changes nothing.
+///
+/// # Errors
+/// The filter, in words, where it cannot be understood.
+pub fn start(logging: &Logging) -> Result<(), String> {
+    let filter = EnvFilter::try_new(&logging.filter).map_err(|e| format!("logging.filter: {e}"))?;
+    let base = tracing_subscriber::fmt().with_env_filter(filter).with_writer(Stderr).with_target(false);
+    // A second start (in a test) leaves the first as it is.
+    drop(match logging.format {
+        LogFormat::Json => base.json().flatten_event(true).with_current_span(false).try_init(),
+        LogFormat::Human => base.with_ansi(false).try_init(),
+    });
+    Ok(())
+}
+
+/// Makes writers to standard error that write one event each.
+struct Stderr;
+
+impl<'a> MakeWriter<'a> for Stderr {
+    type Writer = Escaped<io::Stderr>;
+
+    fn make_writer(&'a self) -> Self::Writer {
+        Escaped(io::stderr())
+    }
+}
+
+/// Writes control characters out: a name with a line end in it must not be able to forge a line of the log.
+struct Escaped<W>(W);
+
+impl<W: Write> Write for Escaped<W> {
+    fn write(&mut self, event: &[u8]) -> io::Result<usize> {
+        let text = String::from_utf8_lossy(event);
+        let (line, end) = text.strip_suffix('\n').map_or((&*text, ""), |line| (line, "\n"));
+        let mut clean = String::with_capacity(text.len());
+        for c in line.chars() {
+            if c.is_control() {
+                clean.extend(c.escape_default());
+            } else {
+                clean.push(c);
+            }
+        }
+        clean.push_str(end);
+        self.0.write_all(clean.as_bytes())?;
+        Ok(event.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.0.flush()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_cannot_be_forged() {
+        let mut escaped = Escaped(Vec::new());
+        escaped.write_all("INFO bay \u{1b}[2J\nERROR forged é\n".as_bytes()).unwrap();
+        assert_eq!(String::from_utf8(escaped.0).unwrap(), "INFO bay \\u{1b}[2J\\nERROR forged é\n");
+    }
+}

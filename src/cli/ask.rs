@@ -1,0 +1,49 @@
+//! Questions to the read models, brought up to date first.
+
+use super::Stop;
+use crate::{
+    app::Stores,
+    ports::read_models::{PAGE_ROWS_MAX, Page, Query},
+    projections::Row,
+};
+
+/// Facts projected in one step before a question is answered.
+const STEP_FACTS: usize = 2_000;
+
+/// Brings the read models up to the end of the ledger.
+pub async fn refresh(stores: &Stores) -> Result<(), Stop> {
+    let progress = stores.projector.catch_up(STEP_FACTS).await?;
+    match progress.stopped.first() {
+        None => Ok(()),
+        Some(stopped) => Err(Stop::refused(format!("{} stands still: {}", stopped.projection, stopped.poison))),
+    }
+}
+
+/// The rows of an answer that is not long.
+pub async fn rows(stores: &Stores, query: &Query) -> Result<Vec<Row>, Stop> {
+    stores.models.ask(query).await.map_err(Stop::refused)
+}
+
+/// The first `limit` rows of an answer that comes in pages.
+pub async fn first(stores: &Stores, limit: usize, query: impl Fn(Page) -> Query) -> Result<Vec<Row>, Stop> {
+    let mut all: Vec<Row> = Vec::new();
+    let mut after = None;
+    loop {
+        let most = u32::try_from(limit - all.len()).unwrap_or(PAGE_ROWS_MAX).min(PAGE_ROWS_MAX);
+        let query = query(Page { after: after.take(), limit: most });
+        let page = rows(stores, &query).await?;
+        let full = page.len() >= most as usize;
+        after = page
+            .last()
+            .map(|row| query.order().iter().map(|column| row.text(column).unwrap_or_default().to_owned()).collect());
+        all.extend(page);
+        if !full || all.len() >= limit || after.is_none() {
+            return Ok(all);
+        }
+    }
+}
+
+/// All rows of an answer that comes in pages.
+pub async fn all(stores: &Stores, query: impl Fn(Page) -> Query) -> Result<Vec<Row>, Stop> {
+    first(stores, usize::MAX, query).await
+}

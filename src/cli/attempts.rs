@@ -1,0 +1,106 @@
+//! `attempts`: calls that were made, and another try of what was given up.
+
+use clap::{Args, Subcommand};
+use serde_json::json;
+
+use super::{
+    Session, Stop, ask,
+    print::{cell, object, objects, time},
+};
+use crate::{
+    ports::read_models::{AttemptFilter, Query},
+    services::reprocess::{Reprocessed, reprocess},
+};
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// List calls, the newest first
+    List(List),
+    /// List what was given up and waits for somebody
+    Dead,
+    /// Show one
+    Show {
+        /// The attempt
+        id: String,
+    },
+    /// Ask for another try of what was given up
+    Reprocess {
+        /// An attempt, a link, or a delivery
+        id: String,
+    },
+}
+
+#[derive(Debug, Args)]
+pub struct List {
+    /// Only those that failed
+    #[arg(long)]
+    failed: bool,
+    /// Only of this link
+    #[arg(long)]
+    link: Option<String>,
+    /// Only through this connection
+    #[arg(long)]
+    connection: Option<String>,
+    /// At most so many
+    #[arg(long, default_value_t = 100)]
+    limit: usize,
+}
+
+pub async fn run(session: &Session, command: Command) -> Result<(), Stop> {
+    let stores = session.kept().await?;
+    ask::refresh(&stores).await?;
+    let printer = session.printer;
+    match command {
+        Command::List(List { failed, link, connection, limit }) => {
+            let status = failed.then(|| "fail".to_owned());
+            let filter = AttemptFilter { status, link, connection, direction: None };
+            let rows = ask::first(&stores, limit, |page| Query::Attempts(filter.clone(), page)).await?;
+            if printer.json {
+                return printer.document(&objects(&rows));
+            }
+            let table = rows.iter().map(|row| {
+                let what = format!("{} {}", cell(row, "direction"), cell(row, "operation"));
+                let wrong = [cell(row, "error_class"), cell(row, "error_summary")].join(" ");
+                vec![cell(row, "attempt"), time(row, "started_at"), what, cell(row, "status"), wrong.trim().to_owned()]
+            });
+            printer.table(
+                &["attempt", "started", "what", "status", "error"],
+                table.collect(),
+                "There are no such attempts.",
+            )
+        }
+        Command::Dead => {
+            let rows = ask::all(&stores, Query::DeadLetters).await?;
+            if printer.json {
+                return printer.document(&objects(&rows));
+            }
+            let table = rows.iter().map(|row| {
+                let columns = ["letter", "kind", "error_class", "error_summary"];
+                let mut cells: Vec<String> = columns.iter().map(|name| cell(row, name)).collect();
+                cells.push(time(row, "dead_at"));
+                cells
+            });
+            printer.table(&["id", "kind", "class", "error", "since"], table.collect(), "Nothing was given up.")
+        }
+        Command::Show { id } => {
+            let rows = ask::rows(&stores, &Query::Attempt(id.clone())).await?;
+            let row = rows.first().ok_or_else(|| Stop::refused(format!("there is no attempt {id}")))?;
+            if printer.json {
+                return printer.document(&object(row));
+            }
+            let fields = row.cells().map(|(name, _)| vec![name.replace('_', " "), cell(row, name)]);
+            printer.table(&["field", "value"], fields.filter(|f| !f[1].is_empty()).collect(), "")
+        }
+        Command::Reprocess { id } => {
+            let done = reprocess(&stores.journal, &id, &session.operator(&stores)).await?;
+            let (kind, name) = match &done {
+                Reprocessed::Link(link) => ("link", link.to_string()),
+                Reprocessed::Delivery(delivery) => ("delivery", delivery.clone()),
+            };
+            if printer.json {
+                return printer.document(&json!({"kind": kind, "id": name}));
+            }
+            printer.say(format!("Asked for another try of {kind} {name}; the service takes it up"))
+        }
+    }
+}

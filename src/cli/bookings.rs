@@ -1,0 +1,144 @@
+//! `bookings`: import, list, show, and tell the story of one.
+
+use chrono::{DateTime, Utc};
+use clap::{Args, Subcommand};
+use serde_json::json;
+
+use super::{
+    Session, Stop, ask,
+    bookings_import::{self, Import},
+    print::{cell, object, objects, time},
+};
+use crate::{
+    domain::ids::{BookingId, LinkId},
+    ports::read_models::{BookingFilter, Query},
+    projections::Row,
+    services::{lists::slot_of, story},
+};
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Import a file or a folder: .ics, .csv, .jsonl
+    Import(Import),
+    /// List bookings, by when they begin
+    List(List),
+    /// Show one booking and its links
+    Show {
+        /// The booking
+        id: String,
+    },
+    /// Tell what happened to a booking, why, and who was at the root of it
+    Story {
+        /// The booking
+        id: String,
+    },
+}
+
+#[derive(Debug, Args)]
+pub struct List {
+    /// Only tentative, confirmed or cancelled ones
+    #[arg(long, value_parser = ["tentative", "confirmed", "cancelled"])]
+    status: Option<String>,
+    /// Only on this resource
+    #[arg(long)]
+    resource: Option<String>,
+    /// Only from this source
+    #[arg(long)]
+    source: Option<String>,
+    /// Only those that end after this (2026-03-01T00:00:00Z)
+    #[arg(long)]
+    from: Option<DateTime<Utc>>,
+    /// Only those that begin before this
+    #[arg(long)]
+    until: Option<DateTime<Utc>>,
+    /// At most so many
+    #[arg(long, default_value_t = 100)]
+    limit: usize,
+}
+
+pub async fn run(session: &Session, command: Command) -> Result<(), Stop> {
+    match command {
+        Command::Import(import) => bookings_import::run(session, import).await,
+        Command::List(options) => list(session, options).await,
+        Command::Show { id } => show(session, &id).await,
+        Command::Story { id } => tell(session, &id).await,
+    }
+}
+
+async fn list(session: &Session, options: List) -> Result<(), Stop> {
+    let stores = session.kept().await?;
+    ask::refresh(&stores).await?;
+    let List { status, resource, source, from, until, limit } = options;
+    let filter = BookingFilter { status, resource, source, from, until };
+    let rows = ask::first(&stores, limit, |page| Query::Bookings(filter.clone(), page)).await?;
+    if session.printer.json {
+        return session.printer.document(&objects(&rows));
+    }
+    let cut = rows.len() >= limit;
+    let table = rows.iter().map(|row| {
+        vec![cell(row, "booking"), slot(row), cell(row, "resource"), cell(row, "status"), cell(row, "title")]
+    });
+    let columns = ["booking", "when", "resource", "status", "title"];
+    session.printer.table(&columns, table.collect(), "There are no such bookings.")?;
+    if cut { session.printer.say(format!("({limit} shown; --limit shows more)")) } else { Ok(()) }
+}
+
+fn slot(row: &Row) -> String {
+    slot_of(row).map(|slot| slot.to_string()).unwrap_or_default()
+}
+
+fn booking_id(id: &str) -> Result<BookingId, Stop> {
+    BookingId::new(id).map_err(Stop::usage)
+}
+
+async fn show(session: &Session, id: &str) -> Result<(), Stop> {
+    let id = booking_id(id)?;
+    let stores = session.kept().await?;
+    ask::refresh(&stores).await?;
+    let rows = ask::rows(&stores, &Query::Booking(id.clone())).await?;
+    let Some(booking) = rows.first() else {
+        return Err(Stop::refused(format!("there is no booking {id}")));
+    };
+    let links = ask::rows(&stores, &Query::LinksOfBooking(id)).await?;
+    if session.printer.json {
+        return session.printer.document(&json!({"booking": object(booking), "links": objects(&links)}));
+    }
+    let wanted = [
+        "booking",
+        "resource",
+        "status",
+        "title",
+        "notes",
+        "customer_name",
+        "customer_email",
+        "customer_phone",
+        "source",
+        "source_ref",
+        "revision",
+    ];
+    let mut fields: Vec<Vec<String>> = vec![vec!["when".into(), slot(booking)]];
+    let filled =
+        wanted.iter().map(|name| vec![name.replace('_', " "), cell(booking, name)]).filter(|f| !f[1].is_empty());
+    fields.extend(filled);
+    fields.push(vec!["registered".into(), time(booking, "registered_at")]);
+    fields.push(vec!["changed".into(), time(booking, "changed_at")]);
+    session.printer.table(&["field", "value"], fields, "")?;
+    session.printer.say("")?;
+    let rows = links.iter().map(|row| {
+        let columns = ["link", "calendar", "status", "remote", "phase", "attention_words"];
+        columns.iter().map(|name| cell(row, name)).collect()
+    });
+    let columns = ["link", "calendar", "status", "entry", "phase", "attention"];
+    session.printer.table(&columns, rows.collect(), "It is on no calendar.")
+}
+
+async fn tell(session: &Session, id: &str) -> Result<(), Stop> {
+    let id = booking_id(id)?;
+    let stores = session.kept().await?;
+    ask::refresh(&stores).await?;
+    let rows = ask::rows(&stores, &Query::LinksOfBooking(id.clone())).await?;
+    let links: Vec<LinkId> = rows.iter().filter_map(|row| LinkId::new(row.text("link")?).ok()).collect();
+    let told = story::collect(&stores.journal, &id, &links).await?;
+    let story = story::tell(&id, &told);
+    if session.printer.json { session.printer.document(&story) } else { session.printer.say(story.to_string()) }
+}

@@ -1,0 +1,145 @@
+//! `bookings import`: files of bookings into the ledger.
+
+use std::path::PathBuf;
+
+use chrono_tz::Tz;
+use clap::Args;
+use indicatif::{ProgressBar, ProgressStyle};
+use serde_json::json;
+
+use super::{Session, Stop};
+use crate::{
+    app::files::{self, Unsaid},
+    domain::ids::{ResourceId, SourceName},
+    record::envelope::{Actor, Origin},
+    services::{
+        import::{Imported, Outcome, import},
+        journal::Context,
+    },
+};
+
+/// Changed and refused lines that are kept for the report; all are counted.
+const SHOWN_MAX: usize = 10_000;
+
+#[derive(Debug, Args)]
+pub struct Import {
+    /// A file (.ics, .csv, .jsonl) or a folder of them
+    path: PathBuf,
+    /// The resource of bookings that name none
+    #[arg(long, value_name = "R")]
+    resource: Option<String>,
+    /// What a word of the files stands for: "Bay 1=bay-1"; may be given again
+    #[arg(long, value_name = "WORD=R")]
+    map: Vec<String>,
+    /// Take the resource of iCalendar entries from their LOCATION
+    #[arg(long)]
+    by_location: bool,
+    /// The zone of times that have none: America/Chicago
+    #[arg(long, value_name = "Z")]
+    zone: Option<String>,
+    /// The source that the bookings get; it is part of their ids
+    #[arg(long, value_name = "NAME", default_value = "import")]
+    source: String,
+    /// Say what importing would do, and change nothing
+    #[arg(long)]
+    dry_run: bool,
+}
+
+impl Import {
+    fn unsaid(&self) -> Result<Unsaid, Stop> {
+        let resource = |text: &str| ResourceId::new(text).map_err(Stop::usage);
+        let mut resources = Vec::new();
+        for pair in &self.map {
+            let split =
+                pair.rsplit_once('=').ok_or_else(|| Stop::usage(format!("--map {pair:?}: write WORD=RESOURCE")))?;
+            resources.push((split.0.trim().to_owned(), resource(split.1.trim())?));
+        }
+        let zone = self.zone.as_deref().map(|name| {
+            name.parse::<Tz>()
+                .map_err(|_| Stop::usage(format!("{name:?} is not an IANA time zone such as Europe/Berlin")))
+        });
+        Ok(Unsaid {
+            source: SourceName::new(self.source.clone()).map_err(Stop::usage)?,
+            resource: self.resource.as_deref().map(resource).transpose()?,
+            resources,
+            by_location: self.by_location,
+            zone: zone.transpose()?,
+        })
+    }
+}
+
+pub async fn run(session: &Session, options: Import) -> Result<(), Stop> {
+    let unsaid = options.unsaid()?;
+    if !options.path.exists() {
+        return Err(Stop::usage(format!("there is no file or folder {}", options.path.display())));
+    }
+    let stores = session.stores().await?;
+    let path = options.path.display();
+    let lines = files::lines(&options.path, unsaid, stores.clock.now())
+        .map_err(|e| Stop::refused(format!("{path} cannot be read: {e}")))?;
+    let context = Context::root(Actor::new("importer", session.by.clone()), Origin::Import, stores.clock.event_id());
+    let bar = bar(session.printer.watched());
+    let mut shown: Vec<Imported> = Vec::new();
+    let mut tell = |line: &Imported| {
+        bar.inc(1);
+        let news = line.outcome != Outcome::Unchanged || line.note.is_some();
+        if (session.printer.json || news) && shown.len() < SHOWN_MAX {
+            shown.push(line.clone());
+        }
+    };
+    let imported = import(&stores.journal, lines, options.dry_run, &context, &mut tell).await;
+    bar.finish_and_clear();
+    let tally = imported?;
+    if session.printer.json {
+        session.printer.document(&json!({
+            "dry_run": options.dry_run,
+            "registered": tally.registered,
+            "changed": tally.changed,
+            "unchanged": tally.unchanged,
+            "refused": tally.refused,
+            "lines": shown.iter().map(object).collect::<Vec<_>>(),
+        }))?;
+    } else {
+        for line in shown.iter().filter(|line| line.outcome != Outcome::Registered || line.note.is_some()) {
+            session.printer.say(sentence(line))?;
+        }
+        let would = if options.dry_run { " (nothing was changed: a dry run)" } else { "" };
+        session.printer.say(format!(
+            "{} registered, {} changed, {} unchanged, {} refused{would}",
+            tally.registered, tally.changed, tally.unchanged, tally.refused
+        ))?;
+    }
+    match tally.refused {
+        0 => Ok(()),
+        refused => Err(Stop::refused(format!("{refused} of the lines were not imported"))),
+    }
+}
+
+fn bar(watched: bool) -> ProgressBar {
+    if !watched {
+        return ProgressBar::hidden();
+    }
+    let style = ProgressStyle::with_template("{spinner} {pos} bookings, {per_sec}, {elapsed}");
+    ProgressBar::new_spinner().with_style(style.unwrap_or_else(|_| ProgressStyle::default_spinner()))
+}
+
+fn outcome(outcome: &Outcome) -> (&'static str, Option<String>) {
+    match outcome {
+        Outcome::Registered => ("registered", None),
+        Outcome::Changed(events) => ("changed", Some(events.join(", "))),
+        Outcome::Unchanged => ("unchanged", None),
+        Outcome::Refused(reason) => ("refused", Some(reason.clone())),
+    }
+}
+
+fn object(line: &Imported) -> serde_json::Value {
+    let (word, more) = outcome(&line.outcome);
+    json!({"at": line.at, "booking": line.booking, "outcome": word, "detail": more, "note": line.note})
+}
+
+fn sentence(line: &Imported) -> String {
+    let (word, more) = outcome(&line.outcome);
+    let more = more.map(|more| format!(": {more}")).unwrap_or_default();
+    let note = line.note.as_ref().map(|note| format!(" ({note})")).unwrap_or_default();
+    format!("{}: {word}{more}{note}", line.at)
+}

@@ -1,0 +1,32 @@
+//! `demo`: the main job, embedded.
+
+use std::{collections::BTreeMap, net::SocketAddr};
+
+use tokio_util::sync::CancellationToken;
+
+use super::{Stop, serve::told_to_stop};
+use crate::{
+    app::logging,
+    config::{LogFormat, Logging},
+    demo,
+};
+
+/// What to play.
+#[derive(Debug, Clone, clap::Args)]
+pub(super) struct Arguments {
+    /// Stop after the check-list
+    #[arg(long)]
+    once: bool,
+    /// Where to listen; any free port on loopback where it is not said
+    #[arg(long, value_name = "ADDRESS")]
+    listen: Option<SocketAddr>,
+}
+
+pub(super) async fn run(arguments: &Arguments, env: &BTreeMap<String, String>, json: bool) -> Result<(), Stop> {
+    let filter = env.get("RUST_LOG").cloned().unwrap_or_else(|| "error".to_owned());
+    logging::start(&Logging { format: LogFormat::Human, filter }).map_err(Stop::usage)?;
+    let stop = CancellationToken::new();
+    tokio::spawn(told_to_stop(stop.clone()));
+    let options = demo::Options { once: arguments.once, json, listen: arguments.listen };
+    if demo::run(&options, stop).await? { Ok(()) } else { Err(Stop::refused("a check did not pass")) }
+}

@@ -1,0 +1,131 @@
+//! `doctor`: checks a set-up line by line, and says what to fix. Exit code 1 where a check fails, 2 where the
+//! configuration itself is wrong.
+
+use std::path::Path;
+
+use super::{Stop, print::Printer};
+use crate::{
+    app::{App, logging, machine},
+    config::{Config, LogFormat, Logging, Problems, ProviderKind, SourceKind},
+    services::doctor::{self, Check, State},
+};
+
+/// Where Google's clock is asked for when a connection names no other address.
+const GOOGLE: &str = "https://www.googleapis.com/";
+
+pub async fn run(loaded: Result<Config, Problems>, file: Option<&Path>, printer: Printer) -> Result<(), Stop> {
+    let mut checks = Vec::new();
+    let config = match loaded {
+        Ok(config) => config,
+        Err(problems) => {
+            let found = problems.problems.iter().map(|p| {
+                let key = if p.key.is_empty() { "file" } else { &p.key };
+                Check::fail(format!("configuration: {key}"), p.said.clone(), format!("correct it in {}", problems.file))
+            });
+            checks.extend(found);
+            print(printer, &checks)?;
+            return Err(Stop::usage(format!("{} cannot be used", problems.file)));
+        }
+    };
+    // What goes wrong is a line of the report, not of the log.
+    logging::start(&Logging { format: LogFormat::Human, filter: "off".into() }).map_err(Stop::usage)?;
+    let named =
+        file.map_or_else(|| "no file: everything is as by default".to_owned(), |path| path.display().to_string());
+    checks.push(Check::ok("configuration", named));
+    checks.extend(completeness(&config));
+    checks.push(doctor::public_url(config.public_url.as_deref()));
+    checks.extend(folders(&config));
+    for (whose, url) in servers(&config) {
+        checks.push(doctor::skew(&whose, machine::ahead_of(&url).await));
+    }
+    checks.extend(opened(&config).await);
+    print(printer, &checks)?;
+    match checks.iter().filter(|check| check.state == State::Fail).count() {
+        0 => Ok(()),
+        failed => Err(Stop::refused(format!("{failed} of {} checks failed", checks.len()))),
+    }
+}
+
+fn completeness(config: &Config) -> Vec<Check> {
+    let missing = |list: &str, what: &str| {
+        Check::warn(format!("[[{list}]]"), "there are none", format!("add [[{list}]]: {what}"))
+    };
+    let mut checks = Vec::new();
+    if config.sources.is_empty() {
+        checks.push(missing("sources", "without one, bookings come from the API and from imports only"));
+    }
+    if config.connections.is_empty() {
+        checks.push(missing("connections", "without one, no calendar is reached"));
+    }
+    if config.routes.is_empty() {
+        checks.push(missing("routes", "without one, no booking shows on a calendar"));
+    }
+    checks
+}
+
+/// Whether what is written there stays there.
+fn folders(config: &Config) -> Vec<Check> {
+    let path = config.ledger.path();
+    let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    vec![match machine::writable(folder) {
+        Ok(()) => Check::ok("disk", format!("{} takes what is written, and makes it durable", folder.display())),
+        Err(error) => {
+            let fix = "give the program's user the right to write there, or choose another ledger.url";
+            Check::fail("disk", format!("{}: {error}", folder.display()), fix)
+        }
+    }]
+}
+
+fn servers(config: &Config) -> Vec<(String, String)> {
+    let connections = config.connections.iter().map(|connection| {
+        let ProviderKind::Google { api_base, .. } = &connection.provider;
+        (connection.id.to_string(), api_base.clone().unwrap_or_else(|| GOOGLE.to_owned()))
+    });
+    let sources = config.sources.iter().map(|source| {
+        let SourceKind::Uschedule { base_url, .. } = &source.kind;
+        (source.name.to_string(), base_url.clone())
+    });
+    connections.chain(sources).collect()
+}
+
+/// What can only be checked with everything open.
+async fn opened(config: &Config) -> Vec<Check> {
+    let path = config.ledger.path();
+    if !path.exists() {
+        let found = format!("there is none at {} yet", path.display());
+        return vec![Check::warn("ledger", found, "nothing to do: the first start makes it, and its master key")];
+    }
+    let app = match App::open_to_look(config).await {
+        Ok(app) => app,
+        Err(error) => {
+            let fix = "follow what the message says; a master key that is lost must come from your backup";
+            return vec![Check::fail("stores", format!("{error:#}"), fix)];
+        }
+    };
+    let key = config.master_key_file.display();
+    let mut checks = vec![Check::ok("master key", format!("{key} is readable by its owner only"))];
+    // As a question would: brought up to date first, so that what is told is how it is, not how it was.
+    if let Err(Stop::Refused(why)) = super::ask::refresh(&app.stores).await {
+        checks.push(Check::fail("read models", why, "rebuild what stands still: syncledger projections rebuild NAME"));
+    }
+    let stores = &app.stores;
+    checks.extend(doctor::stores(&stores.journal, stores.models.as_ref(), &stores.projector).await);
+    checks.extend(doctor::sources(app.sources.values()).await);
+    checks.extend(doctor::connections(&app.stores.journal, &app.routing, &app.calendars).await);
+    checks
+}
+
+fn print(printer: Printer, checks: &[Check]) -> Result<(), Stop> {
+    if printer.json {
+        return printer.document(&checks);
+    }
+    let rows = checks.iter().map(|check| {
+        let state = match check.state {
+            State::Ok => "ok",
+            State::Warn => "warn",
+            State::Fail => "FAIL",
+        };
+        vec![state.to_owned(), check.name.clone(), check.found.clone(), check.fix.clone()]
+    });
+    printer.table(&["", "check", "found", "what to do"], rows.collect(), "")
+}

@@ -1,0 +1,83 @@
+//! `events append`: a fact by an operator's hand, checked against its type before it is written.
+
+use std::{fs, io::Read as _};
+
+use clap::Args;
+use serde_json::{Value, json};
+
+use super::{Session, Stop};
+use crate::{
+    domain::ids::Version,
+    ports::event_store::{EVENT_BYTES_MAX, Expected},
+    record::{codec, schema, stream::StreamName, upcast},
+};
+
+#[derive(Debug, Args)]
+pub struct Append {
+    /// The stream: booking-uschedule.1001
+    stream: String,
+    /// The event's type: booking.cancelled
+    #[arg(long = "type", value_name = "T")]
+    kind: String,
+    /// Its data as JSON; @FILE reads a file, - standard input
+    #[arg(long, value_name = "JSON")]
+    data: String,
+    /// Begin a stream that has no event yet
+    #[arg(long)]
+    new: bool,
+}
+
+pub async fn run(session: &Session, append: Append) -> Result<(), Stop> {
+    let stream = StreamName::parse(&append.stream).map_err(Stop::usage)?;
+    let data = data(&append.data)?;
+    let kind = &append.kind;
+    let types = types();
+    if !types.contains(kind) {
+        let category = format!("{}.", stream.category.as_str());
+        let there: Vec<&str> = types.iter().filter(|t| t.starts_with(&category)).map(String::as_str).collect();
+        return Err(Stop::usage(format!("there is no type {kind:?}; this stream takes {}", there.join(", "))));
+    }
+    let fact = codec::from_data(kind, upcast::current(kind), data).map_err(Stop::usage)?;
+    if fact.category() != stream.category.as_str() {
+        return Err(Stop::usage(format!("a {kind} does not belong into stream {stream}")));
+    }
+    let stores = if append.new { session.stores().await? } else { session.kept().await? };
+    let last = stores.journal.store().last(&stream).await.map_err(Stop::refused)?.map(|r| r.version);
+    match (last, append.new) {
+        (None, false) => {
+            let what = "check its name, or begin it with --new";
+            return Err(Stop::refused(format!("stream {stream} has no event: {what}")));
+        }
+        (Some(Version(last)), true) => {
+            return Err(Stop::refused(format!("stream {stream} is there already, up to version {last}")));
+        }
+        (Some(_), false) | (None, true) => {}
+    }
+    let context = session.operator(&stores);
+    let appended = stores.journal.append(&stream, Expected::after(last), vec![fact], &context).await?;
+    if session.printer.json {
+        let (version, position) = (appended.version, appended.position);
+        return session.printer.document(&json!({"stream": stream, "version": version, "position": position}));
+    }
+    session.printer.say(format!("{stream}@{} at position {}", appended.version, appended.position))
+}
+
+fn data(text: &str) -> Result<Value, Stop> {
+    let wrong = |e: std::io::Error| Stop::usage(format!("--data {text}: {e}"));
+    let text = match text.strip_prefix('@') {
+        Some(path) => fs::read_to_string(path).map_err(wrong)?,
+        None if text == "-" => {
+            let mut read = String::new();
+            std::io::stdin().take(EVENT_BYTES_MAX as u64 + 1).read_to_string(&mut read).map_err(wrong)?;
+            read
+        }
+        None => text.to_owned(),
+    };
+    serde_json::from_str(&text).map_err(|e| Stop::usage(format!("--data is not JSON: {e}")))
+}
+
+/// Every event type there is.
+fn types() -> Vec<String> {
+    let files = schema::all();
+    files.values().filter_map(|s| s["title"].as_str()).filter(|t| t.contains('.')).map(str::to_owned).collect()
+}

@@ -1,0 +1,63 @@
+//! `held`: people's changes in calendars that wait for an answer.
+
+use clap::Subcommand;
+use serde_json::json;
+
+use super::{
+    Session, Stop, ask,
+    print::{cell, objects, time},
+};
+use crate::{
+    domain::ids::LinkId,
+    ports::read_models::{LinkFilter, Query},
+    projections::Row,
+    services::answer::answer,
+};
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// List them
+    List,
+    /// Take the change over
+    Accept {
+        /// The link
+        link: String,
+    },
+    /// Put the entry back as the booking says
+    Reject {
+        /// The link
+        link: String,
+    },
+}
+
+pub async fn run(session: &Session, command: Command) -> Result<(), Stop> {
+    let stores = session.kept().await?;
+    let printer = session.printer;
+    let (link, accept) = match command {
+        Command::Accept { link } => (link, true),
+        Command::Reject { link } => (link, false),
+        Command::List => {
+            ask::refresh(&stores).await?;
+            let rows = ask::all(&stores, |page| Query::Links(LinkFilter::default(), page)).await?;
+            let rows: Vec<Row> = rows.into_iter().filter(|row| row.text("held").is_some()).collect();
+            if printer.json {
+                return printer.document(&objects(&rows));
+            }
+            let table = rows.iter().map(|row| {
+                let columns = ["link", "booking", "calendar", "held_words"];
+                let mut cells: Vec<String> = columns.iter().map(|name| cell(row, name)).collect();
+                cells.push(time(row, "held_until"));
+                cells
+            });
+            let columns = ["link", "booking", "calendar", "why it waits", "until"];
+            return printer.table(&columns, table.collect(), "Nothing waits for an answer.");
+        }
+    };
+    let id = LinkId::new(link).map_err(Stop::usage)?;
+    answer(&stores.journal, &id, accept, &session.operator(&stores)).await?;
+    if printer.json {
+        return printer.document(&json!({"link": id, "accepted": accept}));
+    }
+    let what = if accept { "is taken over" } else { "is turned down: the entry is put back" };
+    printer.say(format!("The change on link {id} {what}; the service does it"))
+}

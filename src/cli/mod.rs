@@ -1,0 +1,213 @@
+//! Floor 4: the command line. One file per subcommand; `exit.rs` has the exit codes, `print.rs` tables and JSON.
+//!
+//! A command parses, calls a service and prints. What it works on is put together by `app.rs`.
+
+mod approvals;
+mod ask;
+mod attempts;
+mod bookings;
+mod bookings_import;
+mod demo;
+mod doctor;
+mod events;
+mod events_append;
+mod exit;
+mod held;
+mod print;
+mod projections;
+mod reconcile;
+mod resync;
+mod serve;
+mod token;
+
+use std::{
+    collections::BTreeMap,
+    io::Write as _,
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::{
+    app::{self, App, Stores, logging, machine},
+    config::{Config, DEFAULT_FILE, Logging},
+    record::envelope::{Actor, Origin},
+    services::journal::Context,
+};
+pub use exit::Stop;
+use print::Printer;
+
+/// Keeps bookings and calendars aligned, and can prove what it did.
+#[derive(Debug, Parser)]
+#[command(name = "syncledger", version, about, disable_help_subcommand = true)]
+struct Cli {
+    #[command(flatten)]
+    common: Common,
+    #[command(subcommand)]
+    command: Command,
+}
+
+/// What every command takes.
+#[derive(Debug, Clone, Args)]
+struct Common {
+    /// The configuration; syncledger.toml where that is there, else everything as by default
+    #[arg(long, global = true, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Print JSON
+    #[arg(long, global = true)]
+    json: bool,
+    /// Under which name an act is recorded
+    #[arg(long, global = true, value_name = "NAME", default_value = "cli")]
+    by: String,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run the service
+    Serve,
+    /// Play the main job, everything embedded, with nothing to set up
+    Demo(demo::Arguments),
+    /// Import, list and explain bookings
+    #[command(subcommand)]
+    Bookings(bookings::Command),
+    /// Read the ledger, or append to it
+    #[command(subcommand)]
+    Events(events::Command),
+    /// Look after the tables that are derived from the ledger
+    #[command(subcommand)]
+    Projections(projections::Command),
+    /// Say what would be done, without doing it
+    #[command(subcommand)]
+    Reconcile(reconcile::Command),
+    /// Have bookings and their entries compared again
+    #[command(subcommand)]
+    Resync(resync::Command),
+    /// Calls that were made, and another try of those that were given up
+    #[command(subcommand)]
+    Attempts(attempts::Command),
+    /// What waits for an operator's word because too much vanished at once
+    #[command(subcommand)]
+    Approvals(approvals::Command),
+    /// People's changes in calendars that wait for an answer
+    #[command(subcommand)]
+    Held(held::Command),
+    /// API tokens
+    #[command(subcommand)]
+    Token(token::Command),
+    /// Check configuration, stores, providers and clocks, and say what to fix
+    Doctor,
+}
+
+/// What a command works with.
+struct Session {
+    config: Config,
+    env: BTreeMap<String, String>,
+    by: String,
+    printer: Printer,
+}
+
+/// Runs the program: parses its arguments, does it, and says how it ended.
+pub fn run() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        // Help is written to standard output and is no failure; clap says which is which.
+        Err(wrong) => {
+            let code = if wrong.use_stderr() { Stop::usage("").code() } else { ExitCode::SUCCESS };
+            drop(wrong.print());
+            return code;
+        }
+    };
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return told(&Stop::refused(format!("no threads can be started: {error}"))),
+    };
+    match runtime.block_on(Box::pin(dispatch(cli))) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(stop) => told(&stop),
+    }
+}
+
+/// Says why, to standard error.
+fn told(stop: &Stop) -> ExitCode {
+    if let Stop::Refused(reason) | Stop::Usage(reason) = stop {
+        // Nobody may be listening there either.
+        drop(writeln!(std::io::stderr(), "syncledger: {}", print::clean(reason)));
+    }
+    stop.code()
+}
+
+async fn dispatch(cli: Cli) -> Result<(), Stop> {
+    let Cli { common, command } = cli;
+    let env = machine::environment();
+    let printer = Printer::new(common.json, env.get("NO_COLOR").map(String::as_str));
+    let file = configured(common.config.as_deref());
+    let loaded = Config::load(file.as_deref(), &env);
+    if let Command::Demo(arguments) = command {
+        return demo::run(&arguments, &env, common.json).await;
+    }
+    if let Command::Doctor = command {
+        return doctor::run(loaded, file.as_deref(), printer).await;
+    }
+    let session = Session { config: loaded?, env, by: common.by, printer };
+    match command {
+        Command::Serve => serve::run(&session).await,
+        Command::Bookings(command) => bookings::run(&session, command).await,
+        Command::Events(command) => events::run(&session, command).await,
+        Command::Projections(command) => projections::run(&session, command).await,
+        Command::Reconcile(command) => reconcile::run(&session, command).await,
+        Command::Resync(command) => resync::run(&session, command).await,
+        Command::Attempts(command) => attempts::run(&session, command).await,
+        Command::Approvals(command) => approvals::run(&session, command).await,
+        Command::Held(command) => held::run(&session, command).await,
+        Command::Token(command) => token::run(&session, command).await,
+        Command::Demo(_) | Command::Doctor => Ok(()),
+    }
+}
+
+/// The file that was named, or the usual one where it is there.
+fn configured(named: Option<&Path>) -> Option<PathBuf> {
+    let usual = Path::new(DEFAULT_FILE);
+    named.map(Path::to_path_buf).or_else(|| usual.exists().then(|| usual.to_path_buf()))
+}
+
+impl Session {
+    /// Opens what is kept; with a new ledger where there is none.
+    async fn stores(&self) -> Result<Stores, Stop> {
+        self.quietly()?;
+        Ok(app::open(&self.config).await?)
+    }
+
+    /// Opens what is kept, and refuses where there is nothing: an empty ledger made by a question would hide a wrong path.
+    async fn kept(&self) -> Result<Stores, Stop> {
+        self.there()?;
+        self.stores().await
+    }
+
+    /// Opens everything that acts, to look at it. Calls nobody, and records nothing.
+    async fn app(&self) -> Result<App, Stop> {
+        self.there()?;
+        self.quietly()?;
+        Ok(App::open_to_look(&self.config).await?)
+    }
+
+    fn there(&self) -> Result<(), Stop> {
+        let path = self.config.ledger.path();
+        if path.exists() {
+            return Ok(());
+        }
+        let what = "start the service or import bookings first, or name the configuration with --config";
+        Err(Stop::refused(format!("there is no ledger at {}: {what}", path.display())))
+    }
+
+    /// What a command logs is only what is wrong: its answer is what it prints. `RUST_LOG` shows more.
+    fn quietly(&self) -> Result<(), Stop> {
+        let filter = self.env.get("RUST_LOG").cloned().unwrap_or_else(|| "warn".to_owned());
+        logging::start(&Logging { format: self.config.logging.format, filter }).map_err(Stop::usage)
+    }
+
+    /// On whose behalf an operator's act is recorded.
+    fn operator(&self, stores: &Stores) -> Context {
+        Context::root(Actor::new("operator", self.by.clone()), Origin::Admin, stores.clock.event_id())
+    }
+}

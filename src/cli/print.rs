@@ -1,0 +1,126 @@
+//! Printing: tables for people, JSON for programs, and nothing that could take over a terminal.
+
+use std::io::{self, IsTerminal as _, Write as _};
+
+use comfy_table::{Attribute, Cell, ContentArrangement, Table, presets};
+use serde::Serialize;
+
+use super::exit::Stop;
+use crate::projections::{Row, Value};
+
+/// How a command prints.
+#[derive(Debug, Clone, Copy)]
+pub struct Printer {
+    /// JSON, for programs.
+    pub json: bool,
+    /// Lines, wrapping and bold type, for a terminal.
+    rich: bool,
+    /// Bold type, unless `NO_COLOR` is set.
+    styled: bool,
+}
+
+impl Printer {
+    /// For standard output as it is; `no_color` is the variable of that name.
+    pub fn new(json: bool, no_color: Option<&str>) -> Self {
+        let rich = io::stdout().is_terminal();
+        Self { json, rich, styled: rich && no_color.is_none_or(str::is_empty) }
+    }
+
+    /// Whether a person is watching.
+    pub fn watched(self) -> bool {
+        self.rich && !self.json
+    }
+
+    /// One or more lines.
+    pub fn say(self, text: impl AsRef<str>) -> Result<(), Stop> {
+        let mut out = io::stdout().lock();
+        writeln!(out, "{}", clean(text.as_ref()).trim_end_matches('\n'))?;
+        Ok(out.flush()?)
+    }
+
+    /// A document, for programs.
+    pub fn document(self, document: &impl Serialize) -> Result<(), Stop> {
+        let mut out = io::stdout().lock();
+        serde_json::to_writer_pretty(&mut out, document).map_err(io::Error::from)?;
+        writeln!(out)?;
+        Ok(out.flush()?)
+    }
+
+    /// One of many documents, on a line of its own.
+    pub fn line(self, document: &impl Serialize) -> Result<(), Stop> {
+        let mut out = io::stdout().lock();
+        serde_json::to_writer(&mut out, document).map_err(io::Error::from)?;
+        Ok(writeln!(out)?)
+    }
+
+    /// A table; `none` where it has no rows.
+    pub fn table(self, columns: &[&str], rows: Vec<Vec<String>>, none: &str) -> Result<(), Stop> {
+        if rows.is_empty() {
+            return self.say(none);
+        }
+        let mut table = Table::new();
+        table.load_style(if self.rich { presets::UTF8_HORIZONTAL_ONLY } else { presets::NOTHING });
+        if self.rich {
+            table.set_content_arrangement(ContentArrangement::Dynamic);
+        }
+        if self.styled {
+            table.enforce_styling();
+        } else {
+            table.force_no_tty();
+        }
+        let head = columns.iter().map(|name| {
+            let cell = Cell::new(name);
+            if self.styled { cell.add_attribute(Attribute::Bold) } else { cell }
+        });
+        table.set_header(head);
+        for row in rows {
+            // A line end inside a cell would make one row look like two.
+            table.add_row(row.iter().map(|cell| clean(cell).replace('\n', " ")));
+        }
+        let text = table.to_string();
+        let lines: Vec<&str> = text.lines().map(str::trim_end).collect();
+        let mut out = io::stdout().lock();
+        writeln!(out, "{}", lines.join("\n"))?;
+        Ok(out.flush()?)
+    }
+}
+
+/// The text without characters that move a cursor; ends of lines stay.
+pub fn clean(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() && c != '\n' { '\u{fffd}' } else { c }).collect()
+}
+
+/// A row as a JSON object, every column by its name.
+pub fn object(row: &Row) -> serde_json::Value {
+    let cells = row.cells().map(|(name, value)| (name.to_owned(), json(value)));
+    serde_json::Value::Object(cells.collect())
+}
+
+/// Rows as a JSON list.
+pub fn objects(rows: &[Row]) -> serde_json::Value {
+    rows.iter().map(object).collect()
+}
+
+fn json(value: &Value) -> serde_json::Value {
+    match value {
+        Value::Null => serde_json::Value::Null,
+        Value::Bool(flag) => (*flag).into(),
+        Value::Int(number) => (*number).into(),
+        Value::Text(text) => text.as_str().into(),
+    }
+}
+
+/// A cell of a row, for a table.
+pub fn cell(row: &Row, name: &str) -> String {
+    match row.get(name) {
+        Value::Null => String::new(),
+        Value::Bool(flag) => if *flag { "yes" } else { "no" }.to_owned(),
+        Value::Int(number) => number.to_string(),
+        Value::Text(text) => text.clone(),
+    }
+}
+
+/// An instant of a row, to the second, in UTC.
+pub fn time(row: &Row, name: &str) -> String {
+    row.time(name).map(|at| at.format("%Y-%m-%d %H:%M:%SZ").to_string()).unwrap_or_default()
+}

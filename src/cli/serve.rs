@@ -1,0 +1,41 @@
+//! `serve`: the service, until it is told to stop.
+
+use tokio::{
+    net::TcpListener,
+    signal::unix::{SignalKind, signal},
+};
+use tokio_util::sync::CancellationToken;
+use tracing::info;
+
+use super::{Session, Stop};
+use crate::{app::logging, serve};
+
+pub(super) async fn run(session: &Session) -> Result<(), Stop> {
+    logging::start(&session.config.logging).map_err(Stop::usage)?;
+    let address = session.config.listen;
+    let listener = TcpListener::bind(address)
+        .await
+        .map_err(|e| Stop::usage(format!("cannot listen at {address}: {e}. Is another service running there?")))?;
+    let stop = CancellationToken::new();
+    let service = serve::start(&session.config, listener, stop.clone()).await?;
+    told_to_stop(stop).await;
+    service.task.await.map_err(|e| Stop::refused(format!("the service ended badly: {e}")))??;
+    Ok(())
+}
+
+/// Returns once the terminal or the system asks for an end.
+pub(super) async fn told_to_stop(stop: CancellationToken) {
+    let terminate = async {
+        match signal(SignalKind::terminate()) {
+            Ok(mut signal) => drop(signal.recv().await),
+            Err(_) => std::future::pending().await,
+        }
+    };
+    tokio::select! {
+        _ = tokio::signal::ctrl_c() => {}
+        () = terminate => {}
+        () = stop.cancelled() => {}
+    }
+    info!("Told to stop");
+    stop.cancel();
+}

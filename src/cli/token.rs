@@ -1,0 +1,105 @@
+//! `token`: who may call our API, as what.
+
+use clap::{Subcommand, ValueEnum};
+use serde_json::json;
+
+use super::{Session, Stop};
+use crate::{
+    ports::tokens::{Role, Token},
+    services::tokens,
+};
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Make one; its secret is shown once
+    Create {
+        /// What it may do
+        #[arg(long)]
+        role: Named,
+    },
+    /// List them
+    List,
+    /// Revoke one: from now on it opens nothing
+    Revoke {
+        /// The token's id, as listed
+        id: String,
+    },
+}
+
+/// A role by its name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Named {
+    /// Reads bookings, links, attempts, status
+    Viewer,
+    /// And changes bookings, reprocesses, resyncs
+    Operator,
+    /// Everything
+    Admin,
+    /// Reads events and proofs
+    Auditor,
+    /// Uploads submissions of its own device
+    Device,
+    /// Creates and changes bookings for a system
+    Integration,
+}
+
+impl From<Named> for Role {
+    fn from(named: Named) -> Self {
+        match named {
+            Named::Viewer => Self::Viewer,
+            Named::Operator => Self::Operator,
+            Named::Admin => Self::Admin,
+            Named::Auditor => Self::Auditor,
+            Named::Device => Self::Device,
+            Named::Integration => Self::Integration,
+        }
+    }
+}
+
+fn name(role: Role) -> String {
+    let name = serde_json::to_value(role).expect("a role is a word");
+    name.as_str().unwrap_or_default().to_owned()
+}
+
+pub async fn run(session: &Session, command: Command) -> Result<(), Stop> {
+    let printer = session.printer;
+    match command {
+        Command::Create { role } => {
+            let stores = session.stores().await?;
+            let (token, secret) = tokens::create(&*stores.tokens, &*stores.clock, role.into()).await?;
+            if printer.json {
+                let secret = secret.reveal();
+                return printer.document(&json!({"id": token.id, "role": token.role, "secret": secret}));
+            }
+            // The secret alone on a line of its own, so that it can be taken from there.
+            printer.say(format!("Token {} ({}). Its secret is shown this once:", token.id, name(token.role)))?;
+            printer.say(secret.reveal())
+        }
+        Command::List => {
+            let stores = session.kept().await?;
+            let all = tokens::list(&*stores.tokens).await?;
+            if printer.json {
+                return printer.document(&all.iter().map(object).collect::<Vec<_>>());
+            }
+            let day = |at: chrono::DateTime<chrono::Utc>| at.format("%Y-%m-%d %H:%M:%SZ").to_string();
+            let rows = all.iter().map(|token| {
+                let revoked = token.revoked_at.map(day).unwrap_or_default();
+                vec![token.id.clone(), name(token.role), day(token.created_at), revoked]
+            });
+            printer.table(&["token", "role", "made", "revoked"], rows.collect(), "There are no tokens.")
+        }
+        Command::Revoke { id } => {
+            let stores = session.kept().await?;
+            tokens::revoke(&*stores.tokens, &*stores.clock, &id).await?;
+            if printer.json {
+                return printer.document(&json!({"id": id, "revoked": true}));
+            }
+            printer.say(format!("Token {id} is revoked"))
+        }
+    }
+}
+
+/// All but the hash.
+fn object(token: &Token) -> serde_json::Value {
+    json!({"id": token.id, "role": token.role, "created_at": token.created_at, "revoked_at": token.revoked_at})
+}

@@ -1,0 +1,196 @@
+//! What is said about wrong files, and what right ones become.
+
+use std::{collections::BTreeMap, fs, path::Path, time::Duration};
+
+use super::*;
+
+fn env(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
+    pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
+}
+
+fn wrong(text: &str) -> String {
+    Config::parse(Some(Path::new("loft.toml")), text, &env(&[])).unwrap_err().to_string()
+}
+
+const WHOLE: &str = r#"
+workspace = "loft"
+listen = "127.0.0.1:3401"
+public_url = "https://sync.example.org/"
+
+[ledger]
+url = "sqlite://data/l.db"
+
+[[sources]]
+name = "uschedule"
+kind = "uschedule"
+base_url = "https://api.uschedule.example"
+api_key_env = "KEY"
+webhook_secret_env = "HOOK"
+poll_every = "90s"
+
+[[connections]]
+id = "loft-bot"
+provider = "google"
+service_account_file = "bot.json"
+api_base = "http://127.0.0.1:9/calendar/v3"
+poll_every = "5m"
+
+[[routes]]
+resource = "bay-1"
+connection = "loft-bot"
+calendar = "bay1@group.calendar.google.com"
+
+[[routes]]
+resource = "bay-2"
+connection = "loft-bot"
+calendar = "bay2@group.calendar.google.com"
+profile = "careful"
+
+[profiles.careful]
+preset = "resource-mirror"
+remote_removal = "ask"
+attempts_max = 3
+
+[logging]
+format = "json"
+"#;
+
+#[test]
+fn without_a_file_everything_is_as_by_default() {
+    let config = Config::load(None, &env(&[("PATH", "/bin")])).unwrap();
+    assert_eq!(config.ledger.to_string(), "sqlite://data/ledger.db");
+    assert_eq!(config.read_models, config.ledger);
+    assert_eq!(config.master_key_file, Path::new("data/master.key"));
+    assert_eq!(config.listen.to_string(), "127.0.0.1:3400");
+    assert_eq!((config.workspace.as_str(), config.public_url), ("default", None));
+}
+
+#[test]
+fn a_whole_file_is_understood_and_its_paths_are_beside_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("loft.toml");
+    fs::write(&path, WHOLE).unwrap();
+    fs::write(folder.path().join("bot.json"), "{\"client_email\": \"bot\"}\n").unwrap();
+    let config = Config::load(Some(&path), &env(&[("KEY", "k-1"), ("HOOK", "h-1")])).unwrap();
+    assert_eq!(config.ledger.path(), folder.path().join("data/l.db"));
+    assert_eq!(config.public_url.as_deref(), Some("https://sync.example.org"));
+    assert_eq!(config.sources[0].poll_every, Duration::from_secs(90));
+    let SourceKind::Uschedule { api_key, webhook_secret, .. } = &config.sources[0].kind;
+    assert_eq!((api_key.reveal(), webhook_secret.as_ref().unwrap().reveal()), ("k-1", "h-1"));
+    let ProviderKind::Google { service_account, token_url, .. } = &config.connections[0].provider;
+    assert_eq!((service_account.reveal(), token_url), ("{\"client_email\": \"bot\"}", &None));
+    assert_eq!(config.connections[0].poll_every, Duration::from_secs(300));
+    let careful = &config.profiles[&ProfileId::new("careful").unwrap()];
+    let preset = Policy::resource_mirror();
+    assert_eq!(careful.attempts_max, 3);
+    assert_eq!(careful.remote_removal, crate::domain::profile::OnRemoval::Ask);
+    assert_eq!(careful.title, preset.title);
+    assert_eq!(config.profiles[&ProfileId::new("resource-mirror").unwrap()], preset);
+    assert_eq!(config.logging.format, LogFormat::Json);
+}
+
+#[test]
+fn a_secret_is_never_printed() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("bot.json"), "very-private").unwrap();
+    let env = env(&[("KEY", "very-secret"), ("HOOK", "very-hidden")]);
+    let config = Config::parse(Some(&folder.path().join("loft.toml")), WHOLE, &env).unwrap();
+    let printed = format!("{config:?} {config:#?}");
+    assert!(printed.contains("[secret]"));
+    for secret in ["very-secret", "very-hidden", "very-private"] {
+        assert!(!printed.contains(secret));
+    }
+}
+
+#[test]
+fn the_environment_stands_over_the_file() {
+    let env = env(&[
+        ("SYNCLEDGER__LEDGER__URL", "sqlite:///var/lib/l.db"),
+        ("SYNCLEDGER__WORKSPACE", "attic"),
+        ("SYNCLEDGER__CONNECTIONS__0__API_BASE", "https://calendar.example"),
+        ("SYNCLEDGER__CONNECTIONS__0__SERVICE_ACCOUNT", "{}"),
+        ("SYNCLEDGER__PROFILES__CAREFUL__ATTEMPTS_MAX", "5"),
+        ("SYNCLEDGER__PROFILES__CAREFUL__INBOUND", "false"),
+        ("KEY", "k"),
+        ("HOOK", "h"),
+    ]);
+    let text = WHOLE.replace("service_account_file = \"bot.json\"\n", "");
+    let config = Config::parse(Some(Path::new("loft.toml")), &text, &env).unwrap();
+    assert_eq!(config.ledger.to_string(), "sqlite:///var/lib/l.db");
+    assert_eq!(config.workspace, "attic");
+    let ProviderKind::Google { api_base, service_account, .. } = &config.connections[0].provider;
+    assert_eq!((api_base.as_deref(), service_account.reveal()), (Some("https://calendar.example"), "{}"));
+    let careful = &config.profiles[&ProfileId::new("careful").unwrap()];
+    assert_eq!((careful.attempts_max, careful.inbound), (5, false));
+}
+
+#[test]
+fn a_variable_that_leads_nowhere_is_told_by_its_name() {
+    let env = env(&[
+        ("SYNCLEDGER__LEDGR__URL", "x"),
+        ("SYNCLEDGER__CONNECTIONS__7__ID", "x"),
+        ("SYNCLEDGER__LISTEN", "here"),
+    ]);
+    let told = Config::load(None, &env).unwrap_err().to_string();
+    insta::assert_snapshot!(told);
+}
+
+#[test]
+fn all_problems_are_told_at_once_with_key_and_advice() {
+    insta::assert_snapshot!(wrong(
+        r#"
+workspce = "loft"
+listen = "3400"
+public_url = "sync.example.org"
+nats = 4
+[ledger]
+url = "postgres://user:pass@db/ledger"
+[[sources]]
+kind = "usched"
+base_url = "https://api.example"
+api_key = "in the file"
+poll_every = "soon"
+[[connections]]
+id = "loft bot"
+provider = "outlook"
+service_account_env = "NOT_SET"
+[[connections]]
+provder = "google"
+service_account_file = "is-not-there.json"
+[[routes]]
+resource = "bay 1"
+connection = "loft-bot"
+profile = "resource-miror"
+[profiles.mine]
+attempts = 3
+atempts_max = "three"
+conflicts = "mine"
+preset = "resource-mirror"
+"#
+    ));
+}
+
+#[test]
+fn a_password_in_an_address_is_not_repeated() {
+    let told = wrong("[ledger]\nurl = \"postgres://user:pass@db/ledger\"\n");
+    assert!(!told.contains("pass"), "{told}");
+}
+
+#[test]
+fn a_file_that_is_no_toml_is_told_with_its_line() {
+    insta::assert_snapshot!(wrong("workspace = \"loft\"\nlisten = \n"));
+    assert!(
+        Config::load(Some(Path::new("/nowhere/at-all.toml")), &env(&[]))
+            .unwrap_err()
+            .to_string()
+            .contains("no such file")
+    );
+}
+
+#[test]
+fn a_draft_policy_is_read_on_its_own() {
+    let draft = policy("draft.toml", "preset = \"resource-mirror\"\ncreate = false\n").unwrap();
+    assert!(!draft.create && draft.update);
+    let told = policy("draft.toml", "craete = false\n").unwrap_err().to_string();
+    assert!(told.contains("did you mean create?"), "{told}");
+}

@@ -1,0 +1,233 @@
+//! The story of a booking: what happened to it and on its calendars, in order, with reasons and with who was at the root.
+//!
+//! [`collect`] gathers the facts, [`tell`] puts them into words; `words.rs` has a sentence for every fact.
+
+mod change;
+mod link_words;
+#[cfg(test)]
+mod tests;
+mod words;
+
+pub use link_words::withheld;
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+};
+
+use chrono::{DateTime, TimeDelta, Utc};
+use chrono_tz::Tz;
+use serde::Serialize;
+
+use super::{
+    Error,
+    journal::{Journal, Told},
+};
+use crate::{
+    domain::{
+        booking,
+        event::Event,
+        ids::{BookingId, EventId, LinkId, Version},
+        slot::Slot,
+    },
+    record::{
+        envelope::{Recorded, write_time},
+        stream::{Category, StreamName},
+    },
+};
+
+/// How many causes are followed outside the booking's own streams.
+const CAUSES_MAX: usize = 10_000;
+/// How long a chain of causes is followed.
+const CHAIN_MAX: usize = 64;
+
+/// The story of one booking.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Story {
+    /// The booking.
+    pub booking: String,
+    /// The civil zone that its times are told in.
+    pub zone: String,
+    /// Where it stands, in words.
+    pub now: String,
+    /// What happened, oldest first.
+    pub happened: Vec<Happening>,
+}
+
+/// One thing that happened.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Happening {
+    /// When it was written down, in UTC.
+    pub at: String,
+    /// The same in the story's zone, with its distance from UTC.
+    pub local: String,
+    /// A sentence.
+    pub what: String,
+    /// Reasons, both sides of a conflict, what comes next.
+    pub notes: Vec<String>,
+    /// Who or what was at the root of it.
+    pub root: String,
+    /// The event's type.
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// Its stream.
+    pub stream: String,
+    /// Its place there.
+    pub version: u64,
+    /// Its place in the ledger.
+    pub position: u64,
+    /// Its id.
+    pub id: String,
+}
+
+/// Everything that belongs to the story of a booking: its own events, those of its links, and what led to any of them.
+///
+/// # Errors
+/// `NotFound`; the ledger is not available.
+pub async fn collect(journal: &Journal, booking: &BookingId, links: &[LinkId]) -> Result<Vec<Told>, Error> {
+    let mut all = journal.stream(&StreamName::booking(booking), Version(0)).await?;
+    if all.is_empty() {
+        return Err(Error::NotFound { what: "booking", id: booking.to_string() });
+    }
+    for link in links {
+        all.extend(journal.stream(&StreamName::link(link), Version(0)).await?);
+    }
+    let mut known: BTreeSet<EventId> = all.iter().map(|told| told.recorded.event.id).collect();
+    let mut asked: Vec<EventId> = all.iter().filter_map(|told| told.recorded.event.causation).collect();
+    let mut deliveries = BTreeSet::new();
+    while let Some(id) = asked.pop() {
+        if known.len() >= CAUSES_MAX || !known.insert(id) {
+            continue;
+        }
+        let Some(recorded) = journal.store().find(id).await? else { continue };
+        asked.extend(recorded.event.causation);
+        if recorded.stream.category == Category::Source {
+            // The whole delivery: what became of it stands in the same stream.
+            deliveries.insert(recorded.stream);
+        } else {
+            all.push(journal.tell(recorded).await?);
+        }
+    }
+    for delivery in deliveries {
+        all.extend(journal.stream(&delivery, Version(0)).await?);
+    }
+    all.sort_by_key(|told| told.recorded.position);
+    all.dedup_by_key(|told| told.recorded.position);
+    Ok(all)
+}
+
+/// Puts the facts into words. Pure: the same facts always make the same story.
+pub fn tell(booking: &BookingId, told: &[Told]) -> Story {
+    let (state, zone) = last_known(booking, told);
+    let by_id: BTreeMap<EventId, &Told> = told.iter().map(|t| (t.recorded.event.id, t)).collect();
+    let teller = Teller { zone };
+    let happened = told.iter().map(|t| teller.happening(t, root_of(t, &by_id))).collect();
+    let now = match &state {
+        None => "It is not known.".to_owned(),
+        Some(it) => {
+            let status = match it.status {
+                booking::Status::Tentative => "tentative",
+                booking::Status::Confirmed => "confirmed",
+                booking::Status::Cancelled => "cancelled",
+            };
+            let (slot, resource, title) = (teller.slot(&it.slot), &it.resource, it.details.title.shown());
+            format!("{title:?}, {status}, {slot} on {resource}, revision {}", it.revision)
+        }
+    };
+    Story { booking: booking.to_string(), zone: zone.name().to_owned(), now, happened }
+}
+
+/// The booking as its events make it, and the zone it was last booked in.
+fn last_known(id: &BookingId, told: &[Told]) -> (Option<booking::Booking>, Tz) {
+    let stream = StreamName::booking(id);
+    let mut state = None;
+    let mut zone = Tz::UTC;
+    for t in told.iter().filter(|t| t.recorded.stream == stream) {
+        if let Event::Booking(event) = &t.event {
+            state = booking::evolve(state, event, t.recorded.event.effective_at);
+        }
+        if let Some(Slot::Timed { zone: named, .. }) = state.as_ref().map(|s| &s.slot)
+            && let Ok(known) = named.parse()
+        {
+            zone = known;
+        }
+    }
+    (state, zone)
+}
+
+/// The first event of the chain that led to this one, as far as it is among the facts.
+fn root_of<'a>(told: &'a Told, by_id: &BTreeMap<EventId, &'a Told>) -> &'a Told {
+    let mut at = told;
+    for _ in 0..CHAIN_MAX {
+        match at.recorded.event.causation.and_then(|id| by_id.get(&id)) {
+            Some(cause) => at = cause,
+            None => break,
+        }
+    }
+    at
+}
+
+/// Knows the zone that times are told in.
+pub(super) struct Teller {
+    zone: Tz,
+}
+
+impl Teller {
+    fn happening(&self, told: &Told, root: &Told) -> Happening {
+        let Recorded { stream, version, position, event, .. } = &told.recorded;
+        let (what, mut notes) = self.sentence(told);
+        let late = event.recorded_at - event.effective_at;
+        if matches!(told.event, Event::Booking(_)) && late.abs() > TimeDelta::minutes(1) {
+            notes.push(format!("it took effect at {}", self.time(event.effective_at)));
+        }
+        Happening {
+            at: write_time(event.recorded_at),
+            local: self.time(event.recorded_at),
+            what,
+            notes,
+            root: self.root(root),
+            kind: event.kind.clone(),
+            stream: stream.to_string(),
+            version: version.0,
+            position: position.0,
+            id: event.id.to_string(),
+        }
+    }
+
+    /// An instant, to the second, with the distance from UTC.
+    pub(super) fn time(&self, at: DateTime<Utc>) -> String {
+        at.with_timezone(&self.zone).format("%Y-%m-%d %H:%M:%S %:z").to_string()
+    }
+
+    /// A slot in the story's zone.
+    pub(super) fn slot(&self, slot: &Slot) -> String {
+        match slot {
+            Slot::AllDay { .. } => slot.to_string(),
+            Slot::Timed { starts_at, ends_at, .. } => {
+                let (start, end) = (starts_at.with_timezone(&self.zone), ends_at.with_timezone(&self.zone));
+                let end_format = if start.date_naive() == end.date_naive() { "%H:%M" } else { "%Y-%m-%d %H:%M" };
+                format!("{} to {} {}", start.format("%Y-%m-%d %H:%M"), end.format(end_format), end.format("%:z"))
+            }
+        }
+    }
+}
+
+/// For a terminal: a line per happening, its notes below it, and the root wherever it changes.
+impl fmt::Display for Story {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "Booking {} (times in {})", self.booking, self.zone)?;
+        writeln!(f, "Now: {}", self.now)?;
+        let mut root = "";
+        for it in &self.happened {
+            if it.root != root {
+                writeln!(f, "\n{}", it.root)?;
+                root = &it.root;
+            }
+            writeln!(f, "  {}  {}", it.local, it.what)?;
+            for note in &it.notes {
+                writeln!(f, "  {:26}    {note}", "")?;
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,193 @@
+//! A sentence for every fact that may belong to a booking's story. Link facts: `link_words.rs`.
+
+use super::{Teller, Told};
+use crate::{
+    domain::{
+        booking::{self, CancelReason},
+        calendar, connection,
+        entry::{Evidence, Seen},
+        event::Event,
+        operations, source,
+    },
+    record::envelope::{NewEvent, Origin},
+};
+
+/// A sentence and what stands below it.
+pub(super) type Words = (String, Vec<String>);
+
+fn plain(what: impl Into<String>) -> Words {
+    (what.into(), Vec::new())
+}
+
+impl Teller {
+    /// What an event says.
+    pub(super) fn sentence(&self, told: &Told) -> Words {
+        match &told.event {
+            Event::Booking(event) => self.booking(event),
+            Event::Link(event) => self.link(event),
+            Event::Calendar(event) => self.calendar(event),
+            Event::Source(event) => delivery(event),
+            Event::Operations(event) => operation(event),
+            Event::Connection(event) => connection(event),
+            Event::Profile(_) => plain("A policy was published."),
+        }
+    }
+
+    fn booking(&self, event: &booking::Event) -> Words {
+        match event {
+            booking::Event::Registered { source, source_ref, resource, slot, details, .. } => {
+                let (title, slot) = (details.title.shown(), self.slot(slot));
+                plain(format!("Booking registered: {title:?} on {resource}, {slot} ({source} calls it {source_ref})."))
+            }
+            booking::Event::Confirmed { .. } => plain("Booking confirmed."),
+            booking::Event::Rescheduled { slot, previous, cause } => {
+                let what = format!("Booking moved from {} to {}.", self.slot(previous), self.slot(slot));
+                let note = cause.link.as_ref().map(|link| format!("taken over from the calendar entry of link {link}"));
+                (what, note.into_iter().collect())
+            }
+            booking::Event::DetailsChanged { details, .. } => {
+                plain(format!("Booking's words changed; its title is {:?}.", details.title.shown()))
+            }
+            booking::Event::Reassigned { resource, previous, .. } => {
+                plain(format!("Booking moved from {previous} to {resource}."))
+            }
+            booking::Event::Cancelled { reason, .. } => plain(match reason {
+                CancelReason::AtSource => "Booking cancelled at its source.",
+                CancelReason::Requested => "Booking cancelled on request.",
+                CancelReason::RemovedFromCalendar => "Booking cancelled, because its calendar entry was removed.",
+            }),
+            booking::Event::Restored { .. } => plain("Booking restored: it takes place after all."),
+            booking::Event::ExternalRemovalMarked { link, .. } => {
+                plain(format!("Noted that the calendar entry of link {link} was removed; the booking stays."))
+            }
+        }
+    }
+
+    fn calendar(&self, event: &calendar::Event) -> Words {
+        match event {
+            calendar::Event::RemoteEntryObserved { calendar, observation, .. } => {
+                let what = format!("Calendar {}: {}", calendar.calendar, self.seen(&observation.seen));
+                (what, vec![format!("entry {}", observation.remote)])
+            }
+            calendar::Event::RemoteEntryRemoved { calendar, observation, approval, .. } => {
+                let what = format!("Calendar {}: {}", calendar.calendar, self.seen(&observation.seen));
+                let mut notes = vec![format!("entry {}", observation.remote)];
+                notes.extend(approval.as_ref().map(|a| format!("too many at once: waits for approval {a}")));
+                (what, notes)
+            }
+            calendar::Event::NotificationReceived { calendar, .. } => {
+                plain(format!("Calendar {} said that something changed.", calendar.calendar))
+            }
+            other => plain(format!("Calendar: {}.", other.name().replace('_', " "))),
+        }
+    }
+
+    /// What was seen, as a sentence.
+    pub(super) fn seen(&self, seen: &Seen) -> String {
+        match seen {
+            Seen::Live { marked: false, .. } => "the entry is there without our mark in it.".to_owned(),
+            Seen::Live { content, updated, .. } => {
+                let changed = updated.map(|at| format!(", changed {}", self.time(at))).unwrap_or_default();
+                format!("the entry says {:?}, {}{changed}.", content.title.shown(), self.slot(&content.slot))
+            }
+            Seen::Unreadable { reason, .. } => format!("the entry cannot be read: {reason}."),
+            Seen::Gone { evidence, updated } => {
+                let how = match evidence {
+                    Evidence::Tombstone => "the calendar lists it as deleted",
+                    Evidence::NotFoundById => "the calendar says that there is none of that id",
+                    Evidence::AbsentInCoverage => "it was missing from a complete listing",
+                };
+                let when = updated.map(|at| format!(", removed {}", self.time(at))).unwrap_or_default();
+                format!("the entry is gone ({how}{when}).")
+            }
+        }
+    }
+
+    /// Who or what was at the root.
+    pub(super) fn root(&self, told: &Told) -> String {
+        match &told.event {
+            Event::Source(source::Event::DeliveryReceived { source, delivery, .. }) => {
+                let how = if told.recorded.event.origin == Origin::Webhook { "A webhook of" } else { "A poll of" };
+                format!("{how} {source} (delivery {delivery})")
+            }
+            Event::Source(source::Event::DeliveryReprocessed { delivery, by, .. }) => {
+                format!("Operator {by} had delivery {delivery} tried again")
+            }
+            Event::Calendar(
+                calendar::Event::RemoteEntryObserved { calendar, .. }
+                | calendar::Event::RemoteEntryRemoved { calendar, .. },
+            ) => {
+                format!("What was seen on calendar {}", calendar.calendar)
+            }
+            Event::Operations(operations::Event::ApprovalGranted { by, approval }) => {
+                format!("Operator {by} granted approval {approval}")
+            }
+            Event::Operations(operations::Event::ApprovalDenied { by, approval }) => {
+                format!("Operator {by} denied approval {approval}")
+            }
+            _ => who(&told.recorded.event),
+        }
+    }
+}
+
+/// Who acted, where the event itself does not tell more.
+fn who(event: &NewEvent) -> String {
+    let id = &event.actor.id;
+    match event.origin {
+        Origin::Api => format!("A request to our API ({} {id})", event.actor.kind),
+        Origin::Webhook => format!("A webhook of {id}"),
+        Origin::Poll => format!("A poll of {id}"),
+        Origin::Provider => format!("The calendar ({id})"),
+        Origin::Device => format!("Device {id}"),
+        Origin::Reconciler => format!("The reconciler ({id})"),
+        Origin::Admin => format!("Operator {id}"),
+        Origin::Import => format!("An import ({id})"),
+    }
+}
+
+fn delivery(event: &source::Event) -> Words {
+    match event {
+        source::Event::DeliveryReceived { source, delivery, .. } => {
+            plain(format!("{source} told us about the booking (delivery {delivery})."))
+        }
+        source::Event::DeliveryApplied { delivery, changed: true, .. } => {
+            plain(format!("Delivery {delivery} was carried out."))
+        }
+        source::Event::DeliveryApplied { delivery, changed: false, .. } => {
+            plain(format!("Delivery {delivery} changed nothing: it was known already, or older than what we know."))
+        }
+        source::Event::DeliveryRefused { delivery, reason, .. } => {
+            (format!("Delivery {delivery} was refused."), vec![reason.clone()])
+        }
+        source::Event::DeliveryReprocessed { delivery, by, .. } => {
+            plain(format!("{by} asked for another try of delivery {delivery}."))
+        }
+        source::Event::PollCompleted { source, .. } => plain(format!("A poll of {source} was completed.")),
+        source::Event::PollFailed { source, failure, .. } => {
+            (format!("A poll of {source} failed."), vec![failure.to_string()])
+        }
+    }
+}
+
+fn operation(event: &operations::Event) -> Words {
+    match event {
+        operations::Event::ApprovalRequested { approval, calendar, removals, live, .. } => plain(format!(
+            "{removals} of {live} entries vanished from {} at once: approval {approval} was asked for.",
+            calendar.calendar
+        )),
+        operations::Event::ApprovalGranted { approval, by } => plain(format!("{by} granted approval {approval}.")),
+        operations::Event::ApprovalDenied { approval, by } => plain(format!("{by} denied approval {approval}.")),
+        operations::Event::ProjectionRebuilt { projection, .. } => plain(format!("Table {projection} was rebuilt.")),
+    }
+}
+
+fn connection(event: &connection::Event) -> Words {
+    match event {
+        connection::Event::Revoked { connection, failure } => {
+            (format!("The grant of connection {connection} is gone."), vec![failure.to_string()])
+        }
+        connection::Event::Reauthorised { connection } => plain(format!("Connection {connection} works again.")),
+        connection::Event::Authorised { connection, .. } => plain(format!("Connection {connection} was authorised.")),
+        other => plain(format!("Connection: {}.", other.name().replace('_', " "))),
+    }
+}

@@ -1,0 +1,172 @@
+//! The second half: everything is healed, and two days pass in which all that is left must come to rest.
+
+use chrono::{DateTime, TimeDelta, Utc};
+use futures::executor::block_on;
+
+use super::{
+    chance::Chance,
+    driver::Driver,
+    process::Loop,
+    safety::link_stream,
+    weather,
+    world::{self, BAYS},
+};
+use crate::{
+    domain::{event, ids::Version, link, operations},
+    ports::{
+        event_store::{EventStore as _, Expected},
+        projection_store::ProjectionStore as _,
+        read_models::Query,
+    },
+    record::{
+        envelope::{Actor, Origin},
+        stream::StreamName,
+    },
+    services::{
+        approve,
+        journal::{Context, Journal},
+    },
+};
+
+/// How long it is calm.
+const CALM: TimeDelta = TimeDelta::hours(48);
+/// Rounds at one instant after which something is said to go in circles.
+const ROUNDS_MAX: u32 = 300;
+
+/// Heals everything and lets two days pass. Answers when they began.
+pub(super) fn two_days(driver: &mut Driver<'_>) -> DateTime<Utc> {
+    weather::heal(&driver.world);
+    driver.say("everything is healed");
+    driver.finish_all();
+    // Whoever slept through a lease or a retry is wide awake again.
+    driver.check();
+    let began = driver.world.now();
+    let until = began + CALM;
+    let mut chance = Chance::new(driver.plan.seed ^ 0x0CA1);
+    let mut asked = 0;
+    while driver.world.now() < until && !driver.broken() {
+        rest(driver);
+        let hour = (driver.world.now() - began).num_hours();
+        if hour >= asked && asked < 20 {
+            asked = hour + 1;
+            operator(driver, &mut chance);
+            rest(driver);
+        }
+        let slice = match hour {
+            0..=1 => TimeDelta::minutes(10),
+            2..=23 => TimeDelta::minutes(45),
+            _ => TimeDelta::hours(2),
+        };
+        advance(driver, slice, until);
+    }
+    rest(driver);
+    driver.check();
+    began
+}
+
+/// Every loop of every process, until nothing happens any more.
+fn rest(driver: &mut Driver<'_>) {
+    for round in 0..ROUNDS_MAX {
+        let before = block_on(driver.world.ledger.end()).unwrap_or_default();
+        driver.deliver_all();
+        for process in 0..driver.processes.len() {
+            let mut loops = vec![Loop::Project, Loop::React];
+            loops.extend(
+                (0..BAYS.len())
+                    .filter(|at| driver.processes[process].wants_pull(&world::calendar_key(BAYS[*at].1)))
+                    .map(Loop::Pull),
+            );
+            loops.push(Loop::Watch);
+            if round == 0 {
+                loops.extend([Loop::Probe, Loop::Poll]);
+            }
+            for which in loops {
+                if let Err(what) = driver.whole(process, which) {
+                    driver.world.notes.open().broken("progress", what);
+                    return;
+                }
+            }
+        }
+        driver.check();
+        if driver.broken() {
+            return;
+        }
+        // What is notified at the very instant at which a pull began counts as news: time has to pass.
+        driver.world.clock.advance(TimeDelta::milliseconds(1));
+        if block_on(driver.world.ledger.end()).unwrap_or_default() == before {
+            return;
+        }
+    }
+    driver.world.notes.open().broken("progress", format!("{ROUNDS_MAX} rounds at one instant, and still no rest"));
+}
+
+/// To the next timer, or by `slice`.
+fn advance(driver: &mut Driver<'_>, slice: TimeDelta, until: DateTime<Utc>) {
+    let now = driver.world.now();
+    let far = now + TimeDelta::days(400);
+    let rows = block_on(driver.world.models.ask(&Query::DueLinks { now: far, limit: 1_000 })).unwrap_or_default();
+    let due = rows.iter().filter_map(|row| row.text("due_at")?.parse::<DateTime<Utc>>().ok());
+    let next = due.filter(|due| *due > now).min().map_or(now + slice, |due| due.min(now + slice));
+    driver.world.clock.set(next.min(until).max(now + TimeDelta::milliseconds(1)));
+    driver.say("time passes");
+}
+
+/// An operator looks at what waits for a word, and says one. Some of them let things lie.
+fn operator(driver: &mut Driver<'_>, chance: &mut Chance) {
+    let journal = driver.world.journal();
+    let context =
+        |journal: &Journal| Context::root(Actor::new("operator", "olga"), Origin::Admin, journal.clock().event_id());
+    let approvals = block_on(approve::approvals(&journal, "loft")).unwrap_or_default();
+    for (name, stand) in approvals {
+        if stand == operations::Approval::Open {
+            let grant = chance.permille(500);
+            let context = context(&journal);
+            let answered = block_on(approve::answer(&journal, "loft", &name, grant, &context));
+            driver.say(&format!("operator says {grant} to {name}: {}", answered.is_ok()));
+        }
+    }
+    let links: Vec<(String, bool, bool)> = driver
+        .safety
+        .links
+        .iter()
+        .filter_map(|(id, link)| {
+            let link = link.as_ref()?;
+            let waits = link.held.as_ref().is_some_and(|held| asks(&held.reason) && held.answer.is_none());
+            (link.dead.is_some() || waits).then(|| (id.clone(), link.dead.is_some(), waits))
+        })
+        .collect();
+    for (id, dead, waits) in links {
+        if dead {
+            say(driver, &id, link::Event::Reprocessed { by: "olga".into() });
+        }
+        if waits && chance.permille(600) {
+            let accept = chance.permille(500);
+            say(driver, &id, link::Event::RemoteChangeAnswered { accept, by: "olga".into() });
+        }
+    }
+}
+
+/// Whether a person is asked.
+fn asks(reason: &link::HoldReason) -> bool {
+    matches!(
+        reason,
+        link::HoldReason::Overlap { .. }
+            | link::HoldReason::WholeDay
+            | link::HoldReason::BroughtBack
+            | link::HoldReason::AskFirst
+    )
+}
+
+fn say(driver: &mut Driver<'_>, link: &str, fact: link::Event) {
+    let journal = driver.world.journal();
+    let Some(stream) = link_stream(link) else { return };
+    let name = fact.name();
+    let context = Context::root(Actor::new("operator", "olga"), Origin::Admin, journal.clock().event_id());
+    let last = block_on(driver.world.ledger.last(&stream)).ok().flatten().map(|last| last.version);
+    let appended = append(&journal, &stream, last, fact, &context);
+    driver.say(&format!("operator: {name} on {link}: {appended}"));
+}
+
+fn append(journal: &Journal, stream: &StreamName, last: Option<Version>, fact: link::Event, context: &Context) -> bool {
+    block_on(journal.append(stream, Expected::after(last), vec![event::Event::Link(fact)], context)).is_ok()
+}

@@ -1,0 +1,194 @@
+//! What must hold in the end.
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use futures::executor::block_on;
+use serde_json::{Map, Value};
+
+use super::{
+    driver::Driver,
+    notes::Notes,
+    safety::entries_by_link,
+    world::{self, BAYS, World, open},
+};
+use crate::{
+    adapters::sandbox::uschedule::{Appointment, Status},
+    domain::{
+        booking::Booking,
+        ids::{BookingId, LinkId},
+        link::{HoldReason, Link, WithholdReason},
+        slot::Slot,
+    },
+    ports::event_store::EventStore as _,
+    projections::ALL,
+    services::{project::Projector, reader::Reader, rebuild::Options},
+};
+
+/// Everything that is looked at once all is calm; `began` is when that began.
+pub(super) fn check(driver: &Driver<'_>, began: DateTime<Utc>) {
+    let world = &driver.world;
+    tables(world);
+    let mut notes = world.notes.open();
+    for command in driver.safety.open.keys() {
+        notes.broken("I8", format!("{command} was issued, and how it ended is not in the ledger"));
+    }
+    let quiet_from = began + TimeDelta::hours(24);
+    let late: Vec<String> = notes
+        .entry_writes
+        .iter()
+        .filter(|(at, _)| *at >= quiet_from)
+        .map(|(at, what)| format!("{at}: {what}"))
+        .collect();
+    if let Some(first) = late.first() {
+        notes.broken("I6", format!("{} writes in the last 24 hours, the first {first}", late.len()));
+    }
+    let standing = entries_by_link(world, &notes);
+    for (link, entries) in &standing {
+        if entries.len() > 1 && excuse_of(driver.safety.links.get(link)).is_none_or(|why| why != "detached") {
+            notes.broken("I1", format!("{link} has {} live entries in the end: {entries:?}", entries.len()));
+        }
+    }
+    agreement(driver, &mut notes, &standing);
+}
+
+/// I4: every table is what a replay from zero makes of the ledger.
+fn tables(world: &World) {
+    let reader = Reader::new(std::sync::Arc::clone(&world.vault) as _);
+    let projector = Projector::new(
+        std::sync::Arc::clone(&world.ledger) as _,
+        std::sync::Arc::clone(&world.models) as _,
+        reader,
+        std::sync::Arc::clone(&world.clock) as _,
+    );
+    let caught_up = block_on(projector.catch_up(1_000));
+    if let Err(failure) = &caught_up {
+        world.notes.open().broken("I4", format!("the read models cannot be brought up: {failure}"));
+    }
+    for projection in ALL {
+        match block_on(projector.diff(projection.name, Options::default(), &mut |_| {})) {
+            Ok(report) if report.clean() => world.notes.open().count("tables_compared"),
+            Ok(report) => {
+                let rows = report.comparison.map(|c| c.examples).unwrap_or_default();
+                let what = format!("{} differs from a replay: {:?}", projection.name, rows.first());
+                world.notes.open().broken("I4", what);
+            }
+            Err(failure) => world.notes.open().broken("I4", format!("{}: {failure}", projection.name)),
+        }
+    }
+}
+
+/// Why an entry may differ from what the booking wants: what an operator is shown.
+fn excuse_of(link: Option<&Option<Link>>) -> Option<&'static str> {
+    let link = link?.as_ref()?;
+    if link.detached.is_some() {
+        return Some("detached");
+    }
+    match link.held.as_ref().map(|held| &held.reason) {
+        Some(HoldReason::Overlap { .. }) => return Some("held: overlap"),
+        Some(HoldReason::MassRemoval { .. }) => return Some("held: mass removal"),
+        Some(HoldReason::WholeDay | HoldReason::BroughtBack | HoldReason::AskFirst) => return Some("held: a person"),
+        Some(HoldReason::Unreadable { .. }) => return Some("held: unreadable"),
+        Some(HoldReason::Busy | HoldReason::Grace) | None => {}
+    }
+    match link.withheld.as_ref().map(|(reason, _, _)| reason) {
+        Some(WithholdReason::TooFarAhead) if link.remote.is_none() => Some("too far ahead"),
+        Some(WithholdReason::Past) if link.remote.is_none() => Some("past"),
+        _ => None,
+    }
+}
+
+/// I5: source, ledger and calendars say the same, or an open item says why not.
+fn agreement(driver: &Driver<'_>, notes: &mut Notes, standing: &BTreeMap<String, Vec<(String, String)>>) {
+    let world = &driver.world;
+    let journal = world.journal();
+    let appointments: Vec<Appointment> = open(&world.uschedule).appointments().cloned().collect();
+    for appointment in &appointments {
+        let id = BookingId::of_source(&world::source_name(), &appointment.id);
+        let booking = block_on(journal.booking(&id)).ok().and_then(|(booking, _)| booking);
+        let Some(booking) = booking else {
+            notes.broken("I5", format!("{} is not in the ledger", appointment.id));
+            continue;
+        };
+        notes.count("bookings_compared");
+        if let Some(differs) = differs(appointment, &booking) {
+            notes.broken("I5", format!("{}: source and ledger differ in their {differs}", appointment.id));
+        }
+        for (resource, calendar) in BAYS {
+            let link_id = LinkId::of(&id, &world::calendar_key(calendar));
+            let link = driver.safety.links.get(link_id.as_str());
+            let empty = Vec::new();
+            let entries = standing.get(link_id.as_str()).unwrap_or(&empty);
+            if let Some(excuse) = excuse_of(link) {
+                notes.count(if excuse == "detached" { "excused_detached" } else { "excused_held" });
+                continue;
+            }
+            let wanted = booking.active() && booking.resource.as_str() == resource;
+            let link = link.and_then(Option::as_ref);
+            if let Some(what) = compare(world, wanted, appointment, link, entries) {
+                notes.broken("I5", format!("{link_id}: {what}"));
+            }
+        }
+    }
+}
+
+fn differs(appointment: &Appointment, booking: &Booking) -> Option<&'static str> {
+    let cancelled = appointment.status == Status::Cancelled;
+    if cancelled == booking.active() {
+        return Some("state");
+    }
+    if booking.resource.as_str() != appointment.booked.resource {
+        return Some("resource");
+    }
+    let zone = appointment.booked.time_zone.name();
+    let slot = Slot::timed(appointment.booked.starts_at, appointment.booked.ends_at, zone).ok();
+    if !slot.is_some_and(|slot| slot.same_time(&booking.slot)) {
+        return Some("times");
+    }
+    (booking.details.title.text.as_deref() != Some(appointment.booked.service.as_str())).then_some("words")
+}
+
+fn compare(
+    world: &World,
+    wanted: bool,
+    appointment: &Appointment,
+    link: Option<&Link>,
+    entries: &[(String, String)],
+) -> Option<String> {
+    let [entry] = entries else {
+        return match (wanted, entries.is_empty()) {
+            (true, true) => Some(format!("its entry is missing; the link is {link:?}")),
+            (false, true) => None,
+            (_, false) => Some(format!("{} entries stand", entries.len())),
+        };
+    };
+    if !wanted {
+        return Some(format!("{} stands on {} although nothing is wanted there: {link:?}", entry.1, entry.0));
+    }
+    let google = open(&world.google);
+    let resource = google.entry(&entry.0, &entry.1)?;
+    let Some(remote) = link.and_then(|link| link.remote.as_ref()) else {
+        return Some(format!("{} stands, and the link knows of none: {link:?}", entry.1));
+    };
+    if remote.id.as_str() != entry.1 || resource.get("etag").and_then(Value::as_str) != Some(remote.etag.as_str()) {
+        return Some(format!("the link knows {} at {}, and {:?} stands", remote.id, remote.etag, resource.get("etag")));
+    }
+    let at = |side: &str| time(resource, side);
+    if at("start") != Some(appointment.booked.starts_at) || at("end") != Some(appointment.booked.ends_at) {
+        return Some(format!("it stands at {:?}, and is booked for {}", at("start"), appointment.booked.starts_at));
+    }
+    let title = resource.get("summary").and_then(Value::as_str);
+    let by_person = title.is_some_and(|title| title.starts_with("VIP "));
+    (!by_person && title != Some(appointment.booked.service.as_str())).then(|| format!("its title is {title:?}"))
+}
+
+fn time(resource: &Map<String, Value>, side: &str) -> Option<DateTime<Utc>> {
+    let text = resource.get(side)?["dateTime"].as_str()?;
+    DateTime::parse_from_rfc3339(text).ok().map(|at| at.with_timezone(&Utc))
+}
+
+/// The leaf hashes of the whole ledger, one after the other.
+pub(super) fn leaves(world: &World) -> Vec<u8> {
+    let all = block_on(world.ledger.read_all(crate::domain::ids::Position(0), usize::MAX)).unwrap_or_default();
+    all.iter().flat_map(|recorded| recorded.leaf).collect()
+}

@@ -1,0 +1,267 @@
+//! The network as the adapters meet it: every call is an effect, and is held against the ledger before it goes out.
+
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use async_trait::async_trait;
+use chrono::{DateTime, TimeDelta, Utc};
+use serde_json::Value;
+
+use super::{
+    notes::Notebook,
+    turn::effect,
+    world::{self, GOOGLE_HOST, SOURCE_HOST, World, open},
+};
+use crate::{
+    adapters::{
+        memory::{clock::VirtualClock, event_store::MemoryLedger},
+        sandbox::{google::Google, target::Target, uschedule::USchedule, wire::Direct},
+    },
+    domain::ids::{BookingId, Position},
+    ports::{
+        clock::Clock,
+        event_store::EventStore,
+        transport::{Failure, Request, Response, Transport},
+    },
+    services::journal::Journal,
+};
+
+/// A call that changes something at the other side.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+enum Call {
+    Create { calendar: String, entry: String },
+    Update { calendar: String, entry: String },
+    Delete { calendar: String, entry: String },
+    Watch { channel: String },
+    Reschedule { appointment: String, key: String },
+    Cancel { appointment: String, key: String },
+}
+
+impl Call {
+    fn of(request: &Request) -> Option<Self> {
+        let target = Target::of(&request.url)?;
+        let parts = target.parts();
+        let body: Value = serde_json::from_slice(&request.body).unwrap_or(Value::Null);
+        let id = || body.get("id").and_then(Value::as_str).unwrap_or_default().to_owned();
+        let key = || request.header_value("idempotency-key").unwrap_or_default().to_owned();
+        let own = |text: &&str| (*text).to_owned();
+        match (target.host.as_str(), request.method, parts.as_slice()) {
+            (GOOGLE_HOST, "POST", ["calendar", "v3", "calendars", calendar, "events"]) => {
+                Some(Self::Create { calendar: own(calendar), entry: id() })
+            }
+            (GOOGLE_HOST, "PATCH" | "PUT", ["calendar", "v3", "calendars", calendar, "events", entry]) => {
+                Some(Self::Update { calendar: own(calendar), entry: own(entry) })
+            }
+            (GOOGLE_HOST, "DELETE", ["calendar", "v3", "calendars", calendar, "events", entry]) => {
+                Some(Self::Delete { calendar: own(calendar), entry: own(entry) })
+            }
+            (GOOGLE_HOST, "POST", ["calendar", "v3", "calendars", _, "events", "watch"]) => {
+                Some(Self::Watch { channel: id() })
+            }
+            (SOURCE_HOST, "PATCH", ["v1", "appointments", appointment]) => {
+                Some(Self::Reschedule { appointment: own(appointment), key: key() })
+            }
+            (SOURCE_HOST, "POST", ["v1", "appointments", appointment, "cancel"]) => {
+                Some(Self::Cancel { appointment: own(appointment), key: key() })
+            }
+            _ => None,
+        }
+    }
+
+    /// The calendar and the entry, where it is about one.
+    fn entry(&self) -> Option<(&str, &str)> {
+        match self {
+            Self::Create { calendar, entry } | Self::Update { calendar, entry } | Self::Delete { calendar, entry } => {
+                Some((calendar, entry))
+            }
+            Self::Watch { .. } | Self::Reschedule { .. } | Self::Cancel { .. } => None,
+        }
+    }
+
+    /// Under what the intent stands in the ledger: the operation and the target.
+    fn intent(&self) -> (&'static str, &str) {
+        match self {
+            Self::Create { entry, .. } => ("create", entry),
+            Self::Update { entry, .. } => ("update", entry),
+            Self::Delete { entry, .. } => ("delete", entry),
+            Self::Watch { channel } => ("watch", channel),
+            Self::Reschedule { key, .. } => ("write_back_slot", key),
+            Self::Cancel { key, .. } => ("write_back_cancel", key),
+        }
+    }
+}
+
+/// Intents in the ledger so far, and how many of them were sent.
+#[derive(Debug, Default)]
+pub(super) struct Intents {
+    next: Position,
+    issued: BTreeMap<(String, String), u64>,
+    sent: BTreeMap<(String, String), u64>,
+}
+
+impl Intents {
+    async fn read(&mut self, ledger: &MemoryLedger) {
+        for recorded in ledger.read_all(self.next, usize::MAX).await.unwrap_or_default() {
+            self.next = recorded.position.next();
+            let kind = recorded.event.kind.as_str();
+            if !matches!(kind, "link.command_issued" | "calendar.channel_requested") {
+                continue;
+            }
+            let data: Value = serde_json::from_str(&recorded.event.data).unwrap_or(Value::Null);
+            let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+            let command = &data["command"];
+            let intent = match kind {
+                "calendar.channel_requested" => ("watch".to_owned(), text(&data["channel"])),
+                _ if text(&command["op"]).starts_with("write_back") => (text(&command["op"]), text(&command["key"])),
+                _ => (text(&command["op"]), text(&command["remote"])),
+            };
+            *self.issued.entry(intent).or_default() += 1;
+        }
+    }
+}
+
+/// The network of one process.
+pub(super) struct Network {
+    direct: Direct,
+    ledger: Arc<MemoryLedger>,
+    journal: Journal,
+    google: Arc<Mutex<Google>>,
+    uschedule: Arc<Mutex<USchedule>>,
+    intents: Arc<futures::lock::Mutex<Intents>>,
+    clock: Arc<VirtualClock>,
+    notes: Notebook,
+}
+
+impl Network {
+    /// A network that reaches the world's models through `direct`.
+    pub fn new(direct: Direct, world: &World) -> Self {
+        Self {
+            direct,
+            ledger: Arc::clone(&world.ledger),
+            journal: world.journal(),
+            google: Arc::clone(&world.google),
+            uschedule: Arc::clone(&world.uschedule),
+            intents: Arc::clone(&world.intents),
+            clock: Arc::clone(&world.clock),
+            notes: world.notes.clone(),
+        }
+    }
+
+    fn etag(&self, (calendar, entry): (&str, &str)) -> Option<String> {
+        let google = open(&self.google);
+        google.entry(calendar, entry)?.get("etag")?.as_str().map(str::to_owned)
+    }
+
+    /// I8, I14 and "no cancellation without a reason", before the call goes out.
+    async fn check(&self, call: &Call, request: &Request) {
+        let mut intents = self.intents.lock().await;
+        intents.read(&self.ledger).await;
+        let (operation, target) = call.intent();
+        let intent = (operation.to_owned(), target.to_owned());
+        let issued = intents.issued.get(&intent).copied().unwrap_or(0);
+        let sent = intents.sent.get(&intent).copied().unwrap_or(0);
+        let mut notes = self.notes.open();
+        notes.count("writes_sent");
+        if issued == 0 {
+            notes.broken("I8", format!("{operation} of {target} is sent, and no intent of it stands in the ledger"));
+        } else if sent >= issued {
+            notes.broken("I8", format!("{operation} of {target} is sent {} times for {issued} intents", sent + 1));
+        }
+        if let Some((calendar, entry)) = call.entry()
+            && notes.unmanaged.contains_key(&(calendar.to_owned(), entry.to_owned()))
+            && !matches!(call, Call::Create { .. })
+            && request
+                .header_value("if-match")
+                .is_none_or(|given| self.etag((calendar, entry)).as_deref() == Some(given))
+        {
+            notes.broken("I14", format!("{operation} of {entry}, which is not ours, would be taken"));
+        }
+        if let Call::Cancel { appointment, .. } = call
+            && !notes.deleted_by_person.contains(appointment)
+        {
+            notes.broken("evidence", format!("{appointment} is cancelled at its source, and nobody removed its entry"));
+        }
+    }
+
+    async fn sent(&self, call: &Call) {
+        let (operation, target) = call.intent();
+        let intent = (operation.to_owned(), target.to_owned());
+        *self.intents.lock().await.sent.entry(intent).or_default() += 1;
+    }
+
+    /// What a write did, seen from outside: whether a person's version was written over, or a customer's.
+    fn entry_written(&self, call: &Call, at: (&str, &str), before: Option<String>) {
+        let after = self.etag(at);
+        if after == before {
+            return;
+        }
+        let now = self.clock.now();
+        let starts_at =
+            open(&self.google).entry(at.0, at.1).and_then(|e| e.get("start")?["dateTime"].as_str()?.parse().ok());
+        let far_ahead = starts_at.is_some_and(|at: DateTime<Utc>| at > now + TimeDelta::days(89));
+        let mut notes = self.notes.open();
+        notes.count("writes_carried_out");
+        if !(matches!(call, Call::Create { .. }) && far_ahead) {
+            notes.entry_writes.push((now, format!("{} of {}", call.intent().0, at.1)));
+        }
+        if let Some(before) = before.filter(|etag| notes.edits.contains_key(etag)) {
+            notes.overwritten.push(before);
+        }
+        if matches!(call, Call::Delete { .. }) {
+            notes.bin.push((at.0.to_owned(), at.1.to_owned()));
+        }
+    }
+
+    async fn appointment_written(&self, appointment: &str, before: Option<u64>) {
+        let revision = |model: &USchedule| model.appointment(appointment).map(|a| a.revision);
+        let after = revision(&open(&self.uschedule));
+        if after == before {
+            return;
+        }
+        let id = BookingId::of_source(&world::source_name(), appointment);
+        let known = self.journal.booking(&id).await.ok().and_then(|(booking, _)| booking?.source_revision);
+        let mut notes = self.notes.open();
+        notes.count("written_back");
+        if known < before {
+            notes.broken(
+                "I7",
+                format!("{appointment} is written over at revision {before:?}, and the ledger knows {known:?}"),
+            );
+        }
+    }
+}
+
+#[async_trait]
+impl Transport for Network {
+    async fn send(&self, request: Request, timeout: Duration) -> Result<Response, Failure> {
+        self.notes.open().count("calls");
+        effect(async {
+            let Some(call) = Call::of(&request) else { return self.direct.send(request, timeout).await };
+            self.check(&call, &request).await;
+            let entry = call.entry().map(|(calendar, entry)| (calendar.to_owned(), entry.to_owned()));
+            let at = entry.as_ref().map(|(calendar, entry)| (calendar.as_str(), entry.as_str()));
+            let before = at.and_then(|at| self.etag(at));
+            let appointment = match &call {
+                Call::Reschedule { appointment, .. } | Call::Cancel { appointment, .. } => Some(appointment.clone()),
+                _ => None,
+            };
+            let revision =
+                appointment.as_ref().and_then(|id| open(&self.uschedule).appointment(id).map(|a| a.revision));
+            let answer = self.direct.send(request, timeout).await;
+            if !matches!(&answer, Ok(response) if response.status == 401) {
+                self.sent(&call).await;
+            }
+            if let Some(at) = at {
+                self.entry_written(&call, at, before);
+            }
+            if let Some(appointment) = appointment {
+                self.appointment_written(&appointment, revision).await;
+            }
+            answer
+        })
+        .await
+    }
+}

@@ -1,0 +1,222 @@
+//! What people do: customers at the booking source, and whoever has the calendar open.
+
+use chrono::{DateTime, DurationRound as _, TimeDelta, Utc};
+use serde_json::{Map, Value};
+
+use super::{
+    chance::Chance,
+    notes::Edit,
+    world::{BAYS, World, open},
+};
+use crate::adapters::sandbox::{
+    google::Google,
+    uschedule::{Customer, NewAppointment, Status},
+};
+
+const SERVICES: [&str; 4] = ["Swing lesson", "Putting", "Simulator hour", "Übungsstunde ⛳"];
+
+/// A customer does something at the source; what, in words.
+pub(super) fn customer(world: &World, chance: &mut Chance) -> String {
+    let now = world.now();
+    let mut uschedule = open(&world.uschedule);
+    let booked: Vec<String> =
+        uschedule.appointments().filter(|a| a.status == Status::Booked).map(|a| a.id.clone()).collect();
+    let some = chance.pick(&booked).cloned();
+    let what = chance.below(20);
+    let (starts_at, ends_at) = time(chance, now);
+    let resource = BAYS[usize::from(chance.permille(400))].0;
+    let done = match (some, what) {
+        (Some(id), 8..=11) => {
+            let done = uschedule.reschedule(&id, starts_at, ends_at, None, now);
+            (format!("customer moves {id} to {starts_at}"), done)
+        }
+        (Some(id), 12..=13) => {
+            let service = format!("{} {}", SERVICES[usize::from(chance.permille(500))], chance.below(100));
+            (format!("customer renames {id}"), uschedule.describe(&id, &service, Some("left-handed"), now))
+        }
+        (Some(id), 14..=16) => {
+            let other = uschedule.appointment(&id).map(|a| a.booked.resource.clone());
+            let other = BAYS.iter().map(|(bay, _)| *bay).find(|bay| Some(*bay) != other.as_deref()).unwrap_or(resource);
+            (format!("customer takes {other} for {id}"), uschedule.reassign(&id, other, now))
+        }
+        (Some(id), 17..=18) => (format!("customer cancels {id}"), uschedule.cancel(&id, now)),
+        _ => {
+            let person = chance.below(5);
+            let new = NewAppointment {
+                starts_at,
+                ends_at,
+                time_zone: chrono_tz::America::Chicago,
+                resource: resource.to_owned(),
+                service: chance.pick(&SERVICES).map(|s| (*s).to_owned()).unwrap_or_default(),
+                notes: chance.permille(300).then(|| "brings own clubs".to_owned()),
+                customer: Customer {
+                    id: format!("cus_{person}"),
+                    name: format!("Customer {person}"),
+                    email: Some(format!("customer{person}@mail.example")),
+                    phone: None,
+                },
+            };
+            (format!("customer books {resource} at {starts_at}"), uschedule.create(new, now).map(drop))
+        }
+    };
+    match done {
+        (what, Ok(())) => what,
+        (what, Err(refusal)) => format!("{what}: {refusal}"),
+    }
+}
+
+/// An hour or so, on the half hour, mostly within the next weeks; seldom near the end of the profile's window.
+fn time(chance: &mut Chance, now: DateTime<Utc>) -> (DateTime<Utc>, DateTime<Utc>) {
+    let days = if chance.permille(40) { chance.between(88, 95) } else { chance.between(4, 20) };
+    let half_hours = chance.between(0, 40);
+    let start = now.duration_trunc(TimeDelta::hours(24)).unwrap_or(now);
+    let start = start + TimeDelta::days(days) + TimeDelta::minutes(30 * half_hours);
+    (start, start + TimeDelta::minutes(30 * chance.between(1, 4)))
+}
+
+/// An entry on a calendar, as those see it who look at the calendar.
+struct Entry {
+    calendar: &'static str,
+    id: String,
+    appointment: String,
+    link: String,
+    length: TimeDelta,
+}
+
+fn text(resource: &Map<String, Value>, property: &str) -> String {
+    let value = resource.get("extendedProperties").map(|p| &p["private"][property]);
+    value.and_then(Value::as_str).unwrap_or_default().to_owned()
+}
+
+fn length(resource: &Map<String, Value>) -> TimeDelta {
+    let at = |side: &str| resource.get(side).and_then(|s| s["dateTime"].as_str()?.parse::<DateTime<Utc>>().ok());
+    at("start").zip(at("end")).map_or(TimeDelta::hours(1), |(start, end)| end - start)
+}
+
+/// The live entries that are ours to keep in step.
+fn managed(world: &World, google: &Google) -> Vec<Entry> {
+    let notes = world.notes.open();
+    let mut found = Vec::new();
+    for (_, calendar) in BAYS {
+        for resource in google.entries_with(calendar, "loftSyncManaged", "true") {
+            let id = resource.get("id").and_then(Value::as_str).unwrap_or_default().to_owned();
+            if notes.unmanaged.contains_key(&(calendar.to_owned(), id.clone())) {
+                continue;
+            }
+            let (appointment, link) = (text(resource, "uscheduleAppointmentId"), text(resource, "syncledgerLink"));
+            found.push(Entry { calendar, id, appointment, link, length: length(resource) });
+        }
+    }
+    found
+}
+
+fn etag(google: &Google, calendar: &str, id: &str) -> Option<String> {
+    google.entry(calendar, id)?.get("etag")?.as_str().map(str::to_owned)
+}
+
+/// Somebody does something in the calendar; what, in words.
+pub(super) fn person(world: &World, chance: &mut Chance) -> String {
+    let what = chance.below(24);
+    if what >= 19 {
+        return stranger(world, chance, what);
+    }
+    let now = world.now();
+    let mut google = open(&world.google);
+    if what == 18 {
+        return undelete(world, &mut google, chance);
+    }
+    let entries = managed(world, &google);
+    let Some(entry) = chance.pick(&entries) else { return "nobody has anything to do in the calendar".into() };
+    let Entry { calendar, id, .. } = entry;
+    let (starts_at, _) = time(chance, now);
+    let mut notes = world.notes.open();
+    match what {
+        0..=8 => {
+            notes.count("edits_of_time");
+            drop(google.move_entry(calendar, id, starts_at, starts_at + entry.length, now));
+            note_edit(&mut notes, &google, entry);
+            format!("person moves {id} of {} to {starts_at}", entry.appointment)
+        }
+        9..=11 => {
+            notes.count("edits_of_words");
+            drop(google.rename_entry(calendar, id, &format!("VIP {}", chance.below(100)), now));
+            note_edit(&mut notes, &google, entry);
+            format!("person renames {id} of {}", entry.appointment)
+        }
+        12..=14 => {
+            notes.count("deletions");
+            notes.deleted_by_person.insert(entry.appointment.clone());
+            notes.bin.push(((*calendar).to_owned(), id.clone()));
+            drop(google.delete_entry(calendar, id, now));
+            format!("person deletes {id} of {}", entry.appointment)
+        }
+        15 => {
+            notes.count("markers_stripped");
+            drop(google.strip_marker(calendar, id, now));
+            let version = etag(&google, calendar, id);
+            notes.unmanaged.insert(((*calendar).to_owned(), id.clone()), version);
+            notes.stripped.insert(id.clone(), entry.appointment.clone());
+            format!("person strips the marker off {id} of {}", entry.appointment)
+        }
+        _ => {
+            notes.count("copies");
+            let copy = google.copy_entry(calendar, id, now).unwrap_or_default();
+            let version = etag(&google, calendar, &copy);
+            notes.unmanaged.insert(((*calendar).to_owned(), copy.clone()), version);
+            format!("person copies {id} of {} to {copy}", entry.appointment)
+        }
+    }
+}
+
+fn note_edit(notes: &mut super::notes::Notes, google: &Google, entry: &Entry) {
+    let Some(etag) = etag(google, entry.calendar, &entry.id) else { return };
+    let (calendar, id, link) = (entry.calendar.to_owned(), entry.id.clone(), entry.link.clone());
+    notes.edits.insert(etag, Edit { calendar, entry: id, link });
+}
+
+fn undelete(world: &World, google: &mut Google, chance: &mut Chance) -> String {
+    let now = world.now();
+    let mut notes = world.notes.open();
+    let Some((calendar, id)) = chance.pick(&notes.bin).cloned() else { return "the bin is empty".into() };
+    if google.undelete_entry(&calendar, &id, now).is_err() {
+        return format!("{id} is not in the bin any more");
+    }
+    notes.count("undeletions");
+    notes.brought_back.insert((calendar.clone(), id.clone()));
+    format!("person brings {id} back")
+}
+
+/// Somebody minds their own business: entries that were never ours.
+fn stranger(world: &World, chance: &mut Chance, what: u64) -> String {
+    let now = world.now();
+    let mut google = open(&world.google);
+    let mut notes = world.notes.open();
+    let theirs: Vec<(String, String)> =
+        notes.unmanaged.iter().filter(|(_, version)| version.is_some()).map(|(at, _)| at.clone()).collect();
+    let (starts_at, ends_at) = time(chance, now);
+    match (chance.pick(&theirs), what) {
+        (Some((calendar, id)), 21) => {
+            drop(google.rename_entry(calendar, id, "their own", now));
+            let version = etag(&google, calendar, id);
+            notes.unmanaged.insert((calendar.clone(), id.clone()), version);
+            format!("person renames {id}, which is not ours")
+        }
+        (Some((calendar, id)), 22) => {
+            drop(google.delete_entry(calendar, id, now));
+            notes.unmanaged.insert((calendar.clone(), id.clone()), None);
+            // Where nobody saw it without its marker, it is an entry of ours that was deleted.
+            if let Some(appointment) = notes.stripped.get(id).cloned() {
+                notes.deleted_by_person.insert(appointment);
+            }
+            format!("person deletes {id}, which is not ours")
+        }
+        _ => {
+            let calendar = BAYS[usize::from(chance.permille(500))].1;
+            let id = google.create_entry(calendar, "dentist", starts_at, ends_at, now);
+            notes.count("unmanaged");
+            let version = etag(&google, calendar, &id);
+            notes.unmanaged.insert((calendar.to_owned(), id.clone()), version);
+            format!("person makes {id}, which is not ours")
+        }
+    }
+}

@@ -1,0 +1,219 @@
+//! One process: the real services and adapters, wired as `app.rs` wires them, over the world.
+
+use std::{collections::BTreeMap, pin::Pin, sync::Arc};
+
+use chrono::TimeDelta;
+use futures::executor::block_on;
+
+use super::{
+    ledger::{Acknowledged, Effects, SlowCheckpoints, SlowModels},
+    network::Network,
+    parts::Parts,
+    world::{self, BAYS, GOOGLE_HOST, PUSH_ADDRESS, SOURCE_HOST, World},
+};
+use crate::{
+    adapters::{
+        google::{self, Google, ServiceAccount},
+        sandbox::{google::service_account, wire::Direct},
+        uschedule::{self, Secret, USchedule},
+    },
+    domain::ids::{CalendarKey, SourceName},
+    ports::{
+        checkpoints::Checkpoints, clock::Clock, event_store::EventStore, projection_store::ProjectionStore,
+        provider::CalendarProvider, source::BookingSource, transport::Transport,
+    },
+    services::{
+        authorise,
+        calendars::Calendars,
+        gate::Gates,
+        journal::Journal,
+        lists::Lists,
+        poll::poll,
+        project::Projector,
+        pull::Puller,
+        react::Reactor,
+        reader::Reader,
+        reconcile::{Reconciler, Settings},
+        routing::{Route, Routing},
+        watch::Watcher,
+        worklist::Worklist,
+    },
+};
+
+/// How long a command is its sender's alone.
+const LEASE: TimeDelta = TimeDelta::seconds(60);
+/// How often a calendar is pulled although nothing was said to have changed.
+pub(super) const PULL_EVERY: TimeDelta = TimeDelta::minutes(15);
+/// Facts projected in one step: few, so that there are many steps.
+const PROJECT_FACTS: usize = 20;
+
+/// A loop of a process. Each runs at most once at a time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Loop {
+    Project,
+    React,
+    Pull(usize),
+    Watch,
+    Probe,
+    Poll,
+    /// An incoming notification; as many at once as arrive.
+    Receive(u64),
+}
+
+/// A step that is under way.
+pub(super) type Step = Pin<Box<dyn Future<Output = Result<String, String>> + Send>>;
+
+/// A process.
+pub(super) struct Process {
+    pub name: String,
+    pub journal: Journal,
+    pub calendars: Arc<Calendars>,
+    projector: Projector,
+    reactor: Reactor,
+    puller: Puller,
+    watcher: Watcher,
+    source: Arc<dyn BookingSource>,
+    provider: Arc<dyn CalendarProvider>,
+}
+
+impl Process {
+    /// Starts a process over the world.
+    pub fn start(world: &World, parts: &dyn Parts, name: &str) -> Arc<Self> {
+        let clock: Arc<dyn Clock> = Arc::clone(&world.clock) as _;
+        let store = Effects {
+            inner: Arc::clone(&world.ledger) as _,
+            trouble: Arc::clone(&world.trouble),
+            notes: world.notes.clone(),
+        };
+        let store: Arc<dyn EventStore> =
+            Arc::new(Acknowledged { inner: parts.ledger(Arc::new(store)), notes: world.notes.clone() });
+        let journal = Journal::new(Arc::clone(&store), Arc::clone(&world.vault) as _, Arc::clone(&clock));
+        let direct = Direct::new(Arc::clone(&clock))
+            .with(GOOGLE_HOST, Arc::clone(&world.google) as _)
+            .with(SOURCE_HOST, Arc::clone(&world.uschedule) as _);
+        let transport = parts.transport(Arc::new(Network::new(direct, world)));
+        let provider = parts.provider(provider(&transport, &clock), &clock);
+        let source = parts.source(source(&transport, &clock));
+        let models: Arc<dyn ProjectionStore> = parts.models(Arc::new(SlowModels(Arc::clone(&world.models) as _)));
+        block_on(models.prepare(clock.now())).expect("the read models in memory take it");
+        let checkpoints: Arc<dyn Checkpoints> =
+            parts.checkpoints(Arc::new(SlowCheckpoints(Arc::clone(&world.checkpoints) as _)));
+        let reader = Reader::new(Arc::clone(&world.vault) as _);
+        let projector = Projector::new(Arc::clone(&store), Arc::clone(&models), reader, Arc::clone(&clock));
+        let lists: Arc<dyn Worklist> = Arc::new(Lists::new(models, projector.clone(), checkpoints));
+        let worklist = parts.worklist(lists, &store);
+        let sources: BTreeMap<SourceName, Arc<dyn BookingSource>> =
+            BTreeMap::from([(world::source_name(), Arc::clone(&source))]);
+        let routing = Arc::new(routing(world, &provider, &sources));
+        let (gates, calendars) = (Arc::new(Gates::default()), Arc::new(Calendars::default()));
+        let settings = Settings { worker: name.to_owned(), lease: LEASE, workspace: "loft".into() };
+        let reconciler = Reconciler {
+            journal: journal.clone(),
+            worklist: Arc::clone(&worklist),
+            routing: Arc::clone(&routing),
+            gates: Arc::clone(&gates),
+            settings: settings.clone(),
+        };
+        let puller = Puller {
+            journal: journal.clone(),
+            worklist,
+            routing: Arc::clone(&routing),
+            gates: Arc::clone(&gates),
+            calendars: Arc::clone(&calendars),
+            settings,
+        };
+        let watcher = Watcher {
+            journal: journal.clone(),
+            routing,
+            gates,
+            calendars: Arc::clone(&calendars),
+            address: Some(PUSH_ADDRESS.to_owned()),
+            life_s: None,
+        };
+        let reactor = Reactor::new(reconciler, sources);
+        let name = name.to_owned();
+        Arc::new(Self { name, journal, calendars, projector, reactor, puller, watcher, source, provider })
+    }
+
+    /// Begins one step of a loop.
+    pub fn begin(self: &Arc<Self>, which: Loop) -> Step {
+        let process = Arc::clone(self);
+        match which {
+            Loop::Project => Box::pin(async move {
+                let progress = process.projector.project_once(PROJECT_FACTS).await.map_err(|e| e.to_string())?;
+                match progress.stopped.first() {
+                    Some(stopped) => Err(format!("{} stands still: {}", stopped.projection, stopped.poison)),
+                    None => Ok(format!("{} facts", progress.facts)),
+                }
+            }),
+            Loop::React => Box::pin(async move {
+                let taken = process.reactor.react().await.map_err(|e| e.to_string())?;
+                let due = process.reactor.tick().await.map_err(|e| e.to_string())?;
+                Ok(format!("{taken} facts, {due} due"))
+            }),
+            Loop::Pull(at) => Box::pin(async move {
+                let key = world::calendar_key(BAYS[at % BAYS.len()].1);
+                process.puller.pull(&key).await.map(|pulled| format!("{pulled:?}")).map_err(|e| e.to_string())
+            }),
+            Loop::Watch => Box::pin(async move {
+                for (_, calendar) in BAYS {
+                    process.watcher.tend(&world::calendar_key(calendar)).await.map_err(|e| e.to_string())?;
+                }
+                Ok(String::new())
+            }),
+            Loop::Probe => Box::pin(async move {
+                let works = authorise::probe(&process.journal, &world::connection_id(), &process.provider).await;
+                works.map(|works| format!("works: {works}")).map_err(|e| e.to_string())
+            }),
+            Loop::Poll => Box::pin(async move {
+                poll(&process.journal, &process.source).await.map(|p| format!("{p:?}")).map_err(|e| e.to_string())
+            }),
+            Loop::Receive(_) => Box::pin(async { Ok(String::new()) }),
+        }
+    }
+
+    /// Whether that calendar is to be pulled, as a running service decides it.
+    pub fn wants_pull(&self, key: &CalendarKey) -> bool {
+        let now = self.journal.clock().now();
+        let loaded = block_on(self.calendars.load(&self.journal, key));
+        loaded.is_ok_and(|(calendar, _)| {
+            calendar.pulled_at.is_none_or(|at| at + PULL_EVERY <= now) || calendar.notified()
+        })
+    }
+}
+
+fn provider(transport: &Arc<dyn Transport>, clock: &Arc<dyn Clock>) -> Arc<dyn CalendarProvider> {
+    let base = format!("https://{GOOGLE_HOST}");
+    let account = ServiceAccount::from_json(&service_account::credentials(&base).to_string())
+        .expect("the sandbox's own key file can be read");
+    let settings =
+        google::Settings { api_base: format!("{base}/calendar/v3"), token_url: Some(format!("{base}/token")), account };
+    Arc::new(Google::new(settings, Arc::clone(transport), Arc::clone(clock)))
+}
+
+fn source(transport: &Arc<dyn Transport>, clock: &Arc<dyn Clock>) -> Arc<dyn BookingSource> {
+    let settings = uschedule::Settings {
+        name: world::source_name(),
+        base_url: format!("https://{SOURCE_HOST}"),
+        api_key: Secret::new("sandbox-key"),
+    };
+    Arc::new(USchedule::new(settings, Arc::clone(transport), Arc::clone(clock)))
+}
+
+fn routing(
+    world: &World,
+    provider: &Arc<dyn CalendarProvider>,
+    sources: &BTreeMap<SourceName, Arc<dyn BookingSource>>,
+) -> Routing {
+    let route = |(resource, calendar): (&str, &str)| Route {
+        resource: world::resource_id(resource),
+        calendar: world::calendar_key(calendar),
+        profile: world::profile_id(),
+    };
+    Routing {
+        routes: BAYS.into_iter().map(route).collect(),
+        profiles: world.profiles.clone(),
+        providers: BTreeMap::from([(world::connection_id(), Arc::clone(provider))]),
+        sources: sources.clone(),
+    }
+}

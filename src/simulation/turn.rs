@@ -1,0 +1,72 @@
+//! Turns: every effect is an await point of its own, so that the driver decides what happens between any two of them.
+//!
+//! A process dies by its futures being dropped. Since they rest only here, it dies before or after an effect, never in it.
+
+use std::{
+    future::Future,
+    pin::Pin,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    task::{Context, Poll, Wake, Waker},
+};
+
+/// Gives the turn away once.
+#[derive(Debug, Default)]
+struct Pause {
+    paused: bool,
+}
+
+impl Future for Pause {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
+        if self.paused {
+            return Poll::Ready(());
+        }
+        self.paused = true;
+        context.waker().wake_by_ref();
+        Poll::Pending
+    }
+}
+
+/// Carries out one effect, with a turn of its own before and after it.
+pub(super) async fn effect<T>(act: impl Future<Output = T>) -> T {
+    Pause::default().await;
+    let done = act.await;
+    Pause::default().await;
+    done
+}
+
+/// What came of a turn.
+#[derive(Debug)]
+pub(super) enum Turn<T> {
+    /// It has come to its end.
+    Done(T),
+    /// It came as far as its next effect.
+    Moved,
+    /// It waits for another step of its own process (a lock that this one holds).
+    Blocked,
+}
+
+/// Whether somebody asked to be woken.
+#[derive(Debug, Default)]
+struct Flag(AtomicBool);
+
+impl Wake for Flag {
+    fn wake(self: Arc<Self>) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
+/// A future that nobody but its driver moves on: one call, one turn.
+pub(super) fn take_turn<T>(future: &mut Pin<Box<dyn Future<Output = T> + Send>>) -> Turn<T> {
+    let woken = Arc::new(Flag::default());
+    let waker = Waker::from(Arc::clone(&woken));
+    match future.as_mut().poll(&mut Context::from_waker(&waker)) {
+        Poll::Ready(done) => Turn::Done(done),
+        Poll::Pending if woken.0.load(Ordering::Relaxed) => Turn::Moved,
+        Poll::Pending => Turn::Blocked,
+    }
+}

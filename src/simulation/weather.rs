@@ -1,0 +1,204 @@
+//! Faults: armed at the models, one or a few calls each; and all of them taken away again.
+
+use chrono::TimeDelta;
+
+use super::{
+    chance::Chance,
+    plan::{Climate, Fault},
+    world::{BAYS, World, open},
+};
+use crate::adapters::sandbox::{
+    faults::{Kind, Rule},
+    model::Model,
+};
+
+const ENTRIES: &str = "/calendar/v3/calendars/*/events";
+const ENTRY: &str = "/calendar/v3/calendars/*/events/*";
+const CALENDAR: &str = "/calendar/*";
+const APPOINTMENTS: &str = "/v1/appointments*";
+
+fn status(chance: &mut Chance, status: u16, reason: &str) -> Kind {
+    let retry_after_s = chance.permille(500).then(|| 1 + u32::try_from(chance.below(90)).unwrap_or(0));
+    Kind::Status { status, reason: reason.to_owned(), retry_after_s, carried_out: false }
+}
+
+/// One of the calls that write to the calendar.
+fn write(kind: Kind, chance: &mut Chance) -> Rule {
+    match chance.below(3) {
+        0 => Rule::on("POST", ENTRIES, kind),
+        1 => Rule::on("PATCH", ENTRY, kind),
+        _ => Rule::on("DELETE", ENTRY, kind),
+    }
+}
+
+/// Any call.
+fn any(kind: Kind, chance: &mut Chance) -> Rule {
+    let methods = ["GET", "POST", "PATCH", "DELETE"];
+    let method = chance.pick(&methods).copied().unwrap_or("GET");
+    Rule::on(method, CALENDAR, kind).times(1 + u32::try_from(chance.below(3)).unwrap_or(0))
+}
+
+fn google_rule(fault: Fault, chance: &mut Chance) -> Option<Rule> {
+    use Fault as F;
+    Some(match fault {
+        F::LostRequest => write(Kind::BeforeCommit, chance),
+        F::LostAnswer => write(Kind::AfterCommit, chance),
+        F::Truncated => any(Kind::Truncated, chance),
+        F::Unreachable => any(Kind::Unreachable, chance),
+        F::Slow => any(Kind::Slow { ms: 29_000 + chance.below(2_000) }, chance),
+        F::Conflict => Rule::on("POST", ENTRIES, status(chance, 409, "duplicate")),
+        F::TokensExpire => Rule::on("GET", ENTRIES, Kind::ExpireSyncTokens),
+        F::Stale => {
+            let kind = status(chance, 412, "conditionNotMet");
+            Rule::on(if chance.permille(600) { "PATCH" } else { "DELETE" }, ENTRY, kind)
+        }
+        F::TooMany => any(status(chance, 429, "rateLimitExceeded"), chance),
+        F::RateLimited => any(status(chance, 403, "rateLimitExceeded"), chance),
+        F::UsageLocked => write(status(chance, 403, "quotaExceeded"), chance),
+        F::ServerError => {
+            let code = [500, 502, 503, 504][usize::try_from(chance.below(4)).unwrap_or(0)];
+            let carried_out = chance.permille(400);
+            let retry_after_s = (code == 503 && chance.permille(500)).then_some(7);
+            let kind = Kind::Status { status: code, reason: "backendError".into(), retry_after_s, carried_out };
+            if carried_out { write(kind, chance) } else { any(kind, chance) }
+        }
+        F::Unauthorised => any(Kind::Unauthorised, chance),
+        F::TokenEndpoint => {
+            let kind = if chance.permille(500) { Kind::Unreachable } else { status(chance, 500, "internal_failure") };
+            Rule::on("POST", "/token", kind)
+        }
+        F::PageRepeats => Rule::on("GET", ENTRIES, Kind::PageRepeats),
+        F::PageOmits => Rule::on("GET", ENTRIES, Kind::PageOmits),
+        F::Dropped => Rule::on("POST", "/webhook/*", Kind::DropDelivery),
+        F::Doubled => Rule::on("POST", "/webhook/*", Kind::DuplicateDelivery),
+        F::Delayed => Rule::on("POST", "/webhook/*", Kind::DelayDelivery { ms: chance.below(400_000) }),
+        F::ChannelDark => Rule::on("POST", "/webhook/gcal", Kind::DropDelivery).times(40),
+        _ => return None,
+    })
+}
+
+fn source_rule(fault: Fault, chance: &mut Chance) -> Option<Rule> {
+    use Fault as F;
+    let method = if chance.permille(600) { "PATCH" } else { "POST" };
+    let lost = [Kind::BeforeCommit, Kind::AfterCommit, Kind::Truncated];
+    Some(match fault {
+        F::SourceLost => Rule::on(method, APPOINTMENTS, chance.pick(&lost).cloned().unwrap_or(Kind::AfterCommit)),
+        F::SourceConflict => Rule::on(method, APPOINTMENTS, status(chance, 409, "slot_taken")),
+        F::SourceStale => Rule::on(method, APPOINTMENTS, status(chance, 412, "revision_mismatch")),
+        F::SourceError => {
+            let code = [500, 503, 429][usize::try_from(chance.below(3)).unwrap_or(0)];
+            let method = if chance.permille(500) { "GET" } else { method };
+            Rule::on(method, APPOINTMENTS, status(chance, code, ""))
+        }
+        F::Dropped => Rule::on("POST", "/webhook/*", Kind::DropDelivery),
+        F::Doubled => Rule::on("POST", "/webhook/*", Kind::DuplicateDelivery),
+        F::Delayed => Rule::on("POST", "/webhook/*", Kind::DelayDelivery { ms: chance.below(400_000) }),
+        _ => return None,
+    })
+}
+
+/// Lets a fault come; what, in words. `None` for those that the driver itself brings about.
+pub(super) fn strike(world: &World, fault: Fault, chance: &mut Chance) -> Option<String> {
+    let now = world.now();
+    if fault == Fault::Conflict {
+        world.notes.open().count("conflict_armed");
+    }
+    let both = matches!(fault, Fault::Dropped | Fault::Doubled | Fault::Delayed);
+    let at_source = both && chance.permille(500);
+    if !at_source && let Some(rule) = google_rule(fault, chance) {
+        let said = format!("{} {} {}", rule.kind.name(), rule.method.as_deref().unwrap_or("*"), rule.path);
+        open(&world.google).desk().faults.arm(rule);
+        return Some(said);
+    }
+    if let Some(rule) = source_rule(fault, chance) {
+        let said = format!("{} {} {}", rule.kind.name(), rule.method.as_deref().unwrap_or("*"), rule.path);
+        open(&world.uschedule).desk().faults.arm(rule);
+        return Some(said);
+    }
+    let calendar = BAYS[usize::from(chance.permille(500))].1;
+    let mut google = open(&world.google);
+    match fault {
+        Fault::Unauthorised => google.expire_access_tokens(),
+        Fault::Revoked if chance.permille(500) => google.revoke_grants(),
+        Fault::Revoked => google.restore_service_account(),
+        Fault::PushRefused => google.calendar_mut(calendar)?.push = chance.permille(300),
+        Fault::CalendarGone => google.calendar_mut(calendar)?.gone = chance.permille(400),
+        Fault::ClockBack => world.clock.set(now - TimeDelta::milliseconds(chance.between(1, 4_000))),
+        _ => return None,
+    }
+    drop(google);
+    world.notes.open().count(fault.name());
+    Some(fault.name().to_owned())
+}
+
+/// Takes every fault away.
+pub(super) fn heal(world: &World) {
+    let mut google = open(&world.google);
+    google.desk().faults.clear();
+    google.restore_service_account();
+    for (_, calendar) in BAYS {
+        if let Some(calendar) = google.calendar_mut(calendar) {
+            calendar.gone = false;
+        }
+    }
+    open(&world.uschedule).desk().faults.clear();
+    let mut trouble = open(&world.trouble);
+    (trouble.down, trouble.answer_lost) = (0, 0);
+}
+
+/// Counts the faults that struck, by what the models' call logs say.
+pub(super) fn count_struck(world: &World, climate: &Climate) {
+    let mut notes = world.notes.open();
+    let mut google = open(&world.google);
+    let of_google = |kind: &str, status: Option<u16>| match (kind, status) {
+        ("before_commit", _) => Fault::LostRequest,
+        ("after_commit", _) => Fault::LostAnswer,
+        ("truncated", _) => Fault::Truncated,
+        ("slow", _) => Fault::Slow,
+        ("unauthorised", _) => Fault::Unauthorised,
+        ("expire_sync_tokens", _) => Fault::TokensExpire,
+        ("page_repeats", _) => Fault::PageRepeats,
+        ("page_omits", _) => Fault::PageOmits,
+        ("status", Some(409)) => Fault::Conflict,
+        ("status", Some(412)) => Fault::Stale,
+        ("status", Some(429)) => Fault::TooMany,
+        ("status", Some(403)) => Fault::RateLimited,
+        ("status", _) => Fault::ServerError,
+        _ => Fault::Unreachable,
+    };
+    for call in google.desk().calls.all() {
+        let Some(kind) = call.fault else { continue };
+        let token = call.url.ends_with("/token");
+        notes.count(if token { Fault::TokenEndpoint } else { of_google(kind, call.status) }.name());
+    }
+    let deliveries = |struck: &std::collections::BTreeMap<&'static str, u64>| {
+        ["drop_delivery", "duplicate_delivery", "delay_delivery", "slow"]
+            .map(|kind| struck.get(kind).copied().unwrap_or(0))
+    };
+    let mut uschedule = open(&world.uschedule);
+    let (one, two) = (deliveries(google.desk().faults.struck()), deliveries(uschedule.desk().faults.struck()));
+    let names = [Fault::Dropped, Fault::Doubled, Fault::Delayed, Fault::Slow].map(Fault::name);
+    for ((name, one), two) in names.into_iter().zip(one).zip(two) {
+        if one + two > 0 {
+            *notes.counts.entry(name).or_default() += one + two;
+        }
+    }
+    for call in uschedule.desk().calls.all().filter(|call| call.fault.is_some()) {
+        notes.count(
+            match call.status {
+                None => Fault::SourceLost,
+                Some(409) => Fault::SourceConflict,
+                Some(412) => Fault::SourceStale,
+                Some(_) => Fault::SourceError,
+            }
+            .name(),
+        );
+    }
+    if climate.rate(Fault::ChannelDark) > 0 && one[0] > 3 {
+        notes.count(Fault::ChannelDark.name());
+    }
+    let locked = google.desk().calls.all().filter(|c| c.fault == Some("status") && c.status == Some(403)).count();
+    if climate.rate(Fault::UsageLocked) > 0 && locked > 0 {
+        notes.count(Fault::UsageLocked.name());
+    }
+}

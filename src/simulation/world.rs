@@ -1,0 +1,158 @@
+//! Everything that outlives a process: the providers, the ledger, the keys, the read models, and time.
+
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use chrono::{DateTime, TimeDelta, Utc};
+use futures::executor::block_on;
+
+use super::{
+    chance::Chance,
+    ledger::Trouble,
+    network::Intents,
+    notes::Notebook,
+    plan::{Climate, Plan},
+};
+use crate::{
+    adapters::{
+        memory::{
+            checkpoints::MemoryCheckpoints, clock::VirtualClock, event_store::MemoryLedger,
+            projections::MemoryProjections, vault::MemoryVault,
+        },
+        sandbox::{
+            google::{self, Google},
+            uschedule::{self, USchedule, Webhook},
+        },
+    },
+    domain::{
+        ids::{CalendarKey, ConnectionId, ProfileId, RemoteCalendarId, ResourceId, SourceName},
+        profile::{Policy, Profile},
+    },
+    ports::clock::Clock,
+    services::{journal::Journal, publish_profiles::publish},
+};
+
+/// The calendars with the resources that lead to them.
+pub(super) const BAYS: [(&str, &str); 2] =
+    [("bay-1", "bay1@group.calendar.google.com"), ("bay-2", "bay2@group.calendar.google.com")];
+/// The connection's name.
+pub(super) const CONNECTION: &str = "loft-bot";
+/// The booking source's name.
+pub(super) const SOURCE: &str = "uschedule";
+/// What webhooks are signed with.
+pub(super) const SECRET: &str = "a secret of the simulation";
+/// The host of the calendar provider.
+pub(super) const GOOGLE_HOST: &str = "google.sandbox.example";
+/// The host of the booking source.
+pub(super) const SOURCE_HOST: &str = "uschedule.sandbox.example";
+/// Where notifications of the provider go.
+pub(super) const PUSH_ADDRESS: &str = "https://sync.sandbox.example/webhook/gcal";
+
+/// The world.
+pub(super) struct World {
+    pub clock: Arc<VirtualClock>,
+    pub google: Arc<Mutex<Google>>,
+    pub uschedule: Arc<Mutex<USchedule>>,
+    pub ledger: Arc<MemoryLedger>,
+    pub vault: Arc<MemoryVault>,
+    pub checkpoints: Arc<MemoryCheckpoints>,
+    pub models: Arc<MemoryProjections>,
+    pub trouble: Arc<Mutex<Trouble>>,
+    pub notes: Notebook,
+    pub intents: Arc<futures::lock::Mutex<Intents>>,
+    pub profiles: BTreeMap<ProfileId, Profile>,
+}
+
+/// What is locked and may have been left by a panic: the simulation has ended then anyway.
+pub(super) fn open<T: ?Sized>(shared: &Mutex<T>) -> MutexGuard<'_, T> {
+    shared.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn named<T, E: std::fmt::Debug>(name: Result<T, E>) -> T {
+    name.expect("the simulation's own names are plain")
+}
+
+/// The profile's name.
+pub(super) fn profile_id() -> ProfileId {
+    named(ProfileId::new("resource-mirror"))
+}
+
+/// The source's name.
+pub(super) fn source_name() -> SourceName {
+    named(SourceName::new(SOURCE))
+}
+
+/// The connection's name.
+pub(super) fn connection_id() -> ConnectionId {
+    named(ConnectionId::new(CONNECTION))
+}
+
+/// A resource's name.
+pub(super) fn resource_id(name: &str) -> ResourceId {
+    named(ResourceId::new(name))
+}
+
+/// A calendar of the one connection.
+pub(super) fn calendar_key(calendar: &str) -> CalendarKey {
+    CalendarKey { connection: connection_id(), calendar: RemoteCalendarId::new(calendar) }
+}
+
+impl World {
+    /// A world at its first instant.
+    pub fn new(plan: &Plan, climate: &Climate) -> Self {
+        let mut chance = Chance::new(plan.seed ^ 0x0057_A27A);
+        // Late October to early November: clocks change in between, in Europe and in America on different days.
+        let start = DateTime::from_timestamp(1_792_540_800, 0).unwrap_or_default();
+        let start = start + TimeDelta::hours(chance.between(0, 24 * 14));
+        let clock = Arc::new(VirtualClock::new(plan.seed ^ 0xC10C, start));
+        let mut google = Google::new(google::Settings {
+            seed: plan.seed,
+            page_entries_max: if climate.short_pages { 3 } else { 2_500 },
+            short_pages: climate.short_pages,
+            channel_life_max: TimeDelta::hours(chance.between(1, 100)),
+            ..google::Settings::default()
+        });
+        for (resource, calendar) in BAYS {
+            let zone = if resource == "bay-1" { chrono_tz::America::Chicago } else { chrono_tz::Europe::Berlin };
+            google.add_calendar(calendar, resource, zone);
+        }
+        let uschedule = USchedule::new(uschedule::Settings {
+            webhook: Some(Webhook {
+                url: "https://sync.sandbox.example/webhook/uschedule".into(),
+                secret: SECRET.to_owned(),
+            }),
+            page_max: if climate.short_pages { 2 } else { 200 },
+            ..uschedule::Settings::default()
+        });
+        let vault = Arc::new(MemoryVault::new(Arc::clone(&clock) as Arc<dyn Clock>));
+        let trouble = Trouble { down: 0, answer_lost: 0, chance: Chance::new(plan.seed ^ 0x1ED6) };
+        let mut world = Self {
+            clock,
+            google: Arc::new(Mutex::new(google)),
+            uschedule: Arc::new(Mutex::new(uschedule)),
+            ledger: Arc::new(MemoryLedger::new()),
+            vault,
+            checkpoints: Arc::new(MemoryCheckpoints::default()),
+            models: Arc::new(MemoryProjections::default()),
+            trouble: Arc::new(Mutex::new(trouble)),
+            notes: Notebook::default(),
+            intents: Arc::default(),
+            profiles: BTreeMap::new(),
+        };
+        let policies = BTreeMap::from([(profile_id(), Policy::resource_mirror())]);
+        world.profiles = block_on(publish(&world.journal(), &policies)).expect("the ledger in memory takes it");
+        world
+    }
+
+    /// Now.
+    pub fn now(&self) -> DateTime<Utc> {
+        self.clock.now()
+    }
+
+    /// The ledger without a process in between: for those who look on.
+    pub fn journal(&self) -> Journal {
+        Journal::new(Arc::clone(&self.ledger) as _, Arc::clone(&self.vault) as _, Arc::clone(&self.clock) as _)
+    }
+}

@@ -1,0 +1,6 @@
+//! The program as people run it: real processes, real sockets, and `kill -9`.
+
+mod demo;
+mod killed;
+mod two_processes;
+mod world;

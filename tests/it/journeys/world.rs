@@ -1,0 +1,249 @@
+//! Sandboxes in this process, and the service in processes of its own on one ledger.
+
+use std::{
+    fs,
+    net::TcpListener,
+    path::PathBuf,
+    process::{Child, Command, Output, Stdio},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use chrono::{DateTime, TimeDelta, Utc};
+use syncledger::{
+    adapters::{
+        sandbox::{
+            google::{self, Google},
+            model::Shared,
+            server::{self, Running},
+            uschedule::{self, Customer, NewAppointment, Status, USchedule},
+        },
+        system::{HttpTransport, SystemClock},
+    },
+    ports::{clock::Clock, transport::Transport},
+};
+
+pub const CALENDARS: [&str; 2] = ["bay1@sandbox.example", "bay2@sandbox.example"];
+
+/// Sandboxes and a folder for the ledger.
+pub struct World {
+    google: Arc<Mutex<Google>>,
+    uschedule: Arc<Mutex<USchedule>>,
+    pub clock: Arc<dyn Clock>,
+    pub folder: tempfile::TempDir,
+    google_url: String,
+    uschedule_url: String,
+    _servers: [Running; 2],
+}
+
+/// A running service; killed when dropped.
+pub struct Service {
+    child: Child,
+}
+
+impl Drop for Service {
+    fn drop(&mut self) {
+        drop(self.child.kill());
+        drop(self.child.wait());
+    }
+}
+
+impl Service {
+    /// `kill -9`.
+    pub fn kill(mut self) {
+        self.child.kill().expect("a child can be killed");
+        self.child.wait().expect("a killed child ends");
+    }
+}
+
+pub fn free_port() -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port is free");
+    listener.local_addr().expect("it has an address").port()
+}
+
+impl World {
+    pub async fn start() -> Self {
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
+        let transport: Arc<dyn Transport> = Arc::new(HttpTransport::new().expect("the network is there"));
+        let mut provider = Google::new(google::Settings::default());
+        for id in CALENDARS {
+            provider.add_calendar(id, id, chrono_tz::America::Chicago);
+        }
+        let google = Arc::new(Mutex::new(provider));
+        let uschedule = Arc::new(Mutex::new(USchedule::new(uschedule::Settings::default())));
+        let shared: Shared = google.clone();
+        let first = server::start(shared, clock.clone(), transport.clone()).await.expect("a port is free");
+        let shared: Shared = uschedule.clone();
+        let second = server::start(shared, clock.clone(), transport).await.expect("a port is free");
+        let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).expect("a folder can be made");
+        let (google_url, uschedule_url) = (first.base_url.clone(), second.base_url.clone());
+        Self { google, uschedule, clock, folder, google_url, uschedule_url, _servers: [first, second] }
+    }
+
+    pub fn google(&self) -> MutexGuard<'_, Google> {
+        self.google.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub fn uschedule(&self) -> MutexGuard<'_, USchedule> {
+        self.uschedule.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub fn now(&self) -> DateTime<Utc> {
+        self.clock.now()
+    }
+
+    /// Writes a configuration for a service on `port`. All share one ledger.
+    pub fn config(&self, port: u16) -> PathBuf {
+        let folder = self.folder.path();
+        fs::write(folder.join("bot.json"), google::service_account::credentials(&self.google_url).to_string())
+            .expect("it can be written");
+        fs::write(folder.join("api-key"), "sandbox-key").expect("it can be written");
+        fs::write(folder.join("webhook-secret"), "journey-secret").expect("it can be written");
+        let file = folder.join(format!("syncledger-{port}.toml"));
+        let text = TEMPLATE
+            .replace("{port}", &port.to_string())
+            .replace("{google}", &self.google_url)
+            .replace("{uschedule}", &self.uschedule_url);
+        fs::write(&file, text).expect("it can be written");
+        file
+    }
+
+    /// Sends USchedule's webhooks to that port.
+    pub fn deliver_to(&self, port: u16) {
+        self.uschedule().settings_mut().webhook = Some(uschedule::Webhook {
+            url: format!("http://127.0.0.1:{port}/webhook/uschedule"),
+            secret: "journey-secret".into(),
+        });
+    }
+
+    /// Starts a service and waits until it answers.
+    pub async fn serve(&self, port: u16) -> Service {
+        let config = self.config(port);
+        let log = fs::OpenOptions::new()
+            .create(true)
+            .append(true)
+            .open(self.folder.path().join(format!("serve-{port}.log")))
+            .expect("a log can be written");
+        let child = Command::new(env!("CARGO_BIN_EXE_syncledger"))
+            .args(["serve", "--config"])
+            .arg(&config)
+            .stdout(Stdio::from(log.try_clone().expect("a log has two ends")))
+            .stderr(Stdio::from(log))
+            .spawn()
+            .expect("the program starts");
+        let service = Service { child };
+        let client = reqwest::Client::new();
+        let health = format!("http://127.0.0.1:{port}/health");
+        let answered = self.until(Duration::from_secs(30), async || client.get(&health).send().await.is_ok()).await;
+        assert!(answered, "the service does not answer; its log:\n{}", self.log(port));
+        service
+    }
+
+    pub fn log(&self, port: u16) -> String {
+        fs::read_to_string(self.folder.path().join(format!("serve-{port}.log"))).unwrap_or_default()
+    }
+
+    /// Runs a command of the program on the same ledger.
+    pub fn run(&self, config_of: u16, args: &[&str]) -> Output {
+        let config = self.config(config_of);
+        Command::new(env!("CARGO_BIN_EXE_syncledger"))
+            .arg("--config")
+            .arg(config)
+            .args(args)
+            .output()
+            .expect("the program starts")
+    }
+
+    pub async fn until(&self, within: Duration, so: impl AsyncFn() -> bool) -> bool {
+        let end = self.now() + TimeDelta::from_std(within).expect("a short time");
+        while self.now() < end {
+            if so().await {
+                return true;
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        false
+    }
+
+    /// A customer books; slots never overlap for different numbers.
+    pub fn book(&self, number: i64) -> String {
+        let starts_at = self.now() + TimeDelta::days(1) + TimeDelta::hours(number);
+        let new = NewAppointment {
+            starts_at,
+            ends_at: starts_at + TimeDelta::minutes(50),
+            time_zone: chrono_tz::America::Chicago,
+            resource: format!("bay-{}", number % 2 + 1),
+            service: format!("Lesson {number}"),
+            notes: None,
+            customer: Customer { id: format!("c{number}"), name: "Sam Green".into(), email: None, phone: None },
+        };
+        let now = self.now();
+        self.uschedule().create(new, now).expect("its slot is free")
+    }
+
+    /// Live entries of an appointment on both calendars.
+    pub fn entries_of(&self, appointment: &str) -> usize {
+        let google = self.google();
+        CALENDARS.iter().map(|c| google.entries_with(c, "uscheduleAppointmentId", appointment).len()).sum()
+    }
+
+    /// Appointments that do not have exactly the entries that they should have.
+    pub fn out_of_step(&self) -> Vec<String> {
+        let appointments: Vec<(String, bool)> =
+            self.uschedule().appointments().map(|a| (a.id.clone(), a.status == Status::Booked)).collect();
+        appointments
+            .into_iter()
+            .filter_map(|(id, booked)| {
+                let entries = self.entries_of(&id);
+                (entries != usize::from(booked)).then(|| format!("{id}: {entries} entries, booked: {booked}"))
+            })
+            .collect()
+    }
+}
+
+const TEMPLATE: &str = r#"
+workspace  = "journey"
+listen     = "127.0.0.1:{port}"
+public_url = "http://127.0.0.1:{port}"
+
+[ledger]
+url = "sqlite://ledger.db"
+
+[read_models]
+url = "sqlite://read.db"
+
+[secrets]
+master_key_file = "master.key"
+
+[[sources]]
+name = "uschedule"
+kind = "uschedule"
+base_url = "{uschedule}"
+api_key_file = "api-key"
+webhook_secret_file = "webhook-secret"
+poll_every = "2s"
+
+[[connections]]
+id = "loft-bot"
+provider = "google"
+service_account_file = "bot.json"
+api_base = "{google}/calendar/v3"
+token_url = "{google}/token"
+poll_every = "5s"
+
+[profiles.resource-mirror]
+preset = "resource-mirror"
+removal_grace_s = 1
+
+[[routes]]
+resource = "bay-1"
+connection = "loft-bot"
+calendar = "bay1@sandbox.example"
+profile = "resource-mirror"
+
+[[routes]]
+resource = "bay-2"
+connection = "loft-bot"
+calendar = "bay2@sandbox.example"
+profile = "resource-mirror"
+"#;

@@ -1,0 +1,3 @@
+//! The simulation: seeds that must hold, and planted bugs that must not.
+
+mod seeds;
