@@ -75,7 +75,7 @@ const CRATES: [(&str, &[&str]); 17] = [
     ("tracing_subscriber", &["src/app", "src/cli/", "src/main.rs"]),
     ("async_nats", &["src/adapters/nats/"]),
     ("eventstore", &["src/adapters/eventstoredb/"]),
-    ("anyhow", &["src/app", "src/cli/", "src/main.rs"]),
+    ("anyhow", &["src/app", "src/serve", "src/demo/", "src/cli/", "src/main.rs"]),
 ];
 
 /// What a floor without I/O does not say.
