@@ -12,12 +12,7 @@ use super::{
     world::{self, BAYS},
 };
 use crate::{
-    domain::{
-        event,
-        ids::Version,
-        link,
-        operations,
-    },
+    domain::{event, ids::Version, link, operations},
     ports::{
         event_store::{EventStore as _, Expected},
         projection_store::ProjectionStore as _,
@@ -76,9 +71,11 @@ fn rest(driver: &mut Driver<'_>) {
         driver.deliver_all();
         for process in 0..driver.processes.len() {
             let mut loops = vec![Loop::Project, Loop::React];
-            loops.extend((0..BAYS.len()).filter(|at| {
-                driver.processes[process].wants_pull(&world::calendar_key(BAYS[*at].1))
-            }).map(Loop::Pull));
+            loops.extend(
+                (0..BAYS.len())
+                    .filter(|at| driver.processes[process].wants_pull(&world::calendar_key(BAYS[*at].1)))
+                    .map(Loop::Pull),
+            );
             loops.push(Loop::Watch);
             if round == 0 {
                 loops.extend([Loop::Probe, Loop::Poll]);
@@ -117,9 +114,8 @@ fn advance(driver: &mut Driver<'_>, slice: TimeDelta, until: DateTime<Utc>) {
 /// An operator looks at what waits for a word, and says one. Some of them let things lie.
 fn operator(driver: &mut Driver<'_>, chance: &mut Chance) {
     let journal = driver.world.journal();
-    let context = |journal: &Journal| {
-        Context::root(Actor::new("operator", "olga"), Origin::Admin, journal.clock().event_id())
-    };
+    let context =
+        |journal: &Journal| Context::root(Actor::new("operator", "olga"), Origin::Admin, journal.clock().event_id());
     let approvals = block_on(approve::approvals(&journal, "loft")).unwrap_or_default();
     for (name, stand) in approvals {
         if stand == operations::Approval::Open {

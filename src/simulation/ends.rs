@@ -22,11 +22,7 @@ use crate::{
     },
     ports::event_store::EventStore as _,
     projections::ALL,
-    services::{
-        project::Projector,
-        reader::Reader,
-        rebuild::Options,
-    },
+    services::{project::Projector, reader::Reader, rebuild::Options},
 };
 
 /// Everything that is looked at once all is calm; `began` is when that began.
@@ -38,8 +34,12 @@ pub(super) fn check(driver: &Driver<'_>, began: DateTime<Utc>) {
         notes.broken("I8", format!("{command} was issued, and how it ended is not in the ledger"));
     }
     let quiet_from = began + TimeDelta::hours(24);
-    let late: Vec<String> =
-        notes.entry_writes.iter().filter(|(at, _)| *at >= quiet_from).map(|(at, what)| format!("{at}: {what}")).collect();
+    let late: Vec<String> = notes
+        .entry_writes
+        .iter()
+        .filter(|(at, _)| *at >= quiet_from)
+        .map(|(at, what)| format!("{at}: {what}"))
+        .collect();
     if let Some(first) = late.first() {
         notes.broken("I6", format!("{} writes in the last 24 hours, the first {first}", late.len()));
     }

@@ -197,11 +197,7 @@ impl ProjectionStore for SlowModels {
         self.0.compare(projection, shelf, examples).await
     }
 
-    async fn swap(
-        &self,
-        projection: &'static Projection,
-        now: DateTime<Utc>,
-    ) -> Result<(), projection_store::Failure> {
+    async fn swap(&self, projection: &'static Projection, now: DateTime<Utc>) -> Result<(), projection_store::Failure> {
         effect(self.0.swap(projection, now)).await
     }
 

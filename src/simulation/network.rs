@@ -173,7 +173,9 @@ impl Network {
         if let Some((calendar, entry)) = call.entry()
             && notes.unmanaged.contains_key(&(calendar.to_owned(), entry.to_owned()))
             && !matches!(call, Call::Create { .. })
-            && request.header_value("if-match").is_none_or(|given| self.etag((calendar, entry)).as_deref() == Some(given))
+            && request
+                .header_value("if-match")
+                .is_none_or(|given| self.etag((calendar, entry)).as_deref() == Some(given))
         {
             notes.broken("I14", format!("{operation} of {entry}, which is not ours, would be taken"));
         }
@@ -197,7 +199,8 @@ impl Network {
             return;
         }
         let now = self.clock.now();
-        let starts_at = open(&self.google).entry(at.0, at.1).and_then(|e| e.get("start")?["dateTime"].as_str()?.parse().ok());
+        let starts_at =
+            open(&self.google).entry(at.0, at.1).and_then(|e| e.get("start")?["dateTime"].as_str()?.parse().ok());
         let far_ahead = starts_at.is_some_and(|at: DateTime<Utc>| at > now + TimeDelta::days(89));
         let mut notes = self.notes.open();
         notes.count("writes_carried_out");

@@ -108,13 +108,11 @@ async fn heard(process: &Process, request: &Request) -> (u16, Option<Heard>) {
 async fn received(process: &Process, request: &Request) -> u16 {
     let now = process.journal.clock().now();
     let header = |name: &str| request.header_value(name);
-    let Ok(believed) =
-        webhook::accept(&world::source_name(), &[Secret::new(SECRET)], header, &request.body, now)
+    let Ok(believed) = webhook::accept(&world::source_name(), &[Secret::new(SECRET)], header, &request.body, now)
     else {
         return 401;
     };
-    let received =
-        intake::receive(&process.journal, &world::source_name(), believed.delivery, Origin::Webhook).await;
+    let received = intake::receive(&process.journal, &world::source_name(), believed.delivery, Origin::Webhook).await;
     if received.is_ok() { 202 } else { 503 }
 }
 

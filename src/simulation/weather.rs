@@ -172,7 +172,8 @@ pub(super) fn count_struck(world: &World, climate: &Climate) {
         notes.count(if token { Fault::TokenEndpoint } else { of_google(kind, call.status) }.name());
     }
     let deliveries = |struck: &std::collections::BTreeMap<&'static str, u64>| {
-        ["drop_delivery", "duplicate_delivery", "delay_delivery", "slow"].map(|kind| struck.get(kind).copied().unwrap_or(0))
+        ["drop_delivery", "duplicate_delivery", "delay_delivery", "slow"]
+            .map(|kind| struck.get(kind).copied().unwrap_or(0))
     };
     let mut uschedule = open(&world.uschedule);
     let (one, two) = (deliveries(google.desk().faults.struck()), deliveries(uschedule.desk().faults.struck()));
@@ -183,12 +184,15 @@ pub(super) fn count_struck(world: &World, climate: &Climate) {
         }
     }
     for call in uschedule.desk().calls.all().filter(|call| call.fault.is_some()) {
-        notes.count(match call.status {
-            None => Fault::SourceLost,
-            Some(409) => Fault::SourceConflict,
-            Some(412) => Fault::SourceStale,
-            Some(_) => Fault::SourceError,
-        }.name());
+        notes.count(
+            match call.status {
+                None => Fault::SourceLost,
+                Some(409) => Fault::SourceConflict,
+                Some(412) => Fault::SourceStale,
+                Some(_) => Fault::SourceError,
+            }
+            .name(),
+        );
     }
     if climate.rate(Fault::ChannelDark) > 0 && one[0] > 3 {
         notes.count(Fault::ChannelDark.name());

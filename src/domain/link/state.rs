@@ -124,7 +124,8 @@ pub struct Link {
     pub superseded: Option<(RemoteId, Generation, Etag)>,
     /// Copies that were noted.
     pub clones: BTreeSet<RemoteId>,
-    /// When our last write was answered: what was seen before that proves nothing.
+    /// When we last came to know the entry anew, by a write that was answered or a change that was taken as the base: what
+    /// was seen before that proves nothing.
     pub wrote_at: Option<DateTime<Utc>>,
     /// Our own version whose echo was recognised.
     pub echoed: Option<Etag>,
@@ -202,7 +203,8 @@ impl Link {
         }
     }
 
-    fn accepted(&mut self, change: &RemoteChange) {
+    fn accepted(&mut self, change: &RemoteChange, at: DateTime<Utc>) {
+        self.wrote_at = Some(at);
         self.held = None;
         self.conflict = None;
         self.look = None;
@@ -280,10 +282,11 @@ pub fn evolve(state: Option<Link>, event: &Event, at: DateTime<Utc>) -> Option<L
             link.held = None;
             link.look = None;
             link.deleted = None;
+            link.wrote_at = Some(at);
         }
-        Event::EchoRecognised { remote, etag, .. } => echo(&mut link, remote, etag.as_ref()),
+        Event::EchoRecognised { remote, etag, .. } => echo(&mut link, remote, etag.as_ref(), at),
         Event::RemoteChangeAccepted { change, changes_booking, removal, booking_revision, booking_slot } => {
-            link.accepted(change);
+            link.accepted(change, at);
             if *changes_booking {
                 link.inbound = Some(Inbound {
                     change: change.clone(),
@@ -312,7 +315,7 @@ pub fn evolve(state: Option<Link>, event: &Event, at: DateTime<Utc>) -> Option<L
         }
         Event::RemoteChangeReleased { .. } => link.held = None,
         Event::RemoteChangeRejected { change, .. } => {
-            link.accepted(change);
+            link.accepted(change, at);
             link.inbound = None;
             link.retry = Retry::default();
             link.last_source = Some(Side::Booking);
@@ -322,7 +325,7 @@ pub fn evolve(state: Option<Link>, event: &Event, at: DateTime<Utc>) -> Option<L
             link.inbound = None;
             link.retry = Retry::default();
             if let Some(conflict) = link.conflict.take() {
-                link.accepted(&conflict.theirs);
+                link.accepted(&conflict.theirs, at);
             }
             link.last_source = Some(Side::Booking);
         }
@@ -385,10 +388,13 @@ fn failed(link: &mut Link, failure: &CallFailure, retry_at: Option<DateTime<Utc>
     }
 }
 
-fn echo(link: &mut Link, remote: &RemoteId, etag: Option<&Etag>) {
+fn echo(link: &mut Link, remote: &RemoteId, etag: Option<&Etag>, at: DateTime<Utc>) {
     link.look = None;
     match (etag, &mut link.remote) {
         (Some(etag), Some(known)) if known.id == *remote => {
+            if known.etag != *etag {
+                link.wrote_at = Some(at);
+            }
             known.etag = etag.clone();
             link.echoed = Some(etag.clone());
             link.held = None;
