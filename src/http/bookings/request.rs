@@ -124,7 +124,7 @@ pub struct DetailsChange {
 }
 
 /// A field that may be left out, be `null`, or say something.
-#[derive(Debug, Default, Serialize)]
+#[derive(Debug, Serialize)]
 #[serde(untagged)]
 #[derive(Default)]
 pub enum Named<T> {
