@@ -22,6 +22,11 @@ use crate::{
 /// How long a question for the time may take.
 const ASK_MAX: Duration = Duration::from_secs(10);
 
+/// The machine's clock.
+pub fn clock() -> SystemClock {
+    SystemClock::new()
+}
+
 /// All variables of the environment.
 pub fn environment() -> BTreeMap<String, String> {
     env::all()

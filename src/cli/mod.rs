@@ -18,6 +18,7 @@ mod projections;
 mod reconcile;
 mod resync;
 mod serve;
+mod simulate;
 mod token;
 
 use std::{
@@ -68,6 +69,8 @@ enum Command {
     Serve,
     /// Play the main job, everything embedded, with nothing to set up
     Demo(demo::Arguments),
+    /// Play seeds of the whole loop under a virtual clock, with faults and crashes
+    Simulate(simulate::Arguments),
     /// Import, list and explain bookings
     #[command(subcommand)]
     Bookings(bookings::Command),
@@ -146,6 +149,9 @@ async fn dispatch(cli: Cli) -> Result<(), Stop> {
     if let Command::Demo(arguments) = command {
         return demo::run(&arguments, &env, common.json).await;
     }
+    if let Command::Simulate(arguments) = command {
+        return simulate::run(&arguments, common.json);
+    }
     if let Command::Doctor = command {
         return doctor::run(loaded, file.as_deref(), printer).await;
     }
@@ -161,7 +167,7 @@ async fn dispatch(cli: Cli) -> Result<(), Stop> {
         Command::Approvals(command) => approvals::run(&session, command).await,
         Command::Held(command) => held::run(&session, command).await,
         Command::Token(command) => token::run(&session, command).await,
-        Command::Demo(_) | Command::Doctor => Ok(()),
+        Command::Demo(_) | Command::Simulate(_) | Command::Doctor => Ok(()),
     }
 }
 

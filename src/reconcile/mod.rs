@@ -9,7 +9,9 @@ mod desired;
 mod inbound;
 mod observed;
 mod outbound;
+mod removed;
 pub mod retry;
+mod waiting;
 
 pub use decide::{Decision, Inputs, Step, candidate_slot, decide};
 pub use desired::{Desired, desired};

@@ -7,10 +7,9 @@ use super::{
     desired::{Desired, desired},
 };
 use crate::domain::{
-    entry::{Content, Evidence, Observation, Seen},
+    entry::{Content, Observation, Seen},
     ids::{Etag, Generation, RemoteId},
-    link::{Conflict, Event, Held, HoldReason, LookReason, Remote, RemoteChange, RemovalPolicy, Side},
-    operations::Approval,
+    link::{Conflict, Event, HoldReason, LookReason, Remote, RemoteChange, RemovalPolicy, Side},
     profile::{Conflicts, OnRemoval},
     slot::Slot,
 };
@@ -43,76 +42,7 @@ impl Decider<'_> {
         (self.link().look.is_some() && !look_answered).then(|| self.look())
     }
 
-    /// A change that waits: for its time, for an approval, for a person.
-    #[expect(clippy::wildcard_enum_match_arm, reason = "whatever else holds a change, it waits on")]
-    fn waiting_change(&mut self) -> Option<Step> {
-        let held = self.link().held.clone()?;
-        match (&held.reason, held.answer) {
-            (HoldReason::Busy, _) => return None,
-            (_, Some(accept)) => {
-                self.answered_by_person(&held, accept);
-                return None;
-            }
-            (_, None) => {}
-        }
-        let seen_now = self.i.observation.is_some();
-        match &held.reason {
-            HoldReason::MassRemoval { approval } if self.i.approval.is_some_and(|(name, _)| name == approval) => {
-                match self.i.approval.map(|(_, stand)| stand) {
-                    Some(Approval::Denied) => {
-                        self.reject(&held.observation, "an operator said that these removals were not meant");
-                        None
-                    }
-                    // A long time may have passed: it counts only if the entry is still gone.
-                    Some(Approval::Granted) if !seen_now => Some(self.look_for(LookReason::GraceOver)),
-                    Some(Approval::Granted | Approval::Open) | None => None,
-                }
-            }
-            HoldReason::Grace if !seen_now && held.until.is_none_or(|until| until <= self.i.now) => {
-                Some(self.look_for(LookReason::GraceOver))
-            }
-            // The booking changed meanwhile: who wins is to be judged anew, on the entry as it is now.
-            _ if !seen_now && held.booking_revision != self.i.booking.revision => {
-                Some(self.look_for(LookReason::Doubtful))
-            }
-            _ => None,
-        }
-    }
-
-    fn look_for(&mut self, reason: LookReason) -> Step {
-        self.ask_to_look(reason);
-        self.look()
-    }
-
-    fn answered_by_person(&mut self, held: &Held, accept: bool) {
-        match (accept, change_of(&held.observation)) {
-            (_, None) => self.push(Event::RemoteChangeReleased { reason: "a person looked at it".into() }),
-            (_, Some(change)) if held.reason == HoldReason::BroughtBack && self.link().remote.is_none() => {
-                self.answered_about_brought_back(&held.observation.remote, change, accept);
-            }
-            (false, Some(_)) => self.reject(&held.observation, "a person turned it down"),
-            (true, Some(change)) => self.accept(change, true),
-        }
-    }
-
-    /// The booking stays cancelled either way: its source calls nothing on again. What is asked is whether the entry may
-    /// stand; one that may not has to be known again, or it could not be removed.
-    fn answered_about_brought_back(&mut self, remote: &RemoteId, change: RemoteChange, may_stand: bool) {
-        let remote = remote.clone();
-        match change {
-            RemoteChange::Edited { etag, content, .. } if !may_stand => {
-                let generation = self.link().generation.max(Generation(1));
-                let reason = "a person said that the entry which was brought back is to go".into();
-                self.push(Event::Adopted { remote, generation, etag, content, reason });
-            }
-            RemoteChange::Edited { .. } | RemoteChange::Removed { .. } => {
-                let reason = "a person said that the entry may stand although the booking is cancelled".into();
-                self.push(Event::Detached { remote, reason });
-            }
-        }
-    }
-
-    fn reject(&mut self, observation: &Observation, reason: &str) {
+    pub(super) fn reject(&mut self, observation: &Observation, reason: &str) {
         if let Some(change) = change_of(observation) {
             self.push(Event::RemoteChangeRejected { change, reason: reason.to_owned() });
         }
@@ -286,7 +216,7 @@ impl Decider<'_> {
     }
 
     /// Both sides moved it, or one moved what the other called off.
-    fn conflict(&mut self, seen: &Observation, change: RemoteChange, wants: &Desired) {
+    pub(super) fn conflict(&mut self, seen: &Observation, change: RemoteChange, wants: &Desired) {
         let etag = match &change {
             RemoteChange::Edited { etag, .. } => Some(etag.clone()),
             RemoteChange::Removed { .. } => None,
@@ -339,72 +269,9 @@ impl Decider<'_> {
             booking_slot: self.i.booking.slot.clone(),
         });
     }
-
-    fn gone(&mut self, seen: &Observation, evidence: Evidence, updated: Option<DateTime<Utc>>) {
-        if self.link().remote.is_none() {
-            if self.link().deleted == Some((seen.remote.clone(), false)) {
-                self.push(Event::EchoRecognised { remote: seen.remote.clone(), etag: None, by_content: false });
-            }
-            return;
-        }
-        // A listing can lack an entry for many reasons. A linked entry is read by its id before it is believed gone.
-        if evidence == Evidence::AbsentInCoverage && !self.i.fresh {
-            self.ask_to_look(LookReason::Doubtful);
-            return;
-        }
-        let change = RemoteChange::Removed { evidence, updated };
-        let Desired::Present(ours) = self.wants() else {
-            self.accept(change, false);
-            return;
-        };
-        if !self.i.booking.active() {
-            self.accept(change, false);
-            return;
-        }
-        let moved = self.link().remote.as_ref().is_some_and(|base| !ours.slot.same_time(&base.ours.slot));
-        if moved {
-            self.conflict(seen, change, &Desired::Present(ours));
-        } else {
-            self.removal(seen, change);
-        }
-    }
-
-    /// A person removed the entry of a booking that takes place: what the profile says.
-    fn removal(&mut self, seen: &Observation, change: RemoteChange) {
-        match self.i.approval {
-            Some((_, Approval::Denied)) => {
-                self.reject(seen, "an operator said that these removals were not meant");
-                return;
-            }
-            Some((name, Approval::Open)) => {
-                self.hold(seen.clone(), HoldReason::MassRemoval { approval: name.to_owned() }, None);
-                return;
-            }
-            Some((_, Approval::Granted)) | None => {}
-        }
-        let approved = self.i.approval.is_some();
-        match self.i.profile.policy.remote_removal {
-            OnRemoval::Ignore => self.push(Event::Detached {
-                remote: seen.remote.clone(),
-                reason: "it was removed in the calendar, and this profile leaves it at that".into(),
-            }),
-            OnRemoval::Ask => self.hold(seen.clone(), HoldReason::AskFirst, None),
-            OnRemoval::Cancel | OnRemoval::Mark => {
-                let grace = TimeDelta::seconds(i64::from(self.i.profile.policy.removal_grace_s));
-                let waited = self.link().held.as_ref().filter(|h| h.reason == HoldReason::Grace).and_then(|h| h.until);
-                match waited {
-                    Some(until) if until <= self.i.now && self.i.fresh => self.accept(change, true),
-                    // Seen again before its time is up: it goes on waiting, for no longer than it was to.
-                    Some(_) => {}
-                    None if approved || grace.is_zero() => self.accept(change, true),
-                    None => self.hold(seen.clone(), HoldReason::Grace, Some(self.i.now + grace)),
-                }
-            }
-        }
-    }
 }
 
-fn change_of(observation: &Observation) -> Option<RemoteChange> {
+pub(super) fn change_of(observation: &Observation) -> Option<RemoteChange> {
     match &observation.seen {
         Seen::Live { etag, updated, content, .. } => {
             Some(RemoteChange::Edited { etag: etag.clone(), updated: *updated, content: content.clone() })

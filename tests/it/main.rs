@@ -7,7 +7,6 @@
     clippy::cast_sign_loss,
     reason = "the numbers in tests are small"
 )]
-#![expect(clippy::unused_async, reason = "the suites open every backend alike, and memory has nothing to wait for")]
 
 mod cli;
 mod conformance;

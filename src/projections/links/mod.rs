@@ -11,7 +11,7 @@
 //! | `version` or `etag` | `etag` |
 //! | `status` `ACTIVE` / `CANCELED` | `status`: these, and `PENDING`, `WITHHELD`, `FAILED`, `DETACHED` |
 //!
-//! The row agrees with the fold in `domain/link/state.rs`; a property test holds that over arbitrary histories. The four
+//! The row agrees with the fold in `domain/link/evolve.rs`; a property test holds that over arbitrary histories. The four
 //! timers say when a link is to be looked at again though nothing happens; `due_at` is the earliest that counts.
 
 mod settle;

@@ -9,7 +9,7 @@ use syncledger::{
 };
 use uuid::Uuid;
 
-use super::{ROOT, blessing, caught, instances, nothing_in, read, write};
+use super::{BESIDE, ROOT, blessing, caught, instances, nothing_in, read, write};
 
 /// Where the frozen events stand.
 const FOLDER: &str = "tests/fixtures/events";
@@ -36,6 +36,7 @@ pub struct Fixture {
 pub fn frozen() -> Vec<Fixture> {
     let entries = std::fs::read_dir(std::path::Path::new(ROOT).join(FOLDER));
     let names = entries.into_iter().flatten().map(|e| e.expect("readable").file_name().to_string_lossy().into_owned());
+    let names = names.filter(|name| !name.starts_with(BESIDE));
     let mut fixtures: Vec<Fixture> = names.map(|name| parse(&format!("{FOLDER}/{name}"))).collect();
     fixtures.sort_by(|a, b| a.path.cmp(&b.path));
     fixtures

@@ -2,7 +2,7 @@
 
 use std::{fs, path::Path};
 
-use super::ROOT;
+use super::{BESIDE, ROOT};
 
 /// Folders that are not part of the repository.
 const OUTSIDE: [&str; 5] = ["target", "data", ".git", ".venv", "node_modules"];
@@ -59,7 +59,7 @@ fn walk(folder: &Path, prefix: &str, found: &mut Vec<String>) {
         let kind = entry.file_type().expect("the entry has a type");
         if kind.is_dir() && !(OUTSIDE.contains(&name.as_str()) && prefix.is_empty()) {
             walk(&entry.path(), &format!("{path}/"), found);
-        } else if kind.is_file() && name != ".git" {
+        } else if kind.is_file() && name != ".git" && !name.starts_with(BESIDE) {
             found.push(path);
         }
     }

@@ -37,10 +37,11 @@ const VENDORS: [&str; 14] = [
 ];
 
 /// Where they may be said: wiring, configuration and the edges whose names are fixed for other people's scripts.
-const HOMES: [(&str, &str); 12] = [
+const HOMES: [(&str, &str); 13] = [
     ("src/adapters/", "one folder per vendor"),
     ("src/app", "wires the adapters"),
     ("src/serve", "wires the adapters"),
+    ("src/simulation/", "models Google Calendar and USchedule"),
     ("src/demo/", "plays the check-list of USchedule and Google Calendar"),
     ("src/config/", "providers and kinds of sources are named in the configuration file"),
     ("src/cli/", "file formats are named on the command line"),

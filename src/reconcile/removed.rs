@@ -1,0 +1,77 @@
+//! An entry that is gone: by what evidence, and what that means for the booking.
+
+use chrono::{DateTime, TimeDelta, Utc};
+
+use super::{decide::Decider, desired::Desired};
+use crate::domain::{
+    entry::{Evidence, Observation},
+    link::{Event, HoldReason, LookReason, RemoteChange},
+    operations::Approval,
+    profile::OnRemoval,
+};
+
+impl Decider<'_> {
+    /// Judges that the entry is gone.
+    pub(super) fn gone(&mut self, seen: &Observation, evidence: Evidence, updated: Option<DateTime<Utc>>) {
+        if self.link().remote.is_none() {
+            if self.link().deleted == Some((seen.remote.clone(), false)) {
+                self.push(Event::EchoRecognised { remote: seen.remote.clone(), etag: None, by_content: false });
+            }
+            return;
+        }
+        // A listing can lack an entry for many reasons. A linked entry is read by its id before it is believed gone.
+        if evidence == Evidence::AbsentInCoverage && !self.i.fresh {
+            self.ask_to_look(LookReason::Doubtful);
+            return;
+        }
+        let change = RemoteChange::Removed { evidence, updated };
+        let Desired::Present(ours) = self.wants() else {
+            self.accept(change, false);
+            return;
+        };
+        if !self.i.booking.active() {
+            self.accept(change, false);
+            return;
+        }
+        let moved = self.link().remote.as_ref().is_some_and(|base| !ours.slot.same_time(&base.ours.slot));
+        if moved {
+            self.conflict(seen, change, &Desired::Present(ours));
+        } else {
+            self.removal(seen, change);
+        }
+    }
+
+    /// A person removed the entry of a booking that takes place: what the profile says.
+    pub(super) fn removal(&mut self, seen: &Observation, change: RemoteChange) {
+        match self.i.approval {
+            Some((_, Approval::Denied)) => {
+                self.reject(seen, "an operator said that these removals were not meant");
+                return;
+            }
+            Some((name, Approval::Open)) => {
+                self.hold(seen.clone(), HoldReason::MassRemoval { approval: name.to_owned() }, None);
+                return;
+            }
+            Some((_, Approval::Granted)) | None => {}
+        }
+        let approved = self.i.approval.is_some();
+        match self.i.profile.policy.remote_removal {
+            OnRemoval::Ignore => self.push(Event::Detached {
+                remote: seen.remote.clone(),
+                reason: "it was removed in the calendar, and this profile leaves it at that".into(),
+            }),
+            OnRemoval::Ask => self.hold(seen.clone(), HoldReason::AskFirst, None),
+            OnRemoval::Cancel | OnRemoval::Mark => {
+                let grace = TimeDelta::seconds(i64::from(self.i.profile.policy.removal_grace_s));
+                let waited = self.link().held.as_ref().filter(|h| h.reason == HoldReason::Grace).and_then(|h| h.until);
+                match waited {
+                    Some(until) if until <= self.i.now && self.i.fresh => self.accept(change, true),
+                    // Seen again before its time is up: it goes on waiting, for no longer than it was to.
+                    Some(_) => {}
+                    None if approved || grace.is_zero() => self.accept(change, true),
+                    None => self.hold(seen.clone(), HoldReason::Grace, Some(self.i.now + grace)),
+                }
+            }
+        }
+    }
+}
