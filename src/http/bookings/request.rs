@@ -126,7 +126,6 @@ pub struct DetailsChange {
 /// A field that may be left out, be `null`, or say something.
 #[derive(Debug, Default, Serialize)]
 #[serde(untagged)]
-#[derive(Default)]
 pub enum Named<T> {
     /// It is not there.
     #[default]
