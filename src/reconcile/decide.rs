@@ -142,7 +142,9 @@ impl Decider<'_> {
         match self.i.observation.cloned() {
             // What bears our marker beside our entry says nothing about the call; kept, it would push out what does.
             Some(seen) if seen.remote != self.current_id() => self.another_entry(&seen),
-            Some(seen) if known != Some(&seen) => self.hold(seen, HoldReason::Busy, None),
+            Some(seen) if known.is_none_or(|known| *known != seen && known.seen_at <= seen.seen_at) => {
+                self.hold(seen, HoldReason::Busy, None)
+            }
             Some(_) | None => {}
         }
         let waiting = if flight.unknown {
@@ -153,10 +155,11 @@ impl Decider<'_> {
         Some(if waiting { Step::Rest } else { Step::Verify(flight.command) })
     }
 
-    /// Keeps a change for later, unless that very change is kept for that very reason already.
+    /// Keeps a change for later, unless that very change is kept for that very reason already and nothing asked to look.
     pub(super) fn hold(&mut self, observation: Observation, reason: HoldReason, until: Option<DateTime<Utc>>) {
         let booking_revision = self.i.booking.revision;
         if let Some(held) = &self.link().held
+            && self.link().look.is_none()
             && held.observation.seen == observation.seen
             && held.reason == reason
             && held.booking_revision == booking_revision

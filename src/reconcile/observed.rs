@@ -58,8 +58,11 @@ impl Decider<'_> {
         }
         let ours_now = matches!((&seen.seen, &self.link().remote),
             (Seen::Live { etag, .. }, Some(remote)) if *etag == remote.etag);
-        // What was seen before our last write was answered may be older than that write.
-        let old_news = !self.i.fresh && self.link().wrote_at.is_some_and(|wrote| seen.seen_at <= wrote);
+        // What was seen before our last write was answered may be older than that write; so may what a slower listing
+        // saw be older than what we took over or hold already.
+        let newest = self.link().held.as_ref().filter(|held| held.observation.remote == seen.remote);
+        let overtaken = newest.is_some_and(|held| seen.seen_at < held.observation.seen_at);
+        let old_news = !self.i.fresh && (overtaken || self.link().wrote_at.is_some_and(|wrote| seen.seen_at <= wrote));
         if old_news && !ours_now {
             self.ask_to_look(LookReason::Doubtful);
             return;
@@ -114,7 +117,7 @@ impl Decider<'_> {
             self.push(Event::RemoteChangeReleased { reason: "the entry is there again".into() });
         }
         if remote.etag == *etag {
-            if self.link().echoed.as_ref() != Some(etag) {
+            if self.link().echoed.as_ref() != Some(etag) || self.link().look.is_some() {
                 let (remote, etag) = (seen.remote.clone(), Some(etag.clone()));
                 self.push(Event::EchoRecognised { remote, etag, by_content: false });
             }

@@ -8,6 +8,7 @@ use super::{
 };
 use crate::domain::{
     entry::Content,
+    ids::{Generation, RemoteId},
     link::{Event, Operation, Remote, WithholdReason},
 };
 
@@ -34,19 +35,16 @@ impl Decider<'_> {
         if waits {
             return Step::Rest;
         }
-        if let Some(until) = self.i.gate_until.filter(|until| *until > self.i.now) {
-            return self.withhold(WithholdReason::RateLimited, Some(until));
-        }
         if let Some((remote, generation, etag)) = self.link().superseded.clone() {
             let why = ["an entry of an earlier generation stands on the calendar"];
-            return self.issue(Operation::Delete { expect: etag }, remote, generation, &why);
+            return self.send(Operation::Delete { expect: etag }, remote, generation, &why);
         }
         match (wants, self.link().remote.clone()) {
             (Desired::Present(ours), None) => self.create(ours),
             (Desired::Present(ours), Some(remote)) => self.update(ours, remote),
             (Desired::Absent(why), Some(remote)) => {
                 let generation = self.link().generation;
-                self.issue(Operation::Delete { expect: remote.etag }, remote.id, generation, &[why])
+                self.send(Operation::Delete { expect: remote.etag }, remote.id, generation, &[why])
             }
             (Desired::Leave, _) | (Desired::Absent(_), None) => Step::Rest,
         }
@@ -76,7 +74,7 @@ impl Decider<'_> {
         } else {
             "the booking takes place and its earlier entry is gone"
         };
-        self.issue(Operation::Create { content }, (self.i.identity)(generation), generation, &[why])
+        self.send(Operation::Create { content }, (self.i.identity)(generation), generation, &[why])
     }
 
     /// Changes what our side changed since both were in step, and leaves a person's words where ours did not change.
@@ -106,7 +104,16 @@ impl Decider<'_> {
         }
         let generation = self.link().generation;
         let operation = Operation::Update { expect: remote.etag, from: remote.content, content, ours };
-        self.issue(operation, remote.id, generation, &reasons)
+        self.send(operation, remote.id, generation, &reasons)
+    }
+
+    /// Issues a command, unless the provider wants no calls now. The gate comes last of all: it is this process's own, and
+    /// two processes that stop at different conditions would answer each other's records without end.
+    fn send(&mut self, operation: Operation, remote: RemoteId, generation: Generation, reasons: &[&str]) -> Step {
+        match self.i.gate_until.filter(|until| *until > self.i.now) {
+            Some(until) => self.withhold(WithholdReason::RateLimited, Some(until)),
+            None => self.issue(operation, remote, generation, reasons),
+        }
     }
 
     /// Records why nothing is sent, once for each reason, revision and term.

@@ -34,7 +34,12 @@ impl Decider<'_> {
             return;
         }
         let moved = self.link().remote.as_ref().is_some_and(|base| !ours.slot.same_time(&base.ours.slot));
-        if moved {
+        let judged =
+            self.link().held.as_ref().is_some_and(|held| {
+                held.reason == HoldReason::Grace && held.booking_revision == self.i.booking.revision
+            });
+        // While a removal waits, who of the two was later has been found already.
+        if moved && !judged {
             self.conflict(seen, change, &Desired::Present(ours));
         } else {
             self.removal(seen, change);
@@ -67,7 +72,7 @@ impl Decider<'_> {
                 match waited {
                     Some(until) if until <= self.i.now && self.i.fresh => self.accept(change, true),
                     // Seen again before its time is up: it goes on waiting, for no longer than it was to.
-                    Some(_) => {}
+                    Some(until) => self.hold(seen.clone(), HoldReason::Grace, Some(until)),
                     None if approved || grace.is_zero() => self.accept(change, true),
                     None => self.hold(seen.clone(), HoldReason::Grace, Some(self.i.now + grace)),
                 }

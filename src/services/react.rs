@@ -178,7 +178,10 @@ impl Reactor {
                 let held = self.reconciler.worklist.held_for(approval).await?;
                 links.extend(held.into_iter().map(|link| (link, Trigger::default())));
             }
-            Event::Connection(connection::Event::Reauthorised { connection }) => {
+            // A grant can have been gone before it was ever seen to work.
+            Event::Connection(
+                connection::Event::Reauthorised { connection } | connection::Event::Authorised { connection, .. },
+            ) => {
                 self.reconciler.worklist.refresh().await?;
                 let waiting = self.reconciler.worklist.withheld_on(connection).await?;
                 links.extend(waiting.into_iter().map(|link| (link, Trigger::default())));

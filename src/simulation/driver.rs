@@ -151,7 +151,18 @@ impl<'a> Driver<'a> {
             }
             22..=33 => self.pass_time(&mut chance),
             34..=47 => self.hand_over(&mut chance),
+            48..=59 if self.processes.len() > 1 => self.race(&mut chance),
             _ => self.run_some(&mut chance),
+        }
+    }
+
+    /// Two processes react to the same news, turn by turn.
+    fn race(&mut self, chance: &mut Chance) {
+        self.say("two processes race");
+        let ids = [self.begin(0, Loop::React), self.begin(1, Loop::React)];
+        for _ in 0..chance.between(10, 80) {
+            let Some(id) = chance.pick(&ids) else { return };
+            self.run(*id, 1 + chance.below(2), &mut Vec::new());
         }
     }
 

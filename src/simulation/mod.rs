@@ -5,6 +5,7 @@
 
 mod calm;
 mod chance;
+mod command;
 mod driver;
 mod ends;
 mod ledger;
@@ -16,15 +17,18 @@ mod plan;
 mod post;
 mod process;
 mod safety;
+mod shrink;
 mod turn;
 mod weather;
 mod world;
 
 use std::collections::BTreeMap;
 
+pub use command::{Error, Progress, Request, run};
 pub use notes::Violation;
 pub use parts::{AsShipped, Parts};
 pub use plan::{Fault, Plan, STEPS};
+pub use shrink::shrink;
 
 use driver::Driver;
 

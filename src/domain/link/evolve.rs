@@ -65,10 +65,11 @@ pub fn evolve(state: Option<Link>, event: &Event, at: DateTime<Utc>) -> Option<L
             link.held = None;
             link.look = None;
             link.deleted = None;
+            link.wrote_at = Some(at);
         }
-        Event::EchoRecognised { remote, etag, .. } => echo(&mut link, remote, etag.as_ref()),
+        Event::EchoRecognised { remote, etag, .. } => echo(&mut link, remote, etag.as_ref(), at),
         Event::RemoteChangeAccepted { change, changes_booking, removal, booking_revision, booking_slot } => {
-            link.accepted(change);
+            link.accepted(change, at);
             if *changes_booking {
                 link.inbound = Some(Inbound {
                     change: change.clone(),
@@ -97,7 +98,7 @@ pub fn evolve(state: Option<Link>, event: &Event, at: DateTime<Utc>) -> Option<L
         }
         Event::RemoteChangeReleased { .. } => link.held = None,
         Event::RemoteChangeRejected { change, .. } => {
-            link.accepted(change);
+            link.accepted(change, at);
             link.inbound = None;
             link.retry = Retry::default();
             link.last_source = Some(Side::Booking);
@@ -107,7 +108,7 @@ pub fn evolve(state: Option<Link>, event: &Event, at: DateTime<Utc>) -> Option<L
             link.inbound = None;
             link.retry = Retry::default();
             if let Some(conflict) = link.conflict.take() {
-                link.accepted(&conflict.theirs);
+                link.accepted(&conflict.theirs, at);
             }
             link.last_source = Some(Side::Booking);
         }
@@ -184,7 +185,8 @@ impl Link {
         }
     }
 
-    fn accepted(&mut self, change: &RemoteChange) {
+    fn accepted(&mut self, change: &RemoteChange, at: DateTime<Utc>) {
+        self.wrote_at = Some(at);
         self.held = None;
         self.conflict = None;
         self.look = None;
@@ -238,10 +240,13 @@ fn failed(link: &mut Link, failure: &CallFailure, retry_at: Option<DateTime<Utc>
     }
 }
 
-fn echo(link: &mut Link, remote: &RemoteId, etag: Option<&Etag>) {
+fn echo(link: &mut Link, remote: &RemoteId, etag: Option<&Etag>, at: DateTime<Utc>) {
     link.look = None;
     match (etag, &mut link.remote) {
         (Some(etag), Some(known)) if known.id == *remote => {
+            if known.etag != *etag {
+                link.wrote_at = Some(at);
+            }
             known.etag = etag.clone();
             link.echoed = Some(etag.clone());
             link.held = None;

@@ -123,7 +123,8 @@ pub struct Link {
     pub superseded: Option<(RemoteId, Generation, Etag)>,
     /// Copies that were noted.
     pub clones: BTreeSet<RemoteId>,
-    /// When our last write was answered: what was seen before that proves nothing.
+    /// When we last came to know the entry anew, by a write that was answered or a change that was taken as the base: what
+    /// was seen before that proves nothing.
     pub wrote_at: Option<DateTime<Utc>>,
     /// Our own version whose echo was recognised.
     pub echoed: Option<Etag>,
