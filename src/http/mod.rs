@@ -20,6 +20,7 @@ mod resync;
 pub mod route;
 pub mod routes;
 mod serve;
+mod story;
 mod webhooks;
 
 use std::sync::Arc;

@@ -8,7 +8,7 @@ use super::{
     problem::Done,
     resync,
     route::{Access, Route, Shape, Verb},
-    webhooks,
+    story, webhooks,
 };
 
 /// How USchedule's deliveries are believed.
@@ -76,6 +76,15 @@ fn bookings() -> Vec<Route> {
         Route::new(Verb::Get, "/api/v1/bookings/{id}", "getBooking", "A booking as it is now", bookings::show)
             .roles(BOOKING_READERS)
             .answers::<BookingView>(Done::Ok),
+        Route::new(
+            Verb::Get,
+            "/api/v1/bookings/{id}/story",
+            "tellBooking",
+            "What happened to a booking, and why",
+            story::show,
+        )
+        .roles(BOOKING_READERS)
+        .answers::<crate::services::story::Story>(Done::Ok),
     ]
 }
 

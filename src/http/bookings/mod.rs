@@ -152,7 +152,10 @@ async fn change(server: &Server, call: &Call, asked: &str, command: Command) -> 
 }
 
 /// The booking that the path names, if the caller may see it.
-async fn wanted(server: &Server, call: &Call) -> Result<(BookingId, Booking), Problem> {
+///
+/// # Errors
+/// `NotFound`.
+pub async fn wanted(server: &Server, call: &Call) -> Result<(BookingId, Booking), Problem> {
     let text = call.param("id");
     let not_found = || Problem::not_found("booking", text);
     let id = BookingId::new(text).map_err(|_| not_found())?;

@@ -124,7 +124,7 @@ pub struct DetailsChange {
 }
 
 /// A field that may be left out, be `null`, or say something.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Default, Serialize)]
 #[serde(untagged)]
 pub enum Named<T> {
     /// It is not there.

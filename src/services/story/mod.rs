@@ -17,6 +17,7 @@ use std::{
 
 use chrono::{DateTime, TimeDelta, Utc};
 use chrono_tz::Tz;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::{
@@ -42,7 +43,7 @@ const CAUSES_MAX: usize = 10_000;
 const CHAIN_MAX: usize = 64;
 
 /// The story of one booking.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Story {
     /// The booking.
     pub booking: String,
@@ -55,7 +56,7 @@ pub struct Story {
 }
 
 /// One thing that happened.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Happening {
     /// When it was written down, in UTC.
     pub at: String,

@@ -264,3 +264,21 @@ async fn personal_data_is_sealed_in_the_ledger_and_gone_once_forgotten() {
     assert_eq!(said.status, 409, "nothing new is recorded about somebody who was forgotten: {said:?}");
     said.problem();
 }
+
+#[tokio::test]
+async fn the_story_of_a_booking_is_told() {
+    let world = World::new().await;
+    let mut body = golf();
+    body["id"] = json!("1");
+    world.ask("POST", BOOKINGS, "operator", Some(&body)).await;
+    world.ask("POST", &format!("{BOOKINGS}/api.1/confirm"), "operator", None).await;
+    let story = world.get(&format!("{BOOKINGS}/api.1/story")).await;
+    let kinds: Vec<&str> =
+        story["happened"].as_array().expect("a list").iter().filter_map(|h| h["type"].as_str()).collect();
+    assert_eq!((kinds, &story["zone"]), (vec!["booking.registered", "booking.confirmed"], &json!("America/Chicago")));
+    assert_eq!(world.ask("GET", &format!("{BOOKINGS}/api.2/story"), "viewer", None).await.status, 404);
+    super::hooks::deliver(&world, "1001").await;
+    let hidden = format!("{BOOKINGS}/uschedule.1001/story");
+    assert_eq!(world.ask("GET", &hidden, "viewer", None).await.status, 200);
+    assert_eq!(world.ask("GET", &hidden, "integration", None).await.status, 404);
+}

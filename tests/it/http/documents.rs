@@ -100,3 +100,15 @@ async fn answers_are_what_the_document_says() {
         assert!(errors.is_empty(), "{method} {path} {status}: {errors:?}\n{answer}");
     }
 }
+
+#[test]
+fn a_validator_that_is_not_ours_finds_nothing_wrong() {
+    let file = tempfile::Builder::new().suffix(".json").tempfile().expect("a file");
+    std::fs::write(file.path(), openapi::document(&table()).to_string()).expect("written");
+    let script = "import json, sys\nfrom openapi_spec_validator import OpenAPIV31SpecValidator as V\n\
+        errors = [e.message for e in V(json.load(open(sys.argv[1]))).iter_errors()]\nprint(\"\\n\".join(errors) or \"valid\")";
+    let python = crate::sandbox::support::python();
+    let output = std::process::Command::new(python).args(["-c", script]).arg(file.path()).output().expect("python");
+    let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert_eq!(out.trim(), "valid", "{err}");
+}

@@ -114,3 +114,52 @@ async fn every_answer_bears_the_request_id_and_the_security_headers() {
     assert_eq!(event["actor"]["kind"], "token");
     assert!(event["actor"]["id"].as_str().expect("an id").starts_with("tok_"));
 }
+
+/// Everything that is logged, as text.
+#[derive(Clone, Default)]
+struct Log(std::sync::Arc<std::sync::Mutex<Vec<u8>>>);
+
+impl std::io::Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().expect("unpoisoned").extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+#[tokio::test]
+async fn the_log_names_requests_and_nobody() {
+    let log = Log::default();
+    let writer = log.clone();
+    let subscriber = tracing_subscriber::fmt()
+        .json()
+        .with_max_level(tracing::Level::TRACE)
+        .with_writer(move || writer.clone())
+        .finish();
+    let guard = tracing::subscriber::set_default(subscriber);
+    let world = World::new().await;
+    let body = json!({
+        "id": "Ana-Müller", "resource": "bay-1", "slot": {"from": "2026-06-01", "until": "2026-06-02"},
+        "details": {"title": "Secret title", "customer": {"name": "Ana Müller", "email": "ana@example.org"}},
+    });
+    let key = [("idempotency-key", "key-of-ana"), ("x-request-id", "req-7")];
+    assert_eq!(world.ask_with("POST", BOOKINGS, "operator", Some(&body), &key).await.status, 201);
+    world.ask("POST", "/api/v1/links/ana@example.org/held/accept?why=ana", "operator", None).await;
+    world.ask("GET", "/ana@example.org", "", None).await;
+    drop(guard);
+    let text = String::from_utf8(log.0.lock().expect("unpoisoned").clone()).expect("UTF-8");
+    let lines: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).expect("one document a line")).collect();
+    let first = lines.iter().find(|line| line["fields"]["route"] == BOOKINGS).expect("the request is logged");
+    let fields = &first["fields"];
+    assert_eq!(
+        (&fields["correlation"], &fields["status"], &fields["role"]),
+        (&json!("req-7"), &json!(201), &json!("operator"))
+    );
+    assert!(fields["token"].as_str().is_some_and(|token| token.starts_with("tok_")));
+    for word in ["Ana", "ana@", "Secret", "key-of-ana", "sl_"] {
+        assert!(!text.contains(word), "{word} is in the log:\n{text}");
+    }
+}

@@ -4,4 +4,4 @@ mod direct;
 mod google_client;
 mod request_checker;
 mod servers;
-mod support;
+pub mod support;

@@ -1,0 +1,24 @@
+//! The story of a booking: what happened, why, and who was at the root of it.
+
+use std::{collections::BTreeSet, sync::Arc};
+
+use super::{
+    Server,
+    bookings::wanted,
+    call::{Answer, Call},
+    problem::{Done, Problem},
+};
+use crate::{domain::ids::LinkId, ports::read_models::Query, services::story};
+
+/// The story of a booking.
+pub async fn show(server: Arc<Server>, call: Call) -> Result<Answer, Problem> {
+    let (id, booking) = wanted(&server, &call).await?;
+    // The read model may be a moment behind: the links that routes lead to now are known without it.
+    let routed = server.routing.links(&id, &booking.source_ref, &booking.resource);
+    let rows = server.read_models.ask(&Query::LinksOfBooking(id.clone())).await?;
+    let mut links: BTreeSet<LinkId> = routed.into_iter().map(|of| of.link).collect();
+    links.extend(rows.iter().filter_map(|row| LinkId::new(row.text("link")?).ok()));
+    let links: Vec<LinkId> = links.into_iter().collect();
+    let told = story::collect(&server.journal, &id, &links).await?;
+    Answer::json(Done::Ok, &story::tell(&id, &told))
+}
