@@ -49,7 +49,33 @@ pub(super) fn check(driver: &Driver<'_>, began: DateTime<Utc>) {
             notes.broken("I1", format!("{link} has {} live entries in the end: {entries:?}", entries.len()));
         }
     }
+    for (link, entries) in std::mem::take(&mut notes.doubles) {
+        if driver.safety.duplicates.is_disjoint(&entries) {
+            notes.broken("I1", format!("{link} had the entries {entries:?} at once, and the ledger does not say so"));
+        }
+    }
+    unspoken(driver, &mut notes);
     agreement(driver, &mut notes, &standing);
+}
+
+/// I7: a version that a person made and that still stands is in the ledger, taken over, held or turned down.
+fn unspoken(driver: &Driver<'_>, notes: &mut Notes) {
+    let google = open(&driver.world.google);
+    let mut silent = Vec::new();
+    for (etag, edit) in &notes.edits {
+        let at = (edit.calendar.clone(), edit.entry.clone());
+        let entry = google.entry(&edit.calendar, &edit.entry);
+        let stands = entry.and_then(|entry| entry.get("etag")?.as_str()) == Some(etag.as_str());
+        let detached =
+            driver.safety.links.get(&edit.link).and_then(Option::as_ref).is_some_and(|l| l.detached.is_some());
+        if stands && !detached && !notes.unmanaged.contains_key(&at) && !driver.safety.spoken_of.contains(etag) {
+            silent.push(format!("{} of {} stands at {etag}, which nobody has heard of", edit.entry, edit.link));
+        }
+    }
+    drop(google);
+    for what in silent {
+        notes.broken("I7", what);
+    }
 }
 
 /// I4: every table is what a replay from zero makes of the ledger.

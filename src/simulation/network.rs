@@ -12,6 +12,7 @@ use serde_json::Value;
 
 use super::{
     notes::Notebook,
+    plan::Fault,
     turn::effect,
     world::{self, GOOGLE_HOST, SOURCE_HOST, World, open},
 };
@@ -186,6 +187,14 @@ impl Network {
         }
     }
 
+    /// What a 403 means stands in its body only.
+    fn count_refusal(&self, answer: &Result<Response, Failure>) {
+        let Some(refusal) = answer.as_ref().ok().filter(|response| response.status == 403) else { return };
+        let body = String::from_utf8_lossy(&refusal.body);
+        let fault = if body.contains("quotaExceeded") { Fault::UsageLocked } else { Fault::RateLimited };
+        self.notes.open().count(fault.name());
+    }
+
     async fn sent(&self, call: &Call) {
         let (operation, target) = call.intent();
         let intent = (operation.to_owned(), target.to_owned());
@@ -239,7 +248,11 @@ impl Transport for Network {
     async fn send(&self, request: Request, timeout: Duration) -> Result<Response, Failure> {
         self.notes.open().count("calls");
         effect(async {
-            let Some(call) = Call::of(&request) else { return self.direct.send(request, timeout).await };
+            let Some(call) = Call::of(&request) else {
+                let answer = self.direct.send(request, timeout).await;
+                self.count_refusal(&answer);
+                return answer;
+            };
             self.check(&call, &request).await;
             let entry = call.entry().map(|(calendar, entry)| (calendar.to_owned(), entry.to_owned()));
             let at = entry.as_ref().map(|(calendar, entry)| (calendar.as_str(), entry.as_str()));
@@ -251,6 +264,7 @@ impl Transport for Network {
             let revision =
                 appointment.as_ref().and_then(|id| open(&self.uschedule).appointment(id).map(|a| a.revision));
             let answer = self.direct.send(request, timeout).await;
+            self.count_refusal(&answer);
             if !matches!(&answer, Ok(response) if response.status == 401) {
                 self.sent(&call).await;
             }

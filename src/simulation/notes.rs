@@ -45,6 +45,8 @@ pub(super) struct Notes {
     pub unmanaged: BTreeMap<(String, String), Option<String>>,
     /// Entries that a person brought back from the bin.
     pub brought_back: BTreeSet<(String, String)>,
+    /// Entries that stood beside another of the same link, none of which a person had brought back.
+    pub doubles: BTreeMap<String, BTreeSet<String>>,
     /// Deleted entries that a person could bring back: calendar and id.
     pub bin: Vec<(String, String)>,
     /// Entries whose marker a person took away, with the appointment they had been of.

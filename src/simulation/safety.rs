@@ -212,6 +212,9 @@ fn one_entry_each(world: &World, notes: &mut Notes) {
         }
         notes.count("two_entries_for_a_while");
         let brought_back = entries.iter().any(|entry| notes.brought_back.contains(entry));
+        if !brought_back {
+            notes.doubles.entry(link.clone()).or_default().extend(entries.iter().map(|(_, id)| id.clone()));
+        }
         if !excused && !brought_back {
             notes.broken("I1", format!("{link} has {} live entries: {entries:?}", entries.len()));
         }

@@ -162,12 +162,12 @@ pub(super) fn count_struck(world: &World, climate: &Climate) {
         ("status", Some(409)) => Fault::Conflict,
         ("status", Some(412)) => Fault::Stale,
         ("status", Some(429)) => Fault::TooMany,
-        ("status", Some(403)) => Fault::RateLimited,
         ("status", _) => Fault::ServerError,
         _ => Fault::Unreachable,
     };
     for call in google.desk().calls.all() {
-        let Some(kind) = call.fault else { continue };
+        // What a 403 says stands in its body: the network has counted it.
+        let Some(kind) = call.fault.filter(|_| call.status != Some(403)) else { continue };
         let token = call.url.ends_with("/token");
         notes.count(if token { Fault::TokenEndpoint } else { of_google(kind, call.status) }.name());
     }
@@ -196,9 +196,5 @@ pub(super) fn count_struck(world: &World, climate: &Climate) {
     }
     if climate.rate(Fault::ChannelDark) > 0 && one[0] > 3 {
         notes.count(Fault::ChannelDark.name());
-    }
-    let locked = google.desk().calls.all().filter(|c| c.fault == Some("status") && c.status == Some(403)).count();
-    if climate.rate(Fault::UsageLocked) > 0 && locked > 0 {
-        notes.count(Fault::UsageLocked.name());
     }
 }
