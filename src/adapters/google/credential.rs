@@ -102,7 +102,7 @@ impl ServiceAccount {
     /// endpoint, even where the call goes through another address: that is whom Google expects to be meant.
     ///
     /// # Errors
-    /// [`DoesNotSign`].
+    /// `DoesNotSign`.
     pub fn assertion(&self, scope: &str, now: DateTime<Utc>) -> Result<String, DoesNotSign> {
         let mut header = Header::new(Algorithm::RS256);
         header.kid.clone_from(&self.key_id);

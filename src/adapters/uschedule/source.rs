@@ -44,7 +44,7 @@ impl BookingSource for USchedule {
         &self.name
     }
 
-    /// The cursor is a time: [`OVERLAP`] before the newest change seen. It stands still while nothing changes, and a page's
+    /// The cursor is a time: `OVERLAP` before the newest change seen. It stands still while nothing changes, and a page's
     /// `next` carries the newest change of the pages before it.
     async fn changes(&self, cursor: Option<&str>, page: Option<&str>) -> Result<Changes, CallFailure> {
         let (newest_before, page_token) = match page.and_then(|p| p.split_once(' ')) {
