@@ -143,7 +143,7 @@ impl Decider<'_> {
             // What bears our marker beside our entry says nothing about the call; kept, it would push out what does.
             Some(seen) if seen.remote != self.current_id() => self.another_entry(&seen),
             Some(seen) if known.is_none_or(|known| *known != seen && known.seen_at <= seen.seen_at) => {
-                self.hold(seen, HoldReason::Busy, None)
+                self.hold(seen, HoldReason::Busy, None);
             }
             Some(_) | None => {}
         }
