@@ -175,14 +175,12 @@ fn script(plan: &Plan, outcome: &Outcome, out: &mut dyn Write) -> Result<(), Err
     for violation in &outcome.violations {
         writeln!(out, "{}: {}", violation.invariant, violation.what)?;
     }
-    let without: Vec<_> = plan.without.iter().map(|fault| fault.name()).collect();
-    let skip: Vec<_> = plan.skip.iter().map(u32::to_string).collect();
     write!(out, "replay: syncledger simulate --seed {} --seeds 1 --steps {} --trace", plan.seed, plan.steps)?;
-    if !without.is_empty() {
-        write!(out, " --without {}", without.join(","))?;
+    for fault in &plan.without {
+        write!(out, " --without {}", fault.name())?;
     }
-    if !skip.is_empty() {
-        write!(out, " --skip {}", skip.join(","))?;
+    for step in &plan.skip {
+        write!(out, " --skip {step}")?;
     }
     writeln!(out)?;
     Ok(())
