@@ -3,17 +3,19 @@
 pub mod files;
 pub mod logging;
 pub mod machine;
+mod stores;
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use anyhow::Context as _;
 use chrono::TimeDelta;
 
+pub use stores::{Stores, open};
+
 use crate::{
     adapters::{
         google,
-        sqlite::{Options, SqliteCheckpoints, SqliteLedger, SqliteProjections, SqliteTokens, SqliteVault},
-        system::{HttpTransport, SystemClock, master_key},
+        system::HttpTransport,
         uschedule::{self, USchedule},
     },
     config::{Config, ProviderKind, SourceKind},
@@ -21,25 +23,17 @@ use crate::{
         ids::{ProfileId, SourceName},
         profile::Profile,
     },
-    ports::{
-        clock::Clock, event_store::EventStore, projection_store::ProjectionStore, provider::CalendarProvider,
-        source::BookingSource, tokens::Tokens, transport::Transport, vault::Vault,
-    },
+    ports::{clock::Clock, provider::CalendarProvider, source::BookingSource, transport::Transport},
     services::{
         calendars::Calendars,
         gate::Gates,
-        journal::Journal,
-        lists::Lists,
-        project::Projector,
         publish_profiles::{publish, unpublished},
         pull::Puller,
         react::Reactor,
-        reader::Reader,
         reconcile::{Reconciler, Settings},
         routing::{Route, Routing},
         run::{Troubles, Workers},
         watch::Watcher,
-        worklist::Worklist,
     },
 };
 
@@ -47,63 +41,6 @@ use crate::{
 const LEASE: TimeDelta = TimeDelta::seconds(90);
 /// How often calendars are pulled where no connection says otherwise.
 const PULL_EVERY: Duration = Duration::from_secs(300);
-
-/// What is kept: the ledger, its keys, tokens and read models. Enough to read and to change; nothing here calls anybody.
-#[derive(Clone)]
-pub struct Stores {
-    /// Time, ids and chance.
-    pub clock: Arc<dyn Clock>,
-    /// The ledger with its keys.
-    pub journal: Journal,
-    /// The ledger's own file, for the state of its writer.
-    pub ledger: SqliteLedger,
-    /// Keys of subjects.
-    pub vault: Arc<dyn Vault>,
-    /// API tokens.
-    pub tokens: Arc<dyn Tokens>,
-    /// Read models.
-    pub models: Arc<dyn ProjectionStore>,
-    /// Keeps them in step.
-    pub projector: Projector,
-    /// The workers' questions to them.
-    pub worklist: Arc<dyn Worklist>,
-}
-
-/// Opens everything that is kept, and creates what is not there yet.
-///
-/// # Errors
-/// What cannot be opened, and what to do about it.
-pub async fn open(config: &Config) -> anyhow::Result<Stores> {
-    let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
-    let path = config.ledger.path().to_owned();
-    let new = !path.exists();
-    let master = if new {
-        master_key::load_or_create(&config.master_key_file, &*clock)
-    } else {
-        master_key::load(&config.master_key_file)
-    }
-    .context("the master key")?;
-    let options = Options { path, workspace: config.workspace.clone() };
-    let ledger = SqliteLedger::open(options, Arc::clone(&clock)).await.context("the ledger")?;
-    let vault: Arc<dyn Vault> = Arc::new(SqliteVault::new(&ledger, master));
-    let store: Arc<dyn EventStore> = Arc::new(ledger.clone());
-    let models = SqliteProjections::open(config.read_models.path()).await.context("the read models")?;
-    let models: Arc<dyn ProjectionStore> = Arc::new(models);
-    models.prepare(clock.now()).await.context("the read models")?;
-    let reader = Reader::new(Arc::clone(&vault));
-    let projector = Projector::new(Arc::clone(&store), Arc::clone(&models), reader, Arc::clone(&clock));
-    let checkpoints = Arc::new(SqliteCheckpoints::new(&ledger));
-    Ok(Stores {
-        journal: Journal::new(store, Arc::clone(&vault), Arc::clone(&clock)),
-        tokens: Arc::new(SqliteTokens::new(&ledger)),
-        worklist: Arc::new(Lists::new(Arc::clone(&models), projector.clone(), checkpoints)),
-        clock,
-        ledger,
-        vault,
-        models,
-        projector,
-    })
-}
 
 /// Everything that acts: stores, and who is called.
 pub struct App {

@@ -59,7 +59,7 @@ fn api(app: &App, config: &Config, limits: Limits) -> Api {
             verifiers.push(Arc::new(uschedule::Verifier::new(source.name.clone(), secrets)));
         }
     }
-    let ledger = app.stores.ledger.clone();
+    let ledger = Arc::clone(&app.stores.ledger);
     Api {
         workspace: config.workspace.clone(),
         journal: app.stores.journal.clone(),
@@ -72,6 +72,6 @@ fn api(app: &App, config: &Config, limits: Limits) -> Api {
         gcal: Some(Arc::new(PushReader)),
         limits,
         troubles: app.troubles.clone(),
-        writer: Arc::new(move || ledger.writer_state().failing),
+        writer: Arc::new(move || ledger.failing()),
     }
 }

@@ -18,6 +18,7 @@ use syncledger::{
     ports::{
         clock::Clock as _,
         event_store::{EventStore as _, Expected},
+        upkeep::Upkeep as _,
     },
     record::{
         envelope::{Actor, NewEvent, Origin},

@@ -6,7 +6,7 @@ use std::path::Path;
 use super::{Stop, print::Printer};
 use crate::{
     app::{App, logging, machine},
-    config::{Config, LogFormat, Logging, Problems, ProviderKind, SourceKind},
+    config::{Config, LogFormat, Logging, Problems, ProviderKind, SourceKind, Store},
     services::doctor::{self, Check, State},
 };
 
@@ -65,7 +65,8 @@ fn completeness(config: &Config) -> Vec<Check> {
 
 /// Whether what is written there stays there.
 fn folders(config: &Config) -> Vec<Check> {
-    let path = config.ledger.path();
+    let path = [&config.ledger, &config.vault, &config.read_models].into_iter().find_map(Store::path);
+    let Some(path) = path else { return Vec::new() };
     let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
     vec![match machine::writable(folder) {
         Ok(()) => Check::ok("disk", format!("{} takes what is written, and makes it durable", folder.display())),
@@ -90,8 +91,7 @@ fn servers(config: &Config) -> Vec<(String, String)> {
 
 /// What can only be checked with everything open.
 async fn opened(config: &Config) -> Vec<Check> {
-    let path = config.ledger.path();
-    if !path.exists() {
+    if let Some(path) = config.ledger.path().filter(|path| !path.exists()) {
         let found = format!("there is none at {} yet", path.display());
         return vec![Check::warn("ledger", found, "nothing to do: the first start makes it, and its master key")];
     }

@@ -198,10 +198,8 @@ impl Session {
     }
 
     fn there(&self) -> Result<(), Stop> {
-        let path = self.config.ledger.path();
-        if path.exists() {
-            return Ok(());
-        }
+        // A server says itself that there is nothing.
+        let Some(path) = self.config.ledger.path().filter(|path| !path.exists()) else { return Ok(()) };
         let what = "start the service or import bookings first, or name the configuration with --config";
         Err(Stop::refused(format!("there is no ledger at {}: {what}", path.display())))
     }

@@ -120,8 +120,15 @@ fn whole(file: Option<&Path>, mut root: Section<'_>) -> Option<Config> {
     });
     let public_url = root.text("public_url");
     let public_url = root.address("public_url", public_url);
-    let ledger = store(root.section("ledger")).unwrap_or_else(|| Store::Sqlite(shared.folder.join("data/ledger.db")));
-    let read_models = store(root.section("read_models")).unwrap_or_else(|| ledger.clone());
+    let beside = |file: &str| Store::Sqlite(shared.folder.join(file));
+    let ledger = Store::read(root.section("ledger"), true).unwrap_or_else(|| beside("data/ledger.db"));
+    // EventStoreDB keeps events only: the rest needs a database of its own.
+    let own = |file: &str| if matches!(ledger, Store::Esdb(_)) { beside(file) } else { ledger.clone() };
+    let read_models = Store::read(root.section("read_models"), false).unwrap_or_else(|| own("data/read.db"));
+    let vault = Store::read(root.section("vault"), false).unwrap_or_else(|| own("data/vault.db"));
+    if vault != ledger && !matches!(ledger, Store::Esdb(_)) {
+        shared.problem("vault.url", "is the ledger's own database unless the ledger is an esdb://: leave it out");
+    }
     let mut secrets = root.section("secrets");
     let master_key_file = secrets.path("master_key_file").unwrap_or_else(|| shared.folder.join("data/master.key"));
     secrets.finish();
@@ -145,6 +152,7 @@ fn whole(file: Option<&Path>, mut root: Section<'_>) -> Option<Config> {
         public_url,
         ledger,
         read_models,
+        vault,
         master_key_file,
         sources,
         connections,
@@ -161,20 +169,6 @@ fn twice<'t>(shared: &Shared, list: &str, key: &str, names: impl Iterator<Item =
             shared.problem(list, format!("{key} {name:?} stands there twice: each needs one of its own"));
         }
     }
-}
-
-fn store(mut section: Section<'_>) -> Option<Store> {
-    let folder = section.shared.folder.clone();
-    let text = section.text("url");
-    let store = section.parsed("url", text, |text| match text.split_once("://") {
-        Some(("sqlite", path)) if !path.is_empty() && !path.contains(['?', '#']) && path != ":memory:" => {
-            Ok(Store::Sqlite(folder.join(path)))
-        }
-        Some(("sqlite", _)) => Err("should be sqlite:// and a path, without settings: sqlite://data/ledger.db".into()),
-        _ => Err(format!("{:?} is not supported: write sqlite:// and a path", text.split("://").next().unwrap_or(""))),
-    });
-    section.finish();
-    store
 }
 
 fn logging(mut section: Section<'_>) -> Logging {

@@ -7,6 +7,7 @@
 mod load;
 mod profile;
 mod section;
+mod store;
 #[cfg(test)]
 mod tests;
 
@@ -16,6 +17,7 @@ use zeroize::Zeroizing;
 
 pub use profile::policy;
 pub use section::{Problem, Problems};
+pub use store::{Address, Store};
 
 use crate::domain::{
     ids::{CalendarKey, ConnectionId, ProfileId, ResourceId, SourceName},
@@ -41,8 +43,10 @@ pub struct Config {
     pub public_url: Option<String>,
     /// The ledger.
     pub ledger: Store,
-    /// The read models; by default in the ledger's own file.
+    /// The read models; by default in the ledger's own database.
     pub read_models: Store,
+    /// Keys of subjects, tokens and checkpoints of workers; by default in the ledger's own database.
+    pub vault: Store,
     /// The file with the master key; made with a new ledger.
     pub master_key_file: PathBuf,
     /// Where bookings come from.
@@ -55,28 +59,6 @@ pub struct Config {
     pub profiles: BTreeMap<ProfileId, Policy>,
     /// What is logged, and how.
     pub logging: Logging,
-}
-
-/// Where something is kept.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Store {
-    /// An SQLite file.
-    Sqlite(PathBuf),
-}
-
-impl Store {
-    /// The path of an SQLite file.
-    pub fn path(&self) -> &std::path::Path {
-        let Self::Sqlite(path) = self;
-        path
-    }
-}
-
-impl fmt::Display for Store {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self::Sqlite(path) = self;
-        write!(f, "sqlite://{}", path.display())
-    }
 }
 
 /// A booking source.

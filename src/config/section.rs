@@ -117,6 +117,11 @@ impl<'a> Section<'a> {
         }
     }
 
+    /// Whether the value came from the environment.
+    pub(super) fn overridden(&self, key: &str) -> bool {
+        self.shared.overridden.contains_key(&self.key(key))
+    }
+
     /// A text that must be there.
     pub(super) fn required(&mut self, key: &str, example: &str) -> Option<String> {
         if !self.table.contains_key(key) {

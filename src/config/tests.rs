@@ -72,7 +72,7 @@ fn a_whole_file_is_understood_and_its_paths_are_beside_it() {
     fs::write(&path, WHOLE).unwrap();
     fs::write(folder.path().join("bot.json"), "{\"client_email\": \"bot\"}\n").unwrap();
     let config = Config::load(Some(&path), &env(&[("KEY", "k-1"), ("HOOK", "h-1")])).unwrap();
-    assert_eq!(config.ledger.path(), folder.path().join("data/l.db"));
+    assert_eq!(config.ledger.path().unwrap(), folder.path().join("data/l.db"));
     assert_eq!(config.public_url.as_deref(), Some("https://sync.example.org"));
     assert_eq!(config.sources[0].poll_every, Duration::from_secs(90));
     let SourceKind::Uschedule { api_key, webhook_secret, .. } = &config.sources[0].kind;
@@ -174,6 +174,22 @@ preset = "resource-mirror"
 fn a_password_in_an_address_is_not_repeated() {
     let told = wrong("[ledger]\nurl = \"postgres://user:pass@db/ledger\"\n");
     assert!(!told.contains("pass"), "{told}");
+}
+
+#[test]
+fn a_server_is_named_with_its_password_apart() {
+    let from_env = env(&[("SYNCLEDGER__LEDGER__URL", "postgres://loft:p%40ss@db:5432/ledger?sslmode=require")]);
+    let config = Config::load(None, &from_env).unwrap();
+    assert_eq!(config.ledger.to_string(), "postgres://loft@db:5432/ledger?sslmode=require");
+    let Store::Postgres(address) = &config.ledger else { panic!("{:?}", config.ledger) };
+    assert_eq!(address.password.as_ref().unwrap().reveal(), "p@ss");
+    assert_eq!((&config.read_models, &config.vault), (&config.ledger, &config.ledger));
+    let config = Config::load(None, &env(&[("SYNCLEDGER__LEDGER__URL", "esdb://a:1,b:2?tls=false")])).unwrap();
+    assert_eq!(config.ledger.to_string(), "esdb://a:1,b:2?tls=false");
+    assert_eq!(config.read_models.to_string(), "sqlite://data/read.db");
+    assert_eq!(config.vault.to_string(), "sqlite://data/vault.db");
+    let told = wrong("[read_models]\nurl = \"esdb://a:1\"\n");
+    assert!(told.contains("can be the ledger only"), "{told}");
 }
 
 #[test]

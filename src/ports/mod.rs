@@ -10,5 +10,6 @@ pub mod read_models;
 pub mod source;
 pub mod tokens;
 pub mod transport;
+pub mod upkeep;
 pub mod vault;
 pub mod webhooks;

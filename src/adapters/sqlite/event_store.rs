@@ -20,6 +20,7 @@ use crate::{
         append::checked,
         clock::Clock,
         event_store::{Appended, EventStore, Expected, Failure},
+        upkeep::Upkeep,
     },
     record::{
         envelope::{NewEvent, Recorded},
@@ -33,7 +34,7 @@ const WAIT_MAX: Duration = Duration::from_secs(5);
 /// Pauses between looks at what other processes wrote: from the first, doubled up to the last.
 const LOOK_PAUSE: (Duration, Duration) = (Duration::from_millis(50), Duration::from_millis(250));
 
-/// A ledger in an SQLite file. Cloned handles share one writer; the file closes with the last, or with [`Self::close`].
+/// A ledger in an SQLite file. Cloned handles share one writer; the file closes with the last, or with [`Upkeep::close`].
 #[derive(Clone)]
 pub struct SqliteLedger {
     pub(super) workspace: Arc<str>,
@@ -53,12 +54,6 @@ impl SqliteLedger {
     /// Whose ledger it is.
     pub fn workspace(&self) -> &str {
         &self.workspace
-    }
-
-    /// Makes durable what is queued, then closes the file. Every later call answers `Unavailable`.
-    pub async fn close(&self) {
-        self.writer.close().await;
-        self.readers.close().await;
     }
 
     async fn stored_end(&self) -> Result<u64, Failure> {
@@ -136,6 +131,18 @@ impl EventStore for SqliteLedger {
         };
         // Running out of time is no news to the caller: it reads again either way.
         let _ = tokio::time::timeout(WAIT_MAX, news).await;
+    }
+}
+
+#[async_trait]
+impl Upkeep for SqliteLedger {
+    fn failing(&self) -> Option<String> {
+        self.writer_state().failing
+    }
+
+    async fn close(&self) {
+        self.writer.close().await;
+        self.readers.close().await;
     }
 }
 

@@ -3,7 +3,10 @@
 use proptest::{collection::vec, prelude::*};
 use syncledger::{
     adapters::memory::MemoryLedger,
-    ports::event_store::{EventStore, Expected, Failure},
+    ports::{
+        event_store::{EventStore, Expected, Failure},
+        upkeep::Upkeep as _,
+    },
     record::envelope::NewEvent,
 };
 

@@ -10,7 +10,10 @@ use std::{
 
 use syncledger::{
     adapters::sqlite::SqliteLedger,
-    ports::event_store::{EventStore as _, Expected, Failure},
+    ports::{
+        event_store::{EventStore as _, Expected, Failure},
+        upkeep::Upkeep as _,
+    },
 };
 
 use super::given::{append, event, folder, open_sqlite, sound, stream};

@@ -13,6 +13,7 @@ use syncledger::{
     ports::{
         clock::Clock as _,
         event_store::{EventStore as _, Expected, Failure},
+        upkeep::Upkeep as _,
         vault::{self, KeyState, Vault as _},
     },
     record::wrap::MasterKey,

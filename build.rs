@@ -1,0 +1,3 @@
+//! Compiles the wire contract of the gateway.
+
+fn main() {}

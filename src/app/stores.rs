@@ -1,0 +1,100 @@
+//! Opening what is kept, on the databases that the configuration names.
+
+use std::{path::Path, sync::Arc};
+
+use anyhow::Context as _;
+
+use crate::{
+    adapters::{
+        sqlite::{Options, SqliteCheckpoints, SqliteLedger, SqliteProjections, SqliteTokens, SqliteVault},
+        system::{SystemClock, master_key},
+    },
+    config::{Config, Store},
+    ports::{
+        checkpoints::Checkpoints, clock::Clock, event_store::EventStore, projection_store::ProjectionStore,
+        tokens::Tokens, upkeep::Upkeep, vault::Vault,
+    },
+    services::{journal::Journal, lists::Lists, project::Projector, reader::Reader, worklist::Worklist},
+};
+
+/// What is kept: the ledger, its keys, tokens and read models. Enough to read and to change; nothing here calls anybody.
+#[derive(Clone)]
+pub struct Stores {
+    /// Time, ids and chance.
+    pub clock: Arc<dyn Clock>,
+    /// The ledger with its keys.
+    pub journal: Journal,
+    /// The ledger's database.
+    pub ledger: Arc<dyn Upkeep>,
+    /// Keys of subjects.
+    pub vault: Arc<dyn Vault>,
+    /// API tokens.
+    pub tokens: Arc<dyn Tokens>,
+    /// Read models.
+    pub models: Arc<dyn ProjectionStore>,
+    /// Keeps them in step.
+    pub projector: Projector,
+    /// The workers' questions to them.
+    pub worklist: Arc<dyn Worklist>,
+}
+
+/// Opens everything that is kept, and creates what is not there yet.
+///
+/// # Errors
+/// What cannot be opened, and what to do about it.
+pub async fn open(config: &Config) -> anyhow::Result<Stores> {
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
+    let Kept { store, ledger, vault, tokens, checkpoints } = match &config.ledger {
+        Store::Sqlite(path) => sqlite(config, path, &clock).await?,
+        Store::Postgres(_) | Store::Esdb(_) => anyhow::bail!("{} cannot be opened by this version", config.ledger),
+    };
+    let models = models(config).await.context("the read models")?;
+    models.prepare(clock.now()).await.context("the read models")?;
+    let reader = Reader::new(Arc::clone(&vault));
+    let projector = Projector::new(Arc::clone(&store), Arc::clone(&models), reader, Arc::clone(&clock));
+    Ok(Stores {
+        journal: Journal::new(store, Arc::clone(&vault), Arc::clone(&clock)),
+        tokens,
+        worklist: Arc::new(Lists::new(Arc::clone(&models), projector.clone(), checkpoints)),
+        clock,
+        ledger,
+        vault,
+        models,
+        projector,
+    })
+}
+
+/// What cannot be derived from anything else, in one database.
+struct Kept {
+    store: Arc<dyn EventStore>,
+    ledger: Arc<dyn Upkeep>,
+    vault: Arc<dyn Vault>,
+    tokens: Arc<dyn Tokens>,
+    checkpoints: Arc<dyn Checkpoints>,
+}
+
+async fn sqlite(config: &Config, path: &Path, clock: &Arc<dyn Clock>) -> anyhow::Result<Kept> {
+    // A key is made with a new ledger only: a second one would open nothing that stands in it.
+    let master = if path.exists() {
+        master_key::load(&config.master_key_file)
+    } else {
+        master_key::load_or_create(&config.master_key_file, &**clock)
+    }
+    .context("the master key")?;
+    let options = Options { path: path.to_owned(), workspace: config.workspace.clone() };
+    let ledger = SqliteLedger::open(options, Arc::clone(clock)).await.context("the ledger")?;
+    Ok(Kept {
+        vault: Arc::new(SqliteVault::new(&ledger, master)),
+        tokens: Arc::new(SqliteTokens::new(&ledger)),
+        checkpoints: Arc::new(SqliteCheckpoints::new(&ledger)),
+        store: Arc::new(ledger.clone()),
+        ledger: Arc::new(ledger),
+    })
+}
+
+async fn models(config: &Config) -> anyhow::Result<Arc<dyn ProjectionStore>> {
+    Ok(match &config.read_models {
+        Store::Sqlite(path) => Arc::new(SqliteProjections::open(path).await?),
+        Store::Postgres(_) | Store::Esdb(_) => anyhow::bail!("{} cannot be opened by this version", config.read_models),
+    })
+}

@@ -1,0 +1,124 @@
+//! Where something is kept: `ledger.url`, `read_models.url`, `vault.url`.
+
+use std::{
+    fmt,
+    path::{Path, PathBuf},
+};
+
+use super::{Secret, section::Section};
+
+/// Where something is kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Store {
+    /// An SQLite file.
+    Sqlite(PathBuf),
+    /// A PostgreSQL database.
+    Postgres(Address),
+    /// EventStoreDB, KurrentDB, or a gateway of ours: events only.
+    Esdb(Address),
+}
+
+/// A server and how to get in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Address {
+    /// The URL, user name and settings included, without a password.
+    pub url: String,
+    /// The password.
+    pub password: Option<Secret>,
+}
+
+impl Store {
+    /// The path of an SQLite file.
+    pub fn path(&self) -> Option<&Path> {
+        match self {
+            Self::Sqlite(path) => Some(path),
+            Self::Postgres(_) | Self::Esdb(_) => None,
+        }
+    }
+}
+
+impl fmt::Display for Store {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Sqlite(path) => write!(f, "sqlite://{}", path.display()),
+            Self::Postgres(address) | Self::Esdb(address) => f.write_str(&address.url),
+        }
+    }
+}
+
+impl Store {
+    /// Reads `url` and `password`; `None` where nothing is said, or where what is said is wrong and noted.
+    pub(super) fn read(mut section: Section<'_>, events: bool) -> Option<Self> {
+        let folder = section.shared.folder.clone();
+        let text = section.text("url");
+        let password = section.secret("password", false);
+        let from_env = section.overridden("url");
+        let wants_password = text.as_deref().is_some_and(|text| !text.starts_with("sqlite:"));
+        if password.is_some() && !wants_password {
+            section.problem("password", "is of no use: only a server's url (postgres://, esdb://) has one");
+        }
+        let store = section.parsed("url", text, |text| {
+            let scheme = text.split("://").next().unwrap_or("");
+            match scheme {
+                "sqlite" => match text.strip_prefix("sqlite://") {
+                    Some(path) if !path.is_empty() && !path.contains(['?', '#']) && path != ":memory:" => {
+                        Ok(Self::Sqlite(folder.join(path)))
+                    }
+                    _ => Err("should be sqlite:// and a path, without settings: sqlite://data/ledger.db".to_owned()),
+                },
+                "postgres" | "postgresql" => address(&text, password, from_env).map(Self::Postgres),
+                "esdb" | "esdb+discover" if events => address(&text, password, from_env).map(Self::Esdb),
+                "esdb" | "esdb+discover" => {
+                    Err("can be the ledger only: write sqlite:// or postgres:// here".to_owned())
+                }
+                _ if events => Err(format!("{scheme:?} is not supported: write sqlite://, postgres:// or esdb://")),
+                _ => Err(format!("{scheme:?} is not supported: write sqlite:// or postgres://")),
+            }
+        });
+        section.finish();
+        store
+    }
+}
+
+/// Takes the password out of an address. One that stands in the file is refused, as every secret is.
+fn address(text: &str, password: Option<Secret>, from_env: bool) -> Result<Address, String> {
+    let (scheme, rest) = text.split_once("://").unwrap_or((text, ""));
+    let ends = rest.find(['/', '?']).unwrap_or(rest.len());
+    let (authority, tail) = rest.split_at(ends);
+    let (user, hosts) = authority.rsplit_once('@').map_or((None, authority), |(user, hosts)| (Some(user), hosts));
+    if hosts.is_empty() {
+        return Err(format!("names no server: write {scheme}://host and what follows"));
+    }
+    let (user, inner) = match user.map(|user| user.split_once(':').unwrap_or((user, ""))) {
+        None => (String::new(), ""),
+        Some((user, inner)) => (format!("{user}@"), inner),
+    };
+    if !inner.is_empty() && !from_env {
+        return Err(
+            "has a password in it, which should not stand in this file: use password_file or password_env".into()
+        );
+    }
+    if !inner.is_empty() && password.is_some() {
+        return Err("has a password in it, and one is given beside it: keep one".into());
+    }
+    let inner = (!inner.is_empty()).then(|| Secret::new(decoded(inner)));
+    Ok(Address { url: format!("{scheme}://{user}{hosts}{tail}"), password: password.or(inner) })
+}
+
+/// A text of a URL without its `%` escapes.
+fn decoded(text: &str) -> String {
+    let bytes: Vec<u8> = text.bytes().collect();
+    let mut plain = Vec::with_capacity(bytes.len());
+    let mut at = 0;
+    while let Some(byte) = bytes.get(at) {
+        let escaped = text.get(at + 1..at + 3).filter(|_| *byte == b'%');
+        if let Some(code) = escaped.and_then(|hex| u8::from_str_radix(hex, 16).ok()) {
+            plain.push(code);
+            at += 3;
+        } else {
+            plain.push(*byte);
+            at += 1;
+        }
+    }
+    String::from_utf8_lossy(&plain).into_owned()
+}
