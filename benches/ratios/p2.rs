@@ -38,7 +38,7 @@ use syncledger::{
         sealing::{self, KeyRef},
         stream::StreamName,
     },
-    services::{project::Projector, reader::Reader, rebuild},
+    services::{project::Projector, reader, rebuild},
 };
 
 use crate::report::{Arm, Measure};
@@ -62,8 +62,7 @@ pub fn rebuild(runs: usize) -> anyhow::Result<Measure> {
         fill(&ledger, &clock).await?;
         let models = Arc::new(SqliteProjections::open(&path).await?);
         models.prepare(clock.now()).await?;
-        let vault = Arc::new(syncledger::adapters::memory::MemoryVault::new(Arc::<SystemClock>::clone(&clock)));
-        let projector = Projector::new(Arc::new(ledger.clone()), models, Reader::new(vault), clock);
+        let projector = Projector::new(Arc::new(ledger.clone()), models, clock);
         projector.catch_up(PAGE).await?;
         anyhow::Ok((ledger, projector))
     })?;
@@ -90,7 +89,7 @@ pub fn rebuild(runs: usize) -> anyhow::Result<Measure> {
                         break;
                     }
                     for recorded in &page {
-                        std::hint::black_box(Reader::closed(recorded)?);
+                        std::hint::black_box(reader::closed(recorded)?);
                     }
                     at = Position(at.0 + page.len() as u64);
                 }

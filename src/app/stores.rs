@@ -14,7 +14,7 @@ use crate::{
         checkpoints::Checkpoints, clock::Clock, event_store::EventStore, projection_store::ProjectionStore,
         tokens::Tokens, upkeep::Upkeep, vault::Vault,
     },
-    services::{journal::Journal, lists::Lists, project::Projector, reader::Reader, worklist::Worklist},
+    services::{journal::Journal, lists::Lists, project::Projector, worklist::Worklist},
 };
 
 /// What is kept: the ledger, its keys, tokens and read models. Enough to read and to change; nothing here calls anybody.
@@ -50,8 +50,7 @@ pub async fn open(config: &Config) -> anyhow::Result<Stores> {
     };
     let models = models(config).await.context("the read models")?;
     models.prepare(clock.now()).await.context("the read models")?;
-    let reader = Reader::new(Arc::clone(&vault));
-    let projector = Projector::new(Arc::clone(&store), Arc::clone(&models), reader, Arc::clone(&clock));
+    let projector = Projector::new(Arc::clone(&store), Arc::clone(&models), Arc::clone(&clock));
     Ok(Stores {
         journal: Journal::new(store, Arc::clone(&vault), Arc::clone(&clock)),
         tokens,

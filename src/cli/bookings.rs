@@ -114,6 +114,7 @@ async fn show(session: &Session, id: &str) -> Result<(), Stop> {
         "customer_phone",
         "source",
         "source_ref",
+        "subject",
         "revision",
     ];
     let mut fields: Vec<Vec<String>> = vec![vec!["when".into(), slot(booking)]];

@@ -19,6 +19,7 @@ mod reconcile;
 mod resync;
 mod serve;
 mod simulate;
+mod subject;
 mod token;
 
 use std::{
@@ -95,6 +96,9 @@ enum Command {
     /// People's changes in calendars that wait for an answer
     #[command(subcommand)]
     Held(held::Command),
+    /// People whose words stand in the ledger
+    #[command(subcommand)]
+    Subject(subject::Command),
     /// API tokens
     #[command(subcommand)]
     Token(token::Command),
@@ -166,6 +170,7 @@ async fn dispatch(cli: Cli) -> Result<(), Stop> {
         Command::Attempts(command) => attempts::run(&session, command).await,
         Command::Approvals(command) => approvals::run(&session, command).await,
         Command::Held(command) => held::run(&session, command).await,
+        Command::Subject(command) => subject::run(&session, command).await,
         Command::Token(command) => token::run(&session, command).await,
         Command::Demo(_) | Command::Simulate(_) | Command::Doctor => Ok(()),
     }

@@ -1,6 +1,9 @@
 //! Facts into the ledger and out again: encoding, sealing of personal data, and folding of streams.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use chrono::{DateTime, Utc};
 
@@ -15,7 +18,7 @@ use crate::{
     ports::{
         clock::Clock,
         event_store::{Appended, EventStore, Expected},
-        vault::{KeyState, SubjectKey, Vault},
+        vault::{self, KeyState, SubjectKey, Vault},
     },
     record::{
         codec,
@@ -64,11 +67,20 @@ pub struct Told {
     pub event: Event,
 }
 
+/// Whether a fact tells what was seen at a provider or sent there. It must be recorded, whoever was forgotten: without their
+/// words. A booking or a delivery that is about somebody who was forgotten is turned down instead.
+fn is_seen(fact: &Event) -> bool {
+    match fact {
+        Event::Calendar(_) | Event::Link(_) => true,
+        Event::Booking(_) | Event::Connection(_) | Event::Source(_) | Event::Profile(_) | Event::Operations(_) => false,
+    }
+}
+
 /// The ledger with the keys to read it.
 #[derive(Clone)]
 pub struct Journal {
     store: Arc<dyn EventStore>,
-    vault: Arc<dyn Vault>,
+    pub(super) vault: Arc<dyn Vault>,
     clock: Arc<dyn Clock>,
 }
 
@@ -126,10 +138,15 @@ impl Journal {
         let kind = fact.kind();
         let mut data = codec::to_data(fact);
         let mut keys: BTreeMap<SubjectId, SubjectKey> = BTreeMap::new();
+        let mut forgotten = BTreeSet::new();
         for subject in sealing::plain_subjects(&data) {
-            let key = self.vault.key_or_new(&subject).await?;
-            keys.insert(subject, key);
+            match self.vault.key_or_new(&subject).await {
+                Ok(key) => drop(keys.insert(subject, key)),
+                Err(vault::Failure::Forgotten(_)) if is_seen(fact) => drop(forgotten.insert(subject)),
+                Err(failure) => return Err(failure.into()),
+            }
         }
+        sealing::forget(&mut data, &forgotten);
         if !keys.is_empty() {
             let mut nonce = || {
                 let mut bytes = [0; 24];

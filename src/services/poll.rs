@@ -60,7 +60,7 @@ pub async fn poll(journal: &Journal, source: &Arc<dyn BookingSource>) -> Result<
         };
         let name = source.name();
         let received: Vec<Received> = stream::iter(changes.deliveries)
-            .map(|delivery| receive_or_skip(journal, name, delivery))
+            .map(|delivery| receive(journal, name, delivery, Origin::Poll))
             .buffered(RECORDED_AT_ONCE)
             .try_collect()
             .await?;
@@ -78,18 +78,6 @@ pub async fn poll(journal: &Journal, source: &Arc<dyn BookingSource>) -> Result<
         }
     }
     Ok(Polled::Done(news))
-}
-
-/// A person who was forgotten stays so: what the source still tells about them is left out.
-async fn receive_or_skip(
-    journal: &Journal,
-    name: &crate::domain::ids::SourceName,
-    delivery: crate::ports::source::Delivery,
-) -> Result<Received, Error> {
-    match receive(journal, name, delivery, Origin::Poll).await {
-        Err(Error::Vault(crate::ports::vault::Failure::Forgotten(_))) => Ok(Received::Repeated),
-        other => other,
-    }
 }
 
 async fn load(journal: &Journal, source: &Arc<dyn BookingSource>) -> Result<(Polling, Option<Version>), Error> {

@@ -140,7 +140,7 @@ impl<'a> Replay<'a> {
         while self.at < until {
             let most = usize::try_from(until.0 - self.at.0).unwrap_or(usize::MAX).min(self.options.batch.max(1));
             let facts = projector.ledger.read_all(self.at, most).await?;
-            let (batches, stopped) = projector.batches(&[self.projection], self.shelf, self.at, &facts).await?;
+            let (batches, stopped) = projector.batches(&[self.projection], self.shelf, self.at, &facts);
             if let Some(stop) = stopped.into_iter().next() {
                 return Err(stop.poison.into());
             }

@@ -45,8 +45,6 @@ pub(super) struct Built {
     /// Keys of rows that differ, ascending.
     pub differing_keys: &'static str,
     pub count: &'static str,
-    /// Empties the texts of a subject, where there are any.
-    pub forget: Option<&'static str>,
 }
 
 /// Puts the next copy in the live one's place.
@@ -141,10 +139,6 @@ fn build(projection: &Projection, shelf: Shelf) -> Built {
         differing: leak(format!("SELECT count(*) FROM ({both})")),
         differing_keys: leak(format!("SELECT * FROM ({both}) ORDER BY {key} LIMIT $1")),
         count: leak(format!("SELECT count(*) FROM {name}")),
-        forget: projection
-            .table
-            .personal
-            .map(|_| leak(named(name, "forget").replace(&format!("UPDATE {name} "), &format!("UPDATE {table} ")))),
     }
 }
 

@@ -24,12 +24,12 @@ use super::{
     read_models::asked,
 };
 use crate::{
-    domain::ids::{Position, SubjectId},
+    domain::ids::Position,
     ports::{
         projection_store::{Batch, Checkpoint, Comparison, Failure, ProjectionStore, Shelf},
         read_models::Query,
     },
-    projections::{self, ALL, Draft, Projection, Row, Stored, Value},
+    projections::{ALL, Draft, Projection, Row, Stored, Value},
     record::envelope::write_time,
 };
 
@@ -186,17 +186,6 @@ impl ProjectionStore for SqliteProjections {
         run(&mut tx, sql::rename(projection)).await?;
         sqlx::query(sql::DROP_CHECKPOINT).bind(next.table).execute(&mut *tx).await.map_err(|e| failure(&e))?;
         put_checkpoint(&mut tx, live.table, projection, reached, now).await?;
-        tx.commit().await.map_err(|e| failure(&e))
-    }
-
-    async fn forget(&self, subject: &SubjectId) -> Result<(), Failure> {
-        let mut tx = self.begin_write().await?;
-        for checkpoint in checkpoints(&mut tx).await? {
-            let Some(projection) = projections::named(checkpoint.projection) else { continue };
-            if let Some(forget) = built(projection, checkpoint.shelf).forget {
-                sqlx::query(forget).bind(subject.as_str()).execute(&mut *tx).await.map_err(|e| failure(&e))?;
-            }
-        }
         tx.commit().await.map_err(|e| failure(&e))
     }
 }

@@ -2,10 +2,11 @@
 
 use std::collections::BTreeMap;
 
+use chrono::{DateTime, Utc};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::ids::{CalendarKey, LinkId, Position};
+use super::ids::{CalendarKey, LinkId, Position, SubjectId};
 
 /// A fact about operations. Type: `operations.<variant in snake case>`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -49,6 +50,22 @@ pub enum Event {
         /// How many rows differed from the table before.
         differing: u64,
     },
+    /// A person is to be forgotten. Recorded before their key is destroyed, so that no crash leaves it half done.
+    SubjectErasureRequested {
+        /// Who.
+        subject: SubjectId,
+        /// Who asked for it.
+        by: String,
+    },
+    /// A person was forgotten: their key is destroyed, and what was sealed under it reads as nothing from now on.
+    SubjectErased {
+        /// Who.
+        subject: SubjectId,
+        /// Who asked for it.
+        by: String,
+        /// When the key was destroyed.
+        erased_at: DateTime<Utc>,
+    },
 }
 
 impl Event {
@@ -59,6 +76,8 @@ impl Event {
             Self::ApprovalGranted { .. } => "approval_granted",
             Self::ApprovalDenied { .. } => "approval_denied",
             Self::ProjectionRebuilt { .. } => "projection_rebuilt",
+            Self::SubjectErasureRequested { .. } => "subject_erasure_requested",
+            Self::SubjectErased { .. } => "subject_erased",
         }
     }
 }
@@ -85,7 +104,7 @@ pub fn evolve(mut approvals: Approvals, event: &Event) -> Approvals {
         }
         Event::ApprovalGranted { approval, .. } => answer(&mut approvals, approval, Approval::Granted),
         Event::ApprovalDenied { approval, .. } => answer(&mut approvals, approval, Approval::Denied),
-        Event::ProjectionRebuilt { .. } => {}
+        Event::ProjectionRebuilt { .. } | Event::SubjectErasureRequested { .. } | Event::SubjectErased { .. } => {}
     }
     approvals
 }

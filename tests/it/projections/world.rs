@@ -26,7 +26,7 @@ use syncledger::{
         sealing::{self, KeyRef},
         stream::StreamName,
     },
-    services::{project::Projector, reader::Reader},
+    services::{journal::Journal, project::Projector},
 };
 
 use super::choices::noon;
@@ -46,7 +46,11 @@ impl World {
     }
 
     pub fn projector(&self, models: Arc<dyn ProjectionStore>) -> Projector {
-        Projector::new(self.ledger.clone(), models, Reader::new(self.vault.clone()), self.clock.clone())
+        Projector::new(self.ledger.clone(), models, self.clock.clone())
+    }
+
+    pub fn journal(&self) -> Journal {
+        Journal::new(self.ledger.clone(), self.vault.clone(), self.clock.clone())
     }
 
     /// Appends a fact a second after the one before, its personal texts sealed.
