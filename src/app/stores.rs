@@ -6,6 +6,7 @@ use anyhow::Context as _;
 
 use crate::{
     adapters::{
+        memory::MemoryProjections,
         sqlite::{Options, SqliteCheckpoints, SqliteLedger, SqliteProjections, SqliteTokens, SqliteVault},
         system::{SystemClock, master_key},
     },
@@ -61,6 +62,14 @@ pub async fn open(config: &Config) -> anyhow::Result<Stores> {
         models,
         projector,
     })
+}
+
+/// The same, with empty read models that live as long as the process: to be filled with what was.
+pub fn of_the_past(stores: &Stores) -> Stores {
+    let models: Arc<dyn ProjectionStore> = Arc::new(MemoryProjections::default());
+    let ledger = Arc::clone(stores.journal.store());
+    let projector = Projector::new(ledger, Arc::clone(&models), Arc::clone(&stores.clock));
+    Stores { models, projector, ..stores.clone() }
 }
 
 /// What cannot be derived from anything else, in one database.

@@ -2,7 +2,7 @@
 //!
 //! The one read model with personal texts. They stand in it sealed, just as they do in the events: projecting needs no
 //! key, nothing readable is written to disk, and a table filled before a person was forgotten equals one filled after. They
-//! are opened when somebody asks: `src/services/read_models.rs`.
+//! are opened when somebody asks: `src/services/texts.rs`.
 
 use super::{Column, Kind, Projection, Table, Write, int, text};
 use crate::{

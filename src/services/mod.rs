@@ -18,6 +18,7 @@ pub mod journal;
 pub mod listen;
 pub mod lists;
 mod log;
+pub mod past;
 pub mod poll;
 pub mod project;
 pub mod publish_profiles;

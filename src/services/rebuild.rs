@@ -168,7 +168,7 @@ impl<'a> Replay<'a> {
 }
 
 #[expect(clippy::cast_precision_loss, reason = "a rate for people; counts beyond 2^52 do not occur")]
-fn step(done: u64, total: u64, took: TimeDelta) -> Step {
+pub(super) fn step(done: u64, total: u64, took: TimeDelta) -> Step {
     let seconds = took.as_seconds_f64();
     let rate = if seconds > 0.0 { done as f64 / seconds } else { 0.0 };
     let left = (rate > 0.0).then(|| {
