@@ -8,12 +8,19 @@ use crate::{
     adapters::{
         memory::MemoryProjections,
         sqlite::{Options, SqliteCheckpoints, SqliteLedger, SqliteProjections, SqliteTokens, SqliteVault},
-        system::{SystemClock, master_key},
+        system::{KeyFile, SystemClock, master_key},
     },
     config::{Config, Store},
     ports::{
-        checkpoints::Checkpoints, clock::Clock, event_store::EventStore, projection_store::ProjectionStore,
-        tokens::Tokens, upkeep::Upkeep, vault::Vault,
+        checkpoints::Checkpoints,
+        clock::Clock,
+        event_store::EventStore,
+        masters::{Keyring, MasterFile},
+        projection_store::ProjectionStore,
+        rotation::Rotation,
+        tokens::Tokens,
+        upkeep::Upkeep,
+        vault::Vault,
     },
     services::{journal::Journal, lists::Lists, project::Projector, worklist::Worklist},
 };
@@ -29,6 +36,10 @@ pub struct Stores {
     pub ledger: Arc<dyn Upkeep>,
     /// Keys of subjects.
     pub vault: Arc<dyn Vault>,
+    /// Under which master key they are wrapped.
+    pub rotation: Arc<dyn Rotation>,
+    /// The file of master keys.
+    pub master_file: Arc<dyn MasterFile>,
     /// API tokens.
     pub tokens: Arc<dyn Tokens>,
     /// Read models.
@@ -45,7 +56,7 @@ pub struct Stores {
 /// What cannot be opened, and what to do about it.
 pub async fn open(config: &Config) -> anyhow::Result<Stores> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
-    let Kept { store, ledger, vault, tokens, checkpoints } = match &config.ledger {
+    let Kept { store, ledger, vault, rotation, master_file, tokens, checkpoints } = match &config.ledger {
         Store::Sqlite(path) => sqlite(config, path, &clock).await?,
         Store::Postgres(_) | Store::Esdb(_) => anyhow::bail!("{} cannot be opened by this version", config.ledger),
     };
@@ -59,6 +70,8 @@ pub async fn open(config: &Config) -> anyhow::Result<Stores> {
         clock,
         ledger,
         vault,
+        rotation,
+        master_file,
         models,
         projector,
     })
@@ -77,22 +90,26 @@ struct Kept {
     store: Arc<dyn EventStore>,
     ledger: Arc<dyn Upkeep>,
     vault: Arc<dyn Vault>,
+    rotation: Arc<dyn Rotation>,
+    master_file: Arc<dyn MasterFile>,
     tokens: Arc<dyn Tokens>,
     checkpoints: Arc<dyn Checkpoints>,
 }
 
 async fn sqlite(config: &Config, path: &Path, clock: &Arc<dyn Clock>) -> anyhow::Result<Kept> {
     // A key is made with a new ledger only: a second one would open nothing that stands in it.
-    let master = if path.exists() {
-        master_key::load(&config.master_key_file)
-    } else {
-        master_key::load_or_create(&config.master_key_file, &**clock)
+    if !path.exists() {
+        master_key::load_or_create(&config.master_key_file, &**clock).context("the master key")?;
     }
-    .context("the master key")?;
+    let masters = Arc::new(KeyFile::open(&config.master_key_file, Arc::clone(clock)).context("the master key")?);
     let options = Options { path: path.to_owned(), workspace: config.workspace.clone() };
     let ledger = SqliteLedger::open(options, Arc::clone(clock)).await.context("the ledger")?;
+    let vault = Arc::new(SqliteVault::new(&ledger, Keyring::new(Arc::clone(&masters) as _)));
+    vault.ready().await.with_context(|| format!("the master key in {}", config.master_key_file.display()))?;
     Ok(Kept {
-        vault: Arc::new(SqliteVault::new(&ledger, master)),
+        rotation: Arc::clone(&vault) as _,
+        vault,
+        master_file: masters,
         tokens: Arc::new(SqliteTokens::new(&ledger)),
         checkpoints: Arc::new(SqliteCheckpoints::new(&ledger)),
         store: Arc::new(ledger.clone()),

@@ -21,7 +21,7 @@ pub struct Filter {
     kinds: Vec<String>,
     /// Only events of this stream
     #[arg(long = "in", value_name = "STREAM")]
-    stream: Option<String>,
+    within: Option<String>,
     /// Only what this actor did: a kind (operator), or kind and id (operator:kim)
     #[arg(long, value_name = "KIND[:ID]")]
     actor: Option<String>,
@@ -92,7 +92,7 @@ impl Filter {
         let at_or_after = |from: Option<DateTime<Utc>>, at| from.is_none_or(|from| at >= from);
         let before = |until: Option<DateTime<Utc>>, at| until.is_none_or(|until| at < until);
         self.fits_kind(&event.kind)
-            && self.stream.as_ref().is_none_or(|wanted| recorded.stream.to_string() == *wanted)
+            && self.within.as_ref().is_none_or(|wanted| recorded.stream.to_string() == *wanted)
             && self.actor.as_ref().is_none_or(|wanted| {
                 *wanted == event.actor.kind || *wanted == format!("{}:{}", event.actor.kind, event.actor.id)
             })

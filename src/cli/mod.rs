@@ -14,6 +14,7 @@ mod events_append;
 mod events_filter;
 mod exit;
 mod held;
+mod key;
 mod past;
 mod print;
 mod progress;
@@ -103,6 +104,9 @@ enum Command {
     /// People whose words stand in the ledger
     #[command(subcommand)]
     Subject(subject::Command),
+    /// The master key
+    #[command(subcommand)]
+    Key(key::Command),
     /// API tokens
     #[command(subcommand)]
     Token(token::Command),
@@ -175,6 +179,7 @@ async fn dispatch(cli: Cli) -> Result<(), Stop> {
         Command::Approvals(command) => approvals::run(&session, command).await,
         Command::Held(command) => held::run(&session, command).await,
         Command::Subject(command) => subject::run(&session, command).await,
+        Command::Key(command) => key::run(&session, command).await,
         Command::Token(command) => token::run(&session, command).await,
         Command::Demo(_) | Command::Simulate(_) | Command::Doctor => Ok(()),
     }

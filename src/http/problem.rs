@@ -213,7 +213,7 @@ impl From<Error> for Problem {
             Error::Tokens(_) => unavailable("the token store", &text),
             Error::ReadModels(_) => unavailable("the read model", &text),
             Error::Ledger(event_store::Failure::IdTaken(_) | event_store::Failure::Corrupt { .. })
-            | Error::Vault(vault::Failure::WrongMaster(_))
+            | Error::Vault(vault::Failure::WrongMaster(_) | vault::Failure::NoMaster(_))
             | Error::Damaged { .. } => internal(&text),
         }
     }

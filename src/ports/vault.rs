@@ -41,6 +41,12 @@ pub enum Failure {
     /// A wrapped key does not open under the master key: the wrong master key, or damage.
     #[error("the key of subject {0} does not open under the master key: is this the ledger's own master key?")]
     WrongMaster(SubjectId),
+    /// Secrets are wrapped under a master key that this process does not have.
+    #[error(
+        "secrets are wrapped under the master key {0}, which the key file does not have: is it this ledger's own, as it is \
+         since the last rotation?"
+    )]
+    NoMaster(String),
     /// The subject was forgotten; nothing new may be sealed under its name.
     #[error("subject {0} was forgotten: its data cannot be recorded any more")]
     Forgotten(SubjectId),

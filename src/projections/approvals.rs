@@ -59,6 +59,7 @@ fn project(recorded: &Recorded, event: &Event) -> Vec<Write> {
         operations::Event::ApprovalGranted { approval, by } => answer(approval, "granted", by),
         operations::Event::ApprovalDenied { approval, by } => answer(approval, "denied", by),
         operations::Event::ProjectionRebuilt { .. }
+        | operations::Event::MasterKeyRotated { .. }
         | operations::Event::SubjectErasureRequested { .. }
         | operations::Event::SubjectErased { .. } => Vec::new(),
     }

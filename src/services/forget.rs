@@ -18,7 +18,10 @@ use crate::{
         operations::Event,
         personal,
     },
-    ports::{event_store::Expected, vault::KeyState},
+    ports::{
+        event_store::Expected,
+        vault::{self, KeyState},
+    },
     record::stream::StreamName,
 };
 
@@ -81,7 +84,7 @@ pub async fn erase(
 async fn known(journal: &Journal, subject: &SubjectId) -> Result<bool, Error> {
     match journal.vault.key(subject).await {
         Ok(KeyState::Unknown) => Ok(false),
-        Ok(KeyState::Held(_) | KeyState::Destroyed(_)) | Err(crate::ports::vault::Failure::WrongMaster(_)) => Ok(true),
+        Ok(KeyState::Held(_) | KeyState::Destroyed(_)) | Err(vault::Failure::WrongMaster(_)) => Ok(true),
         Err(failure) => Err(failure.into()),
     }
 }

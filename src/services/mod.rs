@@ -29,6 +29,7 @@ pub mod rebuild;
 pub mod reconcile;
 pub mod reprocess;
 pub mod resync;
+pub mod rotate;
 pub mod routing;
 pub mod run;
 pub mod story;

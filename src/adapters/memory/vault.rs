@@ -13,6 +13,7 @@ use crate::{
     ports::{
         append::to_micros,
         clock::Clock,
+        rotation::{Rotation, Standing},
         vault::{Failure, KeyState, SubjectKey, Vault},
     },
     record::wrap::new_subject_key,
@@ -22,12 +23,29 @@ use crate::{
 pub struct MemoryVault {
     clock: Arc<dyn Clock>,
     keys: Mutex<HashMap<SubjectId, KeyState>>,
+    /// Keys are not wrapped here: each only bears the name of the master key that would wrap it.
+    masters: Mutex<Masters>,
 }
+
+#[derive(Default)]
+struct Masters {
+    standing: Standing,
+    under: HashMap<SubjectId, String>,
+}
+
+/// The name of the master key that nobody has.
+const NO_MASTER: &str = "memory";
 
 impl MemoryVault {
     /// A vault that takes its keys from `clock`.
     pub fn new(clock: Arc<dyn Clock>) -> Self {
-        Self { clock, keys: Mutex::default() }
+        Self { clock, keys: Mutex::default(), masters: Mutex::default() }
+    }
+
+    fn masters(&self) -> MutexGuard<'_, Masters> {
+        let mut masters = self.masters.lock().unwrap_or_else(PoisonError::into_inner);
+        masters.standing.current.get_or_insert_with(|| NO_MASTER.to_owned());
+        masters
     }
 
     fn keys(&self) -> MutexGuard<'_, HashMap<SubjectId, KeyState>> {
@@ -50,6 +68,9 @@ impl Vault for MemoryVault {
                 let (id, bytes) = new_subject_key(|bytes| self.clock.fill(bytes));
                 let key = SubjectKey { id, bytes };
                 keys.insert(subject.clone(), KeyState::Held(key.clone()));
+                let mut masters = self.masters();
+                let current = masters.standing.current.clone().unwrap_or_default();
+                masters.under.insert(subject.clone(), current);
                 Ok(key)
             }
         }
@@ -59,7 +80,50 @@ impl Vault for MemoryVault {
         let mut keys = self.keys();
         if !matches!(keys.get(subject), Some(KeyState::Destroyed(_))) {
             keys.insert(subject.clone(), KeyState::Destroyed(to_micros(at)));
+            self.masters().under.remove(subject);
         }
+        Ok(())
+    }
+}
+
+#[async_trait]
+impl Rotation for MemoryVault {
+    async fn standing(&self) -> Result<Standing, Failure> {
+        let masters = self.masters();
+        let mut standing = masters.standing.clone();
+        let counts = standing.tables.entry("subject_keys".to_owned()).or_default();
+        for id in masters.under.values() {
+            *counts.entry(id.clone()).or_default() += 1;
+        }
+        Ok(standing)
+    }
+
+    async fn begin(&self, from: &str, to: &str, _: DateTime<Utc>) -> Result<(), Failure> {
+        let mut masters = self.masters();
+        let current = masters.standing.current.clone().unwrap_or_default();
+        if current == to {
+            return Ok(());
+        }
+        if current != from {
+            return Err(Failure::Unavailable("the master key was changed by another process: try again".into()));
+        }
+        masters.standing.previous = Some(from.to_owned());
+        masters.standing.current = Some(to.to_owned());
+        Ok(())
+    }
+
+    async fn rewrap(&self, limit: usize) -> Result<usize, Failure> {
+        let mut masters = self.masters();
+        let current = masters.standing.current.clone().unwrap_or_default();
+        let old = masters.under.values_mut().filter(|id| **id != current).take(limit);
+        Ok(old.map(|id| id.clone_from(&current)).count())
+    }
+
+    async fn finish(&self) -> Result<(), Failure> {
+        if self.standing().await?.left() > 0 {
+            return Err(Failure::Unavailable("secrets are still wrapped under another key: try again".into()));
+        }
+        self.masters().standing.previous = None;
         Ok(())
     }
 }

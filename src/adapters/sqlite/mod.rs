@@ -16,6 +16,7 @@ mod projection_sql;
 mod projections;
 mod read_models;
 mod recovery;
+mod rotation;
 mod rows;
 mod sql;
 mod state;

@@ -13,13 +13,19 @@ use zeroize::Zeroizing;
 use super::{event_store::SqliteLedger, failure::told};
 use crate::{
     domain::ids::SubjectId,
-    ports::vault::{Failure, KeyState, SubjectKey, Vault},
-    record::wrap::{MasterKey, Place, new_subject_key},
+    ports::{
+        masters::Keyring,
+        vault::{Failure, KeyState, SubjectKey, Vault},
+    },
+    record::wrap::{Place, new_subject_key},
 };
 
 const KEY: &str = "SELECT key_id, master, nonce, wrapped, destroyed_at FROM subject_keys WHERE subject = ?";
+/// Under a master key that is not the ledger's any more nothing is added.
 const ADD: &str = "INSERT INTO subject_keys (subject, key_id, master, nonce, wrapped, created_at) \
-     VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING";
+     SELECT ?1, ?2, ?3, ?4, ?5, ?6 FROM master_key WHERE id = ?3 ON CONFLICT DO NOTHING";
+/// How often a key is made anew because the master key changed meanwhile.
+const TRIES_MAX: usize = 5;
 /// The row is removed first: overwritten in place, a shorter row could leave the end of the longer one in its page, whereas
 /// `secure_delete` overwrites a removed row with zeros.
 const REMOVE: &str = "DELETE FROM subject_keys WHERE subject = ? AND destroyed_at IS NULL";
@@ -33,8 +39,8 @@ const CACHE_TTL: TimeDelta = TimeDelta::seconds(2);
 
 /// The vault of an SQLite ledger.
 pub struct SqliteVault {
-    ledger: SqliteLedger,
-    master: MasterKey,
+    pub(super) ledger: SqliteLedger,
+    pub(super) keyring: Keyring,
     cache: Mutex<Cache>,
 }
 
@@ -46,9 +52,9 @@ struct Cache {
 }
 
 impl SqliteVault {
-    /// The vault in the file of `ledger`, whose keys `master` wraps.
-    pub fn new(ledger: &SqliteLedger, master: MasterKey) -> Self {
-        Self { ledger: ledger.clone(), master, cache: Mutex::default() }
+    /// The vault in the file of `ledger`, whose keys the master key wraps that the ledger says, one of `masters`.
+    pub fn new(ledger: &SqliteLedger, masters: impl Into<Keyring>) -> Self {
+        Self { ledger: ledger.clone(), keyring: masters.into(), cache: Mutex::default() }
     }
 
     fn cache(&self) -> MutexGuard<'_, Cache> {
@@ -83,17 +89,45 @@ impl SqliteVault {
             return at.map(KeyState::Destroyed).ok_or_else(|| Failure::WrongMaster(subject.clone()));
         }
         let id: String = row.try_get(0).map_err(bad)?;
+        let master: &str = row.try_get(1).map_err(bad)?;
         let nonce: &[u8] = row.try_get(2).map_err(bad)?;
         let wrapped: &[u8] = row.try_get(3).map_err(bad)?;
         let bytes = <&[u8; 24]>::try_from(nonce)
             .ok()
-            .and_then(|nonce| self.master.unwrap(&place(self.ledger.workspace(), subject, &id), wrapped, nonce))
+            .zip(self.keyring.find(master))
+            .and_then(|(nonce, master)| master.unwrap(&place(self.ledger.workspace(), subject, &id), wrapped, nonce))
             .and_then(|opened| <[u8; 32]>::try_from(opened.as_slice()).ok());
         match bytes {
             Some(bytes) => Ok(KeyState::Held(SubjectKey { id, bytes: Zeroizing::new(bytes) })),
             None => Err(Failure::WrongMaster(subject.clone())),
         }
     }
+
+    /// Makes a key where there is none, wrapped under the master key of this moment; nothing where that changes meanwhile.
+    async fn add(&self, subject: &SubjectId) -> Result<(), Failure> {
+        let Some((current, _)) = self.current().await? else {
+            // The caller asks again, now that the ledger has a master key.
+            return self.ready().await;
+        };
+        let master = self.keyring.find(&current).ok_or(Failure::NoMaster(current))?;
+        let clock = Arc::clone(&self.ledger.clock);
+        let (id, bytes) = new_subject_key(|bytes| clock.fill(bytes));
+        let mut nonce = [0; 24];
+        clock.fill(&mut nonce);
+        let wrapped = master.wrap(&place(self.ledger.workspace(), subject, &id), bytes.as_ref(), &nonce);
+        let (name, master, now) = (subject.to_string(), master.id().to_owned(), clock.now().timestamp_micros());
+        let write = self.ledger.writer.run(move |connection| {
+            Box::pin(async move {
+                let query = sqlx::query(ADD).bind(name).bind(id).bind(master).bind(nonce.to_vec());
+                query.bind(wrapped).bind(now).execute(connection).await.map(drop)
+            })
+        });
+        write.await.map_err(Failure::Unavailable)
+    }
+}
+
+pub(super) fn unavailable(error: &sqlx::Error) -> Failure {
+    Failure::Unavailable(told(error))
 }
 
 fn place<'a>(workspace: &'a str, subject: &'a SubjectId, key: &'a str) -> Place<'a> {
@@ -120,24 +154,16 @@ impl Vault for SqliteVault {
             KeyState::Destroyed(_) => return Err(Failure::Forgotten(subject.clone())),
             KeyState::Unknown => {}
         }
-        let clock = Arc::clone(&self.ledger.clock);
-        let (id, bytes) = new_subject_key(|bytes| clock.fill(bytes));
-        let mut nonce = [0; 24];
-        clock.fill(&mut nonce);
-        let wrapped = self.master.wrap(&place(self.ledger.workspace(), subject, &id), bytes.as_ref(), &nonce);
-        let (name, master, now) = (subject.to_string(), self.master.id().to_owned(), clock.now().timestamp_micros());
-        let write = self.ledger.writer.run(move |connection| {
-            Box::pin(async move {
-                let query = sqlx::query(ADD).bind(name).bind(id).bind(master).bind(nonce.to_vec());
-                query.bind(wrapped).bind(now).execute(connection).await.map(drop)
-            })
-        });
-        write.await.map_err(Failure::Unavailable)?;
-        // Whoever came first: what stands in the table now is the key.
-        match self.key(subject).await? {
-            KeyState::Held(key) => Ok(key),
-            KeyState::Destroyed(_) | KeyState::Unknown => Err(Failure::Forgotten(subject.clone())),
+        for _ in 0..TRIES_MAX {
+            self.add(subject).await?;
+            // Whoever came first: what stands in the table now is the key.
+            match self.key(subject).await? {
+                KeyState::Held(key) => return Ok(key),
+                KeyState::Destroyed(_) => return Err(Failure::Forgotten(subject.clone())),
+                KeyState::Unknown => {}
+            }
         }
+        Err(Failure::Unavailable("the master key is being changed: try again".to_owned()))
     }
 
     async fn destroy(&self, subject: &SubjectId, at: DateTime<Utc>) -> Result<(), Failure> {

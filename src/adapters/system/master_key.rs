@@ -1,4 +1,5 @@
-//! The master key's file: 64 hex digits that only its owner may read.
+//! The master key's file: 64 hex digits that only its owner may read; two lines of them while it is being rotated, the newest
+//! first (`key_file.rs`).
 
 use std::{
     fs::{self, File, OpenOptions},
@@ -12,6 +13,9 @@ use crate::{
     ports::clock::Clock,
     record::wrap::{MasterKey, hex},
 };
+
+/// Keys in the file: the one in use, and another while one takes the other's place.
+const KEYS_MAX: usize = 2;
 
 /// Why there is no master key.
 #[derive(Debug, thiserror::Error)]
@@ -28,7 +32,9 @@ pub enum KeyFileFailure {
         mode: u32,
     },
     /// It holds something else.
-    #[error("the master key file {0} is malformed: it must hold 64 hex digits and nothing else")]
+    #[error(
+        "the master key file {0} is malformed: it must hold 64 hex digits and nothing else (two lines of them while it is rotated)"
+    )]
     Malformed(PathBuf),
     /// The file system said no.
     #[error("the master key file {path} cannot be used", path = .path.display())]
@@ -40,11 +46,20 @@ pub enum KeyFileFailure {
     },
 }
 
-/// Reads the key.
+/// Reads the newest key.
 ///
 /// # Errors
-/// See [`KeyFileFailure`]; the key's digits are in no message.
+/// As [`load_all`].
 pub fn load(path: &Path) -> Result<MasterKey, KeyFileFailure> {
+    let mut keys = load_all(path)?;
+    Ok(keys.swap_remove(0))
+}
+
+/// Reads the keys, newest first; there is at least one.
+///
+/// # Errors
+/// See [`KeyFileFailure`]; no key's digits are in a message.
+pub fn load_all(path: &Path) -> Result<Vec<MasterKey>, KeyFileFailure> {
     let io = |source| KeyFileFailure::Io { path: path.to_owned(), source };
     let mut file = match File::open(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Err(KeyFileFailure::Missing(path.to_owned())),
@@ -54,10 +69,13 @@ pub fn load(path: &Path) -> Result<MasterKey, KeyFileFailure> {
     if mode & 0o077 != 0 {
         return Err(KeyFileFailure::OpenToOthers { path: path.to_owned(), mode });
     }
-    // One byte more than a key with its line end, so that a longer file is seen to be one.
-    let mut text = Zeroizing::new(Vec::with_capacity(67));
-    Read::by_ref(&mut file).take(67).read_to_end(&mut text).map_err(io)?;
-    parse(&text).ok_or_else(|| KeyFileFailure::Malformed(path.to_owned()))
+    // One byte more than keys with their line ends, so that a longer file is seen to be one.
+    let most = KEYS_MAX * 66 + 1;
+    let mut text = Zeroizing::new(Vec::with_capacity(most));
+    Read::by_ref(&mut file).take(most as u64).read_to_end(&mut text).map_err(io)?;
+    let text = text.strip_suffix(b"\n").unwrap_or(&text);
+    let keys: Option<Vec<MasterKey>> = text.split(|byte| *byte == b'\n').map(parse).collect();
+    keys.filter(|keys| keys.len() <= KEYS_MAX).ok_or_else(|| KeyFileFailure::Malformed(path.to_owned()))
 }
 
 /// Reads the key, or makes one (from `clock`'s randomness) where there is no file.
@@ -90,7 +108,7 @@ pub fn load_or_create(path: &Path, clock: &dyn Clock) -> Result<MasterKey, KeyFi
     load(path)
 }
 
-fn write_new(path: &Path, text: &[u8]) -> io::Result<()> {
+pub(super) fn write_new(path: &Path, text: &[u8]) -> io::Result<()> {
     let mut options = OpenOptions::new();
     options.write(true).create_new(true);
     #[cfg(unix)]
@@ -112,9 +130,8 @@ fn mode_of(_: &File) -> io::Result<u32> {
     Ok(0o600)
 }
 
-fn parse(text: &[u8]) -> Option<MasterKey> {
-    let digits = text.strip_suffix(b"\n").unwrap_or(text);
-    let digits = digits.strip_suffix(b"\r").unwrap_or(digits);
+fn parse(line: &[u8]) -> Option<MasterKey> {
+    let digits = line.strip_suffix(b"\r").unwrap_or(line);
     if digits.len() != 64 {
         return None;
     }

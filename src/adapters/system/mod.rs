@@ -8,7 +8,9 @@
 pub mod clock;
 pub mod env;
 pub mod http;
+pub mod key_file;
 pub mod master_key;
 
 pub use clock::SystemClock;
 pub use http::HttpTransport;
+pub use key_file::KeyFile;

@@ -50,6 +50,13 @@ pub enum Event {
         /// How many rows differed from the table before.
         differing: u64,
     },
+    /// Every secret is wrapped under another master key.
+    MasterKeyRotated {
+        /// The public name of the key before, which is destroyed next.
+        from: String,
+        /// The public name of the key now.
+        to: String,
+    },
     /// A person is to be forgotten. Recorded before their key is destroyed, so that no crash leaves it half done.
     SubjectErasureRequested {
         /// Who.
@@ -76,6 +83,7 @@ impl Event {
             Self::ApprovalGranted { .. } => "approval_granted",
             Self::ApprovalDenied { .. } => "approval_denied",
             Self::ProjectionRebuilt { .. } => "projection_rebuilt",
+            Self::MasterKeyRotated { .. } => "master_key_rotated",
             Self::SubjectErasureRequested { .. } => "subject_erasure_requested",
             Self::SubjectErased { .. } => "subject_erased",
         }
@@ -104,7 +112,10 @@ pub fn evolve(mut approvals: Approvals, event: &Event) -> Approvals {
         }
         Event::ApprovalGranted { approval, .. } => answer(&mut approvals, approval, Approval::Granted),
         Event::ApprovalDenied { approval, .. } => answer(&mut approvals, approval, Approval::Denied),
-        Event::ProjectionRebuilt { .. } | Event::SubjectErasureRequested { .. } | Event::SubjectErased { .. } => {}
+        Event::ProjectionRebuilt { .. }
+        | Event::MasterKeyRotated { .. }
+        | Event::SubjectErasureRequested { .. }
+        | Event::SubjectErased { .. } => {}
     }
     approvals
 }

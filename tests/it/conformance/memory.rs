@@ -11,6 +11,7 @@ use syncledger::{
 use super::{
     event_store::{Store, event_store_suite},
     given::{append, clock, event, sound},
+    rotation::rotation_suite,
     tokens::tokens_suite,
     vault::vault_suite,
 };
@@ -23,12 +24,17 @@ async fn open_vault() -> (Arc<MemoryVault>, ()) {
     (Arc::new(MemoryVault::new(clock())), ())
 }
 
+async fn open_rotation() -> (Arc<MemoryVault>, String, ()) {
+    (Arc::new(MemoryVault::new(clock())), "another".to_owned(), ())
+}
+
 async fn open_tokens() -> (MemoryTokens, ()) {
     (MemoryTokens::new(), ())
 }
 
 event_store_suite!(open);
 vault_suite!(open_vault);
+rotation_suite!(open_rotation);
 tokens_suite!(open_tokens);
 
 #[test]

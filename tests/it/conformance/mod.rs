@@ -7,6 +7,7 @@ mod http;
 mod laws;
 mod memory;
 mod processes;
+pub mod rotation;
 mod sqlite;
 pub mod tokens;
 pub mod vault;

@@ -13,6 +13,8 @@ use syncledger::{
     ports::{
         clock::Clock as _,
         event_store::{EventStore as _, Expected, Failure},
+        masters::{Keyring, Masters},
+        rotation::Rotation as _,
         upkeep::Upkeep as _,
         vault::{self, KeyState, Vault as _},
     },
@@ -23,6 +25,7 @@ use tempfile::TempDir;
 use super::{
     event_store::{Store, event_store_suite},
     given::{append, clock, event, exact, folder, open_sqlite, sound, stream},
+    rotation::rotation_suite,
     tokens::tokens_suite,
     vault::vault_suite,
 };
@@ -38,6 +41,26 @@ async fn open_vault() -> (Arc<SqliteVault>, TempDir) {
     (Arc::new(SqliteVault::new(&ledger, MasterKey::new([7; 32]))), folder)
 }
 
+/// Two master keys; the ledger's own is the first that was used.
+struct TwoKeys(MasterKey, MasterKey);
+
+impl Masters for TwoKeys {
+    fn find(&self, id: &str) -> Option<MasterKey> {
+        [&self.0, &self.1].into_iter().find(|key| key.id() == id).cloned()
+    }
+    fn newest(&self) -> Option<MasterKey> {
+        Some(self.0.clone())
+    }
+}
+
+async fn open_rotation() -> (Arc<SqliteVault>, String, TempDir) {
+    let folder = folder();
+    let ledger = open_sqlite(folder.path()).await;
+    let keys = TwoKeys(MasterKey::new([7; 32]), MasterKey::new([8; 32]));
+    let other = keys.1.id().to_owned();
+    (Arc::new(SqliteVault::new(&ledger, Keyring::new(Arc::new(keys)))), other, folder)
+}
+
 async fn open_tokens() -> (SqliteTokens, TempDir) {
     let folder = folder();
     (SqliteTokens::new(&open_sqlite(folder.path()).await), folder)
@@ -45,6 +68,7 @@ async fn open_tokens() -> (SqliteTokens, TempDir) {
 
 event_store_suite!(open);
 vault_suite!(open_vault);
+rotation_suite!(open_rotation);
 tokens_suite!(open_tokens);
 
 /// The file as anyone may open it.
@@ -239,6 +263,26 @@ async fn a_bad_row_is_damage_with_its_position() {
             assert!(matches!(failure, Failure::Corrupt { at, .. } if at == "version 3 of booking-a"));
         }
     }
+}
+
+#[tokio::test]
+async fn who_holds_the_key_before_adds_nothing_under_it() {
+    let (vault, other, folder) = open_rotation().await;
+    let anna = vault.key_or_new(&SubjectId::new("anna").unwrap()).await.unwrap();
+    let ledger = open_sqlite(folder.path()).await;
+    let late = SqliteVault::new(&ledger, MasterKey::new([7; 32]));
+    late.ready().await.unwrap();
+    vault.begin(MasterKey::new([7; 32]).id(), &other, clock().now()).await.unwrap();
+    let berta = SubjectId::new("berta").unwrap();
+    assert!(matches!(late.key_or_new(&berta).await, Err(vault::Failure::NoMaster(id)) if id == other));
+    assert!(matches!(late.ready().await, Err(vault::Failure::NoMaster(_))), "and refuses to start");
+    while vault.rewrap(9).await.unwrap() > 0 {}
+    vault.finish().await.unwrap();
+    vault.key_or_new(&berta).await.unwrap();
+    let only = SqliteVault::new(&ledger, MasterKey::new([8; 32]));
+    only.ready().await.unwrap();
+    let kept = only.key(&SubjectId::new("anna").unwrap()).await.unwrap();
+    assert!(matches!(kept, KeyState::Held(key) if key.bytes == anna.bytes));
 }
 
 #[tokio::test]

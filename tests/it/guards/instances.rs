@@ -305,6 +305,7 @@ fn operations() -> Vec<operations::Event> {
         E::ApprovalGranted { approval: approval.clone(), by: "operator-1".into() },
         E::ApprovalDenied { approval, by: "operator-1".into() },
         E::ProjectionRebuilt { projection: "links".into(), version: 2, position: Position(1_041), differing: 3 },
+        E::MasterKeyRotated { from: "00112233445566aa".into(), to: "8899aabbccddeeff".into() },
         E::SubjectErasureRequested { subject: subject(), by: "operator-1".into() },
         E::SubjectErased { subject: subject(), by: "operator-1".into(), erased_at: at("14:05") },
     ]

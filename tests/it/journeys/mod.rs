@@ -3,5 +3,6 @@
 mod demo;
 mod forgotten;
 mod killed;
+mod rotated;
 mod two_processes;
 mod world;

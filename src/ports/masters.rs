@@ -1,0 +1,81 @@
+//! Master keys that this process can use, and the file that they stand in.
+//!
+//! There is one, but while it is being rotated there are two, newest first. Which of them secrets are wrapped under is said by
+//! the database (`ports/rotation.rs`), not by the file.
+
+use std::sync::Arc;
+
+use crate::record::wrap::MasterKey;
+
+/// Where master keys are looked up.
+pub trait Masters: Send + Sync {
+    /// The key of that public name. Where it is not known it is looked for anew, since it may have come meanwhile.
+    fn find(&self, id: &str) -> Option<MasterKey>;
+
+    /// The newest.
+    fn newest(&self) -> Option<MasterKey>;
+}
+
+/// Master keys, shared.
+#[derive(Clone)]
+pub struct Keyring(Arc<dyn Masters>);
+
+impl Keyring {
+    /// Over that source.
+    pub fn new(masters: Arc<dyn Masters>) -> Self {
+        Self(masters)
+    }
+
+    /// As [`Masters::find`].
+    pub fn find(&self, id: &str) -> Option<MasterKey> {
+        self.0.find(id)
+    }
+
+    /// As [`Masters::newest`].
+    pub fn newest(&self) -> Option<MasterKey> {
+        self.0.newest()
+    }
+}
+
+/// One key that never changes.
+impl Masters for MasterKey {
+    fn find(&self, id: &str) -> Option<MasterKey> {
+        (self.id() == id).then(|| self.clone())
+    }
+
+    fn newest(&self) -> Option<MasterKey> {
+        Some(self.clone())
+    }
+}
+
+impl From<MasterKey> for Keyring {
+    fn from(key: MasterKey) -> Self {
+        Self::new(Arc::new(key))
+    }
+}
+
+/// Why the file of master keys was not read or changed, in words for an operator. No key is in it.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct Unusable(pub String);
+
+/// The file of master keys, for the one who rotates them. Every change is durable and whole, or did not happen.
+pub trait MasterFile: Send + Sync {
+    /// The public names of the keys in it, newest first.
+    ///
+    /// # Errors
+    /// Where it cannot be read.
+    fn ids(&self) -> Result<Vec<String>, Unusable>;
+
+    /// Puts a fresh key in front, and answers its name; where there are two already, nothing is made and the newest is it.
+    ///
+    /// # Errors
+    /// Where it cannot be written.
+    fn add(&self) -> Result<String, Unusable>;
+
+    /// Destroys one key. The last one stays.
+    ///
+    /// # Errors
+    /// Where it cannot be written.
+    fn remove(&self, id: &str) -> Result<(), Unusable>;
+}
