@@ -6,6 +6,7 @@ pub mod clock;
 pub mod event_store;
 pub mod projection_store;
 pub mod provider;
+pub mod questions;
 pub mod read_models;
 pub mod source;
 pub mod tokens;
