@@ -6,10 +6,11 @@ use anyhow::Context as _;
 
 use crate::{
     adapters::{
+        postgres::PostgresProjections,
         sqlite::{Options, SqliteCheckpoints, SqliteLedger, SqliteProjections, SqliteTokens, SqliteVault},
         system::{SystemClock, master_key},
     },
-    config::{Config, Store},
+    config::{Config, Secret, Store},
     ports::{
         checkpoints::Checkpoints, clock::Clock, event_store::EventStore, projection_store::ProjectionStore,
         tokens::Tokens, upkeep::Upkeep, vault::Vault,
@@ -95,6 +96,10 @@ async fn sqlite(config: &Config, path: &Path, clock: &Arc<dyn Clock>) -> anyhow:
 async fn models(config: &Config) -> anyhow::Result<Arc<dyn ProjectionStore>> {
     Ok(match &config.read_models {
         Store::Sqlite(path) => Arc::new(SqliteProjections::open(path).await?),
-        Store::Postgres(_) | Store::Esdb(_) => anyhow::bail!("{} cannot be opened by this version", config.read_models),
+        Store::Postgres(address) => {
+            let password = address.password.as_ref().map(Secret::reveal);
+            Arc::new(PostgresProjections::open(&address.url, password).await?)
+        }
+        Store::Esdb(_) => anyhow::bail!("{} keeps events only: name another database", config.read_models),
     })
 }

@@ -272,11 +272,8 @@ async fn put_checkpoint(
     position: Position,
     now: DateTime<Utc>,
 ) -> Result<(), Failure> {
-    let put = sqlx::query(PUT_CHECKPOINT)
-        .bind(table)
-        .bind(projection.version)
-        .bind(number(position))
-        .bind(write_time(now));
+    let put =
+        sqlx::query(PUT_CHECKPOINT).bind(table).bind(projection.version).bind(number(position)).bind(write_time(now));
     put.execute(connection).await.map_err(|e| failure(&e)).map(|_| ())
 }
 
