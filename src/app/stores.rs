@@ -6,11 +6,11 @@ use anyhow::Context as _;
 
 use crate::{
     adapters::{
-        postgres::PostgresProjections,
+        postgres::{PostgresProjections, Server},
         sqlite::{Options, SqliteCheckpoints, SqliteLedger, SqliteProjections, SqliteTokens, SqliteVault},
         system::{SystemClock, master_key},
     },
-    config::{Config, Secret, Store},
+    config::{Config, Store},
     ports::{
         checkpoints::Checkpoints, clock::Clock, event_store::EventStore, projection_store::ProjectionStore,
         tokens::Tokens, upkeep::Upkeep, vault::Vault,
@@ -97,8 +97,8 @@ async fn models(config: &Config) -> anyhow::Result<Arc<dyn ProjectionStore>> {
     Ok(match &config.read_models {
         Store::Sqlite(path) => Arc::new(SqliteProjections::open(path).await?),
         Store::Postgres(address) => {
-            let password = address.password.as_ref().map(Secret::reveal);
-            Arc::new(PostgresProjections::open(&address.url, password).await?)
+            let password = address.password.as_ref().map(|password| password.reveal().to_owned().into());
+            Arc::new(PostgresProjections::open(&Server::new(&address.url, password)?).await?)
         }
         Store::Esdb(_) => anyhow::bail!("{} keeps events only: name another database", config.read_models),
     })

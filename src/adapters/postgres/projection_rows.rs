@@ -6,7 +6,7 @@ use sqlx::{
     Column as _, Postgres, Row as _, TypeInfo as _, ValueRef as _, postgres::PgArguments, postgres::PgRow, query::Query,
 };
 
-use super::projections::told;
+use super::failure::told;
 use crate::{
     domain::ids::Position,
     ports::projection_store::Failure,

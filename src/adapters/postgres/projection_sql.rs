@@ -53,9 +53,10 @@ pub(super) const LOCK_TO_MAKE: &str = "SELECT pg_advisory_xact_lock(731114254683
 /// first, it makes the order of locks the same everywhere. Who asks a question is not held up by it.
 pub(super) const LOCK_TABLES: &str = "LOCK TABLE projection_checkpoints IN EXCLUSIVE MODE";
 
-/// Keeps tables from being made, dropped and renamed until the transaction ends. Before the snapshot is taken.
+/// Keeps tables from being made, dropped and renamed until the transaction ends. Before the snapshot is taken. Large
+/// tables take their time.
 pub(super) const BEGIN_TO_COMPARE: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ; \
-    LOCK TABLE projection_checkpoints IN ROW SHARE MODE";
+    SET LOCAL statement_timeout = 0; LOCK TABLE projection_checkpoints IN ROW SHARE MODE";
 
 /// What follows must be on the disk when it is acknowledged.
 pub(super) const BEGIN_TO_FORGET: &str = "BEGIN; SET LOCAL synchronous_commit = on";

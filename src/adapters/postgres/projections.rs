@@ -4,19 +4,22 @@
 //! statement per table, changed in memory, and written back with one statement per table. Several processes may project
 //! into one database: the slower one finds the checkpoint moved.
 
-use std::{collections::HashMap, error::Error as _, str::FromStr as _, time::Duration};
+use std::{collections::HashMap, time::Duration};
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use sqlx::{
-    ConnectOptions as _, PgConnection, PgPool, Postgres, Row as _, Transaction,
-    postgres::{PgConnectOptions, PgPoolOptions, PgRow},
+    Executor as _, PgConnection, PgPool, Postgres, Row as _, Transaction,
+    postgres::{PgPoolOptions, PgRow},
 };
 
 use super::{
+    address::Server,
+    failure::{Trouble, told},
     projection_compare::compared,
     projection_rows::{answered, corrupt, stored, with_keys, with_rows},
     projection_sql::{self as sql, book},
+    session,
 };
 use crate::{
     domain::ids::{Position, SubjectId},
@@ -38,10 +41,9 @@ const WRITERS_MAX: u32 = 2;
 const READERS_MAX: u32 = 4;
 /// How long a caller waits for a connection, a server that is starting again included.
 const CONNECT_MAX: Duration = Duration::from_secs(5);
-/// Settings of every session. A lock that somebody holds is waited for only so long; a process that hangs does not keep
-/// its locks. What is lost with the power is projected again, rows and checkpoint together: no commit waits for the disk.
-const SETTINGS: [(&str, &str); 3] =
-    [("lock_timeout", "10s"), ("idle_in_transaction_session_timeout", "60s"), ("synchronous_commit", "off")];
+/// Beyond what every session is set to. What is lost with the power is projected again, rows and checkpoint together: no
+/// commit waits for the disk.
+const SETTINGS: &str = "SET synchronous_commit = off";
 
 /// Read models in a PostgreSQL database. Cloned handles share its connections.
 #[derive(Clone)]
@@ -51,18 +53,12 @@ pub struct PostgresProjections {
 }
 
 impl PostgresProjections {
-    /// Opens the database at `url`, which must be there. [`ProjectionStore::prepare`] makes the tables.
+    /// Opens a database, which must be there. [`ProjectionStore::prepare`] makes the tables.
     ///
     /// # Errors
     /// `Unavailable` where the server cannot be reached or does not let us in.
-    pub async fn open(url: &str, password: Option<&str>) -> Result<Self, Failure> {
-        let mut options = PgConnectOptions::from_str(url).map_err(|e| failure(&e))?.options(SETTINGS);
-        if let Some(password) = password {
-            options = options.password(password);
-        }
-        let options = options.application_name("syncledger read models").disable_statement_logging();
-        let pool = |most| PgPoolOptions::new().max_connections(most).acquire_timeout(CONNECT_MAX);
-        let writers = pool(WRITERS_MAX).connect_with(options.clone()).await.map_err(|e| failure(&e))?;
+    pub async fn open(server: &Server) -> Result<Self, Failure> {
+        let (writers, readers) = (pool(server, WRITERS_MAX), pool(server, READERS_MAX));
         let there: bool =
             sqlx::query_scalar(sql::CHECKPOINTS_THERE).fetch_one(&writers).await.map_err(|e| failure(&e))?;
         if !there {
@@ -71,7 +67,7 @@ impl PostgresProjections {
             run(&mut tx, CREATE_CHECKPOINTS).await?;
             tx.commit().await.map_err(|e| failure(&e))?;
         }
-        Ok(Self { writers, readers: pool(READERS_MAX).connect_lazy_with(options) })
+        Ok(Self { writers, readers })
     }
 
     /// Closes its connections.
@@ -197,6 +193,20 @@ impl ProjectionStore for PostgresProjections {
     }
 }
 
+/// Connections that are made when they are needed, and looked at before each use: a server may have been started again.
+fn pool(server: &Server, most: u32) -> PgPool {
+    PgPoolOptions::new()
+        .max_connections(most)
+        .acquire_timeout(CONNECT_MAX)
+        .after_connect(|connection, _| {
+            Box::pin(async move {
+                connection.execute(session::SETTINGS).await?;
+                connection.execute(SETTINGS).await.map(drop)
+            })
+        })
+        .connect_lazy_with(server.options.clone())
+}
+
 /// Projections whose live copy is not there, or was filled by another definition.
 async fn stale(connection: &mut PgConnection) -> Result<Vec<&'static Projection>, Failure> {
     let names: Vec<String> =
@@ -307,28 +317,10 @@ fn number(position: Position) -> i64 {
     i64::try_from(position.0).unwrap_or(i64::MAX)
 }
 
-/// An error of PostgreSQL: damage (class XX of its codes), or a matter of trying again.
+/// An error of PostgreSQL: damage, or a matter of trying again.
 pub(super) fn failure(error: &sqlx::Error) -> Failure {
-    let code = error.as_database_error().and_then(|error| error.code());
-    match code {
-        Some(code) if matches!(&*code, "XX001" | "XX002") => {
-            Failure::Corrupt { table: "the database".to_owned(), reason: told(error) }
-        }
-        Some(_) | None => Failure::Unavailable(told(error)),
+    match Trouble::of(error) {
+        Trouble::Damaged(reason) => Failure::Corrupt { table: "the database".to_owned(), reason },
+        Trouble::Busy | Trouble::Refused(_) | Trouble::Broken(_) => Failure::Unavailable(told(error)),
     }
-}
-
-/// The error with its causes, once each.
-pub(super) fn told(error: &sqlx::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(inner) = cause {
-        let line = inner.to_string();
-        if !text.contains(&line) {
-            text.push_str(": ");
-            text.push_str(&line);
-        }
-        cause = inner.source();
-    }
-    text
 }

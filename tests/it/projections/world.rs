@@ -7,7 +7,7 @@ use sqlx::{ConnectOptions as _, Connection as _};
 use syncledger::{
     adapters::{
         memory::{MemoryLedger, MemoryProjections, MemoryVault, VirtualClock},
-        postgres::PostgresProjections,
+        postgres::{PostgresProjections, Server},
         sqlite::SqliteProjections,
     },
     domain::{
@@ -150,8 +150,7 @@ impl Place {
         let models: Arc<dyn ProjectionStore> = match self {
             Self::Sqlite(folder) => Arc::new(SqliteProjections::open(&folder.path().join("read.db")).await.unwrap()),
             Self::Postgres(database) => {
-                let (url, password) = (database.address(), database.password());
-                Arc::new(PostgresProjections::open(&url, Some(&password)).await.unwrap())
+                Arc::new(PostgresProjections::open(&Server::new(&database.url(), None).unwrap()).await.unwrap())
             }
         };
         models.prepare(noon()).await.unwrap();
