@@ -11,6 +11,7 @@
 mod cli;
 mod conformance;
 mod guards;
+mod histories;
 mod http;
 mod imports;
 mod journeys;

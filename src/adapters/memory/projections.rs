@@ -37,6 +37,15 @@ pub(super) type Tables = BTreeMap<(&'static str, Shelf), Filled>;
 pub struct MemoryProjections(Mutex<Tables>);
 
 impl MemoryProjections {
+    /// The rows of a live table that facts at or after `from` changed last, removed ones included, by key: to be compared
+    /// with what other stores hold.
+    pub fn rows(&self, projection: &Projection, from: Position) -> Vec<Stored> {
+        let tables = self.tables();
+        let filled = tables.get(&(projection.name, Shelf::Live));
+        let rows = filled.into_iter().flat_map(|filled| filled.rows.values());
+        rows.filter(|row| row.position >= from).cloned().collect()
+    }
+
     fn tables(&self) -> MutexGuard<'_, Tables> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -2,5 +2,6 @@
 
 mod demo;
 mod killed;
+mod single_flight;
 mod two_processes;
 mod world;

@@ -158,7 +158,7 @@ proptest! {
             let (world, models) = (World::new(), memory().await);
             let projector = world.projector(models.clone());
             let stream = StreamName::link(&of().link);
-            let mut choices = Choices(numbers.iter());
+            let mut choices = Choices::new(&numbers);
             let mut link = None;
             for step in 0..40 {
                 let flying = link.as_ref().and_then(|l: &link::Link| l.in_flight.as_ref()).map(|f| f.command.clone());
@@ -190,7 +190,7 @@ proptest! {
             let stream = StreamName::booking(&of().booking);
             // The first choice is zero: a booking's stream begins with its registration.
             let numbers: Vec<u16> = [0, 0].into_iter().chain(numbers).collect();
-            let mut choices = Choices(numbers.iter());
+            let mut choices = Choices::new(&numbers);
             let mut folded = None;
             for _ in 0..20 {
                 let event = choices.booking_event();
@@ -229,7 +229,7 @@ proptest! {
         let (runtime, postgres) = &*POSTGRES;
         runtime.block_on(async {
             let (world, memory) = (World::new(), memory().await);
-            let mut choices = Choices(numbers.iter());
+            let mut choices = Choices::new(&numbers);
             for _ in 0..100 {
                 let (stream, event): (StreamName, Event) = choices.fact();
                 world.record(&stream, event).await;

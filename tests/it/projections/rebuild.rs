@@ -29,7 +29,7 @@ fn options() -> Options {
 
 async fn chaos(world: &World, facts: usize) {
     let numbers: Vec<u16> = (0..20_000_u64).map(|at| (at.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 40) as u16).collect();
-    let mut choices = Choices(numbers.iter());
+    let mut choices = Choices::new(&numbers);
     for _ in 0..facts {
         let (stream, event) = choices.fact();
         world.record(&stream, event).await;

@@ -56,8 +56,15 @@ impl World {
 
     /// Appends a fact a second after the one before, its personal texts sealed.
     pub async fn record(&self, stream: &StreamName, event: impl Into<Event>) -> EventId {
-        let event = event.into();
-        let mut data = codec::to_data(&event);
+        let event = self.sealed(&event.into()).await;
+        let id = event.id;
+        self.ledger.append(stream, Expected::Any, vec![event]).await.unwrap();
+        id
+    }
+
+    /// A fact that is recorded a second after the one before, its personal texts sealed.
+    pub async fn sealed(&self, event: &Event) -> NewEvent {
+        let mut data = codec::to_data(event);
         let id = self.clock.event_id();
         let mut keys = std::collections::HashMap::new();
         for subject in sealing::plain_subjects(&data) {
@@ -72,14 +79,18 @@ impl World {
         };
         let key_of = |subject: &str| keys.get(subject).map(|key| KeyRef { id: &key.id, bytes: &key.bytes });
         sealing::seal(&mut data, id, &key_of, &mut nonce).unwrap();
-        self.append_raw(stream, id, &event.kind(), data.to_string()).await;
-        id
+        self.event(id, &event.kind(), data.to_string())
     }
 
     /// Appends whatever it is told.
     pub async fn append_raw(&self, stream: &StreamName, id: EventId, kind: &str, data: String) {
+        let event = self.event(id, kind, data);
+        self.ledger.append(stream, Expected::Any, vec![event]).await.unwrap();
+    }
+
+    fn event(&self, id: EventId, kind: &str, data: String) -> NewEvent {
         self.clock.advance(TimeDelta::seconds(1));
-        let event = NewEvent {
+        NewEvent {
             id,
             kind: kind.to_owned(),
             schema: 1,
@@ -90,8 +101,7 @@ impl World {
             correlation: CorrelationId("c".to_owned()),
             causation: None,
             data,
-        };
-        self.ledger.append(stream, Expected::Any, vec![event]).await.unwrap();
+        }
     }
 }
 
