@@ -9,7 +9,7 @@ use std::{
     process::Command,
 };
 
-use sqlx::{AssertSqlSafe, Connection as _, PgConnection};
+use sqlx::{Connection as _, PgConnection, Postgres, QueryBuilder};
 use tempfile::TempDir;
 use uuid::Uuid;
 
@@ -35,12 +35,14 @@ impl Database {
 
     /// Makes one that orders texts as English people do, unlike their bytes.
     pub async fn in_english() -> Self {
-        Self::made(&server_of_the_run(), "TEMPLATE template0 LOCALE_PROVIDER icu ICU_LOCALE 'en-US'").await
+        Self::made(&server_of_the_run(), " TEMPLATE template0 LOCALE_PROVIDER icu ICU_LOCALE 'en-US'").await
     }
 
     async fn made(server: &str, how: &str) -> Self {
         let name = format!("t{}", Uuid::now_v7().simple());
-        execute(server, &format!("CREATE DATABASE {name} {how}")).await;
+        let mut connection = PgConnection::connect(server).await.unwrap_or_else(|e| panic!("{ADDRESS}: {e}"));
+        named(["CREATE DATABASE ", &name, how]).build().execute(&mut connection).await.unwrap();
+        connection.close().await.ok();
         Self { server: server.to_owned(), name }
     }
 
@@ -59,6 +61,41 @@ impl Database {
     /// The password.
     pub fn password(&self) -> String {
         self.server.split_once('@').unwrap().0.rsplit_once(':').unwrap().1.to_owned()
+    }
+
+    /// A setting of every session that will be opened in it.
+    pub async fn set(&self, setting: &str) {
+        let mut connection = self.connect().await;
+        named(["ALTER DATABASE ", &self.name, &format!(" SET {setting}")])
+            .build()
+            .execute(&mut connection)
+            .await
+            .unwrap();
+        connection.close().await.unwrap();
+    }
+
+    /// Its address for another role, whose password is its name.
+    pub fn url_as(&self, role: &str) -> String {
+        let url = self.url();
+        format!("postgres://{role}:{role}@{}", url.split_once('@').unwrap().1)
+    }
+
+    /// Makes the role where it is not there yet, and gives it a right here: `right` ends in ` TO `.
+    pub async fn give_role(&self, role: &str, right: &str) {
+        let mut connection = self.connect().await;
+        let password = format!(" LOGIN PASSWORD '{role}'");
+        // It may be there already.
+        named(["CREATE ROLE ", role, &password]).build().execute(&mut connection).await.ok();
+        named([right, role, ""]).build().execute(&mut connection).await.unwrap();
+        connection.close().await.unwrap();
+    }
+
+    /// Takes a role away, with its rights here.
+    pub async fn drop_role(&self, role: &str) {
+        let mut connection = self.connect().await;
+        named(["DROP OWNED BY ", role, ""]).build().execute(&mut connection).await.unwrap();
+        named(["DROP ROLE ", role, ""]).build().execute(&mut connection).await.unwrap();
+        connection.close().await.unwrap();
     }
 
     /// A connection of the test's own.
@@ -87,6 +124,11 @@ impl Server {
     /// Its address, with the password, and a database in it.
     pub fn url(&self) -> &str {
         &self.url
+    }
+
+    /// Where its files are.
+    pub fn files(&self) -> PathBuf {
+        self.folder.path().join("postgres/data")
     }
 
     /// What a crash of the server does: no checkpoint, no goodbye.
@@ -138,8 +180,11 @@ fn at(server: &str, name: &str) -> String {
     format!("{before}/{name}")
 }
 
-async fn execute(server: &str, statement: &str) {
-    let mut connection = PgConnection::connect(server).await.unwrap_or_else(|e| panic!("{ADDRESS}: {e}"));
-    sqlx::query(AssertSqlSafe(statement.to_owned())).execute(&mut connection).await.unwrap();
-    connection.close().await.ok();
+/// A statement about something that no parameter can name.
+fn named(parts: [&str; 3]) -> QueryBuilder<Postgres> {
+    let mut statement = QueryBuilder::new("");
+    for part in parts {
+        statement.push(part);
+    }
+    statement
 }
