@@ -3,14 +3,16 @@
 use std::{path::Path, sync::Arc};
 
 use anyhow::Context as _;
+use zeroize::Zeroizing;
 
 use crate::{
     adapters::{
         memory::MemoryProjections,
+        postgres::{self, PostgresCheckpoints, PostgresLedger, PostgresProjections, PostgresTokens, PostgresVault},
         sqlite::{Options, SqliteCheckpoints, SqliteLedger, SqliteProjections, SqliteTokens, SqliteVault},
         system::{KeyFile, SystemClock, master_key},
     },
-    config::{Config, Store},
+    config::{Address, Config, Store},
     ports::{
         checkpoints::Checkpoints,
         clock::Clock,
@@ -58,7 +60,8 @@ pub async fn open(config: &Config) -> anyhow::Result<Stores> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
     let Kept { store, ledger, vault, rotation, master_file, tokens, checkpoints } = match &config.ledger {
         Store::Sqlite(path) => sqlite(config, path, &clock).await?,
-        Store::Postgres(_) | Store::Esdb(_) => anyhow::bail!("{} cannot be opened by this version", config.ledger),
+        Store::Postgres(address) => postgres(config, address, &clock).await?,
+        Store::Esdb(_) => anyhow::bail!("{} cannot be opened by this version", config.ledger),
     };
     let models = models(config).await.context("the read models")?;
     models.prepare(clock.now()).await.context("the read models")?;
@@ -83,6 +86,23 @@ pub fn of_the_past(stores: &Stores) -> Stores {
     let ledger = Arc::clone(stores.journal.store());
     let projector = Projector::new(ledger, Arc::clone(&models), Arc::clone(&stores.clock));
     Stores { models, projector, ..stores.clone() }
+}
+
+/// Where a ledger should be and is none; `None` where there is one.
+///
+/// # Errors
+/// A server that cannot be asked.
+pub async fn missing(config: &Config) -> anyhow::Result<Option<String>> {
+    Ok(match &config.ledger {
+        Store::Sqlite(path) => (!path.exists()).then(|| path.display().to_string()),
+        Store::Postgres(address) => {
+            let server = server(address)?;
+            let exists = PostgresLedger::exists(&server).await.context("the ledger")?;
+            (!exists).then(|| server.to_string())
+        }
+        // It says itself that there is nothing.
+        Store::Esdb(_) => None,
+    })
 }
 
 /// What cannot be derived from anything else, in one database.
@@ -117,9 +137,36 @@ async fn sqlite(config: &Config, path: &Path, clock: &Arc<dyn Clock>) -> anyhow:
     })
 }
 
+async fn postgres(config: &Config, address: &Address, clock: &Arc<dyn Clock>) -> anyhow::Result<Kept> {
+    // From here to the end of the opening no other process can make the ledger, and with it another key.
+    let found = PostgresLedger::find(server(address)?).await.context("the ledger")?;
+    if found.is_new() {
+        master_key::load_or_create(&config.master_key_file, &**clock).context("the master key")?;
+    }
+    let masters = Arc::new(KeyFile::open(&config.master_key_file, Arc::clone(clock)).context("the master key")?);
+    let ledger = found.open(&config.workspace, Arc::clone(clock)).await.context("the ledger")?;
+    let vault = Arc::new(PostgresVault::new(&ledger, Keyring::new(Arc::clone(&masters) as _)));
+    vault.ready().await.with_context(|| format!("the master key in {}", config.master_key_file.display()))?;
+    Ok(Kept {
+        rotation: Arc::clone(&vault) as _,
+        vault,
+        master_file: masters,
+        tokens: Arc::new(PostgresTokens::new(&ledger)),
+        checkpoints: Arc::new(PostgresCheckpoints::new(&ledger)),
+        store: Arc::new(ledger.clone()),
+        ledger: Arc::new(ledger),
+    })
+}
+
+fn server(address: &Address) -> anyhow::Result<postgres::Server> {
+    let password = address.password.as_ref().map(|password| Zeroizing::new(password.reveal().to_owned()));
+    postgres::Server::new(&address.url, password).context("the ledger")
+}
+
 async fn models(config: &Config) -> anyhow::Result<Arc<dyn ProjectionStore>> {
     Ok(match &config.read_models {
         Store::Sqlite(path) => Arc::new(SqliteProjections::open(path).await?),
-        Store::Postgres(_) | Store::Esdb(_) => anyhow::bail!("{} cannot be opened by this version", config.read_models),
+        Store::Postgres(address) => Arc::new(PostgresProjections::open(&server(address)?).await?),
+        Store::Esdb(_) => anyhow::bail!("{} keeps events only: name another database", config.read_models),
     })
 }

@@ -11,6 +11,7 @@
 mod cli;
 mod conformance;
 mod guards;
+mod histories;
 mod http;
 mod imports;
 mod journeys;
@@ -19,3 +20,4 @@ mod providers;
 mod reconcile;
 mod sandbox;
 mod simulation;
+mod support;

@@ -7,10 +7,28 @@ use chrono::{DateTime, Utc};
 use syncledger::{
     domain::ids::SubjectId,
     ports::{
+        masters::{Keyring, Masters},
         rotation::Rotation,
         vault::{KeyState, Vault},
     },
+    record::wrap::MasterKey,
 };
+
+/// Two master keys; the ledger's own is the first that was used.
+struct TwoKeys(MasterKey, MasterKey);
+
+impl Masters for TwoKeys {
+    fn find(&self, id: &str) -> Option<MasterKey> {
+        [&self.0, &self.1].into_iter().find(|key| key.id() == id).cloned()
+    }
+    fn newest(&self) -> Option<MasterKey> {
+        Some(self.0.clone())
+    }
+}
+
+pub fn two_keys() -> Keyring {
+    Keyring::new(Arc::new(TwoKeys(MasterKey::new([7; 32]), MasterKey::new([8; 32]))))
+}
 
 macro_rules! rotation_suite {
     ($open:path) => {

@@ -13,7 +13,6 @@ use syncledger::{
     ports::{
         clock::Clock as _,
         event_store::{EventStore as _, Expected, Failure},
-        masters::{Keyring, Masters},
         rotation::Rotation as _,
         upkeep::Upkeep as _,
         vault::{self, KeyState, Vault as _},
@@ -25,7 +24,7 @@ use tempfile::TempDir;
 use super::{
     event_store::{Store, event_store_suite},
     given::{append, clock, event, exact, folder, open_sqlite, sound, stream},
-    rotation::rotation_suite,
+    rotation::{rotation_suite, two_keys},
     tokens::tokens_suite,
     vault::vault_suite,
 };
@@ -41,24 +40,10 @@ async fn open_vault() -> (Arc<SqliteVault>, TempDir) {
     (Arc::new(SqliteVault::new(&ledger, MasterKey::new([7; 32]))), folder)
 }
 
-/// Two master keys; the ledger's own is the first that was used.
-struct TwoKeys(MasterKey, MasterKey);
-
-impl Masters for TwoKeys {
-    fn find(&self, id: &str) -> Option<MasterKey> {
-        [&self.0, &self.1].into_iter().find(|key| key.id() == id).cloned()
-    }
-    fn newest(&self) -> Option<MasterKey> {
-        Some(self.0.clone())
-    }
-}
-
 async fn open_rotation() -> (Arc<SqliteVault>, String, TempDir) {
     let folder = folder();
     let ledger = open_sqlite(folder.path()).await;
-    let keys = TwoKeys(MasterKey::new([7; 32]), MasterKey::new([8; 32]));
-    let other = keys.1.id().to_owned();
-    (Arc::new(SqliteVault::new(&ledger, Keyring::new(Arc::new(keys)))), other, folder)
+    (Arc::new(SqliteVault::new(&ledger, two_keys())), MasterKey::new([8; 32]).id().to_owned(), folder)
 }
 
 async fn open_tokens() -> (SqliteTokens, TempDir) {

@@ -4,5 +4,6 @@ mod demo;
 mod forgotten;
 mod killed;
 mod rotated;
+mod single_flight;
 mod two_processes;
 mod world;

@@ -1,6 +1,7 @@
 //! Sandboxes in this process, and the service in processes of its own on one ledger.
 
 use std::{
+    collections::BTreeMap,
     fs,
     net::TcpListener,
     path::PathBuf,
@@ -10,11 +11,12 @@ use std::{
 };
 
 use chrono::{DateTime, TimeDelta, Utc};
+use serde_json::Value;
 use syncledger::{
     adapters::{
         sandbox::{
             google::{self, Google},
-            model::Shared,
+            model::{Model as _, Shared},
             server::{self, Running},
             uschedule::{self, Customer, NewAppointment, Status, USchedule},
         },
@@ -22,6 +24,8 @@ use syncledger::{
     },
     ports::{clock::Clock, transport::Transport},
 };
+
+use crate::support::postgres::Database;
 
 pub const CALENDARS: [&str; 2] = ["bay1@sandbox.example", "bay2@sandbox.example"];
 
@@ -33,6 +37,7 @@ pub struct World {
     pub folder: tempfile::TempDir,
     google_url: String,
     uschedule_url: String,
+    stores: String,
     _servers: [Running; 2],
 }
 
@@ -62,7 +67,21 @@ pub fn free_port() -> u16 {
 }
 
 impl World {
+    /// With the ledger and the read models in files.
     pub async fn start() -> Self {
+        Self::on("[ledger]\nurl = \"sqlite://ledger.db\"\n\n[read_models]\nurl = \"sqlite://read.db\"\n".to_owned())
+            .await
+    }
+
+    /// With the ledger and the read models in that PostgreSQL database.
+    pub async fn on_postgres(database: &Database) -> Self {
+        let address = database.address();
+        let world = Self::on(format!("[ledger]\nurl = \"{address}\"\npassword_file = \"pg-password\"\n")).await;
+        fs::write(world.folder.path().join("pg-password"), database.password()).expect("it can be written");
+        world
+    }
+
+    async fn on(stores: String) -> Self {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
         let transport: Arc<dyn Transport> = Arc::new(HttpTransport::new().expect("the network is there"));
         let mut provider = Google::new(google::Settings::default());
@@ -77,7 +96,7 @@ impl World {
         let second = server::start(shared, clock.clone(), transport).await.expect("a port is free");
         let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).expect("a folder can be made");
         let (google_url, uschedule_url) = (first.base_url.clone(), second.base_url.clone());
-        Self { google, uschedule, clock, folder, google_url, uschedule_url, _servers: [first, second] }
+        Self { google, uschedule, clock, folder, google_url, uschedule_url, stores, _servers: [first, second] }
     }
 
     pub fn google(&self) -> MutexGuard<'_, Google> {
@@ -101,6 +120,7 @@ impl World {
         fs::write(folder.join("webhook-secret"), "journey-secret").expect("it can be written");
         let file = folder.join(format!("syncledger-{port}.toml"));
         let text = TEMPLATE
+            .replace("{stores}", &self.stores)
             .replace("{port}", &port.to_string())
             .replace("{google}", &self.google_url)
             .replace("{uschedule}", &self.uschedule_url);
@@ -181,6 +201,33 @@ impl World {
         self.uschedule().create(new, now).expect("its slot is free")
     }
 
+    /// Every event of the ledger.
+    pub fn events(&self, config_of: u16) -> Vec<Value> {
+        let out = self.run(config_of, &["events", "all", "--json"]);
+        assert!(out.status.success(), "{}", String::from_utf8_lossy(&out.stderr));
+        let lines = String::from_utf8(out.stdout).expect("it is text");
+        lines.lines().map(|line| serde_json::from_str(line).expect("a line is an event")).collect()
+    }
+
+    /// Read models that are not what a replay from zero gives.
+    pub fn differing(&self, config_of: u16) -> Vec<String> {
+        let differs = |name: &&str| !self.run(config_of, &["projections", "diff", name]).status.success();
+        syncledger::projections::ALL.iter().map(|p| p.name).filter(differs).map(str::to_owned).collect()
+    }
+
+    /// What was written to Google: how often each entry was created and removed.
+    pub fn writes(&self) -> BTreeMap<(String, String), u32> {
+        let mut writes = BTreeMap::new();
+        for call in self.google().desk().calls.all() {
+            let created = call.method == "POST" && call.url.split('?').next().is_some_and(|u| u.ends_with("/events"));
+            if created || call.method == "DELETE" {
+                let what = if created { call.body["id"].to_string() } else { call.url.clone() };
+                *writes.entry((call.method.clone(), what)).or_default() += 1;
+            }
+        }
+        writes
+    }
+
     /// Live entries of an appointment on both calendars.
     pub fn entries_of(&self, appointment: &str) -> usize {
         let google = self.google();
@@ -206,12 +253,7 @@ workspace  = "journey"
 listen     = "127.0.0.1:{port}"
 public_url = "http://127.0.0.1:{port}"
 
-[ledger]
-url = "sqlite://ledger.db"
-
-[read_models]
-url = "sqlite://read.db"
-
+{stores}
 [secrets]
 master_key_file = "master.key"
 

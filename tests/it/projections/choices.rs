@@ -20,7 +20,10 @@ use syncledger::{
 };
 
 /// Answers "one of so many?" from a fixed list, and 0 after its end.
-pub struct Choices<'a>(pub std::slice::Iter<'a, u16>);
+pub struct Choices<'a> {
+    numbers: std::slice::Iter<'a, u16>,
+    called: String,
+}
 
 pub fn noon() -> DateTime<Utc> {
     DateTime::from_timestamp(1_780_000_000, 0).expect("in range")
@@ -36,9 +39,20 @@ const CLASSES: [FailureClass; 7] = [
     FailureClass::AuthRevoked,
 ];
 
+impl<'a> Choices<'a> {
+    pub fn new(numbers: &'a [u16]) -> Self {
+        Self::called(numbers, String::new())
+    }
+
+    /// Bookings, connections, deliveries and approvals have this in their names: those of another story are others.
+    pub fn called(numbers: &'a [u16], called: String) -> Self {
+        Self { numbers: numbers.iter(), called }
+    }
+}
+
 impl Choices<'_> {
     pub fn one_of(&mut self, many: usize) -> usize {
-        usize::from(self.0.next().copied().unwrap_or(0)) % many
+        usize::from(self.numbers.next().copied().unwrap_or(0)) % many
     }
 
     fn yes(&mut self) -> bool {
@@ -54,7 +68,7 @@ impl Choices<'_> {
     }
 
     fn booking(&mut self) -> BookingId {
-        BookingId::new(format!("uschedule.{}", 100 + self.one_of(4))).expect("usable")
+        BookingId::new(format!("uschedule.{}{}", self.called.clone(), 100 + self.one_of(4))).expect("usable")
     }
 
     fn resource(&mut self) -> ResourceId {
@@ -62,7 +76,7 @@ impl Choices<'_> {
     }
 
     fn connection(&mut self) -> ConnectionId {
-        ConnectionId::new(["bot", "bot-2"][self.one_of(2)]).expect("usable")
+        ConnectionId::new(format!("{}{}", self.called.clone(), ["bot", "bot-2"][self.one_of(2)])).expect("usable")
     }
 
     fn calendar(&mut self) -> CalendarKey {
@@ -382,9 +396,9 @@ impl Choices<'_> {
 
     fn source_event(&mut self) -> (StreamName, source::Event) {
         let source = SourceName::new("uschedule").expect("usable");
-        let delivery = format!("d-{}", self.one_of(3));
+        let delivery = format!("{}d-{}", self.called.clone(), self.one_of(3));
         let stream = StreamName::delivery(&source, &delivery);
-        let event = match self.one_of(6) {
+        let event = match self.one_of(7) {
             0 => source::Event::DeliveryReceived { source, delivery, body: self.personal() },
             1 => source::Event::DeliveryApplied { source, delivery, booking: self.booking(), changed: self.yes() },
             2 => source::Event::DeliveryRefused { source, delivery, reason: "no such bay".to_owned() },
@@ -392,6 +406,10 @@ impl Choices<'_> {
             4 => {
                 let (stream, cursor) = (StreamName::source(&source), format!("c-{}", self.one_of(9)));
                 return (stream, source::Event::PollCompleted { source, cursor, news: 1 });
+            }
+            5 => {
+                let (stream, worker) = (StreamName::source(&source), format!("worker-{}", self.one_of(2)));
+                return (stream, source::Event::PollClaimed { source, worker, lease_until: self.time() });
             }
             _ => {
                 let (stream, failure) = (StreamName::source(&source), self.failure());
@@ -402,7 +420,7 @@ impl Choices<'_> {
     }
 
     fn operations_event(&mut self) -> operations::Event {
-        let approval = format!("a-{}", self.one_of(2));
+        let approval = format!("{}a-{}", self.called.clone(), self.one_of(2));
         match self.one_of(4) {
             0 | 1 => operations::Event::ApprovalRequested {
                 approval,

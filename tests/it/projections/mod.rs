@@ -1,8 +1,8 @@
 //! Read models: what facts become in tables, and that every store keeps them alike.
 
-mod choices;
+pub mod choices;
 mod forgotten;
 mod laws;
 mod rebuild;
 mod story;
-mod world;
+pub mod world;
