@@ -1,9 +1,13 @@
 //! Floor 1: how facts are written down: streams, envelopes, sealing of personal data, versions, schemas.
 #![deny(clippy::wildcard_enum_match_arm)]
 
+pub mod checkpoint;
 pub mod codec;
 pub mod envelope;
 pub mod event_ids;
+pub mod leaf;
+pub mod merkle;
+pub mod note;
 pub mod schema;
 pub mod sealing;
 pub mod stream;
