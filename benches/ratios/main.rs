@@ -10,8 +10,10 @@
     reason = "rates and percentiles are read by people"
 )]
 
+mod lives;
 mod p1;
 mod p2;
+mod p5;
 mod report;
 
 use std::process::ExitCode;
@@ -23,7 +25,14 @@ const RUNS: usize = 7;
 
 type Benchmark = (&'static str, fn(usize) -> anyhow::Result<Measure>);
 
-const ALL: [Benchmark; 3] = [("p1", p1::many_writers), ("p1b", p1::one_writer), ("p2", p2::rebuild)];
+const ALL: [Benchmark; 6] = [
+    ("p1", p1::many_writers),
+    ("p1b", p1::one_writer),
+    ("p2", p2::rebuild),
+    ("p5", p5::memory),
+    ("p5b", p5::rebuild),
+    ("p6", p5::start),
+];
 
 fn main() -> ExitCode {
     match run(std::env::args().skip(1)) {

@@ -1,4 +1,4 @@
-//! The ledger in one SQLite file, through sqlx. Tables: `migrations/sqlite/0001_ledger.sql`.
+//! The ledger in one SQLite file, through sqlx; its events are written through rusqlite (`pen.rs`). Tables: `migrations/sqlite/0001_ledger.sql`.
 //!
 //! One thread writes (`writer.rs`): it takes what callers have queued, gives every event its place, and makes the whole
 //! group durable with one commit. Readers have connections of their own and never wait for it. Several processes may use
@@ -10,6 +10,7 @@ mod event_store;
 mod failure;
 mod group;
 mod open;
+mod pen;
 mod projection_compare;
 mod projection_rows;
 mod projection_sql;

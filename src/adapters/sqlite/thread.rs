@@ -8,10 +8,11 @@ use tokio::sync::{mpsc, watch};
 use super::{
     failure::{Trouble, told},
     group::{Append, Known, Plan, predict},
+    pen::Pen,
     rows::corrupt,
     sql,
     state::Kept,
-    transact::{settle, write_judged, write_predicted},
+    transact::{settle, write_judged},
     writer::{Job, Work},
 };
 use crate::ports::{
@@ -34,8 +35,10 @@ type Answer = Result<Appended, Failure>;
 /// What the thread has.
 pub(super) struct Thread {
     pub path: PathBuf,
-    /// `None` between a failure and the reopening.
+    /// Everything but events; `None` between a failure and the reopening.
     pub connection: Option<SqliteConnection>,
+    /// Events; `None` between a failure and the reopening.
+    pub pen: Option<Pen>,
     /// `None` after a surprise: the next group is judged with a look at everything.
     pub known: Option<Known>,
     /// Everything below this position was acknowledged by this process.
@@ -139,13 +142,13 @@ impl Thread {
 
     async fn attempt(&mut self, group: &[Append]) -> Result<Vec<Answer>, Trouble> {
         if let Some(plan) = self.known.as_ref().and_then(|known| predict(group, known)) {
-            match write_predicted(open(&mut self.connection)?, &plan.rows).await {
+            match open(&mut self.pen)?.write(&plan.rows) {
                 Ok(()) => return Ok(self.done(plan)),
                 Err(Trouble::Refused(_)) => self.known = None,
                 Err(trouble) => return Err(trouble),
             }
         }
-        match write_judged(open(&mut self.connection)?, group).await {
+        match write_judged(open(&mut self.connection)?, open(&mut self.pen)?, group).await {
             Ok((known, plan)) => {
                 self.known = Some(known);
                 Ok(self.done(plan))
@@ -211,6 +214,6 @@ impl Thread {
     }
 }
 
-fn open(connection: &mut Option<SqliteConnection>) -> Result<&mut SqliteConnection, Trouble> {
+fn open<T>(connection: &mut Option<T>) -> Result<&mut T, Trouble> {
     connection.as_mut().ok_or_else(|| Trouble::Broken("it is being reopened".to_owned()))
 }

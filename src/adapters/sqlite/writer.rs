@@ -13,6 +13,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 use super::{
     group::{Append, Known},
+    pen::Pen,
     state::Kept,
     thread::Thread,
 };
@@ -49,6 +50,7 @@ impl Writer {
     pub(super) fn start(
         path: std::path::PathBuf,
         connection: SqliteConnection,
+        pen: Pen,
         end: watch::Sender<u64>,
         clock: Arc<dyn Clock>,
     ) -> std::io::Result<Self> {
@@ -58,6 +60,7 @@ impl Writer {
         let mut thread = Thread {
             path,
             connection: Some(connection),
+            pen: Some(pen),
             known,
             acknowledged: 0,
             queue,

@@ -61,8 +61,9 @@ const FLOORS: [(&str, &[&str]); 15] = [
 ];
 
 /// A crate, and the only places that may name it.
-const CRATES: [(&str, &[&str]); 17] = [
+const CRATES: [(&str, &[&str]); 18] = [
     ("sqlx", &["src/adapters/sqlite/", "src/adapters/postgres/"]),
+    ("rusqlite", &["src/adapters/sqlite/"]),
     ("reqwest", &["src/adapters/system/"]),
     ("axum", &["src/http/", "src/adapters/sandbox/", "src/app"]),
     ("tower", &["src/http/"]),
