@@ -12,6 +12,7 @@ use crate::{
     config::{Config, SourceKind},
     http::{self, Api, Limits},
     ports::webhooks::WebhookVerifier,
+    services::audit,
 };
 
 /// A service that runs.
@@ -33,6 +34,7 @@ pub async fn start(config: &Config, listener: TcpListener, stop: CancellationTok
     let router = http::router(api(&app, config, limits));
     let workers = app.workers(config);
     let stores = app.stores.clone();
+    let (audit, every, troubles) = (stores.audit.clone(), config.audit.seal_every, app.troubles.clone());
     info!(%address, workspace = config.workspace, "Serving at http://{address}");
     let task = tokio::spawn(async move {
         let listening = {
@@ -41,8 +43,12 @@ pub async fn start(config: &Config, listener: TcpListener, stop: CancellationTok
                 async move { http::serve(listener, router, limits, async move { stop.cancelled().await }).await },
             )
         };
+        let sealing = every.map(|every| tokio::spawn(audit::run(audit, every, troubles, stop.clone())));
         workers.run(stop).await;
         listening.await?;
+        if let Some(sealing) = sealing {
+            sealing.await?;
+        }
         app.stores.ledger.close().await;
         info!("Stopped");
         Ok(())

@@ -8,6 +8,18 @@ pub enum Failure {
         "{0} holds a checkpoint of the same size with another root: this ledger was changed or is an older copy that went on; run `audit verify`, and move the file away only if you know why"
     )]
     Contradicted(String),
+    /// One covers more events than there are.
+    #[error(
+        "{place} holds a checkpoint over {size} events, but the ledger has {end}: it is an older copy, or events were removed; run `audit verify`, and move the file away only if you know why"
+    )]
+    Ahead {
+        /// Where it is kept.
+        place: String,
+        /// How many events it covers.
+        size: u64,
+        /// How many there are.
+        end: u64,
+    },
     /// The folder cannot be used.
     #[error("checkpoints cannot be kept in {place}: {reason}")]
     Unavailable {

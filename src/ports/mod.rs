@@ -9,6 +9,7 @@ pub mod lines;
 pub mod projection_store;
 pub mod provider;
 pub mod read_models;
+pub mod restore;
 pub mod signing_keys;
 pub mod source;
 pub mod tokens;

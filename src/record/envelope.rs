@@ -121,7 +121,9 @@ pub fn write_time(at: DateTime<Utc>) -> String {
     }
     let mut text = String::with_capacity(27);
     digits(&mut text, year.unsigned_abs(), 1_000);
-    for (before, number) in [('-', at.month()), ('-', at.day()), ('T', at.hour()), (':', at.minute()), (':', at.second())] {
+    for (before, number) in
+        [('-', at.month()), ('-', at.day()), ('T', at.hour()), (':', at.minute()), (':', at.second())]
+    {
         text.push(before);
         digits(&mut text, number, 10);
     }

@@ -82,7 +82,8 @@ impl FromStr for VerifierKey {
     type Err = Malformed;
 
     fn from_str(text: &str) -> Result<Self, Malformed> {
-        const WRONG: Malformed = Malformed("a verifier key is <name>+<8 hex digits>+<base64>, as `audit key` prints it");
+        const WRONG: Malformed =
+            Malformed("a verifier key is <name>+<8 hex digits>+<base64>, as `audit key` prints it");
         let (name, rest) = text.trim().split_once('+').ok_or(WRONG)?;
         let (id, key) = rest.split_once('+').ok_or(WRONG)?;
         let key = STANDARD.decode(key).map_err(|_| WRONG)?;
@@ -90,7 +91,11 @@ impl FromStr for VerifierKey {
             return Err(Malformed("only verifier keys of kind 1 (Ed25519) can be used"));
         };
         let key = Self::new(name, public.try_into().map_err(|_| WRONG)?)?;
-        if hex(&key.id()) == id { Ok(key) } else { Err(Malformed("the verifier key's id does not fit its name and key")) }
+        if hex(&key.id()) == id {
+            Ok(key)
+        } else {
+            Err(Malformed("the verifier key's id does not fit its name and key"))
+        }
     }
 }
 
@@ -229,7 +234,7 @@ fn signature(line: &str) -> Option<Signature> {
 
 impl fmt::Display for Note {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}\n", self.text)?;
+        writeln!(f, "{}", self.text)?;
         for Signature { name, id, bytes } in &self.signatures {
             let all = [id.as_slice(), bytes].concat();
             writeln!(f, "{DASH}{name} {}", STANDARD.encode(all))?;

@@ -2,6 +2,7 @@
 
 pub mod answer;
 pub mod approve;
+pub mod audit;
 pub mod authorise;
 pub mod calendars;
 pub mod diff;
@@ -30,6 +31,7 @@ pub mod routing;
 pub mod run;
 pub mod story;
 pub mod tokens;
+pub mod transfer;
 pub mod watch;
 pub mod worklist;
 
