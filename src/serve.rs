@@ -69,6 +69,7 @@ fn api(app: &App, config: &Config, limits: Limits) -> Api {
     Api {
         workspace: config.workspace.clone(),
         journal: app.stores.journal.clone(),
+        audit: app.stores.audit.clone(),
         read_models: Arc::clone(&app.stores.models),
         projector: app.stores.projector.clone(),
         calendars: Arc::clone(&app.calendars),

@@ -3,6 +3,7 @@
 
 mod approvals;
 mod attempts;
+mod audit;
 pub mod auth;
 mod bookings;
 mod call;
@@ -35,7 +36,9 @@ use crate::{
         tokens::Tokens,
         webhooks::{NotificationReader, WebhookVerifier},
     },
-    services::{calendars::Calendars, journal::Journal, project::Projector, routing::Routing, run::Troubles},
+    services::{
+        audit::Audit, calendars::Calendars, journal::Journal, project::Projector, routing::Routing, run::Troubles,
+    },
 };
 
 /// Why appends are not acknowledged at the moment; `None` while they are.
@@ -48,6 +51,8 @@ pub struct Api {
     pub workspace: String,
     /// The ledger.
     pub journal: Journal,
+    /// The audit trail.
+    pub audit: Audit,
     /// The read models.
     pub read_models: Arc<dyn ProjectionStore>,
     /// Keeps them in step.
