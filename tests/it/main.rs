@@ -8,6 +8,7 @@
     reason = "the numbers in tests are small"
 )]
 
+mod audit;
 mod cli;
 mod conformance;
 mod guards;
