@@ -18,7 +18,7 @@ pub async fn ledger(session: &Session, asked: &Verify) -> Result<(), Stop> {
     let asked = Asked { keys: asked.keys.clone(), checkpoints: kept(&asked.checkpoints)? };
     let bar = bar(session.printer, "events");
     let mut show = |done, of| show(&bar, done, of);
-    let (report, below) = tokio::join!(stores.audit.verify(&asked, &mut show), stores.ledger.examine());
+    let (report, below) = tokio::join!(stores.audit.verify(&asked, &mut show), stores.ledger.inspect());
     bar.finish_and_clear();
     let mut report = report?;
     report.add(below.unwrap_or_else(|unfinished| vec![unfinished]));

@@ -38,6 +38,10 @@ pub fn lines(path: &Path) -> Result<Lines, Unreadable> {
 
 /// The lines in whole frames, ended by `digest` where there is one.
 pub(super) fn decoded(content: io::Take<File>, digest: Option<[u8; 32]>) -> io::Result<Decoded> {
+    if content.limit() == 0 {
+        // The decoder would miss its first frame.
+        return Ok(Decoded { from: None, digest });
+    }
     let hashed = Hashed { content, hash: Sha256::new() };
     let mut decoder = Decoder::new(hashed)?;
     decoder.window_log_max(WINDOW_LOG_MAX)?;

@@ -7,14 +7,12 @@ use sqlx::{SqlitePool, sqlite::SqliteRow};
 use tokio::sync::{oneshot, watch};
 
 use super::{
-    examine::examine,
+    inspect::inspect,
     failure::Trouble,
-    group::Append,
     rows::{corrupt, decode},
     scan::Scanner,
     sql,
-    state::WriterState,
-    writer::Writer,
+    writer::{Append, Writer},
 };
 use crate::{
     domain::ids::{EventId, Position, Version},
@@ -22,7 +20,9 @@ use crate::{
         append::checked,
         clock::Clock,
         event_store::{Appended, EventStore, Expected, Failure},
+        grouping::Request,
         upkeep::Upkeep,
+        writer_state::WriterState,
     },
     record::{
         envelope::{NewEvent, Recorded},
@@ -81,7 +81,8 @@ impl EventStore for SqliteLedger {
     ) -> Result<Appended, Failure> {
         let events = checked(stream, events)?;
         let (reply, answer) = oneshot::channel();
-        let append = Append { stream: stream.clone(), name: stream.to_string(), expected, events, reply };
+        let append =
+            Append { request: Request { stream: stream.clone(), name: stream.to_string(), expected, events }, reply };
         self.writer.append(append).await?;
         answer.await.map_err(|_| Failure::Unavailable("the writer ended".to_owned()))?
     }
@@ -158,8 +159,8 @@ impl Upkeep for SqliteLedger {
         self.writer_state().failing
     }
 
-    async fn examine(&self) -> Result<Vec<String>, String> {
-        examine(self.scanner.path()).await.map_err(|failure| failure.to_string())
+    async fn inspect(&self) -> Result<Vec<String>, String> {
+        inspect(self.scanner.path()).await.map_err(|failure| failure.to_string())
     }
 
     async fn close(&self) {

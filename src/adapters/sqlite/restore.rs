@@ -2,12 +2,13 @@
 
 use tokio::sync::oneshot;
 
-use super::{event_store::SqliteLedger, failure::Trouble, group::Known, rows::Placed, thread::Thread};
+use super::{event_store::SqliteLedger, failure::Trouble, thread::Thread};
 use crate::{
     domain::ids::Position,
     ports::{
         append::Standing,
         event_store::{EventStore as _, Failure},
+        grouping::{Known, Placed},
         restore::{checked, misplaced},
     },
     record::envelope::Recorded,

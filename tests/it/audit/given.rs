@@ -48,7 +48,7 @@ impl OnDisk {
     /// Checks everything, the file below included.
     pub async fn verify(&self, asked: &Asked) -> Report {
         let mut report = self.audit.verify(asked, &mut |_, _| {}).await.unwrap();
-        report.add(self.ledger.examine().await.unwrap_or_else(|unfinished| vec![unfinished]));
+        report.add(self.ledger.inspect().await.unwrap_or_else(|unfinished| vec![unfinished]));
         report
     }
 

@@ -54,7 +54,8 @@ async fn of_many_that_seal_at_once_each_size_is_sealed_by_one() {
     let other = OnDisk::open(folder.path()).await;
     for round in 0..3 {
         fill(&disk.ledger, round * 4, 4).await;
-        let outcomes = join_all([&disk, &other, &disk, &other].map(|it| it.audit.seal(&operator()))).await;
+        let by = operator();
+        let outcomes = join_all([&disk, &other, &disk, &other].map(|it| it.audit.seal(&by))).await;
         let new: Vec<_> = outcomes
             .into_iter()
             .filter_map(|outcome| match outcome.unwrap() {

@@ -194,7 +194,7 @@ async fn a_flipped_byte_of_the_file_is_found_or_changes_nothing() {
         let sound = match disk.audit.verify(&Asked::default(), &mut |_, _| {}).await {
             Ok(mut report) => {
                 use syncledger::ports::upkeep::Upkeep as _;
-                report.add(disk.ledger.examine().await.unwrap_or_else(|unfinished| vec![unfinished]));
+                report.add(disk.ledger.inspect().await.unwrap_or_else(|unfinished| vec![unfinished]));
                 report.sound
             }
             Err(_) => false,

@@ -62,17 +62,17 @@ proptest! {
     #[test]
     fn roots_and_proofs_are_theirs(size in 1_usize..300, at in 0.0_f64..1.0, before in 0.0_f64..1.0) {
         let (tree, mine) = (theirs(size), ours(size));
-        prop_assert_eq!(mine.root().as_slice(), tree.root().as_bytes().as_slice());
+        prop_assert_eq!(mine.root().to_vec(), tree.root().as_bytes().to_vec());
         let root = their_root(&mine.root(), size as u64);
         let index = (at * size as f64) as usize;
         let proof = collected(merkle::inclusion(index as u64, size as u64).unwrap(), size);
-        prop_assert_eq!(proof.concat(), tree.prove_inclusion(index).as_bytes());
+        prop_assert_eq!(proof.concat(), tree.prove_inclusion(index).as_bytes().to_vec());
         prop_assert!(root.verify_inclusion(&leaf(index), index as u64, &their_inclusion(&proof)).is_ok());
         prop_assert!(merkle::includes(&leaf_hash(&leaf(index)), index as u64, size as u64, &proof, &mine.root()));
 
         let old = 1 + (before * (size - 1) as f64) as usize;
         let proof = collected(merkle::consistency(old as u64, size as u64).unwrap(), size);
-        prop_assert_eq!(proof.concat(), tree.prove_consistency(size - old).as_bytes());
+        prop_assert_eq!(proof.concat(), tree.prove_consistency(size - old).as_bytes().to_vec());
         let old_root = ours(old).root();
         prop_assert!(root.verify_consistency(&their_root(&old_root, old as u64), &their_consistency(&proof)).is_ok());
         prop_assert!(merkle::continues((old as u64, &old_root), (size as u64, &mine.root()), &proof));

@@ -6,6 +6,7 @@ pub mod given;
 mod http;
 mod laws;
 mod memory;
+mod postgres;
 mod processes;
 mod sqlite;
 pub mod tokens;

@@ -15,7 +15,7 @@ const OBJECTS: &str = "SELECT name, sql FROM sqlite_schema WHERE tbl_name = 'eve
 /// Everything that is wrong with the file.
 ///
 /// Through a connection of its own: whoever reads meanwhile need not wait for it.
-pub(super) async fn examine(path: PathBuf) -> Result<Vec<String>, Failure> {
+pub(super) async fn inspect(path: PathBuf) -> Result<Vec<String>, Failure> {
     Scanner::new(path)
         .blocking(|connection| {
             let mut found = guards(connection)?;
