@@ -7,8 +7,8 @@ use sqlx::{SqlitePool, sqlite::SqliteRow};
 use tokio::sync::{oneshot, watch};
 
 use super::{
-    inspect::inspect,
     failure::Trouble,
+    inspect::inspect,
     rows::{corrupt, decode},
     scan::Scanner,
     sql,

@@ -7,8 +7,8 @@
 mod checkpoints;
 mod connection;
 mod event_store;
-mod inspect;
 mod failure;
+mod inspect;
 mod open;
 mod pen;
 mod projection_compare;

@@ -23,7 +23,7 @@ use syncledger::{
     },
 };
 
-pub use crate::conformance::given::{append, event, event_of, folder, open_sqlite, stream};
+pub use crate::conformance::given::{append, event, event_of, folder, open_sqlite};
 
 /// Joins a ledger and keys to an audit trail, whose checkpoints are kept in `folder/checkpoints`.
 pub fn audit(store: Arc<dyn EventStore>, keys: Arc<dyn SigningKeys>, folder: &Path) -> Audit {

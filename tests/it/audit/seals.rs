@@ -9,7 +9,7 @@ use syncledger::{
         sqlite::SqliteSigningKeys,
     },
     ports::{
-        event_store::{EventStore as _, Expected},
+        event_store::Expected,
         kept_checkpoints::{Failure, Kept},
         signing_keys::{self, SigningKeys},
     },
