@@ -10,7 +10,7 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 use anyhow::Context as _;
 use chrono::TimeDelta;
 
-pub use stores::{Stores, open};
+pub use stores::{Stores, missing, open};
 
 use crate::{
     adapters::{

@@ -4,12 +4,15 @@ use std::{path::Path, sync::Arc};
 
 use anyhow::Context as _;
 
+use zeroize::Zeroizing;
+
 use crate::{
     adapters::{
+        postgres::{self, PostgresCheckpoints, PostgresLedger, PostgresTokens, PostgresVault},
         sqlite::{Options, SqliteCheckpoints, SqliteLedger, SqliteProjections, SqliteTokens, SqliteVault},
         system::{SystemClock, master_key},
     },
-    config::{Config, Store},
+    config::{Address, Config, Store},
     ports::{
         checkpoints::Checkpoints, clock::Clock, event_store::EventStore, projection_store::ProjectionStore,
         tokens::Tokens, upkeep::Upkeep, vault::Vault,
@@ -46,7 +49,8 @@ pub async fn open(config: &Config) -> anyhow::Result<Stores> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
     let Kept { store, ledger, vault, tokens, checkpoints } = match &config.ledger {
         Store::Sqlite(path) => sqlite(config, path, &clock).await?,
-        Store::Postgres(_) | Store::Esdb(_) => anyhow::bail!("{} cannot be opened by this version", config.ledger),
+        Store::Postgres(address) => postgres(config, address, &clock).await?,
+        Store::Esdb(_) => anyhow::bail!("{} cannot be opened by this version", config.ledger),
     };
     let models = models(config).await.context("the read models")?;
     models.prepare(clock.now()).await.context("the read models")?;
@@ -61,6 +65,23 @@ pub async fn open(config: &Config) -> anyhow::Result<Stores> {
         vault,
         models,
         projector,
+    })
+}
+
+/// Where a ledger should be and is none; `None` where there is one.
+///
+/// # Errors
+/// A server that cannot be asked.
+pub async fn missing(config: &Config) -> anyhow::Result<Option<String>> {
+    Ok(match &config.ledger {
+        Store::Sqlite(path) => (!path.exists()).then(|| path.display().to_string()),
+        Store::Postgres(address) => {
+            let server = server(address)?;
+            let exists = PostgresLedger::exists(&server).await.context("the ledger")?;
+            (!exists).then(|| server.to_string())
+        }
+        // It says itself that there is nothing.
+        Store::Esdb(_) => None,
     })
 }
 
@@ -90,6 +111,30 @@ async fn sqlite(config: &Config, path: &Path, clock: &Arc<dyn Clock>) -> anyhow:
         store: Arc::new(ledger.clone()),
         ledger: Arc::new(ledger),
     })
+}
+
+async fn postgres(config: &Config, address: &Address, clock: &Arc<dyn Clock>) -> anyhow::Result<Kept> {
+    // From here to the end of the opening no other process can make the ledger, and with it another key.
+    let found = PostgresLedger::find(server(address)?).await.context("the ledger")?;
+    let master = if found.is_new() {
+        master_key::load_or_create(&config.master_key_file, &**clock)
+    } else {
+        master_key::load(&config.master_key_file)
+    }
+    .context("the master key")?;
+    let ledger = found.open(&config.workspace, Arc::clone(clock)).await.context("the ledger")?;
+    Ok(Kept {
+        vault: Arc::new(PostgresVault::new(&ledger, master)),
+        tokens: Arc::new(PostgresTokens::new(&ledger)),
+        checkpoints: Arc::new(PostgresCheckpoints::new(&ledger)),
+        store: Arc::new(ledger.clone()),
+        ledger: Arc::new(ledger),
+    })
+}
+
+fn server(address: &Address) -> anyhow::Result<postgres::Server> {
+    let password = address.password.as_ref().map(|password| Zeroizing::new(password.reveal().to_owned()));
+    postgres::Server::new(&address.url, password).context("the ledger")
 }
 
 async fn models(config: &Config) -> anyhow::Result<Arc<dyn ProjectionStore>> {

@@ -186,22 +186,21 @@ impl Session {
 
     /// Opens what is kept, and refuses where there is nothing: an empty ledger made by a question would hide a wrong path.
     async fn kept(&self) -> Result<Stores, Stop> {
-        self.there()?;
+        self.there().await?;
         self.stores().await
     }
 
     /// Opens everything that acts, to look at it. Calls nobody, and records nothing.
     async fn app(&self) -> Result<App, Stop> {
-        self.there()?;
+        self.there().await?;
         self.quietly()?;
         Ok(App::open_to_look(&self.config).await?)
     }
 
-    fn there(&self) -> Result<(), Stop> {
-        // A server says itself that there is nothing.
-        let Some(path) = self.config.ledger.path().filter(|path| !path.exists()) else { return Ok(()) };
+    async fn there(&self) -> Result<(), Stop> {
+        let Some(place) = app::missing(&self.config).await? else { return Ok(()) };
         let what = "start the service or import bookings first, or name the configuration with --config";
-        Err(Stop::refused(format!("there is no ledger at {}: {what}", path.display())))
+        Err(Stop::refused(format!("there is no ledger at {place}: {what}")))
     }
 
     /// What a command logs is only what is wrong: its answer is what it prints. `RUST_LOG` shows more.

@@ -19,3 +19,4 @@ mod providers;
 mod reconcile;
 mod sandbox;
 mod simulation;
+mod support;

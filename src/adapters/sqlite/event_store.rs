@@ -8,11 +8,9 @@ use tokio::sync::{oneshot, watch};
 
 use super::{
     failure::Trouble,
-    group::Append,
     rows::{corrupt, decode},
     sql,
-    state::WriterState,
-    writer::Writer,
+    writer::{Append, Writer},
 };
 use crate::{
     domain::ids::{EventId, Position, Version},
@@ -20,7 +18,9 @@ use crate::{
         append::checked,
         clock::Clock,
         event_store::{Appended, EventStore, Expected, Failure},
+        grouping::Request,
         upkeep::Upkeep,
+        writer_state::WriterState,
     },
     record::{
         envelope::{NewEvent, Recorded},
@@ -74,7 +74,8 @@ impl EventStore for SqliteLedger {
     ) -> Result<Appended, Failure> {
         let events = checked(stream, events)?;
         let (reply, answer) = oneshot::channel();
-        let append = Append { stream: stream.clone(), name: stream.to_string(), expected, events, reply };
+        let append =
+            Append { request: Request { stream: stream.clone(), name: stream.to_string(), expected, events }, reply };
         self.writer.append(append).await?;
         answer.await.map_err(|_| Failure::Unavailable("the writer ended".to_owned()))?
     }

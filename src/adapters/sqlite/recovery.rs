@@ -5,8 +5,8 @@ use std::{thread, time::Duration};
 use sqlx::{Connection as _, Row as _, SqliteConnection};
 use tokio::sync::mpsc;
 
-use super::{connection, failure::told, group::Known, pen::Pen, sql, thread::Thread, transact::end, writer::Job};
-use crate::ports::event_store::Failure;
+use super::{connection, failure::told, pen::Pen, sql, thread::Thread, transact::end, writer::Job};
+use crate::ports::{event_store::Failure, grouping::Known};
 
 /// Pauses between attempts to reopen: from the first, doubled up to the last.
 const REOPEN_PAUSE: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(2));

@@ -5,19 +5,12 @@ use uuid::Uuid;
 
 use crate::{
     domain::ids::{CorrelationId, EventId, Position, Version},
-    ports::{append::Standing, event_store::Failure},
+    ports::event_store::Failure,
     record::{
         envelope::{Actor, NewEvent, Origin, Recorded},
         stream::StreamName,
     },
 };
-
-/// An event with its place and hash, ready to be written.
-pub(super) struct Placed<'a> {
-    pub at: Standing<'a>,
-    pub stream: &'a str,
-    pub leaf: [u8; 32],
-}
 
 /// Reads a row of `columns!()`.
 pub(super) fn decode(row: &SqliteRow) -> Result<Recorded, Failure> {

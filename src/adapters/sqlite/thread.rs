@@ -7,24 +7,18 @@ use tokio::sync::{mpsc, watch};
 
 use super::{
     failure::{Trouble, told},
-    group::{Append, Known, Plan, predict},
     pen::Pen,
     rows::corrupt,
     sql,
-    state::Kept,
     transact::{settle, write_judged},
-    writer::{Job, Work},
+    writer::{Append, Job, Work},
 };
 use crate::ports::{
     clock::Clock,
     event_store::{Appended, Failure},
+    grouping::{GROUP_BYTES_MAX, GROUP_EVENTS_MAX, Known, Plan, predict},
+    writer_state::Kept,
 };
-
-/// A group takes no further append once it has this many events.
-const GROUP_EVENTS_MAX: usize = 1_024;
-
-/// A group takes no further append once its data has this many bytes.
-const GROUP_BYTES_MAX: usize = 8 * 1024 * 1024;
 
 /// How often a group asks for a lock that another process holds. Each try waits up to 100 ms: about ten seconds in all.
 const BUSY_TRIES_MAX: usize = 100;
@@ -87,14 +81,13 @@ impl Thread {
 
     /// The group that `first` opens, and the job that follows it if it was met.
     fn collect(&mut self, first: Append) -> (Vec<Append>, Option<Job>) {
-        let bytes_of = |append: &Append| append.events.iter().map(|e| e.data.len()).sum::<usize>();
-        let (mut events, mut bytes) = (first.events.len(), bytes_of(&first));
+        let (mut events, mut bytes) = (first.request.events.len(), first.request.bytes());
         let mut group = vec![first];
         while events < GROUP_EVENTS_MAX && bytes < GROUP_BYTES_MAX {
             match self.queue.try_recv() {
                 Ok(Job::Append(append)) => {
-                    events += append.events.len();
-                    bytes += bytes_of(&append);
+                    events += append.request.events.len();
+                    bytes += append.request.bytes();
                     group.push(append);
                 }
                 Ok(other) => return (group, Some(other)),

@@ -4,14 +4,15 @@ use std::collections::HashMap;
 
 use sqlx::{Row as _, SqliteConnection, sqlite::SqliteArguments};
 
-use super::{
-    failure::Trouble,
-    group::{Append, Known, Looked, Plan, judge_each},
-    pen::Pen,
-    rows::decode,
-    sql,
+use super::{failure::Trouble, pen::Pen, rows::decode, sql, writer::Append};
+use crate::{
+    domain::ids::Version,
+    ports::{
+        event_store::Failure,
+        grouping::{Known, Looked, Plan, judge_each},
+    },
+    record::wrap::hex,
 };
-use crate::{domain::ids::Version, ports::event_store::Failure, record::wrap::hex};
 
 /// Judges a group with a look at everything it touches, under the write lock, and writes it.
 ///
@@ -66,14 +67,14 @@ impl From<sqlx::Error> for Looking {
 
 async fn look(connection: &mut SqliteConnection, group: &[Append]) -> Result<Looked, Looking> {
     let end = end(connection).await?;
-    let names = one(serde_json::json!(group.iter().map(|a| a.name.as_str()).collect::<Vec<_>>()))?;
+    let names = one(serde_json::json!(group.iter().map(|a| a.request.name.as_str()).collect::<Vec<_>>()))?;
     let mut lasts = HashMap::new();
     for row in sqlx::query_with(sql::LASTS, names).fetch_all(&mut *connection).await? {
         if let Some(last) = row.try_get::<Option<i64>, _>(1)?.and_then(|last| u64::try_from(last).ok()) {
             lasts.insert(row.try_get(0)?, Version(last));
         }
     }
-    let ids: Vec<_> = group.iter().flat_map(|a| &a.events).map(|e| hex(e.id.0.as_bytes())).collect();
+    let ids: Vec<_> = group.iter().flat_map(|a| &a.request.events).map(|e| hex(e.id.0.as_bytes())).collect();
     let mut found = HashMap::new();
     for row in sqlx::query_with(sql::BY_IDS, one(serde_json::json!(ids))?).fetch_all(&mut *connection).await? {
         let recorded = decode(&row).map_err(Looking::Row)?;

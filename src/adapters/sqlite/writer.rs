@@ -5,22 +5,34 @@
 //! the file (a new write and a new fsync of all of it), looks whether everything acknowledged is there, and only then goes on
 //! (`recovery.rs`). Here is the way to it; the thread itself is in `thread.rs`.
 
-use std::sync::Arc;
+use std::{borrow::Borrow, sync::Arc};
 
 use futures::future::BoxFuture;
 use sqlx::SqliteConnection;
 use tokio::sync::{mpsc, oneshot, watch};
 
-use super::{
-    group::{Append, Known},
-    pen::Pen,
-    state::Kept,
-    thread::Thread,
+use super::{pen::Pen, thread::Thread};
+use crate::ports::{
+    clock::Clock,
+    event_store::{Appended, Failure},
+    grouping::{Known, Request},
+    writer_state::{Kept, WriterState},
 };
-use crate::ports::{clock::Clock, event_store::Failure};
 
 /// Jobs that may wait for the writer. A caller beyond that waits for a place in the queue.
 pub(super) const QUEUE_JOBS_MAX: usize = 8_192;
+
+/// One caller's append, with the way back to the caller.
+pub(super) struct Append {
+    pub request: Request,
+    pub reply: oneshot::Sender<Result<Appended, Failure>>,
+}
+
+impl Borrow<Request> for Append {
+    fn borrow(&self) -> &Request {
+        &self.request
+    }
+}
 
 /// Another table's write, done between two groups.
 pub(super) type Work =
@@ -114,9 +126,9 @@ impl Writer {
         }
     }
 
-    pub(super) fn state(&self) -> super::WriterState {
+    pub(super) fn state(&self) -> WriterState {
         let queued = QUEUE_JOBS_MAX - self.jobs.capacity();
-        super::WriterState { queued, ..self.kept.get().clone() }
+        WriterState { queued, ..self.kept.get().clone() }
     }
 }
 
