@@ -97,7 +97,7 @@ WHERE approval = $1 AND removed = FALSE AND (CAST($2 AS TEXT) IS NULL OR link > 
 ORDER BY link LIMIT $3;
 
 -- name: counts
-SELECT status, count(*) AS count FROM links WHERE removed = FALSE GROUP BY status ORDER BY status;
+SELECT status, count(*) AS count FROM links WHERE removed = FALSE GROUP BY status ORDER BY status NULLS FIRST;
 
 -- name: health
 SELECT

@@ -27,6 +27,7 @@ use crate::{
     services::{
         calendars::Calendars,
         gate::Gates,
+        poll::Poller,
         publish_profiles::{publish, unpublished},
         pull::Puller,
         react::Reactor,
@@ -132,14 +133,19 @@ impl App {
             reactor,
             puller,
             watcher,
-            sources: config
-                .sources
-                .iter()
-                .filter_map(|source| Some((Arc::clone(self.sources.get(&source.name)?), source.poll_every)))
-                .collect(),
+            pollers: config.sources.iter().filter_map(|source| self.poller(source)).collect(),
             pull_every: TimeDelta::from_std(every).unwrap_or(TimeDelta::minutes(5)),
             troubles: self.troubles.clone(),
         }
+    }
+}
+
+impl App {
+    fn poller(&self, source: &crate::config::Source) -> Option<Arc<Poller>> {
+        let polled = Arc::clone(self.sources.get(&source.name)?);
+        let every = TimeDelta::from_std(source.poll_every).unwrap_or(TimeDelta::minutes(1));
+        let worker = self.reconciler.settings.worker.clone();
+        Some(Arc::new(Poller::new(self.stores.journal.clone(), polled, worker, every)))
     }
 }
 

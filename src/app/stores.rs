@@ -3,12 +3,11 @@
 use std::{path::Path, sync::Arc};
 
 use anyhow::Context as _;
-
 use zeroize::Zeroizing;
 
 use crate::{
     adapters::{
-        postgres::{self, PostgresCheckpoints, PostgresLedger, PostgresTokens, PostgresVault},
+        postgres::{self, PostgresCheckpoints, PostgresLedger, PostgresProjections, PostgresTokens, PostgresVault},
         sqlite::{Options, SqliteCheckpoints, SqliteLedger, SqliteProjections, SqliteTokens, SqliteVault},
         system::{SystemClock, master_key},
     },
@@ -134,12 +133,13 @@ async fn postgres(config: &Config, address: &Address, clock: &Arc<dyn Clock>) ->
 
 fn server(address: &Address) -> anyhow::Result<postgres::Server> {
     let password = address.password.as_ref().map(|password| Zeroizing::new(password.reveal().to_owned()));
-    postgres::Server::new(&address.url, password).context("the ledger")
+    postgres::Server::new(&address.url, password).context("the database")
 }
 
 async fn models(config: &Config) -> anyhow::Result<Arc<dyn ProjectionStore>> {
     Ok(match &config.read_models {
         Store::Sqlite(path) => Arc::new(SqliteProjections::open(path).await?),
-        Store::Postgres(_) | Store::Esdb(_) => anyhow::bail!("{} cannot be opened by this version", config.read_models),
+        Store::Postgres(address) => Arc::new(PostgresProjections::open(&server(address)?).await?),
+        Store::Esdb(_) => anyhow::bail!("{} keeps events only: name another database", config.read_models),
     })
 }

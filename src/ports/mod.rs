@@ -7,6 +7,7 @@ pub mod event_store;
 pub mod grouping;
 pub mod projection_store;
 pub mod provider;
+pub mod questions;
 pub mod read_models;
 pub mod source;
 pub mod tokens;

@@ -98,6 +98,7 @@ fn of_source(recorded: &Recorded, event: &source::Event) -> Vec<Write> {
         source::Event::DeliveryReceived { .. }
         | source::Event::DeliveryApplied { .. }
         | source::Event::DeliveryRefused { .. }
-        | source::Event::DeliveryReprocessed { .. } => Vec::new(),
+        | source::Event::DeliveryReprocessed { .. }
+        | source::Event::PollClaimed { .. } => Vec::new(),
     }
 }

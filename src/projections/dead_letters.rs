@@ -91,6 +91,7 @@ fn of_source(recorded: &Recorded, event: &source::Event) -> Vec<Write> {
         ],
         source::Event::DeliveryReprocessed { .. } | source::Event::DeliveryApplied { .. } => vec![Write::remove(key)],
         source::Event::DeliveryReceived { .. }
+        | source::Event::PollClaimed { .. }
         | source::Event::PollCompleted { .. }
         | source::Event::PollFailed { .. } => Vec::new(),
     }

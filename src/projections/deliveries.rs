@@ -59,6 +59,8 @@ fn project(recorded: &Recorded, event: &Event) -> Vec<Write> {
         source::Event::DeliveryReprocessed { source, delivery, .. } => {
             vec![named(source.as_str(), delivery).set("status", "received").clear(&["reason", "settled_at"])]
         }
-        source::Event::PollCompleted { .. } | source::Event::PollFailed { .. } => Vec::new(),
+        source::Event::PollClaimed { .. } | source::Event::PollCompleted { .. } | source::Event::PollFailed { .. } => {
+            Vec::new()
+        }
     }
 }

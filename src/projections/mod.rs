@@ -16,10 +16,13 @@ pub mod entries;
 pub mod links;
 mod merge;
 pub mod open_commands;
+mod shelf;
+pub mod statements;
 mod value;
 mod write;
 
-pub use merge::{Draft, HIDDEN, Stored};
+pub use merge::{Drafts, HIDDEN, Stored};
+pub use shelf::Shelf;
 pub use value::{Kind, Row, Value};
 pub use write::{Act, Condition, Set, Write};
 

@@ -40,15 +40,20 @@ impl Value {
     }
 }
 
+/// A text as every store can keep it: PostgreSQL has no zero byte in its texts, so another mark stands for it everywhere.
+pub(super) fn kept(text: &str) -> String {
+    text.replace('\0', "\u{fffd}")
+}
+
 impl From<&str> for Value {
     fn from(text: &str) -> Self {
-        Self::Text(text.to_owned())
+        Self::Text(kept(text))
     }
 }
 
 impl From<String> for Value {
     fn from(text: String) -> Self {
-        Self::Text(text)
+        Self::Text(if text.contains('\0') { kept(&text) } else { text })
     }
 }
 

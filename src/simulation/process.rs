@@ -28,7 +28,7 @@ use crate::{
         gate::Gates,
         journal::Journal,
         lists::Lists,
-        poll::poll,
+        poll::Poller,
         project::Projector,
         pull::Puller,
         react::Reactor,
@@ -44,6 +44,8 @@ use crate::{
 const LEASE: TimeDelta = TimeDelta::seconds(60);
 /// How often a calendar is pulled although nothing was said to have changed.
 pub(super) const PULL_EVERY: TimeDelta = TimeDelta::minutes(15);
+/// How often a process means to poll.
+const POLL_EVERY: TimeDelta = TimeDelta::minutes(1);
 /// Facts projected in one step: few, so that there are many steps.
 const PROJECT_FACTS: usize = 20;
 
@@ -72,7 +74,7 @@ pub(super) struct Process {
     reactor: Reactor,
     puller: Puller,
     watcher: Watcher,
-    source: Arc<dyn BookingSource>,
+    poller: Poller,
     provider: Arc<dyn CalendarProvider>,
 }
 
@@ -132,7 +134,8 @@ impl Process {
         };
         let reactor = Reactor::new(reconciler, sources);
         let name = name.to_owned();
-        Arc::new(Self { name, journal, calendars, projector, reactor, puller, watcher, source, provider })
+        let poller = Poller::new(journal.clone(), source, name.clone(), POLL_EVERY);
+        Arc::new(Self { name, journal, calendars, projector, reactor, puller, watcher, poller, provider })
     }
 
     /// Begins one step of a loop.
@@ -165,9 +168,11 @@ impl Process {
                 let works = authorise::probe(&process.journal, &world::connection_id(), &process.provider).await;
                 works.map(|works| format!("works: {works}")).map_err(|e| e.to_string())
             }),
-            Loop::Poll => Box::pin(async move {
-                poll(&process.journal, &process.source).await.map(|p| format!("{p:?}")).map_err(|e| e.to_string())
-            }),
+            Loop::Poll => {
+                Box::pin(
+                    async move { process.poller.poll().await.map(|p| format!("{p:?}")).map_err(|e| e.to_string()) },
+                )
+            }
             Loop::Receive(_) => Box::pin(async { Ok(String::new()) }),
         }
     }

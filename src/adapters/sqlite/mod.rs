@@ -14,7 +14,6 @@ mod projection_compare;
 mod projection_rows;
 mod projection_sql;
 mod projections;
-mod read_models;
 mod recovery;
 mod rows;
 mod sql;

@@ -162,6 +162,7 @@ fn delivery(event: &source::Event) -> Words {
         source::Event::DeliveryReprocessed { delivery, by, .. } => {
             plain(format!("{by} asked for another try of delivery {delivery}."))
         }
+        source::Event::PollClaimed { source, worker, .. } => plain(format!("{worker} polls {source} from now on.")),
         source::Event::PollCompleted { source, .. } => plain(format!("A poll of {source} was completed.")),
         source::Event::PollFailed { source, failure, .. } => {
             (format!("A poll of {source} failed."), vec![failure.to_string()])

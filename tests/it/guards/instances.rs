@@ -269,6 +269,7 @@ fn sources() -> Vec<source::Event> {
             reason: "the booking ends before it starts".into(),
         },
         E::DeliveryReprocessed { source: source.clone(), delivery, by: "operator-1".into() },
+        E::PollClaimed { source: source.clone(), worker: "worker-1".into(), lease_until: at("15:06") },
         E::PollCompleted { source: source.clone(), cursor: "2026-03-07T15:00:00Z".into(), news: 2 },
         E::PollFailed { source, failure: failure(), retry_at: at("15:05") },
     ]

@@ -1,7 +1,8 @@
 //! PostgreSQL for tests: a database of its own per test in the server that `./test` started, or a server of its own for
 //! a test that stops it.
 //!
-//! `let database = Database::new().await;` and then `database.url()`. It is dropped with the value.
+//! `let database = Database::new().await;` and then `database.url()`. It is left behind, as the
+//! server is thrown away: to drop it, the server would write a checkpoint, which takes a second.
 
 use std::{
     path::{Path, PathBuf},
@@ -24,20 +25,23 @@ pub struct Database {
 impl Database {
     /// Makes one in the server of the run.
     pub async fn new() -> Self {
-        let server = std::env::var(ADDRESS).unwrap_or_else(|_| {
-            panic!(
-                "{ADDRESS} is not set: run ./test, which starts PostgreSQL, or start it by hand: \
-                 export {ADDRESS}=$(tests/tools/postgres.sh start /var/tmp/some-folder)"
-            )
-        });
-        Self::within(&server).await
+        Self::within(&server_of_the_run()).await
     }
 
     /// Makes one in the server at `server`.
     pub async fn within(server: &str) -> Self {
+        Self::made(server, "").await
+    }
+
+    /// Makes one that orders texts as English people do, unlike their bytes.
+    pub async fn in_english() -> Self {
+        Self::made(&server_of_the_run(), "TEMPLATE template0 LOCALE_PROVIDER icu ICU_LOCALE 'en-US'").await
+    }
+
+    async fn made(server: &str, how: &str) -> Self {
         let name = format!("t{}", Uuid::now_v7().simple());
         let mut connection = PgConnection::connect(server).await.unwrap_or_else(|e| panic!("{ADDRESS}: {e}"));
-        named(["CREATE DATABASE ", &name, ""]).build().execute(&mut connection).await.unwrap();
+        named(["CREATE DATABASE ", &name, &format!(" {how}")]).build().execute(&mut connection).await.unwrap();
         connection.close().await.ok();
         Self { server: server.to_owned(), name }
     }
@@ -100,26 +104,6 @@ impl Database {
     }
 }
 
-impl Drop for Database {
-    fn drop(&mut self) {
-        let (server, name) = (self.server.clone(), self.name.clone());
-        // A test may be in a runtime, so it is done from outside of it. A server that is gone has no database to drop.
-        let dropped = std::thread::spawn(move || {
-            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-            runtime.block_on(async {
-                if let Ok(mut connection) = PgConnection::connect(&server).await {
-                    named(["DROP DATABASE IF EXISTS ", &name, " WITH (FORCE)"])
-                        .build()
-                        .execute(&mut connection)
-                        .await
-                        .ok();
-                }
-            });
-        });
-        dropped.join().ok();
-    }
-}
-
 /// A server that belongs to one test, which may stop and start it. Stopped with the value.
 pub struct Server {
     folder: TempDir,
@@ -179,6 +163,15 @@ fn tool(arguments: &[&str]) -> String {
     let output = Command::new(script()).args(arguments).output().unwrap();
     assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
     String::from_utf8(output.stdout).unwrap().trim().to_owned()
+}
+
+fn server_of_the_run() -> String {
+    std::env::var(ADDRESS).unwrap_or_else(|_| {
+        panic!(
+            "{ADDRESS} is not set: run ./test, which starts PostgreSQL, or start it by hand: \
+             export {ADDRESS}=$(tests/tools/postgres.sh start /var/tmp/some-folder)"
+        )
+    })
 }
 
 /// The same server, another database.
