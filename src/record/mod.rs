@@ -4,6 +4,7 @@
 pub mod codec;
 pub mod envelope;
 pub mod event_ids;
+pub mod metadata;
 pub mod schema;
 pub mod sealing;
 pub mod stream;
