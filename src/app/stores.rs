@@ -4,12 +4,13 @@ use std::{path::Path, sync::Arc};
 
 use anyhow::Context as _;
 
+use super::beside::Beside;
 use crate::{
     adapters::{
         sqlite::{Options, SqliteCheckpoints, SqliteLedger, SqliteProjections, SqliteTokens, SqliteVault},
         system::{SystemClock, master_key},
     },
-    config::{Config, Store},
+    config::{Address, Config, Store},
     ports::{
         checkpoints::Checkpoints, clock::Clock, event_store::EventStore, projection_store::ProjectionStore,
         tokens::Tokens, upkeep::Upkeep, vault::Vault,
@@ -46,7 +47,8 @@ pub async fn open(config: &Config) -> anyhow::Result<Stores> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
     let Kept { store, ledger, vault, tokens, checkpoints } = match &config.ledger {
         Store::Sqlite(path) => sqlite(config, path, &clock).await?,
-        Store::Postgres(_) | Store::Esdb(_) => anyhow::bail!("{} cannot be opened by this version", config.ledger),
+        Store::Esdb(address) => esdb(config, address, &clock).await?,
+        Store::Postgres(_) => anyhow::bail!("{} cannot be opened by this version", config.ledger),
     };
     let models = models(config).await.context("the read models")?;
     models.prepare(clock.now()).await.context("the read models")?;
@@ -89,6 +91,17 @@ async fn sqlite(config: &Config, path: &Path, clock: &Arc<dyn Clock>) -> anyhow:
         checkpoints: Arc::new(SqliteCheckpoints::new(&ledger)),
         store: Arc::new(ledger.clone()),
         ledger: Arc::new(ledger),
+    })
+}
+
+async fn esdb(config: &Config, address: &Address, clock: &Arc<dyn Clock>) -> anyhow::Result<Kept> {
+    let (both, master) = Beside::open(config, address, clock).await?;
+    Ok(Kept {
+        vault: Arc::new(SqliteVault::new(&both.file, master)),
+        tokens: Arc::new(SqliteTokens::new(&both.file)),
+        checkpoints: Arc::new(SqliteCheckpoints::new(&both.file)),
+        store: Arc::new(both.ledger.clone()),
+        ledger: Arc::new(both),
     })
 }
 

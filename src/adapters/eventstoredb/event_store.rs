@@ -81,20 +81,6 @@ impl Shared {
     }
 }
 
-impl EventStoreDbLedger {
-    /// The id of the event at position 0 and the place in the server's log of the last event below `end`: by these a ledger
-    /// is known again. `None` where it has fewer events.
-    ///
-    /// # Errors
-    /// As a read.
-    pub async fn known_by(&self, end: Position) -> Result<Option<(EventId, u64)>, Failure> {
-        let Some(before) = end.0.checked_sub(1) else { return Ok(None) };
-        let Some(log) = self.0.index().log_at(before) else { return Ok(None) };
-        let first = read::all(&self.0, Position(0), 1).await?;
-        Ok(first.first().map(|first| (first.event.id, log.commit)))
-    }
-}
-
 #[async_trait]
 impl EventStore for EventStoreDbLedger {
     async fn append(

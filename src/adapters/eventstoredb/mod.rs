@@ -15,6 +15,7 @@ mod ids;
 mod index;
 mod line;
 mod mapping;
+mod marks;
 mod open;
 mod pending;
 mod read;
