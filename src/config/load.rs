@@ -12,7 +12,7 @@ use toml::{Table, Value};
 
 use super::{
     Config, Connection, ENV_PREFIX, LogFormat, Logging, Problem, Problems, ProviderKind, Route, Source, SourceKind,
-    Store, profile,
+    Store, gateway, profile,
     section::{Section, Shared},
 };
 use crate::domain::{
@@ -135,6 +135,8 @@ fn whole(file: Option<&Path>, mut root: Section<'_>) -> Option<Config> {
     let logging = logging(root.section("logging"));
     let sources: Vec<Source> = root.sections("sources").into_iter().filter_map(source).collect();
     let connections: Vec<Connection> = root.sections("connections").into_iter().filter_map(connection).collect();
+    let gateway = root.names().iter().any(|name| name == "gateway").then(|| root.section("gateway"));
+    let gateway = gateway.and_then(gateway::read);
     let declared = root.sections("routes");
     let mut profiles = profiles(root.section("profiles"));
     root.finish();
@@ -158,6 +160,7 @@ fn whole(file: Option<&Path>, mut root: Section<'_>) -> Option<Config> {
         connections,
         routes,
         profiles,
+        gateway,
         logging,
     })
 }

@@ -4,6 +4,7 @@
 //! Relative paths are taken from the file's own folder, so that it does not matter where the program is started: a ledger
 //! created by accident in another folder would look like an empty one.
 
+mod gateway;
 mod load;
 mod profile;
 mod section;
@@ -15,6 +16,7 @@ use std::{collections::BTreeMap, fmt, net::SocketAddr, path::PathBuf, time::Dura
 
 use zeroize::Zeroizing;
 
+pub use gateway::{Accept, Gateway, GatewayTls};
 pub use profile::policy;
 pub use section::{Problem, Problems};
 pub use store::{Address, Store};
@@ -57,6 +59,8 @@ pub struct Config {
     pub routes: Vec<Route>,
     /// Policies by name: those of the file, and the presets that routes name.
     pub profiles: BTreeMap<ProfileId, Policy>,
+    /// The ledger for clients of EventStoreDB; `None`: there is none.
+    pub gateway: Option<Gateway>,
     /// What is logged, and how.
     pub logging: Logging,
 }

@@ -3,6 +3,7 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use chrono::{DateTime, Utc};
+use serde_json::Value;
 
 use super::Error;
 use crate::{
@@ -125,22 +126,7 @@ impl Journal {
         let id = self.clock.event_id();
         let kind = fact.kind();
         let mut data = codec::to_data(fact);
-        let mut keys: BTreeMap<SubjectId, SubjectKey> = BTreeMap::new();
-        for subject in sealing::plain_subjects(&data) {
-            let key = self.vault.key_or_new(&subject).await?;
-            keys.insert(subject, key);
-        }
-        if !keys.is_empty() {
-            let mut nonce = || {
-                let mut bytes = [0; 24];
-                self.clock.fill(&mut bytes);
-                bytes
-            };
-            let by_name: BTreeMap<&str, &SubjectKey> = keys.iter().map(|(s, k)| (s.as_str(), k)).collect();
-            let key_of = |subject: &str| by_name.get(subject).map(|k| KeyRef { id: &k.id, bytes: &k.bytes });
-            sealing::seal(&mut data, id, &key_of, &mut nonce)
-                .map_err(|e| Error::Invalid(format!("a {kind} cannot be sealed: {e}")))?;
-        }
+        self.seal_texts(id, &kind, &mut data).await?;
         Ok(NewEvent {
             id,
             schema: upcast::current(&kind),
@@ -155,6 +141,45 @@ impl Journal {
         })
     }
 
+    /// Seals every plain personal text in the data of event `id`.
+    ///
+    /// # Errors
+    /// `Vault` where a subject has no key and gets none; `Invalid`.
+    pub async fn seal_texts(&self, id: EventId, kind: &str, data: &mut Value) -> Result<(), Error> {
+        let mut keys: BTreeMap<SubjectId, SubjectKey> = BTreeMap::new();
+        for subject in sealing::plain_subjects(data) {
+            let key = self.vault.key_or_new(&subject).await?;
+            keys.insert(subject, key);
+        }
+        if keys.is_empty() {
+            return Ok(());
+        }
+        let mut nonce = || {
+            let mut bytes = [0; 24];
+            self.clock.fill(&mut bytes);
+            bytes
+        };
+        let by_name: BTreeMap<&str, &SubjectKey> = keys.iter().map(|(s, k)| (s.as_str(), k)).collect();
+        let key_of = |subject: &str| by_name.get(subject).map(|k| KeyRef { id: &k.id, bytes: &k.bytes });
+        sealing::seal(data, id, &key_of, &mut nonce)
+            .map_err(|e| Error::Invalid(format!("a {kind} cannot be sealed: {e}")))
+    }
+
+    /// Opens every sealed text in the data of event `id` whose key is still there; the others read as forgotten.
+    ///
+    /// # Errors
+    /// `Vault`; inside, a text that does not open under its own key.
+    pub async fn open_texts(&self, id: EventId, data: &mut Value) -> Result<Result<(), sealing::Failure>, Error> {
+        let mut keys: BTreeMap<String, SubjectKey> = BTreeMap::new();
+        for subject in sealing::sealed_subjects(data) {
+            if let KeyState::Held(key) = self.vault.key(&subject).await? {
+                keys.insert(subject.to_string(), key);
+            }
+        }
+        let key_of = |subject: &str| keys.get(subject).map(|k| KeyRef { id: &k.id, bytes: &k.bytes });
+        Ok(sealing::open(data, id, &key_of))
+    }
+
     /// What a stored event says. Texts whose key was destroyed read as forgotten.
     ///
     /// # Errors
@@ -165,19 +190,8 @@ impl Journal {
             version: recorded.version.0,
             reason,
         };
-        let mut data: serde_json::Value =
-            serde_json::from_str(&recorded.event.data).map_err(|e| damaged(e.to_string()))?;
-        let subjects = sealing::sealed_subjects(&data);
-        if !subjects.is_empty() {
-            let mut keys: BTreeMap<String, SubjectKey> = BTreeMap::new();
-            for subject in subjects {
-                if let KeyState::Held(key) = self.vault.key(&subject).await? {
-                    keys.insert(subject.to_string(), key);
-                }
-            }
-            let key_of = |subject: &str| keys.get(subject).map(|k| KeyRef { id: &k.id, bytes: &k.bytes });
-            sealing::open(&mut data, recorded.event.id, &key_of).map_err(|e| damaged(e.to_string()))?;
-        }
+        let mut data: Value = serde_json::from_str(&recorded.event.data).map_err(|e| damaged(e.to_string()))?;
+        self.open_texts(recorded.event.id, &mut data).await?.map_err(|e| damaged(e.to_string()))?;
         let event =
             codec::from_data(&recorded.event.kind, recorded.event.schema, data).map_err(|e| damaged(e.to_string()))?;
         Ok(Told { recorded, event })

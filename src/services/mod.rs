@@ -1,5 +1,6 @@
 //! Floor 3: the imperative shell: load, ask the core, store, call. One verb per file.
 
+pub mod access;
 pub mod answer;
 pub mod approve;
 pub mod authorise;
@@ -29,6 +30,7 @@ pub mod resync;
 pub mod routing;
 pub mod run;
 pub mod story;
+pub mod submit;
 pub mod tokens;
 pub mod watch;
 pub mod worklist;
