@@ -5,6 +5,7 @@ use std::{path::Path, sync::Arc};
 use anyhow::Context as _;
 use zeroize::Zeroizing;
 
+use super::beside::Beside;
 use crate::{
     adapters::{
         postgres::{self, PostgresCheckpoints, PostgresLedger, PostgresProjections, PostgresTokens, PostgresVault},
@@ -49,7 +50,7 @@ pub async fn open(config: &Config) -> anyhow::Result<Stores> {
     let Kept { store, ledger, vault, tokens, checkpoints } = match &config.ledger {
         Store::Sqlite(path) => sqlite(config, path, &clock).await?,
         Store::Postgres(address) => postgres(config, address, &clock).await?,
-        Store::Esdb(_) => anyhow::bail!("{} cannot be opened by this version", config.ledger),
+        Store::Esdb(address) => esdb(config, address, &clock).await?,
     };
     let models = models(config).await.context("the read models")?;
     models.prepare(clock.now()).await.context("the read models")?;
@@ -134,6 +135,17 @@ async fn postgres(config: &Config, address: &Address, clock: &Arc<dyn Clock>) ->
 fn server(address: &Address) -> anyhow::Result<postgres::Server> {
     let password = address.password.as_ref().map(|password| Zeroizing::new(password.reveal().to_owned()));
     postgres::Server::new(&address.url, password).context("the database")
+}
+
+async fn esdb(config: &Config, address: &Address, clock: &Arc<dyn Clock>) -> anyhow::Result<Kept> {
+    let (both, master) = Beside::open(config, address, clock).await?;
+    Ok(Kept {
+        vault: Arc::new(SqliteVault::new(&both.file, master)),
+        tokens: Arc::new(SqliteTokens::new(&both.file)),
+        checkpoints: Arc::new(SqliteCheckpoints::new(&both.file)),
+        store: Arc::new(both.ledger.clone()),
+        ledger: Arc::new(both),
+    })
 }
 
 async fn models(config: &Config) -> anyhow::Result<Arc<dyn ProjectionStore>> {
