@@ -1,5 +1,6 @@
 //! Wiring: the only file that names concrete adapters. No rules of any kind live here.
 
+pub mod archive;
 mod beside;
 pub mod files;
 pub mod logging;

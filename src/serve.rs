@@ -14,7 +14,7 @@ use crate::{
     gateway::{self, Gateway, TlsAcceptor},
     http::{self, Api, Limits},
     ports::webhooks::WebhookVerifier,
-    services::submit::Accept,
+    services::{audit, submit::Accept},
 };
 
 /// A service that runs.
@@ -43,6 +43,7 @@ pub async fn start(config: &Config, listener: TcpListener, stop: CancellationTok
     let gateway_address = gateway.as_ref().map(|gateway| gateway.address);
     let workers = app.workers(config);
     let stores = app.stores.clone();
+    let (audit, every, troubles) = (stores.audit.clone(), config.audit.seal_every, app.troubles.clone());
     info!(%address, workspace = config.workspace, "Serving at http://{address}");
     let task = tokio::spawn(async move {
         let listening = {
@@ -52,10 +53,14 @@ pub async fn start(config: &Config, listener: TcpListener, stop: CancellationTok
             )
         };
         let gateway = gateway.map(|gateway| tokio::spawn(gateway.serve()));
+        let sealing = every.map(|every| tokio::spawn(audit::run(audit, every, troubles, stop.clone())));
         workers.run(stop).await;
         listening.await?;
         if let Some(gateway) = gateway {
             gateway.await?;
+        }
+        if let Some(sealing) = sealing {
+            sealing.await?;
         }
         app.stores.ledger.close().await;
         info!("Stopped");

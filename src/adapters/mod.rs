@@ -1,5 +1,6 @@
 //! Floor 3: one folder per outside thing. Adapters never see services or each other.
 
+pub mod archive;
 pub mod eventstoredb;
 pub mod files;
 pub mod google;

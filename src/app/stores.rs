@@ -8,16 +8,21 @@ use zeroize::Zeroizing;
 use super::beside::Beside;
 use crate::{
     adapters::{
-        postgres::{self, PostgresCheckpoints, PostgresLedger, PostgresProjections, PostgresTokens, PostgresVault},
-        sqlite::{Options, SqliteCheckpoints, SqliteLedger, SqliteProjections, SqliteTokens, SqliteVault},
-        system::{SystemClock, master_key},
+        postgres::{
+            self, PostgresCheckpoints, PostgresLedger, PostgresProjections, PostgresSigningKeys, PostgresTokens,
+            PostgresVault,
+        },
+        sqlite::{
+            Options, SqliteCheckpoints, SqliteLedger, SqliteProjections, SqliteSigningKeys, SqliteTokens, SqliteVault,
+        },
+        system::{CheckpointFolder, SystemClock, master_key},
     },
     config::{Address, Config, Store},
     ports::{
         checkpoints::Checkpoints, clock::Clock, event_store::EventStore, projection_store::ProjectionStore,
-        tokens::Tokens, upkeep::Upkeep, vault::Vault,
+        signing_keys::SigningKeys, tokens::Tokens, upkeep::Upkeep, vault::Vault,
     },
-    services::{journal::Journal, lists::Lists, project::Projector, reader::Reader, worklist::Worklist},
+    services::{audit::Audit, journal::Journal, lists::Lists, project::Projector, reader::Reader, worklist::Worklist},
 };
 
 /// What is kept: the ledger, its keys, tokens and read models. Enough to read and to change; nothing here calls anybody.
@@ -29,6 +34,8 @@ pub struct Stores {
     pub journal: Journal,
     /// The ledger's database.
     pub ledger: Arc<dyn Upkeep>,
+    /// The audit trail.
+    pub audit: Audit,
     /// Keys of subjects.
     pub vault: Arc<dyn Vault>,
     /// API tokens.
@@ -47,7 +54,7 @@ pub struct Stores {
 /// What cannot be opened, and what to do about it.
 pub async fn open(config: &Config) -> anyhow::Result<Stores> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
-    let Kept { store, ledger, vault, tokens, checkpoints } = match &config.ledger {
+    let Kept { store, ledger, vault, tokens, signing, checkpoints } = match &config.ledger {
         Store::Sqlite(path) => sqlite(config, path, &clock).await?,
         Store::Postgres(address) => postgres(config, address, &clock).await?,
         Store::Esdb(address) => esdb(config, address, &clock).await?,
@@ -56,8 +63,11 @@ pub async fn open(config: &Config) -> anyhow::Result<Stores> {
     models.prepare(clock.now()).await.context("the read models")?;
     let reader = Reader::new(Arc::clone(&vault));
     let projector = Projector::new(Arc::clone(&store), Arc::clone(&models), reader, Arc::clone(&clock));
+    let journal = Journal::new(store, Arc::clone(&vault), Arc::clone(&clock));
+    let kept = Arc::new(CheckpointFolder::new(&config.audit.checkpoints));
     Ok(Stores {
-        journal: Journal::new(store, Arc::clone(&vault), Arc::clone(&clock)),
+        audit: Audit::new(&config.workspace, journal.clone(), signing, kept),
+        journal,
         tokens,
         worklist: Arc::new(Lists::new(Arc::clone(&models), projector.clone(), checkpoints)),
         clock,
@@ -91,6 +101,7 @@ struct Kept {
     ledger: Arc<dyn Upkeep>,
     vault: Arc<dyn Vault>,
     tokens: Arc<dyn Tokens>,
+    signing: Arc<dyn SigningKeys>,
     checkpoints: Arc<dyn Checkpoints>,
 }
 
@@ -105,6 +116,7 @@ async fn sqlite(config: &Config, path: &Path, clock: &Arc<dyn Clock>) -> anyhow:
     let options = Options { path: path.to_owned(), workspace: config.workspace.clone() };
     let ledger = SqliteLedger::open(options, Arc::clone(clock)).await.context("the ledger")?;
     Ok(Kept {
+        signing: Arc::new(SqliteSigningKeys::new(&ledger, master.clone())),
         vault: Arc::new(SqliteVault::new(&ledger, master)),
         tokens: Arc::new(SqliteTokens::new(&ledger)),
         checkpoints: Arc::new(SqliteCheckpoints::new(&ledger)),
@@ -124,6 +136,7 @@ async fn postgres(config: &Config, address: &Address, clock: &Arc<dyn Clock>) ->
     .context("the master key")?;
     let ledger = found.open(&config.workspace, Arc::clone(clock)).await.context("the ledger")?;
     Ok(Kept {
+        signing: Arc::new(PostgresSigningKeys::new(&ledger, master.clone())),
         vault: Arc::new(PostgresVault::new(&ledger, master)),
         tokens: Arc::new(PostgresTokens::new(&ledger)),
         checkpoints: Arc::new(PostgresCheckpoints::new(&ledger)),
@@ -140,6 +153,7 @@ fn server(address: &Address) -> anyhow::Result<postgres::Server> {
 async fn esdb(config: &Config, address: &Address, clock: &Arc<dyn Clock>) -> anyhow::Result<Kept> {
     let (both, master) = Beside::open(config, address, clock).await?;
     Ok(Kept {
+        signing: Arc::new(SqliteSigningKeys::new(&both.file, master.clone())),
         vault: Arc::new(SqliteVault::new(&both.file, master)),
         tokens: Arc::new(SqliteTokens::new(&both.file)),
         checkpoints: Arc::new(SqliteCheckpoints::new(&both.file)),

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use super::{
     Session, Stop,
     events_append::{self, Append},
+    events_transfer::{self, Export, Import},
 };
 use crate::{
     app::Stores,
@@ -61,6 +62,10 @@ pub enum Command {
     },
     /// Append one event by hand, checked against its type
     Append(Append),
+    /// Write the ledger, or a part of it, into a file that anybody can verify
+    Export(Export),
+    /// Bring an exported ledger back, into an empty one
+    Import(Import),
 }
 
 #[derive(Debug, Clone, Copy, Args)]
@@ -76,6 +81,8 @@ pub async fn run(session: &Session, command: Command) -> Result<(), Stop> {
         Command::All { from, to, kind, how } => all(session, from, to, kind.as_deref(), how).await,
         Command::Tail { from, kind, how } => tail(session, from, kind.as_deref(), how).await,
         Command::Append(append) => events_append::run(session, append).await,
+        Command::Export(asked) => events_transfer::export(session, asked).await,
+        Command::Import(asked) => events_transfer::import(session, asked).await,
     }
 }
 

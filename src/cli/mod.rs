@@ -5,12 +5,15 @@
 mod approvals;
 mod ask;
 mod attempts;
+mod audit;
+mod audit_verify;
 mod bookings;
 mod bookings_import;
 mod demo;
 mod doctor;
 mod events;
 mod events_append;
+mod events_transfer;
 mod exit;
 mod held;
 mod print;
@@ -77,6 +80,9 @@ enum Command {
     /// Read the ledger, or append to it
     #[command(subcommand)]
     Events(events::Command),
+    /// Seal the ledger, check it, and prove what stands in it
+    #[command(subcommand)]
+    Audit(audit::Command),
     /// Look after the tables that are derived from the ledger
     #[command(subcommand)]
     Projections(projections::Command),
@@ -155,11 +161,17 @@ async fn dispatch(cli: Cli) -> Result<(), Stop> {
     if let Command::Doctor = command {
         return doctor::run(loaded, file.as_deref(), printer).await;
     }
+    if let Command::Audit(audit::Command::Verify(asked)) = &command
+        && let Some(file) = &asked.file
+    {
+        return audit_verify::file(printer, file, asked);
+    }
     let session = Session { config: loaded?, env, by: common.by, printer };
     match command {
         Command::Serve => serve::run(&session).await,
         Command::Bookings(command) => bookings::run(&session, command).await,
         Command::Events(command) => events::run(&session, command).await,
+        Command::Audit(command) => audit::run(&session, command).await,
         Command::Projections(command) => projections::run(&session, command).await,
         Command::Reconcile(command) => reconcile::run(&session, command).await,
         Command::Resync(command) => resync::run(&session, command).await,

@@ -61,6 +61,8 @@ pub struct Config {
     pub profiles: BTreeMap<ProfileId, Policy>,
     /// The ledger for clients of EventStoreDB; `None`: there is none.
     pub gateway: Option<Gateway>,
+    /// The audit trail.
+    pub audit: Audit,
     /// What is logged, and how.
     pub logging: Logging,
 }
@@ -124,6 +126,15 @@ pub struct Route {
     pub calendar: CalendarKey,
     /// Under which policy.
     pub profile: ProfileId,
+}
+
+/// When the ledger is sealed, and where checkpoints are kept outside it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Audit {
+    /// How often a running service seals; `None`: only `audit seal` does.
+    pub seal_every: Option<Duration>,
+    /// The folder of checkpoints.
+    pub checkpoints: PathBuf,
 }
 
 /// What is logged, and how.

@@ -59,6 +59,6 @@ fn project(recorded: &Recorded, event: &Event) -> Vec<Write> {
         }
         operations::Event::ApprovalGranted { approval, by } => answer(approval, "granted", by),
         operations::Event::ApprovalDenied { approval, by } => answer(approval, "denied", by),
-        operations::Event::ProjectionRebuilt { .. } => Vec::new(),
+        operations::Event::ProjectionRebuilt { .. } | operations::Event::CheckpointSealed { .. } => Vec::new(),
     }
 }

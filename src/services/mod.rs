@@ -3,6 +3,7 @@
 pub mod access;
 pub mod answer;
 pub mod approve;
+pub mod audit;
 pub mod authorise;
 pub mod calendars;
 pub mod diff;
@@ -32,6 +33,7 @@ pub mod run;
 pub mod story;
 pub mod submit;
 pub mod tokens;
+pub mod transfer;
 pub mod watch;
 pub mod worklist;
 

@@ -39,7 +39,8 @@ impl Troubles {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    fn note(&self, name: &str, now: DateTime<Utc>, failure: Option<String>) {
+    /// Notes how a loop fares: what failed, or that nothing did.
+    pub fn note(&self, name: &str, now: DateTime<Utc>, failure: Option<String>) {
         let mut troubles = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         match failure {
             Some(failure) => troubles.entry(name.to_owned()).or_insert((now, String::new())).1 = failure,

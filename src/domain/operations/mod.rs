@@ -49,6 +49,18 @@ pub enum Event {
         /// How many rows differed from the table before.
         differing: u64,
     },
+    /// The ledger was sealed: a signed root over every event below a position. This event itself is covered by the next.
+    CheckpointSealed {
+        /// How many events are covered: the positions below it.
+        size: u64,
+        /// The RFC 6962 root over them, in base64.
+        root: String,
+        /// The checkpoint as a signed note (C2SP tlog-checkpoint), to be kept elsewhere and verified with any tool.
+        note: String,
+        /// The roots of the perfect subtrees that make up the root, the largest first, in base64: from here the tree can
+        /// be continued without reading what is below.
+        frontier: Vec<String>,
+    },
 }
 
 impl Event {
@@ -59,6 +71,7 @@ impl Event {
             Self::ApprovalGranted { .. } => "approval_granted",
             Self::ApprovalDenied { .. } => "approval_denied",
             Self::ProjectionRebuilt { .. } => "projection_rebuilt",
+            Self::CheckpointSealed { .. } => "checkpoint_sealed",
         }
     }
 }
@@ -85,7 +98,7 @@ pub fn evolve(mut approvals: Approvals, event: &Event) -> Approvals {
         }
         Event::ApprovalGranted { approval, .. } => answer(&mut approvals, approval, Approval::Granted),
         Event::ApprovalDenied { approval, .. } => answer(&mut approvals, approval, Approval::Denied),
-        Event::ProjectionRebuilt { .. } => {}
+        Event::ProjectionRebuilt { .. } | Event::CheckpointSealed { .. } => {}
     }
     approvals
 }

@@ -306,5 +306,14 @@ fn operations() -> Vec<operations::Event> {
         E::ApprovalGranted { approval: approval.clone(), by: "operator-1".into() },
         E::ApprovalDenied { approval, by: "operator-1".into() },
         E::ProjectionRebuilt { projection: "links".into(), version: 2, position: Position(1_041), differing: 3 },
+        E::CheckpointSealed {
+            size: 3,
+            root: "quNj5TKnL6TuXQ7JwV0dY7iBwXe0eZo5bB8mG3gqVnM=".into(),
+            note: "syncledger/loft\n3\nquNj5TKnL6TuXQ7JwV0dY7iBwXe0eZo5bB8mG3gqVnM=\n\n\u{2014} syncledger/loft rwz+eBzmZa0=\n".into(),
+            frontier: vec![
+                "dfSGYT0LTDWoDBTmrjcDnlcN3bMhMwtzT/1HDhrMGq4=".into(),
+                "rAVuUFdM2V1RqqZ1Pi5K7nQWJ1vbWfYbrDNvDBWT0w4=".into(),
+            ],
+        },
     ]
 }
