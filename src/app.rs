@@ -12,7 +12,7 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 use anyhow::Context as _;
 use chrono::TimeDelta;
 
-pub use stores::{Stores, missing, open};
+pub use stores::{Stores, missing, of_the_past, open};
 
 use crate::{
     adapters::{

@@ -8,6 +8,7 @@ use zeroize::Zeroizing;
 use super::beside::Beside;
 use crate::{
     adapters::{
+        memory::MemoryProjections,
         postgres::{
             self, PostgresCheckpoints, PostgresLedger, PostgresProjections, PostgresSigningKeys, PostgresTokens,
             PostgresVault,
@@ -22,7 +23,7 @@ use crate::{
         checkpoints::Checkpoints, clock::Clock, event_store::EventStore, projection_store::ProjectionStore,
         signing_keys::SigningKeys, tokens::Tokens, upkeep::Upkeep, vault::Vault,
     },
-    services::{audit::Audit, journal::Journal, lists::Lists, project::Projector, reader::Reader, worklist::Worklist},
+    services::{audit::Audit, journal::Journal, lists::Lists, project::Projector, worklist::Worklist},
 };
 
 /// What is kept: the ledger, its keys, tokens and read models. Enough to read and to change; nothing here calls anybody.
@@ -61,8 +62,7 @@ pub async fn open(config: &Config) -> anyhow::Result<Stores> {
     };
     let models = models(config).await.context("the read models")?;
     models.prepare(clock.now()).await.context("the read models")?;
-    let reader = Reader::new(Arc::clone(&vault));
-    let projector = Projector::new(Arc::clone(&store), Arc::clone(&models), reader, Arc::clone(&clock));
+    let projector = Projector::new(Arc::clone(&store), Arc::clone(&models), Arc::clone(&clock));
     let journal = Journal::new(store, Arc::clone(&vault), Arc::clone(&clock));
     let kept = Arc::new(CheckpointFolder::new(&config.audit.checkpoints));
     Ok(Stores {
@@ -93,6 +93,14 @@ pub async fn missing(config: &Config) -> anyhow::Result<Option<String>> {
         // It says itself that there is nothing.
         Store::Esdb(_) => None,
     })
+}
+
+/// The same, with empty read models that live as long as the process: to be filled with what was.
+pub fn of_the_past(stores: &Stores) -> Stores {
+    let models: Arc<dyn ProjectionStore> = Arc::new(MemoryProjections::default());
+    let ledger = Arc::clone(stores.journal.store());
+    let projector = Projector::new(ledger, Arc::clone(&models), Arc::clone(&stores.clock));
+    Stores { models, projector, ..stores.clone() }
 }
 
 /// What cannot be derived from anything else, in one database.

@@ -13,15 +13,20 @@ mod demo;
 mod doctor;
 mod events;
 mod events_append;
+mod events_filter;
 mod events_transfer;
 mod exit;
 mod held;
+mod past;
 mod print;
+mod progress;
 mod projections;
+mod projections_show;
 mod reconcile;
 mod resync;
 mod serve;
 mod simulate;
+mod subject;
 mod token;
 
 use std::{
@@ -101,6 +106,9 @@ enum Command {
     /// People's changes in calendars that wait for an answer
     #[command(subcommand)]
     Held(held::Command),
+    /// People whose words stand in the ledger
+    #[command(subcommand)]
+    Subject(subject::Command),
     /// API tokens
     #[command(subcommand)]
     Token(token::Command),
@@ -178,6 +186,7 @@ async fn dispatch(cli: Cli) -> Result<(), Stop> {
         Command::Attempts(command) => attempts::run(&session, command).await,
         Command::Approvals(command) => approvals::run(&session, command).await,
         Command::Held(command) => held::run(&session, command).await,
+        Command::Subject(command) => subject::run(&session, command).await,
         Command::Token(command) => token::run(&session, command).await,
         Command::Demo(_) | Command::Simulate(_) | Command::Doctor => Ok(()),
     }

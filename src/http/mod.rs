@@ -21,6 +21,7 @@ pub mod route;
 pub mod routes;
 mod serve;
 mod story;
+mod subjects;
 mod webhooks;
 
 use std::sync::Arc;

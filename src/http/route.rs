@@ -26,6 +26,8 @@ pub enum Verb {
     Put,
     /// Changes a part.
     Patch,
+    /// Destroys.
+    Delete,
 }
 
 impl Verb {
@@ -36,6 +38,7 @@ impl Verb {
             Self::Post => "POST",
             Self::Put => "PUT",
             Self::Patch => "PATCH",
+            Self::Delete => "DELETE",
         }
     }
 
@@ -46,6 +49,7 @@ impl Verb {
             Self::Post => MethodFilter::POST,
             Self::Put => MethodFilter::PUT,
             Self::Patch => MethodFilter::PATCH,
+            Self::Delete => MethodFilter::DELETE,
         }
     }
 }

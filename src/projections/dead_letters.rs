@@ -11,9 +11,8 @@ use crate::{
 pub static PROJECTION: Projection = Projection {
     name: "dead_letters",
     version: 1,
-    table: Table { columns: COLUMNS, keys: 2, settle: None, personal: None },
+    table: Table { columns: COLUMNS, keys: 2, settle: None, personal: &[] },
     reads: &[Category::Link, Category::Source],
-    texts: false,
     project,
 };
 

@@ -315,5 +315,7 @@ fn operations() -> Vec<operations::Event> {
                 "rAVuUFdM2V1RqqZ1Pi5K7nQWJ1vbWfYbrDNvDBWT0w4=".into(),
             ],
         },
+        E::SubjectErasureRequested { subject: subject(), by: "operator-1".into() },
+        E::SubjectErased { subject: subject(), by: "operator-1".into(), erased_at: at("14:05") },
     ]
 }
