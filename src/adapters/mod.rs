@@ -3,6 +3,7 @@
 pub mod files;
 pub mod google;
 pub mod memory;
+pub mod nats;
 pub mod sandbox;
 pub mod sqlite;
 pub mod system;

@@ -3,9 +3,11 @@
 pub mod append;
 pub mod checkpoints;
 pub mod clock;
+pub mod commands;
 pub mod event_store;
 pub mod projection_store;
 pub mod provider;
+pub mod publisher;
 pub mod read_models;
 pub mod source;
 pub mod tokens;

@@ -24,6 +24,7 @@ pub mod react;
 pub mod reader;
 pub mod rebuild;
 pub mod reconcile;
+pub mod relay;
 pub mod reprocess;
 pub mod resync;
 pub mod routing;
