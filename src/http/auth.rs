@@ -9,8 +9,7 @@ use crate::{
     services::tokens,
 };
 
-/// The source of bookings that are created through this API.
-pub const API_SOURCE: &str = "api";
+pub use crate::services::bookings::API_SOURCE;
 
 /// Reads bookings, links, attempts, status.
 pub const READERS: &[Role] = &[Role::Viewer, Role::Operator, Role::Admin];

@@ -9,7 +9,6 @@ mod call;
 mod dispatch;
 mod events;
 mod health;
-mod keys;
 mod limits;
 mod links;
 mod lists;
@@ -35,7 +34,9 @@ use crate::{
         tokens::Tokens,
         webhooks::{NotificationReader, WebhookVerifier},
     },
-    services::{calendars::Calendars, journal::Journal, project::Projector, routing::Routing, run::Troubles},
+    services::{
+        bookings::Keys, calendars::Calendars, journal::Journal, project::Projector, routing::Routing, run::Troubles,
+    },
 };
 
 /// Why appends are not acknowledged at the moment; `None` while they are.
@@ -74,7 +75,7 @@ pub struct Api {
 pub struct Server {
     api: Api,
     meters: metrics::Meters,
-    keys: keys::Keys,
+    keys: Keys,
     document: String,
 }
 

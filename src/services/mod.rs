@@ -3,7 +3,9 @@
 pub mod answer;
 pub mod approve;
 pub mod authorise;
+pub mod bookings;
 pub mod calendars;
+pub mod commands;
 pub mod diff;
 pub mod doctor;
 pub mod error;
@@ -17,6 +19,7 @@ pub mod listen;
 pub mod lists;
 mod log;
 pub mod poll;
+pub mod problem;
 pub mod project;
 pub mod publish_profiles;
 pub mod pull;
