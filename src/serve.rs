@@ -8,7 +8,7 @@ use tracing::info;
 
 use crate::{
     adapters::{google::push::PushReader, uschedule},
-    app::{App, Stores},
+    app::{self, App, Stores},
     config::{Config, SourceKind},
     http::{self, Api, Limits},
     ports::webhooks::WebhookVerifier,
@@ -30,8 +30,10 @@ pub async fn start(config: &Config, listener: TcpListener, stop: CancellationTok
     let app = App::open(config).await?;
     let address = listener.local_addr()?;
     let limits = Limits::default();
-    let router = http::router(api(&app, config, limits));
-    let workers = app.workers(config);
+    let feed = app::nats::open(config, &app.stores).await?;
+    let publishing = feed.as_ref().map(|feed| feed.progress.clone());
+    let router = http::router(Api { publishing, ..api(&app, config, limits) });
+    let workers = app.workers(config, feed.as_ref());
     let stores = app.stores.clone();
     info!(%address, workspace = config.workspace, "Serving at http://{address}");
     let task = tokio::spawn(async move {
@@ -71,6 +73,7 @@ fn api(app: &App, config: &Config, limits: Limits) -> Api {
         uschedule: verifiers,
         gcal: Some(Arc::new(PushReader)),
         limits,
+        publishing: None,
         troubles: app.troubles.clone(),
         writer: Arc::new(move || ledger.failing()),
     }

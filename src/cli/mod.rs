@@ -13,6 +13,7 @@ mod events;
 mod events_append;
 mod exit;
 mod held;
+mod nats;
 mod print;
 mod projections;
 mod reconcile;
@@ -95,6 +96,9 @@ enum Command {
     /// People's changes in calendars that wait for an answer
     #[command(subcommand)]
     Held(held::Command),
+    /// The feed of events
+    #[command(subcommand)]
+    Nats(nats::Command),
     /// API tokens
     #[command(subcommand)]
     Token(token::Command),
@@ -166,6 +170,7 @@ async fn dispatch(cli: Cli) -> Result<(), Stop> {
         Command::Attempts(command) => attempts::run(&session, command).await,
         Command::Approvals(command) => approvals::run(&session, command).await,
         Command::Held(command) => held::run(&session, command).await,
+        Command::Nats(command) => nats::run(&session, command).await,
         Command::Token(command) => token::run(&session, command).await,
         Command::Demo(_) | Command::Simulate(_) | Command::Doctor => Ok(()),
     }

@@ -5,6 +5,7 @@
 //! created by accident in another folder would look like an empty one.
 
 mod load;
+mod nats;
 mod profile;
 mod section;
 mod store;
@@ -15,6 +16,7 @@ use std::{collections::BTreeMap, fmt, net::SocketAddr, path::PathBuf, time::Dura
 
 use zeroize::Zeroizing;
 
+pub use nats::{Nats, NatsAccess, NatsCommands, NatsStream};
 pub use profile::policy;
 pub use section::{Problem, Problems};
 pub use store::{Address, Store};
@@ -57,6 +59,8 @@ pub struct Config {
     pub routes: Vec<Route>,
     /// Policies by name: those of the file, and the presets that routes name.
     pub profiles: BTreeMap<ProfileId, Policy>,
+    /// Where events are published and commands come from; `None`: nowhere.
+    pub nats: Option<Nats>,
     /// What is logged, and how.
     pub logging: Logging,
 }

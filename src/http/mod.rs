@@ -35,7 +35,8 @@ use crate::{
         webhooks::{NotificationReader, WebhookVerifier},
     },
     services::{
-        bookings::Keys, calendars::Calendars, journal::Journal, project::Projector, routing::Routing, run::Troubles,
+        bookings::Keys, calendars::Calendars, journal::Journal, project::Projector, relay::Progress, routing::Routing,
+        run::Troubles,
     },
 };
 
@@ -65,6 +66,8 @@ pub struct Api {
     pub gcal: Option<Arc<dyn NotificationReader>>,
     /// How long and how many.
     pub limits: Limits,
+    /// How publishing goes; `None` where nothing is published.
+    pub publishing: Option<Progress>,
     /// What fails in the workers.
     pub troubles: Troubles,
     /// How the ledger's writer is doing.
