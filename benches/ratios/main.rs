@@ -12,6 +12,7 @@
 
 mod p1;
 mod p2;
+mod p7;
 mod report;
 
 use std::process::ExitCode;
@@ -23,7 +24,7 @@ const RUNS: usize = 7;
 
 type Benchmark = (&'static str, fn(usize) -> anyhow::Result<Measure>);
 
-const ALL: [Benchmark; 3] = [("p1", p1::many_writers), ("p1b", p1::one_writer), ("p2", p2::rebuild)];
+const ALL: [Benchmark; 4] = [("p1", p1::many_writers), ("p1b", p1::one_writer), ("p2", p2::rebuild), ("p7", p7::relay)];
 
 fn main() -> ExitCode {
     match run(std::env::args().skip(1)) {

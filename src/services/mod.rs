@@ -2,6 +2,7 @@
 
 pub mod answer;
 pub mod approve;
+pub mod asyncapi;
 pub mod authorise;
 pub mod bookings;
 pub mod calendars;

@@ -14,7 +14,7 @@ use futures::future::join_all;
 use tokio::sync::Mutex;
 use tracing::{error, info, warn};
 
-pub use came::Came;
+pub use came::{Came, VERBS};
 pub(crate) use carry_out::reprocessed;
 
 use self::record::Standing;

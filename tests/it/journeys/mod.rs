@@ -3,4 +3,4 @@
 mod demo;
 mod killed;
 mod two_processes;
-mod world;
+pub mod world;

@@ -38,12 +38,12 @@ async fn a_server_that_is_killed_under_way_ends_up_with_everything_once() {
     let relay = world.relay().await;
     for round in 0..3 {
         world.append(600).await;
-        let publishing = relay.step();
-        tokio::pin!(publishing);
         // Killed somewhere in the middle, at another place each time.
-        drop(tokio::time::timeout(std::time::Duration::from_millis(3 + 7 * round), &mut publishing).await);
-        world.server.kill();
-        drop(publishing.await);
+        let killing = async {
+            tokio::time::sleep(std::time::Duration::from_millis(3 + 7 * round)).await;
+            world.server.kill();
+        };
+        drop(tokio::join!(relay.step(), killing));
         world.server.restart();
     }
     world.later(6);

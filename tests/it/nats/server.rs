@@ -49,10 +49,6 @@ impl Server {
         format!("nats://127.0.0.1:{}", self.port)
     }
 
-    pub fn folder(&self) -> &Path {
-        self.folder.path()
-    }
-
     /// `kill -9`.
     pub fn kill(&mut self) {
         self.child.kill().unwrap();
