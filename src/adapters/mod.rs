@@ -5,6 +5,7 @@ pub mod eventstoredb;
 pub mod files;
 pub mod google;
 pub mod memory;
+pub mod nats;
 pub mod postgres;
 pub mod sandbox;
 pub mod sqlite;

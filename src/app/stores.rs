@@ -47,6 +47,8 @@ pub struct Stores {
     pub projector: Projector,
     /// The workers' questions to them.
     pub worklist: Arc<dyn Worklist>,
+    /// How far workers have come.
+    pub checkpoints: Arc<dyn Checkpoints>,
 }
 
 /// Opens everything that is kept, and creates what is not there yet.
@@ -69,7 +71,8 @@ pub async fn open(config: &Config) -> anyhow::Result<Stores> {
         audit: Audit::new(&config.workspace, journal.clone(), signing, kept),
         journal,
         tokens,
-        worklist: Arc::new(Lists::new(Arc::clone(&models), projector.clone(), checkpoints)),
+        worklist: Arc::new(Lists::new(Arc::clone(&models), projector.clone(), Arc::clone(&checkpoints))),
+        checkpoints,
         clock,
         ledger,
         vault,

@@ -17,6 +17,7 @@ mod events_filter;
 mod events_transfer;
 mod exit;
 mod held;
+mod nats;
 mod past;
 mod print;
 mod progress;
@@ -109,6 +110,9 @@ enum Command {
     /// People whose words stand in the ledger
     #[command(subcommand)]
     Subject(subject::Command),
+    /// The feed of events
+    #[command(subcommand)]
+    Nats(nats::Command),
     /// API tokens
     #[command(subcommand)]
     Token(token::Command),
@@ -187,6 +191,7 @@ async fn dispatch(cli: Cli) -> Result<(), Stop> {
         Command::Approvals(command) => approvals::run(&session, command).await,
         Command::Held(command) => held::run(&session, command).await,
         Command::Subject(command) => subject::run(&session, command).await,
+        Command::Nats(command) => nats::run(&session, command).await,
         Command::Token(command) => token::run(&session, command).await,
         Command::Demo(_) | Command::Simulate(_) | Command::Doctor => Ok(()),
     }

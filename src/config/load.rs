@@ -11,7 +11,7 @@ use std::{
 use toml::{Table, Value};
 
 use super::{
-    Audit, Config, Connection, ENV_PREFIX, LogFormat, Logging, Problem, Problems, ProviderKind, Route, Source,
+    Audit, Config, Connection, ENV_PREFIX, LogFormat, Logging, Nats, Problem, Problems, ProviderKind, Route, Source,
     SourceKind, Store, gateway, profile,
     section::{Section, Shared},
 };
@@ -136,6 +136,7 @@ fn whole(file: Option<&Path>, mut root: Section<'_>) -> Option<Config> {
     let master_key_file = secrets.path("master_key_file").unwrap_or_else(|| shared.folder.join("data/master.key"));
     secrets.finish();
     let audit = audit(root.section("audit"));
+    let nats = Nats::read(root.section("nats"));
     let logging = logging(root.section("logging"));
     let sources: Vec<Source> = root.sections("sources").into_iter().filter_map(source).collect();
     let connections: Vec<Connection> = root.sections("connections").into_iter().filter_map(connection).collect();
@@ -144,6 +145,9 @@ fn whole(file: Option<&Path>, mut root: Section<'_>) -> Option<Config> {
     let declared = root.sections("routes");
     let mut profiles = profiles(root.section("profiles"));
     root.finish();
+    if nats.is_some() && sources.iter().any(|source| source.name.as_str() == "nats") {
+        shared.problem("sources", "name \"nats\" is what commands by NATS are recorded under: choose another");
+    }
     twice(shared, "sources", "name", sources.iter().map(|s| s.name.as_str()));
     twice(shared, "connections", "id", connections.iter().map(|c| c.id.as_str()));
     // Named by what stands in the file, so that a connection with a problem of its own is not said to be missing as well.
@@ -166,6 +170,7 @@ fn whole(file: Option<&Path>, mut root: Section<'_>) -> Option<Config> {
         profiles,
         gateway,
         audit,
+        nats,
         logging,
     })
 }

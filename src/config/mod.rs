@@ -6,6 +6,7 @@
 
 mod gateway;
 mod load;
+mod nats;
 mod profile;
 mod section;
 mod store;
@@ -17,6 +18,7 @@ use std::{collections::BTreeMap, fmt, net::SocketAddr, path::PathBuf, time::Dura
 use zeroize::Zeroizing;
 
 pub use gateway::{Accept, Gateway, GatewayTls};
+pub use nats::{Nats, NatsAccess, NatsCommands, NatsStream};
 pub use profile::policy;
 pub use section::{Problem, Problems};
 pub use store::{Address, Store};
@@ -63,6 +65,8 @@ pub struct Config {
     pub gateway: Option<Gateway>,
     /// The audit trail.
     pub audit: Audit,
+    /// Where events are published and commands come from; `None`: nowhere.
+    pub nats: Option<Nats>,
     /// What is logged, and how.
     pub logging: Logging,
 }

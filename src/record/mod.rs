@@ -2,6 +2,7 @@
 #![deny(clippy::wildcard_enum_match_arm)]
 
 pub mod checkpoint;
+pub mod cloud_event;
 pub mod codec;
 pub mod envelope;
 pub mod event_ids;
@@ -14,5 +15,6 @@ pub mod schema;
 pub mod sealing;
 pub mod signing;
 pub mod stream;
+pub mod subject;
 pub mod upcast;
 pub mod wrap;

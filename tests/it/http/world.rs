@@ -117,6 +117,7 @@ impl World {
             read_models: models,
             projector: projector.clone(),
             calendars: Arc::new(Calendars::default()),
+            publishing: None,
             routing: Arc::new(Routing { routes: vec![route], ..Routing::default() }),
             tokens: tokens.clone(),
             uschedule: vec![Arc::new(Verifier::new(source, vec![Secret::new(WEBHOOK_SECRET)]))],

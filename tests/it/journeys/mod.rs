@@ -4,4 +4,4 @@ mod demo;
 mod forgotten;
 mod killed;
 mod two_processes;
-mod world;
+pub mod world;

@@ -234,6 +234,8 @@ async fn what_cannot_be_read_stops_those_who_need_it_and_nobody_else() {
         source: SourceName::new("uschedule").unwrap(),
         delivery: "d1".to_owned(),
         reason: "no such bay".to_owned(),
+        problem: None,
+        told: false,
     };
     world.record(&StreamName::delivery(&SourceName::new("uschedule").unwrap(), "d1"), refused).await;
     let progress = projector.catch_up(100).await.unwrap();
