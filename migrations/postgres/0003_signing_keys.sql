@@ -2,13 +2,13 @@
 -- name) and goes when the key is retired; the public half stays, so that what it signed can be verified for ever.
 -- Twin: migrations/sqlite/0003_signing_keys.sql.
 CREATE TABLE signing_keys (
-    public     BYTEA  NOT NULL PRIMARY KEY CHECK (octet_length(public) = 32),
-    name       TEXT   NOT NULL,
-    master     TEXT,
-    nonce      BYTEA,
-    wrapped    BYTEA,
-    created_at BIGINT NOT NULL,
-    retired_at BIGINT,
+    public     bytea  NOT NULL PRIMARY KEY CHECK (length(public) = 32),
+    name       text   NOT NULL COLLATE "C",
+    master     text,
+    nonce      bytea,
+    wrapped    bytea,
+    created_at bigint NOT NULL,
+    retired_at bigint,
     CHECK ((retired_at IS NULL) = (wrapped IS NOT NULL)),
     CHECK ((wrapped IS NULL) = (nonce IS NULL) AND (wrapped IS NULL) = (master IS NULL))
 );

@@ -13,15 +13,21 @@ mod demo;
 mod doctor;
 mod events;
 mod events_append;
+mod events_filter;
 mod events_transfer;
 mod exit;
 mod held;
+mod nats;
+mod past;
 mod print;
+mod progress;
 mod projections;
+mod projections_show;
 mod reconcile;
 mod resync;
 mod serve;
 mod simulate;
+mod subject;
 mod token;
 
 use std::{
@@ -101,6 +107,12 @@ enum Command {
     /// People's changes in calendars that wait for an answer
     #[command(subcommand)]
     Held(held::Command),
+    /// People whose words stand in the ledger
+    #[command(subcommand)]
+    Subject(subject::Command),
+    /// The feed of events
+    #[command(subcommand)]
+    Nats(nats::Command),
     /// API tokens
     #[command(subcommand)]
     Token(token::Command),
@@ -178,6 +190,8 @@ async fn dispatch(cli: Cli) -> Result<(), Stop> {
         Command::Attempts(command) => attempts::run(&session, command).await,
         Command::Approvals(command) => approvals::run(&session, command).await,
         Command::Held(command) => held::run(&session, command).await,
+        Command::Subject(command) => subject::run(&session, command).await,
+        Command::Nats(command) => nats::run(&session, command).await,
         Command::Token(command) => token::run(&session, command).await,
         Command::Demo(_) | Command::Simulate(_) | Command::Doctor => Ok(()),
     }
@@ -198,22 +212,21 @@ impl Session {
 
     /// Opens what is kept, and refuses where there is nothing: an empty ledger made by a question would hide a wrong path.
     async fn kept(&self) -> Result<Stores, Stop> {
-        self.there()?;
+        self.there().await?;
         self.stores().await
     }
 
     /// Opens everything that acts, to look at it. Calls nobody, and records nothing.
     async fn app(&self) -> Result<App, Stop> {
-        self.there()?;
+        self.there().await?;
         self.quietly()?;
         Ok(App::open_to_look(&self.config).await?)
     }
 
-    fn there(&self) -> Result<(), Stop> {
-        // A server says itself that there is nothing.
-        let Some(path) = self.config.ledger.path().filter(|path| !path.exists()) else { return Ok(()) };
+    async fn there(&self) -> Result<(), Stop> {
+        let Some(place) = app::missing(&self.config).await? else { return Ok(()) };
         let what = "start the service or import bookings first, or name the configuration with --config";
-        Err(Stop::refused(format!("there is no ledger at {}: {what}", path.display())))
+        Err(Stop::refused(format!("there is no ledger at {place}: {what}")))
     }
 
     /// What a command logs is only what is wrong: its answer is what it prints. `RUST_LOG` shows more.

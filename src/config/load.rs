@@ -11,8 +11,8 @@ use std::{
 use toml::{Table, Value};
 
 use super::{
-    Audit, Config, Connection, ENV_PREFIX, LogFormat, Logging, Problem, Problems, ProviderKind, Route, Source,
-    SourceKind, Store, profile,
+    Audit, Config, Connection, ENV_PREFIX, LogFormat, Logging, Nats, Problem, Problems, ProviderKind, Route, Source,
+    SourceKind, Store, gateway, profile,
     section::{Section, Shared},
 };
 use crate::domain::{
@@ -136,12 +136,18 @@ fn whole(file: Option<&Path>, mut root: Section<'_>) -> Option<Config> {
     let master_key_file = secrets.path("master_key_file").unwrap_or_else(|| shared.folder.join("data/master.key"));
     secrets.finish();
     let audit = audit(root.section("audit"));
+    let nats = Nats::read(root.section("nats"));
     let logging = logging(root.section("logging"));
     let sources: Vec<Source> = root.sections("sources").into_iter().filter_map(source).collect();
     let connections: Vec<Connection> = root.sections("connections").into_iter().filter_map(connection).collect();
+    let gateway = root.names().iter().any(|name| name == "gateway").then(|| root.section("gateway"));
+    let gateway = gateway.and_then(gateway::read);
     let declared = root.sections("routes");
     let mut profiles = profiles(root.section("profiles"));
     root.finish();
+    if nats.is_some() && sources.iter().any(|source| source.name.as_str() == "nats") {
+        shared.problem("sources", "name \"nats\" is what commands by NATS are recorded under: choose another");
+    }
     twice(shared, "sources", "name", sources.iter().map(|s| s.name.as_str()));
     twice(shared, "connections", "id", connections.iter().map(|c| c.id.as_str()));
     // Named by what stands in the file, so that a connection with a problem of its own is not said to be missing as well.
@@ -162,7 +168,9 @@ fn whole(file: Option<&Path>, mut root: Section<'_>) -> Option<Config> {
         connections,
         routes,
         profiles,
+        gateway,
         audit,
+        nats,
         logging,
     })
 }

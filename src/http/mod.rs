@@ -1,5 +1,5 @@
 //! Floor 4: the service over HTTP. One file per resource; `routes.rs` is the only way in, `problem.rs` the only place that
-//! knows status codes, `auth.rs` the only one that decides who may do what.
+//! knows status codes; `services/access.rs` decides who may do what.
 
 mod approvals;
 mod attempts;
@@ -10,7 +10,6 @@ mod call;
 mod dispatch;
 mod events;
 mod health;
-mod keys;
 mod limits;
 mod links;
 mod lists;
@@ -22,6 +21,7 @@ pub mod route;
 pub mod routes;
 mod serve;
 mod story;
+mod subjects;
 mod webhooks;
 
 use std::sync::Arc;
@@ -37,7 +37,8 @@ use crate::{
         webhooks::{NotificationReader, WebhookVerifier},
     },
     services::{
-        audit::Audit, calendars::Calendars, journal::Journal, project::Projector, routing::Routing, run::Troubles,
+        audit::Audit, bookings::Keys, calendars::Calendars, journal::Journal, project::Projector, relay::Progress,
+        routing::Routing, run::Troubles,
     },
 };
 
@@ -69,6 +70,8 @@ pub struct Api {
     pub gcal: Option<Arc<dyn NotificationReader>>,
     /// How long and how many.
     pub limits: Limits,
+    /// How publishing goes; `None` where nothing is published.
+    pub publishing: Option<Progress>,
     /// What fails in the workers.
     pub troubles: Troubles,
     /// How the ledger's writer is doing.
@@ -79,7 +82,7 @@ pub struct Api {
 pub struct Server {
     api: Api,
     meters: metrics::Meters,
-    keys: keys::Keys,
+    keys: Keys,
     document: String,
 }
 

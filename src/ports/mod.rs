@@ -3,12 +3,15 @@
 pub mod append;
 pub mod checkpoints;
 pub mod clock;
+pub mod commands;
 pub mod event_store;
 pub mod grouping;
 pub mod kept_checkpoints;
 pub mod lines;
 pub mod projection_store;
 pub mod provider;
+pub mod publisher;
+pub mod questions;
 pub mod read_models;
 pub mod restore;
 pub mod signing_keys;

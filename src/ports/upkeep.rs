@@ -31,6 +31,11 @@ pub trait Upkeep: Send + Sync {
     /// Why nothing is acknowledged at the moment; `None` while all is well.
     fn failing(&self) -> Option<String>;
 
+    /// How the database is set up, for an operator who asks. Nothing where there is nothing to set up.
+    async fn examine(&self) -> Vec<Finding> {
+        Vec::new()
+    }
+
     /// Looks the database itself through, below what the ledger's port shows: pages, indexes, guards against changes. One
     /// sentence for each thing that is wrong; none where all is well, or where the database offers no such look.
     ///
@@ -38,11 +43,6 @@ pub trait Upkeep: Send + Sync {
     /// In words, where the look could not be finished.
     async fn inspect(&self) -> Result<Vec<String>, String> {
         Ok(Vec::new())
-    }
-
-    /// How the database is set up, for an operator who asks. Nothing where there is nothing to set up.
-    async fn examine(&self) -> Vec<Finding> {
-        Vec::new()
     }
 
     /// Makes durable what is queued and lets go of the database. Every later append or read answers `Unavailable`.

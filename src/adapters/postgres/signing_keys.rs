@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use chrono::DateTime;
-use sqlx::{Connection as _, PgPool, Row as _, postgres::PgRow};
+use sqlx::{Connection as _, Row as _, postgres::PgRow};
 
 use super::{event_store::PostgresLedger, failure::told};
 use crate::{
@@ -62,7 +62,7 @@ impl PostgresSigningKeys {
             if retire {
                 sqlx::query(RETIRE).bind(now).bind(name.as_str()).execute(&mut *transaction).await?;
             }
-            let query = sqlx::query(ADD).bind(public).bind(name.as_str()).bind(master).bind(nonce).bind(wrapped);
+            let query = sqlx::query(ADD).bind(public).bind(name).bind(master).bind(nonce).bind(wrapped);
             query.bind(now).execute(&mut *transaction).await?;
             transaction.commit().await
         };
@@ -98,16 +98,12 @@ impl SigningKeys for PostgresSigningKeys {
 
     async fn learn(&self, keys: &[VerifierKey]) -> Result<(), Failure> {
         let now = self.ledger.clock.now().timestamp_micros();
-        learn(&self.ledger.pool, keys, now).await.map_err(|e| unavailable(&e))
+        for key in keys {
+            let query = sqlx::query(LEARN).bind(key.public().to_vec()).bind(key.name()).bind(now).bind(now);
+            query.execute(&self.ledger.pool).await.map_err(|e| unavailable(&e))?;
+        }
+        Ok(())
     }
-}
-
-async fn learn(pool: &PgPool, keys: &[VerifierKey], now: i64) -> Result<(), sqlx::Error> {
-    for key in keys {
-        let query = sqlx::query(LEARN).bind(key.public().to_vec()).bind(key.name());
-        query.bind(now).bind(now).execute(pool).await?;
-    }
-    Ok(())
 }
 
 fn decode(row: &PgRow) -> Result<KnownKey, Failure> {

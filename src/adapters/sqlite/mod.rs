@@ -15,7 +15,6 @@ mod projection_compare;
 mod projection_rows;
 mod projection_sql;
 mod projections;
-mod read_models;
 mod recovery;
 mod restore;
 mod rows;

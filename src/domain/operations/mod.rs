@@ -2,10 +2,11 @@
 
 use std::collections::BTreeMap;
 
+use chrono::{DateTime, Utc};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::ids::{CalendarKey, LinkId, Position};
+use super::ids::{CalendarKey, LinkId, Position, SubjectId};
 
 /// A fact about operations. Type: `operations.<variant in snake case>`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -61,6 +62,22 @@ pub enum Event {
         /// be continued without reading what is below.
         frontier: Vec<String>,
     },
+    /// A person is to be forgotten. Recorded before their key is destroyed, so that no crash leaves it half done.
+    SubjectErasureRequested {
+        /// Who.
+        subject: SubjectId,
+        /// Who asked for it.
+        by: String,
+    },
+    /// A person was forgotten: their key is destroyed, and what was sealed under it reads as nothing from now on.
+    SubjectErased {
+        /// Who.
+        subject: SubjectId,
+        /// Who asked for it.
+        by: String,
+        /// When the key was destroyed.
+        erased_at: DateTime<Utc>,
+    },
 }
 
 impl Event {
@@ -72,6 +89,8 @@ impl Event {
             Self::ApprovalDenied { .. } => "approval_denied",
             Self::ProjectionRebuilt { .. } => "projection_rebuilt",
             Self::CheckpointSealed { .. } => "checkpoint_sealed",
+            Self::SubjectErasureRequested { .. } => "subject_erasure_requested",
+            Self::SubjectErased { .. } => "subject_erased",
         }
     }
 }
@@ -98,7 +117,10 @@ pub fn evolve(mut approvals: Approvals, event: &Event) -> Approvals {
         }
         Event::ApprovalGranted { approval, .. } => answer(&mut approvals, approval, Approval::Granted),
         Event::ApprovalDenied { approval, .. } => answer(&mut approvals, approval, Approval::Denied),
-        Event::ProjectionRebuilt { .. } | Event::CheckpointSealed { .. } => {}
+        Event::ProjectionRebuilt { .. }
+        | Event::CheckpointSealed { .. }
+        | Event::SubjectErasureRequested { .. }
+        | Event::SubjectErased { .. } => {}
     }
     approvals
 }

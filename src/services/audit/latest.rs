@@ -13,7 +13,7 @@ use crate::{
         merkle::Frontier,
         note::VerifierKey,
     },
-    services::{Error, reader::Reader},
+    services::{Error, reader},
 };
 
 /// Events of the operations' stream read at once, from its end.
@@ -39,7 +39,7 @@ impl Sealed {
     /// Reads an event of [`KIND`]: a signature by one of `known`, and fields that all say the same.
     pub(super) fn read(it: &Recorded, origin: &str, known: &[VerifierKey]) -> Result<Self, String> {
         let Ok(Event::Operations(operations::Event::CheckpointSealed { size, root, note, frontier })) =
-            Reader::closed(it)
+            reader::closed(it)
         else {
             return Err("it is no checkpoint, although its type says so".to_owned());
         };

@@ -12,7 +12,7 @@ use syncledger::domain::{
     failure::{CallFailure, FailureClass},
     ids::{
         BookingId, CalendarKey, ChannelId, ConnectionId, CursorToken, Etag, LinkId, Position, ProfileId,
-        RemoteCalendarId, RemoteId, ResourceId, SourceName, SubjectId,
+        RemoteCalendarId, RemoteId, ResourceId, Revision, SourceName, SubjectId,
     },
     operations,
     personal::Personal,
@@ -262,13 +262,38 @@ fn sources() -> Vec<source::Event> {
             delivery: delivery.clone(),
             body: text("{\"id\":\"1001\",\"title\":\"Lesson\"}"),
         },
-        E::DeliveryApplied { source: source.clone(), delivery: delivery.clone(), booking: booking_id(), changed: true },
+        E::DeliveryApplied {
+            source: source.clone(),
+            delivery: delivery.clone(),
+            booking: booking_id(),
+            changed: true,
+            revision: None,
+            created: false,
+        },
+        E::DeliveryApplied {
+            source: SourceName::new("nats").expect("it is a name"),
+            delivery: "order-501".into(),
+            booking: booking_id(),
+            changed: true,
+            revision: Some(Revision(1)),
+            created: true,
+        },
+        E::DeliveryRefused {
+            source: SourceName::new("nats").expect("it is a name"),
+            delivery: "order-502".into(),
+            reason: "this booking is cancelled: restore it before changing it".into(),
+            problem: Some("conflict".into()),
+            told: true,
+        },
         E::DeliveryRefused {
             source: source.clone(),
             delivery: delivery.clone(),
             reason: "the booking ends before it starts".into(),
+            problem: None,
+            told: false,
         },
         E::DeliveryReprocessed { source: source.clone(), delivery, by: "operator-1".into() },
+        E::PollClaimed { source: source.clone(), worker: "worker-1".into(), lease_until: at("15:06") },
         E::PollCompleted { source: source.clone(), cursor: "2026-03-07T15:00:00Z".into(), news: 2 },
         E::PollFailed { source, failure: failure(), retry_at: at("15:05") },
     ]
@@ -314,5 +339,7 @@ fn operations() -> Vec<operations::Event> {
                 "rAVuUFdM2V1RqqZ1Pi5K7nQWJ1vbWfYbrDNvDBWT0w4=".into(),
             ],
         },
+        E::SubjectErasureRequested { subject: subject(), by: "operator-1".into() },
+        E::SubjectErased { subject: subject(), by: "operator-1".into(), erased_at: at("14:05") },
     ]
 }

@@ -1,14 +1,15 @@
 //! PostgreSQL for tests: a database of its own per test in the server that `./test` started, or a server of its own for
 //! a test that stops it.
 //!
-//! `let database = Database::new().await;` and then `database.url()`. It is dropped with the value.
+//! `let database = Database::new().await;` and then `database.url()`. It is left behind, as the
+//! server is thrown away: to drop it, the server would write a checkpoint, which takes a second.
 
 use std::{
     path::{Path, PathBuf},
     process::Command,
 };
 
-use sqlx::{AssertSqlSafe, Connection as _, PgConnection};
+use sqlx::{Connection as _, PgConnection, Postgres, QueryBuilder};
 use tempfile::TempDir;
 use uuid::Uuid;
 
@@ -24,19 +25,24 @@ pub struct Database {
 impl Database {
     /// Makes one in the server of the run.
     pub async fn new() -> Self {
-        let server = std::env::var(ADDRESS).unwrap_or_else(|_| {
-            panic!(
-                "{ADDRESS} is not set: run ./test, which starts PostgreSQL, or start it by hand: \
-                 export {ADDRESS}=$(tests/tools/postgres.sh start /var/tmp/some-folder)"
-            )
-        });
-        Self::within(&server).await
+        Self::within(&server_of_the_run()).await
     }
 
     /// Makes one in the server at `server`.
     pub async fn within(server: &str) -> Self {
+        Self::made(server, "").await
+    }
+
+    /// Makes one that orders texts as English people do, unlike their bytes.
+    pub async fn in_english() -> Self {
+        Self::made(&server_of_the_run(), "TEMPLATE template0 LOCALE_PROVIDER icu ICU_LOCALE 'en-US'").await
+    }
+
+    async fn made(server: &str, how: &str) -> Self {
         let name = format!("t{}", Uuid::now_v7().simple());
-        execute(server, &format!("CREATE DATABASE {name}")).await;
+        let mut connection = PgConnection::connect(server).await.unwrap_or_else(|e| panic!("{ADDRESS}: {e}"));
+        named(["CREATE DATABASE ", &name, &format!(" {how}")]).build().execute(&mut connection).await.unwrap();
+        connection.close().await.ok();
         Self { server: server.to_owned(), name }
     }
 
@@ -57,26 +63,44 @@ impl Database {
         self.server.split_once('@').unwrap().0.rsplit_once(':').unwrap().1.to_owned()
     }
 
+    /// A setting of every session that will be opened in it.
+    pub async fn set(&self, setting: &str) {
+        let mut connection = self.connect().await;
+        named(["ALTER DATABASE ", &self.name, &format!(" SET {setting}")])
+            .build()
+            .execute(&mut connection)
+            .await
+            .unwrap();
+        connection.close().await.unwrap();
+    }
+
+    /// Its address for another role, whose password is its name.
+    pub fn url_as(&self, role: &str) -> String {
+        let url = self.url();
+        format!("postgres://{role}:{role}@{}", url.split_once('@').unwrap().1)
+    }
+
+    /// Makes the role where it is not there yet, and gives it a right here: `right` ends in ` TO `.
+    pub async fn give_role(&self, role: &str, right: &str) {
+        let mut connection = self.connect().await;
+        let password = format!(" LOGIN PASSWORD '{role}'");
+        // It may be there already.
+        named(["CREATE ROLE ", role, &password]).build().execute(&mut connection).await.ok();
+        named([right, role, ""]).build().execute(&mut connection).await.unwrap();
+        connection.close().await.unwrap();
+    }
+
+    /// Takes a role away, with its rights here.
+    pub async fn drop_role(&self, role: &str) {
+        let mut connection = self.connect().await;
+        named(["DROP OWNED BY ", role, ""]).build().execute(&mut connection).await.unwrap();
+        named(["DROP ROLE ", role, ""]).build().execute(&mut connection).await.unwrap();
+        connection.close().await.unwrap();
+    }
+
     /// A connection of the test's own.
     pub async fn connect(&self) -> PgConnection {
         PgConnection::connect(&self.url()).await.unwrap()
-    }
-}
-
-impl Drop for Database {
-    fn drop(&mut self) {
-        let (server, name) = (self.server.clone(), self.name.clone());
-        // A test may be in a runtime, so it is done from outside of it. A server that is gone has no database to drop.
-        let dropped = std::thread::spawn(move || {
-            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-            runtime.block_on(async {
-                if let Ok(mut connection) = PgConnection::connect(&server).await {
-                    let drop = format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)");
-                    sqlx::query(AssertSqlSafe(drop)).execute(&mut connection).await.ok();
-                }
-            });
-        });
-        dropped.join().ok();
     }
 }
 
@@ -100,6 +124,11 @@ impl Server {
     /// Its address, with the password, and a database in it.
     pub fn url(&self) -> &str {
         &self.url
+    }
+
+    /// Where its files are.
+    pub fn files(&self) -> PathBuf {
+        self.folder.path().join("postgres/data")
     }
 
     /// What a crash of the server does: no checkpoint, no goodbye.
@@ -136,14 +165,26 @@ fn tool(arguments: &[&str]) -> String {
     String::from_utf8(output.stdout).unwrap().trim().to_owned()
 }
 
+fn server_of_the_run() -> String {
+    std::env::var(ADDRESS).unwrap_or_else(|_| {
+        panic!(
+            "{ADDRESS} is not set: run ./test, which starts PostgreSQL, or start it by hand: \
+             export {ADDRESS}=$(tests/tools/postgres.sh start /var/tmp/some-folder)"
+        )
+    })
+}
+
 /// The same server, another database.
 fn at(server: &str, name: &str) -> String {
     let (before, _) = server.rsplit_once('/').unwrap();
     format!("{before}/{name}")
 }
 
-async fn execute(server: &str, statement: &str) {
-    let mut connection = PgConnection::connect(server).await.unwrap_or_else(|e| panic!("{ADDRESS}: {e}"));
-    sqlx::query(AssertSqlSafe(statement.to_owned())).execute(&mut connection).await.unwrap();
-    connection.close().await.ok();
+/// A statement about something that no parameter can name.
+fn named(parts: [&str; 3]) -> QueryBuilder<Postgres> {
+    let mut statement = QueryBuilder::new("");
+    for part in parts {
+        statement.push(part);
+    }
+    statement
 }
