@@ -14,6 +14,8 @@ mod lives;
 mod p1;
 mod p2;
 mod p5;
+mod p7;
+mod p8;
 mod report;
 
 use std::process::ExitCode;
@@ -25,13 +27,17 @@ const RUNS: usize = 7;
 
 type Benchmark = (&'static str, fn(usize) -> anyhow::Result<Measure>);
 
-const ALL: [Benchmark; 6] = [
+const ALL: [Benchmark; 10] = [
     ("p1", p1::many_writers),
     ("p1b", p1::one_writer),
     ("p2", p2::rebuild),
     ("p5", p5::memory),
     ("p5b", p5::rebuild),
     ("p6", p5::start),
+    ("p7", p7::relay),
+    ("p8", p8::sealing),
+    ("p8b", p8::verify),
+    ("p9", p8::size),
 ];
 
 fn main() -> ExitCode {

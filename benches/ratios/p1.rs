@@ -49,15 +49,15 @@ pub fn one_writer(runs: usize) -> anyhow::Result<Measure> {
     Measure::of(("P1b", what, 0.8), runs, || library(1, APPENDS), || bare(1))
 }
 
-fn folder() -> anyhow::Result<tempfile::TempDir> {
+pub fn folder() -> anyhow::Result<tempfile::TempDir> {
     Ok(tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR"))?)
 }
 
-fn stream(writer: u64, n: u64) -> StreamName {
+pub fn stream(writer: u64, n: u64) -> StreamName {
     StreamName { category: Category::Booking, id: format!("uschedule.{writer:04}-{:08}", n / STREAM_EVENTS) }
 }
 
-fn event(clock: &SystemClock) -> NewEvent {
+pub fn event(clock: &SystemClock) -> NewEvent {
     let now = clock.now();
     NewEvent {
         id: clock.event_id(),
@@ -102,7 +102,7 @@ fn library(writers: u64, appends: u64) -> anyhow::Result<Arm> {
     })
 }
 
-async fn write(
+pub async fn write(
     ledger: SqliteLedger,
     clock: Arc<SystemClock>,
     writer: u64,

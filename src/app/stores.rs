@@ -5,12 +5,18 @@ use std::{path::Path, sync::Arc};
 use anyhow::Context as _;
 use zeroize::Zeroizing;
 
+use super::beside::Beside;
 use crate::{
     adapters::{
         memory::MemoryProjections,
-        postgres::{self, PostgresCheckpoints, PostgresLedger, PostgresProjections, PostgresTokens, PostgresVault},
-        sqlite::{Options, SqliteCheckpoints, SqliteLedger, SqliteProjections, SqliteTokens, SqliteVault},
-        system::{KeyFile, SystemClock, master_key},
+        postgres::{
+            self, PostgresCheckpoints, PostgresLedger, PostgresProjections, PostgresSigningKeys, PostgresTokens,
+            PostgresVault,
+        },
+        sqlite::{
+            Options, SqliteCheckpoints, SqliteLedger, SqliteProjections, SqliteSigningKeys, SqliteTokens, SqliteVault,
+        },
+        system::{CheckpointFolder, KeyFile, SystemClock, master_key},
     },
     config::{Address, Config, Store},
     ports::{
@@ -20,11 +26,12 @@ use crate::{
         masters::{Keyring, MasterFile},
         projection_store::ProjectionStore,
         rotation::Rotation,
+        signing_keys::SigningKeys,
         tokens::Tokens,
         upkeep::Upkeep,
         vault::Vault,
     },
-    services::{journal::Journal, lists::Lists, project::Projector, worklist::Worklist},
+    services::{audit::Audit, journal::Journal, lists::Lists, project::Projector, worklist::Worklist},
 };
 
 /// What is kept: the ledger, its keys, tokens and read models. Enough to read and to change; nothing here calls anybody.
@@ -36,6 +43,8 @@ pub struct Stores {
     pub journal: Journal,
     /// The ledger's database.
     pub ledger: Arc<dyn Upkeep>,
+    /// The audit trail.
+    pub audit: Audit,
     /// Keys of subjects.
     pub vault: Arc<dyn Vault>,
     /// Under which master key they are wrapped.
@@ -50,6 +59,8 @@ pub struct Stores {
     pub projector: Projector,
     /// The workers' questions to them.
     pub worklist: Arc<dyn Worklist>,
+    /// How far workers have come.
+    pub checkpoints: Arc<dyn Checkpoints>,
 }
 
 /// Opens everything that is kept, and creates what is not there yet.
@@ -58,18 +69,22 @@ pub struct Stores {
 /// What cannot be opened, and what to do about it.
 pub async fn open(config: &Config) -> anyhow::Result<Stores> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
-    let Kept { store, ledger, vault, rotation, master_file, tokens, checkpoints } = match &config.ledger {
+    let Kept { store, ledger, vault, rotation, master_file, tokens, signing, checkpoints } = match &config.ledger {
         Store::Sqlite(path) => sqlite(config, path, &clock).await?,
         Store::Postgres(address) => postgres(config, address, &clock).await?,
-        Store::Esdb(_) => anyhow::bail!("{} cannot be opened by this version", config.ledger),
+        Store::Esdb(address) => esdb(config, address, &clock).await?,
     };
     let models = models(config).await.context("the read models")?;
     models.prepare(clock.now()).await.context("the read models")?;
     let projector = Projector::new(Arc::clone(&store), Arc::clone(&models), Arc::clone(&clock));
+    let journal = Journal::new(store, Arc::clone(&vault), Arc::clone(&clock));
+    let kept = Arc::new(CheckpointFolder::new(&config.audit.checkpoints));
     Ok(Stores {
-        journal: Journal::new(store, Arc::clone(&vault), Arc::clone(&clock)),
+        audit: Audit::new(&config.workspace, journal.clone(), signing, kept),
+        journal,
         tokens,
-        worklist: Arc::new(Lists::new(Arc::clone(&models), projector.clone(), checkpoints)),
+        worklist: Arc::new(Lists::new(Arc::clone(&models), projector.clone(), Arc::clone(&checkpoints))),
+        checkpoints,
         clock,
         ledger,
         vault,
@@ -78,14 +93,6 @@ pub async fn open(config: &Config) -> anyhow::Result<Stores> {
         models,
         projector,
     })
-}
-
-/// The same, with empty read models that live as long as the process: to be filled with what was.
-pub fn of_the_past(stores: &Stores) -> Stores {
-    let models: Arc<dyn ProjectionStore> = Arc::new(MemoryProjections::default());
-    let ledger = Arc::clone(stores.journal.store());
-    let projector = Projector::new(ledger, Arc::clone(&models), Arc::clone(&stores.clock));
-    Stores { models, projector, ..stores.clone() }
 }
 
 /// Where a ledger should be and is none; `None` where there is one.
@@ -105,6 +112,14 @@ pub async fn missing(config: &Config) -> anyhow::Result<Option<String>> {
     })
 }
 
+/// The same, with empty read models that live as long as the process: to be filled with what was.
+pub fn of_the_past(stores: &Stores) -> Stores {
+    let models: Arc<dyn ProjectionStore> = Arc::new(MemoryProjections::default());
+    let ledger = Arc::clone(stores.journal.store());
+    let projector = Projector::new(ledger, Arc::clone(&models), Arc::clone(&stores.clock));
+    Stores { models, projector, ..stores.clone() }
+}
+
 /// What cannot be derived from anything else, in one database.
 struct Kept {
     store: Arc<dyn EventStore>,
@@ -113,6 +128,7 @@ struct Kept {
     rotation: Arc<dyn Rotation>,
     master_file: Arc<dyn MasterFile>,
     tokens: Arc<dyn Tokens>,
+    signing: Arc<dyn SigningKeys>,
     checkpoints: Arc<dyn Checkpoints>,
 }
 
@@ -127,6 +143,7 @@ async fn sqlite(config: &Config, path: &Path, clock: &Arc<dyn Clock>) -> anyhow:
     let vault = Arc::new(SqliteVault::new(&ledger, Keyring::new(Arc::clone(&masters) as _)));
     vault.ready().await.with_context(|| format!("the master key in {}", config.master_key_file.display()))?;
     Ok(Kept {
+        signing: Arc::new(SqliteSigningKeys::new(&ledger, Keyring::new(Arc::clone(&masters) as _))),
         rotation: Arc::clone(&vault) as _,
         vault,
         master_file: masters,
@@ -148,6 +165,7 @@ async fn postgres(config: &Config, address: &Address, clock: &Arc<dyn Clock>) ->
     let vault = Arc::new(PostgresVault::new(&ledger, Keyring::new(Arc::clone(&masters) as _)));
     vault.ready().await.with_context(|| format!("the master key in {}", config.master_key_file.display()))?;
     Ok(Kept {
+        signing: Arc::new(PostgresSigningKeys::new(&ledger, Keyring::new(Arc::clone(&masters) as _))),
         rotation: Arc::clone(&vault) as _,
         vault,
         master_file: masters,
@@ -160,7 +178,24 @@ async fn postgres(config: &Config, address: &Address, clock: &Arc<dyn Clock>) ->
 
 fn server(address: &Address) -> anyhow::Result<postgres::Server> {
     let password = address.password.as_ref().map(|password| Zeroizing::new(password.reveal().to_owned()));
-    postgres::Server::new(&address.url, password).context("the ledger")
+    postgres::Server::new(&address.url, password).context("the database")
+}
+
+async fn esdb(config: &Config, address: &Address, clock: &Arc<dyn Clock>) -> anyhow::Result<Kept> {
+    let both = Beside::open(config, address, clock).await?;
+    let masters = Arc::new(KeyFile::open(&config.master_key_file, Arc::clone(clock)).context("the master key")?);
+    let vault = Arc::new(SqliteVault::new(&both.file, Keyring::new(Arc::clone(&masters) as _)));
+    vault.ready().await.with_context(|| format!("the master key in {}", config.master_key_file.display()))?;
+    Ok(Kept {
+        signing: Arc::new(SqliteSigningKeys::new(&both.file, Keyring::new(Arc::clone(&masters) as _))),
+        rotation: Arc::clone(&vault) as _,
+        vault,
+        master_file: masters,
+        tokens: Arc::new(SqliteTokens::new(&both.file)),
+        checkpoints: Arc::new(SqliteCheckpoints::new(&both.file)),
+        store: Arc::new(both.ledger.clone()),
+        ledger: Arc::new(both),
+    })
 }
 
 async fn models(config: &Config) -> anyhow::Result<Arc<dyn ProjectionStore>> {

@@ -8,6 +8,7 @@ use super::{
     Session, Stop,
     events_append::{self, Append},
     events_filter::Filter,
+    events_transfer::{self, Export, Import},
 };
 use crate::{
     app::Stores,
@@ -70,6 +71,10 @@ pub enum Command {
     },
     /// Append one event by hand, checked against its type
     Append(Append),
+    /// Write the ledger, or a part of it, into a file that anybody can verify
+    Export(Export),
+    /// Bring an exported ledger back, into an empty one
+    Import(Import),
 }
 
 #[derive(Debug, Clone, Copy, Args)]
@@ -116,6 +121,8 @@ pub async fn run(session: &Session, command: Command) -> Result<(), Stop> {
             tail(session, from, &filter, how).await
         }
         Command::Append(append) => events_append::run(session, append).await,
+        Command::Export(asked) => events_transfer::export(session, asked).await,
+        Command::Import(asked) => events_transfer::import(session, asked).await,
     }
 }
 

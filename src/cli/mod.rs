@@ -5,6 +5,8 @@
 mod approvals;
 mod ask;
 mod attempts;
+mod audit;
+mod audit_verify;
 mod bookings;
 mod bookings_import;
 mod demo;
@@ -12,9 +14,11 @@ mod doctor;
 mod events;
 mod events_append;
 mod events_filter;
+mod events_transfer;
 mod exit;
 mod held;
 mod key;
+mod nats;
 mod past;
 mod print;
 mod progress;
@@ -83,6 +87,9 @@ enum Command {
     /// Read the ledger, or append to it
     #[command(subcommand)]
     Events(events::Command),
+    /// Seal the ledger, check it, and prove what stands in it
+    #[command(subcommand)]
+    Audit(audit::Command),
     /// Look after the tables that are derived from the ledger
     #[command(subcommand)]
     Projections(projections::Command),
@@ -107,6 +114,9 @@ enum Command {
     /// The master key
     #[command(subcommand)]
     Key(key::Command),
+    /// The feed of events
+    #[command(subcommand)]
+    Nats(nats::Command),
     /// API tokens
     #[command(subcommand)]
     Token(token::Command),
@@ -167,11 +177,17 @@ async fn dispatch(cli: Cli) -> Result<(), Stop> {
     if let Command::Doctor = command {
         return doctor::run(loaded, file.as_deref(), printer).await;
     }
+    if let Command::Audit(audit::Command::Verify(asked)) = &command
+        && let Some(file) = &asked.file
+    {
+        return audit_verify::file(printer, file, asked);
+    }
     let session = Session { config: loaded?, env, by: common.by, printer };
     match command {
         Command::Serve => serve::run(&session).await,
         Command::Bookings(command) => bookings::run(&session, command).await,
         Command::Events(command) => events::run(&session, command).await,
+        Command::Audit(command) => audit::run(&session, command).await,
         Command::Projections(command) => projections::run(&session, command).await,
         Command::Reconcile(command) => reconcile::run(&session, command).await,
         Command::Resync(command) => resync::run(&session, command).await,
@@ -180,6 +196,7 @@ async fn dispatch(cli: Cli) -> Result<(), Stop> {
         Command::Held(command) => held::run(&session, command).await,
         Command::Subject(command) => subject::run(&session, command).await,
         Command::Key(command) => key::run(&session, command).await,
+        Command::Nats(command) => nats::run(&session, command).await,
         Command::Token(command) => token::run(&session, command).await,
         Command::Demo(_) | Command::Simulate(_) | Command::Doctor => Ok(()),
     }

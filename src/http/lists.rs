@@ -73,7 +73,7 @@ pub async fn page(
     let limit = page.limit as usize;
     let query = query(page);
     let rows = server.read_models.ask(&query).await?;
-    let rows = server.journal.open_texts(&query, rows).await?;
+    let rows = server.journal.open_rows(&query, rows).await?;
     let next = rows.last().filter(|_| rows.len() >= limit).map(|last| {
         let after: Vec<&str> = order.iter().map(|column| last.text(column).unwrap_or_default()).collect();
         URL_SAFE_NO_PAD.encode(Json::from(after).to_string())

@@ -1,15 +1,15 @@
 //! Floor 4: the service over HTTP. One file per resource; `routes.rs` is the only way in, `problem.rs` the only place that
-//! knows status codes, `auth.rs` the only one that decides who may do what.
+//! knows status codes; `services/access.rs` decides who may do what.
 
 mod approvals;
 mod attempts;
+mod audit;
 pub mod auth;
 mod bookings;
 mod call;
 mod dispatch;
 mod events;
 mod health;
-mod keys;
 mod limits;
 mod links;
 mod lists;
@@ -36,7 +36,10 @@ use crate::{
         tokens::Tokens,
         webhooks::{NotificationReader, WebhookVerifier},
     },
-    services::{calendars::Calendars, journal::Journal, project::Projector, routing::Routing, run::Troubles},
+    services::{
+        audit::Audit, bookings::Keys, calendars::Calendars, journal::Journal, project::Projector, relay::Progress,
+        routing::Routing, run::Troubles,
+    },
 };
 
 /// Why appends are not acknowledged at the moment; `None` while they are.
@@ -49,6 +52,8 @@ pub struct Api {
     pub workspace: String,
     /// The ledger.
     pub journal: Journal,
+    /// The audit trail.
+    pub audit: Audit,
     /// The read models.
     pub read_models: Arc<dyn ProjectionStore>,
     /// Keeps them in step.
@@ -65,6 +70,8 @@ pub struct Api {
     pub gcal: Option<Arc<dyn NotificationReader>>,
     /// How long and how many.
     pub limits: Limits,
+    /// How publishing goes; `None` where nothing is published.
+    pub publishing: Option<Progress>,
     /// What fails in the workers.
     pub troubles: Troubles,
     /// How the ledger's writer is doing.
@@ -75,7 +82,7 @@ pub struct Api {
 pub struct Server {
     api: Api,
     meters: metrics::Meters,
-    keys: keys::Keys,
+    keys: Keys,
     document: String,
 }
 

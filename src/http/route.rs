@@ -12,8 +12,7 @@ use super::{
 };
 use crate::ports::tokens::Role;
 
-/// The largest body of a request, in bytes.
-pub const BODY_BYTES_MAX: usize = 64 * 1024;
+pub use crate::services::bookings::BODY_BYTES_MAX;
 
 /// A method that we answer. `HEAD` is `Get` without the body.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

@@ -2,7 +2,7 @@
 //! `/openapi.json` are made from it, so a route that is not in it does not exist, and one that lets nobody in opens to nobody.
 
 use super::{
-    approvals, attempts,
+    approvals, attempts, audit,
     auth::{ADMINS, AUDITORS, BOOKING_READERS, BOOKING_WRITERS, OPERATORS, READERS, STATUS_READERS},
     bookings, events, health, links, lists,
     problem::Done,
@@ -21,7 +21,7 @@ const CHANNEL_TOKEN: Access =
 
 /// Every route.
 pub fn table() -> Vec<Route> {
-    [machines(), hooks(), bookings(), booking_changes(), mapping(), log(), states(), admin()].concat()
+    [machines(), hooks(), bookings(), booking_changes(), mapping(), log(), proofs(), states(), admin()].concat()
 }
 
 fn machines() -> Vec<Route> {
@@ -185,6 +185,40 @@ fn log() -> Vec<Route> {
             .roles(AUDITORS)
             .query::<events::EventsQuery>()
             .answers::<events::EventPage>(Done::Ok),
+    ]
+}
+
+fn proofs() -> Vec<Route> {
+    use crate::services::audit::{Continuity, Inclusion};
+    vec![
+        Route::new(
+            Verb::Get,
+            "/api/v1/audit/checkpoint",
+            "getCheckpoint",
+            "The newest signed checkpoint of the ledger",
+            audit::checkpoint,
+        )
+        .roles(AUDITORS)
+        .answers::<audit::Newest>(Done::Ok),
+        Route::new(
+            Verb::Get,
+            "/api/v1/audit/proof/{event}",
+            "proveInclusion",
+            "Proof that an event stands in the ledger that the newest checkpoint covers",
+            audit::proof,
+        )
+        .roles(AUDITORS)
+        .answers::<Inclusion>(Done::Ok),
+        Route::new(
+            Verb::Get,
+            "/api/v1/audit/consistency",
+            "proveConsistency",
+            "Proof that the ledger at one size continues the ledger at another",
+            audit::consistency,
+        )
+        .roles(AUDITORS)
+        .query::<audit::Between>()
+        .answers::<Continuity>(Done::Ok),
     ]
 }
 

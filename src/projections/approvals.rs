@@ -60,6 +60,7 @@ fn project(recorded: &Recorded, event: &Event) -> Vec<Write> {
         operations::Event::ApprovalDenied { approval, by } => answer(approval, "denied", by),
         operations::Event::ProjectionRebuilt { .. }
         | operations::Event::MasterKeyRotated { .. }
+        | operations::Event::CheckpointSealed { .. }
         | operations::Event::SubjectErasureRequested { .. }
         | operations::Event::SubjectErased { .. } => Vec::new(),
     }

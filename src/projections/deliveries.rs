@@ -41,7 +41,7 @@ fn project(recorded: &Recorded, event: &Event) -> Vec<Write> {
                 .set("status", "received")
                 .set("received_at", at),
         ],
-        source::Event::DeliveryApplied { source, delivery, booking, changed } => vec![
+        source::Event::DeliveryApplied { source, delivery, booking, changed, .. } => vec![
             named(source.as_str(), delivery)
                 .set("status", "applied")
                 .set("booking", booking.as_str())
@@ -49,7 +49,7 @@ fn project(recorded: &Recorded, event: &Event) -> Vec<Write> {
                 .clear(&["reason"])
                 .set("settled_at", at),
         ],
-        source::Event::DeliveryRefused { source, delivery, reason } => vec![
+        source::Event::DeliveryRefused { source, delivery, reason, .. } => vec![
             named(source.as_str(), delivery)
                 .set("status", "refused")
                 .set("reason", reason.as_str())

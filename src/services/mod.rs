@@ -1,9 +1,14 @@
 //! Floor 3: the imperative shell: load, ask the core, store, call. One verb per file.
 
+pub mod access;
 pub mod answer;
 pub mod approve;
+pub mod asyncapi;
+pub mod audit;
 pub mod authorise;
+pub mod bookings;
 pub mod calendars;
+pub mod commands;
 pub mod diff;
 pub mod doctor;
 pub mod error;
@@ -20,6 +25,7 @@ pub mod lists;
 mod log;
 pub mod past;
 pub mod poll;
+pub mod problem;
 pub mod project;
 pub mod publish_profiles;
 pub mod pull;
@@ -27,14 +33,17 @@ pub mod react;
 pub mod reader;
 pub mod rebuild;
 pub mod reconcile;
+pub mod relay;
 pub mod reprocess;
 pub mod resync;
 pub mod rotate;
 pub mod routing;
 pub mod run;
 pub mod story;
+pub mod submit;
 mod texts;
 pub mod tokens;
+pub mod transfer;
 pub mod watch;
 pub mod worklist;
 

@@ -20,7 +20,7 @@ impl Journal {
     ///
     /// # Errors
     /// `Vault` where that gives no answer, `Damaged` where a text does not open under its own key.
-    pub async fn open_texts(&self, query: &Query, rows: Vec<Row>) -> Result<Vec<Row>, Error> {
+    pub async fn open_rows(&self, query: &Query, rows: Vec<Row>) -> Result<Vec<Row>, Error> {
         let table = query.table();
         let personal = projections::named(table).map_or(&[][..], |projection| projection.table.personal);
         if personal.is_empty() {

@@ -8,6 +8,7 @@
     reason = "the numbers in tests are small"
 )]
 
+mod audit;
 mod cli;
 mod conformance;
 mod guards;
@@ -15,6 +16,7 @@ mod histories;
 mod http;
 mod imports;
 mod journeys;
+mod nats;
 mod projections;
 mod providers;
 mod reconcile;

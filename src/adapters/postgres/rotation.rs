@@ -27,22 +27,33 @@ struct Wrapped {
     put: &'static str,
 }
 
-const WRAPPED: [Wrapped; 1] = [Wrapped {
-    table: "subject_keys",
-    count: "SELECT master, count(*) FROM subject_keys WHERE wrapped IS NOT NULL GROUP BY master",
-    list: "SELECT subject, key_id, master, nonce, wrapped FROM subject_keys \
+const WRAPPED: [Wrapped; 2] = [
+    Wrapped {
+        table: "subject_keys",
+        count: "SELECT master, count(*) FROM subject_keys WHERE wrapped IS NOT NULL GROUP BY master",
+        list: "SELECT subject, key_id, master, nonce, wrapped FROM subject_keys \
            WHERE wrapped IS NOT NULL AND master <> $1 LIMIT $2 FOR UPDATE",
-    put: "UPDATE subject_keys SET master = $1, nonce = $2, wrapped = $3 WHERE subject = $4 AND nonce = $5",
-}];
+        put: "UPDATE subject_keys SET master = $1, nonce = $2, wrapped = $3 WHERE subject = $4 AND nonce = $5",
+    },
+    Wrapped {
+        table: "signing_keys",
+        count: "SELECT master, count(*) FROM signing_keys WHERE wrapped IS NOT NULL GROUP BY master",
+        list: "SELECT encode(public, 'hex'), encode(public, 'hex'), master, nonce, wrapped FROM signing_keys \
+           WHERE wrapped IS NOT NULL AND master <> $1 LIMIT $2 FOR UPDATE",
+        put: "UPDATE signing_keys SET master = $1, nonce = $2, wrapped = $3 WHERE encode(public, 'hex') = $4 AND nonce = $5",
+    },
+];
 
 const CURRENT: &str = "SELECT id, previous FROM master_key";
 /// The first key that is used becomes the ledger's own, unless something is wrapped under another one already.
 const ADOPT: &str = "INSERT INTO master_key (one, id, since) SELECT 1, $1, $2 \
-     WHERE NOT EXISTS (SELECT 1 FROM subject_keys WHERE master <> $1) ON CONFLICT DO NOTHING";
+     WHERE NOT EXISTS (SELECT 1 FROM subject_keys WHERE master <> $1) \
+     AND NOT EXISTS (SELECT 1 FROM signing_keys WHERE master <> $1) ON CONFLICT DO NOTHING";
 /// Waits for everybody who is adding a secret under the key before: they hold a share of the row.
 const BEGIN: &str = "UPDATE master_key SET id = $1, previous = $2, since = $3 WHERE id = $2";
 const FINISH: &str = "UPDATE master_key SET previous = NULL \
-     WHERE NOT EXISTS (SELECT 1 FROM subject_keys WHERE master <> master_key.id)";
+     WHERE NOT EXISTS (SELECT 1 FROM subject_keys WHERE master <> master_key.id) \
+     AND NOT EXISTS (SELECT 1 FROM signing_keys WHERE master <> master_key.id)";
 
 impl PostgresVault {
     /// The master key that secrets are wrapped under, and the one before it.

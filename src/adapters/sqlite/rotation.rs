@@ -27,21 +27,32 @@ struct Wrapped {
     put: &'static str,
 }
 
-const WRAPPED: [Wrapped; 1] = [Wrapped {
-    table: "subject_keys",
-    count: "SELECT master, count(*) FROM subject_keys WHERE wrapped IS NOT NULL GROUP BY master",
-    list: "SELECT subject, key_id, master, nonce, wrapped FROM subject_keys \
+const WRAPPED: [Wrapped; 2] = [
+    Wrapped {
+        table: "subject_keys",
+        count: "SELECT master, count(*) FROM subject_keys WHERE wrapped IS NOT NULL GROUP BY master",
+        list: "SELECT subject, key_id, master, nonce, wrapped FROM subject_keys \
            WHERE wrapped IS NOT NULL AND master <> ? LIMIT ?",
-    put: "UPDATE subject_keys SET master = ?, nonce = ?, wrapped = ? WHERE subject = ? AND nonce = ?",
-}];
+        put: "UPDATE subject_keys SET master = ?, nonce = ?, wrapped = ? WHERE subject = ? AND nonce = ?",
+    },
+    Wrapped {
+        table: "signing_keys",
+        count: "SELECT master, count(*) FROM signing_keys WHERE wrapped IS NOT NULL GROUP BY master",
+        list: "SELECT lower(hex(public)), lower(hex(public)), master, nonce, wrapped FROM signing_keys \
+           WHERE wrapped IS NOT NULL AND master <> ? LIMIT ?",
+        put: "UPDATE signing_keys SET master = ?, nonce = ?, wrapped = ? WHERE lower(hex(public)) = ? AND nonce = ?",
+    },
+];
 
 pub(super) const CURRENT: &str = "SELECT id, previous FROM master_key";
 /// The first key that is used becomes the ledger's own, unless something is wrapped under another one already.
 const ADOPT: &str = "INSERT INTO master_key (one, id, since) SELECT 1, ?1, ?2 \
-     WHERE NOT EXISTS (SELECT 1 FROM subject_keys WHERE master <> ?1) ON CONFLICT DO NOTHING";
+     WHERE NOT EXISTS (SELECT 1 FROM subject_keys WHERE master <> ?1) \
+     AND NOT EXISTS (SELECT 1 FROM signing_keys WHERE master <> ?1) ON CONFLICT DO NOTHING";
 const BEGIN: &str = "UPDATE master_key SET id = ?1, previous = ?2, since = ?3 WHERE id = ?2";
 const FINISH: &str = "UPDATE master_key SET previous = NULL \
-     WHERE NOT EXISTS (SELECT 1 FROM subject_keys, master_key WHERE master <> id)";
+     WHERE NOT EXISTS (SELECT 1 FROM subject_keys WHERE master <> master_key.id) \
+     AND NOT EXISTS (SELECT 1 FROM signing_keys WHERE master <> master_key.id)";
 
 impl SqliteVault {
     /// The master key that secrets are wrapped under, and the one before it.

@@ -5,12 +5,14 @@
     reason = "what others may not ask the machine is asked here"
 )]
 
+pub mod checkpoint_folder;
 pub mod clock;
 pub mod env;
 pub mod http;
 pub mod key_file;
 pub mod master_key;
 
+pub use checkpoint_folder::CheckpointFolder;
 pub use clock::SystemClock;
 pub use http::HttpTransport;
 pub use key_file::KeyFile;

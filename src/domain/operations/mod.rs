@@ -57,6 +57,18 @@ pub enum Event {
         /// The public name of the key now.
         to: String,
     },
+    /// The ledger was sealed: a signed root over every event below a position. This event itself is covered by the next.
+    CheckpointSealed {
+        /// How many events are covered: the positions below it.
+        size: u64,
+        /// The RFC 6962 root over them, in base64.
+        root: String,
+        /// The checkpoint as a signed note (C2SP tlog-checkpoint), to be kept elsewhere and verified with any tool.
+        note: String,
+        /// The roots of the perfect subtrees that make up the root, the largest first, in base64: from here the tree can
+        /// be continued without reading what is below.
+        frontier: Vec<String>,
+    },
     /// A person is to be forgotten. Recorded before their key is destroyed, so that no crash leaves it half done.
     SubjectErasureRequested {
         /// Who.
@@ -84,6 +96,7 @@ impl Event {
             Self::ApprovalDenied { .. } => "approval_denied",
             Self::ProjectionRebuilt { .. } => "projection_rebuilt",
             Self::MasterKeyRotated { .. } => "master_key_rotated",
+            Self::CheckpointSealed { .. } => "checkpoint_sealed",
             Self::SubjectErasureRequested { .. } => "subject_erasure_requested",
             Self::SubjectErased { .. } => "subject_erased",
         }
@@ -114,6 +127,7 @@ pub fn evolve(mut approvals: Approvals, event: &Event) -> Approvals {
         Event::ApprovalDenied { approval, .. } => answer(&mut approvals, approval, Approval::Denied),
         Event::ProjectionRebuilt { .. }
         | Event::MasterKeyRotated { .. }
+        | Event::CheckpointSealed { .. }
         | Event::SubjectErasureRequested { .. }
         | Event::SubjectErased { .. } => {}
     }

@@ -180,6 +180,7 @@ fn operation(event: &operations::Event) -> Words {
         operations::Event::ApprovalDenied { approval, by } => plain(format!("{by} denied approval {approval}.")),
         operations::Event::ProjectionRebuilt { projection, .. } => plain(format!("Table {projection} was rebuilt.")),
         operations::Event::MasterKeyRotated { .. } => plain("The master key was rotated.".to_owned()),
+        operations::Event::CheckpointSealed { size, .. } => plain(format!("The first {size} events were sealed.")),
         operations::Event::SubjectErasureRequested { subject, by } => {
             plain(format!("{by} asked that {subject} be forgotten."))
         }

@@ -12,7 +12,10 @@ use serde_json::Value;
 use syncledger::{
     adapters::{
         google::push::PushReader,
-        memory::{MemoryLedger, MemoryProjections, MemoryTokens, MemoryVault, VirtualClock},
+        memory::{
+            MemoryCheckpointsKept, MemoryLedger, MemoryProjections, MemorySigningKeys, MemoryTokens, MemoryVault,
+            VirtualClock,
+        },
         uschedule::{Secret, Verifier},
     },
     domain::{
@@ -30,6 +33,7 @@ use syncledger::{
         stream::StreamName,
     },
     services::{
+        audit::Audit,
         calendars::Calendars,
         journal::{Context, Journal},
         project::Projector,
@@ -114,9 +118,16 @@ impl World {
         let api = Api {
             workspace: "loft".into(),
             journal: journal.clone(),
+            audit: Audit::new(
+                "loft",
+                journal.clone(),
+                Arc::new(MemorySigningKeys::new("loft", clock.clone())),
+                Arc::new(MemoryCheckpointsKept::default()),
+            ),
             read_models: models,
             projector: projector.clone(),
             calendars: Arc::new(Calendars::default()),
+            publishing: None,
             routing: Arc::new(Routing { routes: vec![route], ..Routing::default() }),
             tokens: tokens.clone(),
             uschedule: vec![Arc::new(Verifier::new(source, vec![Secret::new(WEBHOOK_SECRET)]))],

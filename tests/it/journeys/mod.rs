@@ -6,4 +6,4 @@ mod killed;
 mod rotated;
 mod single_flight;
 mod two_processes;
-mod world;
+pub mod world;

@@ -200,7 +200,7 @@ proptest! {
             world.projector(models.clone()).catch_up(6).await.unwrap();
             let query = Query::Booking(of().booking);
             let rows = ask(&*models, query.clone()).await;
-            let row = world.journal().open_texts(&query, rows).await.unwrap().remove(0);
+            let row = world.journal().open_rows(&query, rows).await.unwrap().remove(0);
             let booking = folded.unwrap();
             let status = match booking.status {
                 booking::Status::Tentative => "tentative",

@@ -41,7 +41,7 @@ impl Database {
     async fn made(server: &str, how: &str) -> Self {
         let name = format!("t{}", Uuid::now_v7().simple());
         let mut connection = PgConnection::connect(server).await.unwrap_or_else(|e| panic!("{ADDRESS}: {e}"));
-        named(["CREATE DATABASE ", &name, how]).build().execute(&mut connection).await.unwrap();
+        named(["CREATE DATABASE ", &name, &format!(" {how}")]).build().execute(&mut connection).await.unwrap();
         connection.close().await.ok();
         Self { server: server.to_owned(), name }
     }

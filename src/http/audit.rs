@@ -1,0 +1,71 @@
+//! The audit trail over HTTP: the newest checkpoint, and proofs against it.
+
+use std::sync::Arc;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::{
+    Server,
+    call::{Answer, Call},
+    problem::{Done, Kind, Problem},
+};
+use crate::{domain::ids::EventId, record::checkpoint::write_hash, services::audit::Side};
+
+/// The newest checkpoint.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct Newest {
+    /// How many events it covers.
+    size: u64,
+    /// The RFC 6962 root over them, in base64.
+    root: String,
+    /// The signed note (C2SP tlog-checkpoint).
+    checkpoint: String,
+    /// Where it is recorded.
+    position: u64,
+    /// The public keys that the ledger's checkpoints are and were signed with, the one in use last.
+    keys: Vec<String>,
+}
+
+/// Between which sizes of the ledger.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Between {
+    /// The smaller number of events, 1 or more.
+    from: u64,
+    /// The greater one.
+    to: u64,
+}
+
+/// The newest checkpoint.
+pub async fn checkpoint(server: Arc<Server>, _call: Call) -> Result<Answer, Problem> {
+    let Some(latest) = server.audit.latest().await?.0 else {
+        return Err(Problem::new(Kind::NotFound, "nothing is sealed yet"));
+    };
+    let mut keys = server.audit.keys().known().await.map_err(crate::services::Error::from)?;
+    keys.sort_by_key(|key| (key.retired_at.is_none(), key.created_at));
+    Answer::json(
+        Done::Ok,
+        &Newest {
+            size: latest.checkpoint.size,
+            root: write_hash(&latest.checkpoint.root),
+            checkpoint: latest.note,
+            position: latest.position.0,
+            keys: keys.into_iter().map(|key| key.verifier.to_string()).collect(),
+        },
+    )
+}
+
+/// That an event stands in the ledger that the newest checkpoint covers.
+pub async fn proof(server: Arc<Server>, call: Call) -> Result<Answer, Problem> {
+    let text = call.param("event");
+    let id = text.parse().map(EventId);
+    let id = id.map_err(|_| Problem::new(Kind::NotFound, format!("there is no event {text:?}")))?;
+    Answer::json(Done::Ok, &server.audit.inclusion(id, None).await?)
+}
+
+/// That the ledger at one size continues the ledger at another.
+pub async fn consistency(server: Arc<Server>, call: Call) -> Result<Answer, Problem> {
+    let Between { from, to } = call.query()?;
+    Answer::json(Done::Ok, &server.audit.consistency(&Side::Size(from), &Side::Size(to)).await?)
+}

@@ -1,0 +1,10 @@
+//! The audit trail: whatever is changed is found, proofs hold with others' tools, and ledgers travel whole.
+
+mod disk;
+mod exports;
+mod given;
+mod program;
+mod proofs;
+mod seals;
+mod tampered;
+mod tree;
