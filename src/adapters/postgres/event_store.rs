@@ -11,6 +11,7 @@ use super::{
     address::Server,
     examine,
     failure::Trouble,
+    inspect,
     listen::Listening,
     rows::{corrupt, decode},
     sql,
@@ -156,6 +157,10 @@ impl Upkeep for PostgresLedger {
 
     async fn examine(&self) -> Vec<Finding> {
         examine::examine(self).await
+    }
+
+    async fn inspect(&self) -> Result<Vec<String>, String> {
+        inspect::inspect(self).await
     }
 
     async fn close(&self) {

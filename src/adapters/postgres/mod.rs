@@ -10,6 +10,7 @@ mod checkpoints;
 mod event_store;
 mod examine;
 mod failure;
+mod inspect;
 mod listen;
 mod open;
 mod projection_compare;

@@ -7,7 +7,7 @@ use crate::{
     domain::ids::Position,
     ports::{
         append::Standing,
-        event_store::Failure,
+        event_store::{EventStore as _, Failure},
         grouping::{Known, Placed},
         restore::{checked, misplaced},
     },
@@ -24,6 +24,9 @@ impl SqliteLedger {
     /// See [`EventStore::restore`](crate::ports::event_store::EventStore::restore).
     pub(super) async fn restored(&self, events: Vec<Recorded>) -> Result<Position, Failure> {
         checked(&events)?;
+        if events.is_empty() {
+            return self.end().await;
+        }
         let (reply, answer) = oneshot::channel();
         self.writer.restore(Restore { events, reply }).await?;
         answer.await.map_err(|_| Failure::Unavailable("the writer ended".to_owned()))?

@@ -3,6 +3,7 @@
 mod disk;
 mod exports;
 mod given;
+mod postgres;
 mod program;
 mod proofs;
 mod seals;

@@ -184,7 +184,7 @@ async fn a_new_key_signs_and_the_old_ones_verify() {
 }
 
 /// What every store of signing keys does.
-async fn keys_behave(keys: &dyn SigningKeys) {
+pub async fn keys_behave(keys: &dyn SigningKeys) {
     assert_eq!(keys.known().await.unwrap(), []);
     let first = keys.signer().await.unwrap();
     assert_eq!(keys.signer().await.unwrap().verifier(), first.verifier());
@@ -203,7 +203,7 @@ async fn keys_behave(keys: &dyn SigningKeys) {
 }
 
 #[tokio::test]
-async fn keys_behave_everywhere() {
+pub async fn keys_behave_everywhere() {
     let folder = folder();
     let ledger = open_sqlite(folder.path()).await;
     keys_behave(&SqliteSigningKeys::new(&ledger, MasterKey::new([7; 32]))).await;
