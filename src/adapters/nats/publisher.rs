@@ -115,7 +115,15 @@ impl Publisher for NatsPublisher {
         let publish = PublishMessage::build().payload(body.into()).headers(self.headers(&message));
         let subject = subject::of_event(workspace, &event.stream, &event.event.kind);
         let pending = self.nats.context.send_publish(subject, publish).await.map_err(|error| failure(&error))?;
-        Ok(pending.into_future().map(|answer| taken(answer.as_ref())).boxed())
+        let lost = self.nats.loss();
+        let answered = async move {
+            tokio::select! {
+                biased;
+                answer = pending.into_future() => taken(answer.as_ref()),
+                () = lost => Err(Failure::Unavailable("the connection was lost".to_owned())),
+            }
+        };
+        Ok(answered.boxed())
     }
 
     async fn describe(&self) -> Result<String, Failure> {
