@@ -102,9 +102,16 @@ fn servers(config: &Config) -> Vec<(String, String)> {
 
 /// What can only be checked with everything open.
 async fn opened(config: &Config) -> Vec<Check> {
-    if let Some(path) = config.ledger.path().filter(|path| !path.exists()) {
-        let found = format!("there is none at {} yet", path.display());
-        return vec![Check::warn("ledger", found, "nothing to do: the first start makes it, and its master key")];
+    match app::missing(config).await {
+        Ok(None) => {}
+        Ok(Some(place)) => {
+            let found = format!("there is none at {place} yet");
+            return vec![Check::warn("ledger", found, "nothing to do: the first start makes it, and its master key")];
+        }
+        Err(error) => {
+            let fix = "check that the server runs, its address, and that it lets us in";
+            return vec![Check::fail("ledger", format!("{error:#}"), fix)];
+        }
     }
     let app = match App::open_to_look(config).await {
         Ok(app) => app,
@@ -121,6 +128,7 @@ async fn opened(config: &Config) -> Vec<Check> {
     }
     let stores = &app.stores;
     checks.extend(doctor::stores(&stores.journal, stores.models.as_ref(), &stores.projector).await);
+    checks.extend(doctor::set_up(stores.ledger.as_ref()).await);
     checks.extend(doctor::sources(app.sources.values()).await);
     checks.extend(doctor::connections(&app.stores.journal, &app.routing, &app.calendars).await);
     checks

@@ -117,6 +117,11 @@ impl<'a> Section<'a> {
         }
     }
 
+    /// Whether the text under `key` is `word`.
+    pub(super) fn says(&mut self, key: &str, word: &str) -> bool {
+        self.take(key).is_some_and(|value| value.as_str() == Some(word))
+    }
+
     /// Whether the value came from the environment.
     pub(super) fn overridden(&self, key: &str) -> bool {
         self.shared.overridden.contains_key(&self.key(key))

@@ -1,5 +1,5 @@
 //! Floor 4: the service over HTTP. One file per resource; `routes.rs` is the only way in, `problem.rs` the only place that
-//! knows status codes, `auth.rs` the only one that decides who may do what.
+//! knows status codes; `services/access.rs` decides who may do what.
 
 mod approvals;
 mod attempts;
@@ -20,6 +20,7 @@ pub mod route;
 pub mod routes;
 mod serve;
 mod story;
+mod subjects;
 mod webhooks;
 
 use std::sync::Arc;

@@ -25,6 +25,8 @@ pub enum Verb {
     Put,
     /// Changes a part.
     Patch,
+    /// Destroys.
+    Delete,
 }
 
 impl Verb {
@@ -35,6 +37,7 @@ impl Verb {
             Self::Post => "POST",
             Self::Put => "PUT",
             Self::Patch => "PATCH",
+            Self::Delete => "DELETE",
         }
     }
 
@@ -45,6 +48,7 @@ impl Verb {
             Self::Post => MethodFilter::POST,
             Self::Put => MethodFilter::PUT,
             Self::Patch => MethodFilter::PATCH,
+            Self::Delete => MethodFilter::DELETE,
         }
     }
 }

@@ -11,9 +11,8 @@ use crate::{
 pub static PROJECTION: Projection = Projection {
     name: "dead_letters",
     version: 1,
-    table: Table { columns: COLUMNS, keys: 2, settle: None, personal: None },
+    table: Table { columns: COLUMNS, keys: 2, settle: None, personal: &[] },
     reads: &[Category::Link, Category::Source],
-    texts: false,
     project,
 };
 
@@ -92,6 +91,7 @@ fn of_source(recorded: &Recorded, event: &source::Event) -> Vec<Write> {
         ],
         source::Event::DeliveryReprocessed { .. } | source::Event::DeliveryApplied { .. } => vec![Write::remove(key)],
         source::Event::DeliveryReceived { .. }
+        | source::Event::PollClaimed { .. }
         | source::Event::PollCompleted { .. }
         | source::Event::PollFailed { .. } => Vec::new(),
     }

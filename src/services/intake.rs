@@ -35,12 +35,14 @@ pub enum Received {
     New,
     /// It was recorded before.
     Repeated,
+    /// It is about a person who was forgotten, and stays so: nothing of it is recorded.
+    LeftOut,
 }
 
 /// Records a delivery. When this answers, it is durable.
 ///
 /// # Errors
-/// The ledger is not available, or the person it is about was forgotten.
+/// The ledger is not available.
 pub async fn receive(
     journal: &Journal,
     source: &SourceName,
@@ -54,6 +56,7 @@ pub async fn receive(
     match journal.append(&stream, Expected::NoStream, vec![fact], &context).await {
         Ok(_) => Ok(Received::New),
         Err(error) if error.is_conflict() => Ok(Received::Repeated),
+        Err(Error::Vault(crate::ports::vault::Failure::Forgotten(_))) => Ok(Received::LeftOut),
         Err(error) => Err(error),
     }
 }

@@ -14,17 +14,14 @@ use tracing::{error, info};
 use super::{
     Error, authorise,
     commands::Commands,
-    poll::poll,
+    poll::Poller,
     project::Projector,
     pull::Puller,
     react::Reactor,
     relay::{Relay, Rest},
     watch::Watcher,
 };
-use crate::{
-    domain::ids::{Position, SourceName},
-    ports::source::BookingSource,
-};
+use crate::domain::ids::{Position, SourceName};
 
 /// Facts projected in one step.
 const PROJECT_FACTS: usize = 2_000;
@@ -58,7 +55,8 @@ impl Troubles {
         troubles.get(name).is_some_and(|(_, known)| known == failure)
     }
 
-    fn note(&self, name: &str, now: DateTime<Utc>, failure: Option<String>) {
+    /// Notes how a loop fares: what failed, or that nothing did.
+    pub fn note(&self, name: &str, now: DateTime<Utc>, failure: Option<String>) {
         let mut troubles = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         match failure {
             Some(failure) => troubles.entry(name.to_owned()).or_insert((now, String::new())).1 = failure,
@@ -77,8 +75,8 @@ pub struct Workers {
     pub puller: Puller,
     /// Keeps channels open.
     pub watcher: Watcher,
-    /// Sources that are polled, and how often.
-    pub sources: Vec<(Arc<dyn BookingSource>, Duration)>,
+    /// Sources that are polled.
+    pub pollers: Vec<Arc<Poller>>,
     /// How often a calendar is pulled although nothing was said to have changed: push is not fully reliable.
     pub pull_every: TimeDelta,
     /// Publishes events, where they are published.
@@ -103,9 +101,9 @@ impl Workers {
             let (workers, stop) = (Arc::clone(&workers), stop.clone());
             tracker.spawn(async move { workers.repeat(name, step, stop).await });
         }
-        for (source, every) in workers.sources.clone() {
+        for poller in workers.pollers.clone() {
             let (workers, stop) = (Arc::clone(&workers), stop.clone());
-            tracker.spawn(async move { workers.poll_source(source, every, stop).await });
+            tracker.spawn(async move { workers.poll_source(&poller, stop).await });
         }
         tracker.close();
         stop.cancelled().await;
@@ -188,13 +186,8 @@ impl Workers {
 
     async fn pull(&self) -> Result<Wait, Error> {
         let next = self.puller.journal.store().end().await?;
-        let now = self.puller.journal.clock().now();
         for key in self.puller.routing.calendars() {
-            let (calendar, _) = self.puller.calendars.load(&self.puller.journal, &key).await?;
-            let overdue = calendar.pulled_at.is_none_or(|at| at + self.pull_every <= now);
-            if overdue || calendar.notified() {
-                self.puller.pull(&key).await?;
-            }
+            self.puller.pull_due(&key, self.pull_every).await?;
         }
         Ok(Wait::Event(next, CALENDARS))
     }
@@ -228,13 +221,18 @@ impl Workers {
         commands.step().await.map(|_| Wait::Not).map_err(|error| error.to_string())
     }
 
-    async fn poll_source(self: Arc<Self>, source: Arc<dyn BookingSource>, every: Duration, stop: CancellationToken) {
-        let name = format!("poll {}", SourceName::as_str(source.name()));
+    async fn poll_source(self: Arc<Self>, poller: &Poller, stop: CancellationToken) {
+        let name = format!("poll {}", SourceName::as_str(poller.source().name()));
+        let every = poller.every().to_std().unwrap_or(PAUSE.1);
         while !stop.is_cancelled() {
-            let outcome = poll(&self.puller.journal, &source).await;
+            let outcome = poller.poll().await;
             let now = self.puller.journal.clock().now();
             self.troubles.note(&name, now, outcome.err().map(|failure| failure.to_string()));
             self.rest(Wait::For(every), &stop).await;
+        }
+        // The next process, or this one started again, need not wait for the claim to end.
+        if let Err(failure) = poller.give_up().await {
+            info!("The claim on {} ends by itself: {failure}", poller.source().name());
         }
     }
 }

@@ -20,3 +20,4 @@ mod providers;
 mod reconcile;
 mod sandbox;
 mod simulation;
+mod support;

@@ -66,6 +66,15 @@ pub enum Event {
         /// Who.
         by: String,
     },
+    /// A process took polling upon itself; until then no other polls.
+    PollClaimed {
+        /// The source.
+        source: SourceName,
+        /// The process.
+        worker: String,
+        /// Then any may take it. In the past where the process gave it up.
+        lease_until: DateTime<Utc>,
+    },
     /// A poll was read to its end, and everything in it is recorded.
     PollCompleted {
         /// The source.
@@ -98,6 +107,7 @@ impl Event {
             Self::DeliveryApplied { .. } => "delivery_applied",
             Self::DeliveryRefused { .. } => "delivery_refused",
             Self::DeliveryReprocessed { .. } => "delivery_reprocessed",
+            Self::PollClaimed { .. } => "poll_claimed",
             Self::PollCompleted { .. } => "poll_completed",
             Self::PollFailed { .. } => "poll_failed",
         }
@@ -115,13 +125,19 @@ pub struct Polling {
     pub failures: u32,
     /// No poll before this.
     pub retry_at: Option<DateTime<Utc>>,
+    /// Which process polls, and until when no other does.
+    pub claim: Option<(String, DateTime<Utc>)>,
 }
 
 /// Polling after one more event recorded at `at`. Total: every event applies to every state.
 pub fn evolve(mut polling: Polling, event: &Event, at: DateTime<Utc>) -> Polling {
     match event {
+        Event::PollClaimed { worker, lease_until, .. } => polling.claim = Some((worker.clone(), *lease_until)),
         Event::PollCompleted { cursor, .. } => {
-            polling = Polling { cursor: Some(cursor.clone()), completed_at: Some(at), failures: 0, retry_at: None };
+            polling.cursor = Some(cursor.clone());
+            polling.completed_at = Some(at);
+            polling.failures = 0;
+            polling.retry_at = None;
         }
         Event::PollFailed { retry_at, .. } => {
             polling.failures += 1;

@@ -10,8 +10,8 @@ pub mod view;
 pub use ask::{Asked, Asker, Done, NotDone, ask};
 pub use keys::Keys;
 
-/// The source of bookings that are created by clients.
-pub const API_SOURCE: &str = "api";
+pub use super::access::API_SOURCE;
+
 /// The largest body of a request, in bytes.
 pub const BODY_BYTES_MAX: usize = 64 * 1024;
 /// The longest key of a request, in bytes.

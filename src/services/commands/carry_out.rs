@@ -91,6 +91,8 @@ fn passing(error: &Error) -> bool {
         | Error::Ledger(_)
         | Error::Vault(vault::Failure::Unavailable(_) | vault::Failure::WrongMaster(_))
         | Error::Tokens(_)
+        | Error::SigningKeys(_)
+        | Error::KeptCheckpoints(_)
         | Error::ReadModels(_)
         | Error::Damaged { .. } => !matches!(error, Error::Ledger(event_store::Failure::Invalid(_))),
         Error::Refused(Refusal::Unknown | Refusal::Exists | Refusal::Cancelled | Refusal::KeyReused)

@@ -384,7 +384,7 @@ impl Choices<'_> {
         let source = SourceName::new("uschedule").expect("usable");
         let delivery = format!("d-{}", self.one_of(3));
         let stream = StreamName::delivery(&source, &delivery);
-        let event = match self.one_of(6) {
+        let event = match self.one_of(7) {
             0 => source::Event::DeliveryReceived { source, delivery, body: self.personal() },
             1 => source::Event::DeliveryApplied {
                 source,
@@ -405,6 +405,10 @@ impl Choices<'_> {
             4 => {
                 let (stream, cursor) = (StreamName::source(&source), format!("c-{}", self.one_of(9)));
                 return (stream, source::Event::PollCompleted { source, cursor, news: 1 });
+            }
+            5 => {
+                let (stream, worker) = (StreamName::source(&source), format!("worker-{}", self.one_of(2)));
+                return (stream, source::Event::PollClaimed { source, worker, lease_until: self.time() });
             }
             _ => {
                 let (stream, failure) = (StreamName::source(&source), self.failure());

@@ -1,41 +1,72 @@
-//! A group of appends that share one commit: where each of their events goes, and what each caller will be told.
+//! A group of appends that share one commit: where each of their events goes, and what each caller will be told. Shared by
+//! the ledgers that keep positions themselves.
 
-use std::collections::{HashMap, HashSet};
+use std::{
+    borrow::Borrow,
+    collections::{HashMap, HashSet},
+};
 
-use tokio::sync::oneshot;
-
-use super::rows::Placed;
+use super::{
+    append::{Standing, Verdict, judge, leaf_at},
+    event_store::{Appended, Expected, Failure},
+};
 use crate::{
     domain::ids::{EventId, Position, Version},
-    ports::{
-        append::{Standing, Verdict, judge, leaf_at},
-        event_store::{Appended, Expected, Failure},
-    },
     record::{
         envelope::{NewEvent, Recorded},
         stream::StreamName,
     },
 };
 
-/// One caller's append, checked, with the way back to the caller.
-pub(super) struct Append {
+/// A group takes no further append once it has this many events.
+pub const GROUP_EVENTS_MAX: usize = 1_024;
+
+/// A group takes no further append once its data has this many bytes.
+pub const GROUP_BYTES_MAX: usize = 8 * 1024 * 1024;
+
+/// One caller's append, checked.
+#[derive(Debug)]
+pub struct Request {
+    /// The stream.
     pub stream: StreamName,
+    /// Its name as text.
     pub name: String,
+    /// What the caller believes about its end.
     pub expected: Expected,
+    /// What is to be appended.
     pub events: Vec<NewEvent>,
-    pub reply: oneshot::Sender<Result<Appended, Failure>>,
 }
 
-/// What will be written, and what will be answered once it is durable: one answer per append, in their order.
-#[derive(Default)]
-pub(super) struct Plan<'a> {
+impl Request {
+    /// How many bytes of data it carries.
+    pub fn bytes(&self) -> usize {
+        self.events.iter().map(|e| e.data.len()).sum()
+    }
+}
+
+/// An event with its place and hash, ready to be written.
+#[derive(Debug)]
+pub struct Placed<'a> {
+    /// Its place.
+    pub at: Standing<'a>,
+    /// Its stream's name as text.
+    pub stream: &'a str,
+    /// Its leaf hash there.
+    pub leaf: [u8; 32],
+}
+
+/// What will be written, and what will be answered once it is durable.
+#[derive(Debug, Default)]
+pub struct Plan<'a> {
+    /// In the order of their positions.
     pub rows: Vec<Placed<'a>>,
+    /// One per append, in their order.
     pub answers: Vec<Result<Appended, Failure>>,
 }
 
 impl<'a> Plan<'a> {
     /// Places an append's events, the first at version `first`.
-    fn place(&mut self, end: u64, append: &'a Append, first: Version) {
+    fn place(&mut self, end: u64, append: &'a Request, first: Version) {
         let mut appended = Appended { version: first, position: Position(end), repeated: false };
         for (event, version) in append.events.iter().zip((first.0..).map(Version)) {
             let position = Position(end + self.rows.len() as u64);
@@ -52,14 +83,17 @@ impl<'a> Plan<'a> {
 const STREAMS_MAX: usize = 16_384;
 
 /// What the ledger looked like when this writer last saw it. Events only ever come, so as long as the end is the same
-/// everything else is; and if it is not, the places predicted from it are taken and SQLite refuses the rows.
-#[derive(Default)]
-pub(super) struct Known {
+/// everything else is; and if it is not, the places predicted from it are taken and the
+/// database refuses the rows.
+#[derive(Debug, Default)]
+pub struct Known {
+    /// How many events there are.
     pub end: u64,
     lasts: HashMap<StreamName, Version>,
 }
 
 impl Known {
+    /// Nothing but the end.
     pub fn at(end: u64) -> Self {
         Self { end, lasts: HashMap::new() }
     }
@@ -83,12 +117,12 @@ impl Known {
 /// Places a group by what is known, without asking; `None` where that needs a look or an append may be refused.
 ///
 /// An unknown stream is taken at its caller's word: were the word wrong, the row's place is taken (or the one before it is
-/// not) and SQLite refuses the group, which is then judged with a look at everything.
-pub(super) fn predict<'a>(group: &'a [Append], known: &Known) -> Option<Plan<'a>> {
+/// not) and the database refuses the group, which is then judged with a look at everything.
+pub fn predict<'a, A: Borrow<Request>>(group: &'a [A], known: &Known) -> Option<Plan<'a>> {
     let mut plan = Plan::default();
     let mut lasts: HashMap<&StreamName, Version> = HashMap::new();
     let mut ids = HashSet::new();
-    for append in group {
+    for append in group.iter().map(Borrow::borrow) {
         if !append.events.iter().all(|event| ids.insert(event.id)) {
             return None;
         }
@@ -109,7 +143,9 @@ pub(super) fn predict<'a>(group: &'a [Append], known: &Known) -> Option<Plan<'a>
 }
 
 /// What was looked up for a group, under the write lock.
-pub(super) struct Looked {
+#[derive(Debug)]
+pub struct Looked {
+    /// How many events there are.
     pub end: u64,
     /// The last version of each stream of the group that has one.
     pub lasts: HashMap<String, Version>,
@@ -118,11 +154,11 @@ pub(super) struct Looked {
 }
 
 /// Judges each append of a group in turn, as if those before it were written already. One that is refused leaves no trace.
-pub(super) fn judge_each<'a>(group: &'a [Append], looked: &Looked) -> Plan<'a> {
+pub fn judge_each<'a, A: Borrow<Request>>(group: &'a [A], looked: &Looked) -> Plan<'a> {
     let mut plan = Plan::default();
     let mut lasts: HashMap<&str, Version> = looked.lasts.iter().map(|(name, last)| (name.as_str(), *last)).collect();
     let mut placed: HashMap<EventId, Standing<'a>> = HashMap::new();
-    for append in group {
+    for append in group.iter().map(Borrow::borrow) {
         let stored = |id| placed.get(&id).copied().or_else(|| looked.found.get(&id).map(Standing::from));
         let last = lasts.get(append.name.as_str()).copied();
         match judge(&append.stream, append.expected, &append.events, last, stored) {

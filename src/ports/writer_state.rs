@@ -23,10 +23,11 @@ pub struct WriterState {
 
 /// The part the writer keeps.
 #[derive(Debug, Default)]
-pub(super) struct Kept(Mutex<WriterState>);
+pub struct Kept(Mutex<WriterState>);
 
 impl Kept {
-    pub(super) fn get(&self) -> MutexGuard<'_, WriterState> {
+    /// What is known now, to be read or changed.
+    pub fn get(&self) -> MutexGuard<'_, WriterState> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
