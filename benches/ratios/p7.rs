@@ -148,7 +148,7 @@ async fn ours(ledger: &Arc<SqliteLedger>, url: &str, context: &jetstream::Contex
     let settings = Settings { servers: url.to_owned(), workspace: WORKSPACE.to_owned(), ..Settings::default() };
     let nats = Nats::connect_now(settings).await.map_err(anyhow::Error::msg)?;
     let shape = Shape::of(WORKSPACE);
-    let publisher = Arc::new(NatsPublisher::new(nats, shape.clone()));
+    let publisher = Arc::new(NatsPublisher::new(nats, shape.clone(), "bench"));
     publisher.prepare().await?;
     let clock = Arc::new(SystemClock::new());
     let ledger: Arc<SqliteLedger> = Arc::clone(ledger);

@@ -35,7 +35,8 @@ pub async fn open(config: &Config, stores: &Stores) -> anyhow::Result<Option<Fee
     let Some(nats) = &config.nats else { return Ok(None) };
     let connection = Nats::connect(settings(config, nats)?).await.map_err(anyhow::Error::msg)?;
     let shape = shape(config, nats);
-    let publisher = Arc::new(NatsPublisher::new(connection.clone(), shape.clone()));
+    let publisher =
+        Arc::new(NatsPublisher::new(connection.clone(), shape.clone(), stores.clock.event_id().to_string()));
     let (store, clock) = (Arc::clone(stores.journal.store()), Arc::clone(&stores.clock));
     let relay = Relay::new(store, clock, Arc::clone(&stores.checkpoints), publisher, checkpoint(&shape));
     let commands = nats.commands.as_ref().map(|rules| {
@@ -46,16 +47,16 @@ pub async fn open(config: &Config, stores: &Stores) -> anyhow::Result<Option<Fee
     Ok(Some(Feed { progress: relay.progress(), relay: Arc::new(relay), commands }))
 }
 
-/// The feed, connected now, and the name of its checkpoint; `None` where no NATS is configured.
+/// The feed, connected now, for `sender`, and the name of its checkpoint; `None` where no NATS is configured.
 ///
 /// # Errors
 /// Settings that cannot be used, or a server that is not there.
-pub async fn publisher(config: &Config) -> anyhow::Result<Option<(Arc<dyn Publisher>, String)>> {
+pub async fn publisher(config: &Config, sender: &str) -> anyhow::Result<Option<(Arc<dyn Publisher>, String)>> {
     let Some(nats) = &config.nats else { return Ok(None) };
     let connection = Nats::connect_now(settings(config, nats)?).await.map_err(anyhow::Error::msg)?;
     let shape = shape(config, nats);
     let worker = checkpoint(&shape);
-    Ok(Some((Arc::new(NatsPublisher::new(connection, shape)), worker)))
+    Ok(Some((Arc::new(NatsPublisher::new(connection, shape, sender)), worker)))
 }
 
 /// One for each feed: another stream begins at the beginning.

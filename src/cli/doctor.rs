@@ -67,7 +67,7 @@ fn completeness(config: &Config) -> Vec<Check> {
 /// NATS, where it is configured.
 async fn feed(config: &Config) -> Option<Check> {
     config.nats.as_ref()?;
-    Some(match app::nats::publisher(config).await {
+    Some(match app::nats::publisher(config, "doctor").await {
         Err(error) => doctor::feed(Err(&format!("{error:#}"))),
         Ok(None) => return None,
         Ok(Some((publisher, _))) => doctor::feed(Ok(publisher.describe().await)),

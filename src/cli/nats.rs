@@ -47,14 +47,14 @@ pub async fn run(session: &Session, command: Command) -> Result<(), Stop> {
     if from >= until {
         return Err(Stop::refused(format!("there is no event at position {from}: the ledger ends before {end}")));
     }
-    let Some((publisher, worker)) = app::nats::publisher(&session.config).await? else {
+    let word = stores.clock.event_id().to_string();
+    let Some((publisher, worker)) = app::nats::publisher(&session.config, &word).await? else {
         return Err(Stop::usage(nothing));
     };
     for differs in publisher.prepare().await.map_err(Stop::refused)? {
         drop(writeln!(std::io::stderr(), "syncledger: {differs}"));
     }
     let checkpoint = stores.checkpoints.load(&worker).await.map_err(Stop::refused)?;
-    let word = stores.clock.event_id().to_string();
     let range = Range { from: Position(from), until: Position(until) };
     let manner = Manner { window: WINDOW, word: &word, checkpoint };
     let bar = bar(session, until - from);

@@ -210,3 +210,49 @@ fn a_draft_policy_is_read_on_its_own() {
     let told = policy("draft.toml", "craete = false\n").unwrap_err().to_string();
     assert!(told.contains("did you mean create?"), "{told}");
 }
+
+#[test]
+fn nats_is_what_its_table_says_or_not_there() {
+    let read = |text: &str, pairs: &[(&str, &str)]| Config::parse(Some(Path::new("loft.toml")), text, &env(pairs));
+    assert_eq!(read("", &[]).unwrap().nats, None);
+    let usual = read("[nats]\nurl = \"nats://127.0.0.1:4222\"", &[]).unwrap().nats.unwrap();
+    assert_eq!((usual.access, usual.stream), (NatsAccess::Open, NatsStream::default()));
+    assert_eq!(usual.commands, Some(NatsCommands { any: false, deliveries_max: 16 }));
+    let text = "[nats]\nurl = \"tls://a:1, tls://b:2\"\nuser = \"feed\"\npassword_env = \"PW\"\nca_file = \"ca.pem\"\n\
+        [nats.stream]\nname = \"loft\"\nreplicas = 3\nmax_age = \"90d\"\nmax_bytes = 1000000\nduplicate_window = \"5m\"\n\
+        [nats.commands]\nbookings = \"all\"\nmax_deliveries = 4";
+    let nats = read(text, &[("PW", "x")]).unwrap().nats.unwrap();
+    assert_eq!(nats.access, NatsAccess::Password("feed".into(), Secret::new("x")));
+    assert_eq!((nats.stream.replicas, nats.stream.bytes_max), (Some(3), Some(1_000_000)));
+    assert_eq!(nats.stream.age_max, Some(Duration::from_secs(90 * 86_400)));
+    assert_eq!(nats.commands, Some(NatsCommands { any: true, deliveries_max: 4 }));
+    let pairs = [("SYNCLEDGER__NATS__URL", "nats://h:4222"), ("SYNCLEDGER__NATS__COMMANDS__ENABLED", "false")];
+    assert_eq!(read("", &pairs).unwrap().nats.unwrap().commands, None);
+}
+
+#[test]
+fn what_is_wrong_about_nats_is_told() {
+    let text = "[nats]\nurl = \"http://x\"\nuser = \"feed\"\n[nats.stream]\nname = \"a.b\"\nreplicas = 9\nmax_age = \"soon\"\n\
+        [nats.commands]\nenabled = \"yes\"\nbookings = \"mine\"\nmax_deliveries = \"3\"";
+    let told = wrong(text);
+    for (key, said) in [
+        ("nats.url", "\"http\" is not supported"),
+        ("nats.password", "is missing"),
+        ("nats.stream.name", "letters, digits"),
+        ("nats.stream.replicas", "from 1 to 5"),
+        ("nats.stream.max_age", "write 12h or 90d"),
+        ("nats.commands.enabled", "true or false"),
+        ("nats.commands.bookings", "api (those that clients created) or all"),
+        ("nats.commands.max_deliveries", "a whole number"),
+    ] {
+        assert!(told.lines().any(|line| line.contains(key) && line.contains(said)), "{key}: {told}");
+    }
+    assert!(wrong("[nats]\nurl = \"nats://feed:pw@x\"").contains("has a user in it"));
+    assert!(wrong("[nats.commands]\nenabled = true").contains("nats.url: is missing"));
+    let twice = Config::parse(
+        None,
+        "[nats]\nurl = \"nats://x\"\ntoken_env = \"A\"\nnkey_seed_env = \"A\"",
+        &env(&[("A", "x")]),
+    );
+    assert!(twice.unwrap_err().to_string().contains("keep one way to get in"));
+}

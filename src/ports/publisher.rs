@@ -28,6 +28,8 @@ pub struct Standing {
     pub last: Sequence,
     /// What the last message that is still there says about the position that comes next; `None` where none is there.
     pub next: Option<Position>,
+    /// Whether that message was sent by us.
+    pub ours: bool,
 }
 
 /// Why a message is sent.

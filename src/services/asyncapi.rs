@@ -94,6 +94,7 @@ impl Parts {
             "properties": {
                 "Nats-Msg-Id": text("The event's id; of one that was sent again while the server still knew it, the id, a dot and a word."),
                 "Nats-Expected-Last-Sequence": text("The number of the message before, which is what keeps the order."),
+                "Syncledger-Sender": text("The process that sent it."),
                 "Syncledger-Next": text("The position that is published after this message."),
                 "Content-Type": {"const": CLOUD_EVENT_JSON},
             },
@@ -131,7 +132,7 @@ impl Parts {
                 "title": format!("Events of streams {category}-<id>"),
                 "parameters": {
                     "workspace": {"description": "The ledger's workspace, as a token."},
-                    "id": {"description": "The stream's id, as a token: uschedule%2E1001."},
+                    "id": {"description": "The stream's id, as a token: api%2E1001."},
                     "name": {"description": "The event's type without its category: rescheduled."},
                 },
                 "messages": messages,

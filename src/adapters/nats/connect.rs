@@ -9,6 +9,7 @@ use async_nats::{
         pki_types::{CertificateDer, pem::PemObject as _},
     },
 };
+use tokio::sync::watch;
 use tokio_rustls::rustls::crypto::aws_lc_rs;
 use tracing::{info, warn};
 
@@ -27,8 +28,9 @@ impl Nats {
     /// # Errors
     /// Settings that cannot be used, in words. A server that is not there is none.
     pub async fn connect(settings: Settings) -> Result<Self, String> {
-        let options = options(&settings)?.retry_on_initial_connect();
-        Self::with(options, settings).await
+        let (lost, watch) = watch::channel(0);
+        let options = options(&settings, lost)?.retry_on_initial_connect();
+        Self::with(options, settings, watch).await
     }
 
     /// Connects once: for a command that somebody waits for.
@@ -36,22 +38,23 @@ impl Nats {
     /// # Errors
     /// In words.
     pub async fn connect_now(settings: Settings) -> Result<Self, String> {
-        let options = options(&settings)?;
-        Self::with(options, settings).await
+        let (lost, watch) = watch::channel(0);
+        let options = options(&settings, lost)?;
+        Self::with(options, settings, watch).await
     }
 
-    async fn with(options: ConnectOptions, settings: Settings) -> Result<Self, String> {
+    async fn with(options: ConnectOptions, settings: Settings, lost: watch::Receiver<u64>) -> Result<Self, String> {
         let servers: Vec<&str> = settings.servers.split(',').map(str::trim).collect();
         let client = options.connect(servers).await.map_err(|error| {
             // What the library says about itself first tells less than its cause.
             let cause = std::error::Error::source(&error).map(|cause| format!(": {cause}")).unwrap_or_default();
             format!("{} cannot be reached: {error}{cause}", settings.servers)
         })?;
-        Ok(Self::of(client, settings))
+        Ok(Self::of(client, settings, lost))
     }
 }
 
-fn options(settings: &Settings) -> Result<ConnectOptions, String> {
+fn options(settings: &Settings, lost: watch::Sender<u64>) -> Result<ConnectOptions, String> {
     let options = ConnectOptions::new()
         .name("syncledger")
         .tls_client_config(trust(settings.authorities.as_deref())?)
@@ -61,7 +64,13 @@ fn options(settings: &Settings) -> Result<ConnectOptions, String> {
             let exponent = u32::try_from(attempt).unwrap_or(u32::MAX).min(6);
             Duration::from_millis((50 << exponent).min(PAUSE_MS_MAX))
         })
-        .event_callback(|event| async move { told(&event) });
+        .event_callback(move |event| {
+            if matches!(event, Event::Disconnected) {
+                lost.send_modify(|times| *times += 1);
+            }
+            told(&event);
+            std::future::ready(())
+        });
     Ok(match &settings.access {
         Access::Open => options,
         Access::Password(user, password) => options.user_and_password(user.clone(), password.to_string()),

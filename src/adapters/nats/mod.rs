@@ -10,6 +10,7 @@ mod streams;
 use std::time::Duration;
 
 use async_nats::jetstream::{Context, context::ContextBuilder};
+use tokio::sync::watch;
 use zeroize::Zeroizing;
 
 pub use commands::NatsCommands;
@@ -86,16 +87,29 @@ pub struct Nats {
     client: async_nats::Client,
     context: Context,
     settings: Settings,
+    /// How often the connection was lost.
+    lost: watch::Receiver<u64>,
 }
 
 impl Nats {
-    fn of(client: async_nats::Client, settings: Settings) -> Self {
+    fn of(client: async_nats::Client, settings: Settings, lost: watch::Receiver<u64>) -> Self {
         let context = ContextBuilder::new()
             .timeout(ANSWER_WITHIN)
             .ack_timeout(ANSWER_WITHIN)
             .max_ack_inflight(UNANSWERED_MAX)
             .build(client.clone());
-        Self { client, context, settings }
+        Self { client, context, settings, lost }
+    }
+
+    /// Returns when the connection is lost from now on: what was asked over it will not be answered.
+    fn loss(&self) -> impl Future<Output = ()> + Send + 'static {
+        let mut lost = self.lost.clone();
+        lost.mark_unchanged();
+        async move {
+            if lost.changed().await.is_err() {
+                std::future::pending::<()>().await;
+            }
+        }
     }
 
     /// Why there is no connection now; `None` while there is one.

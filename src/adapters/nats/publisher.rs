@@ -24,6 +24,8 @@ use crate::{
 
 /// Says which position comes next after a message.
 const NEXT: &str = "Syncledger-Next";
+/// Says which process sent a message.
+const SENDER: &str = "Syncledger-Sender";
 /// Room for subject and headers below the server's limit of a message, in bytes.
 const HEADERS_BYTES: usize = 4_096;
 
@@ -32,15 +34,16 @@ const HEADERS_BYTES: usize = 4_096;
 pub struct NatsPublisher {
     nats: Nats,
     shape: Shape,
+    sender: String,
 }
 
 impl NatsPublisher {
-    /// Publishes to the stream of that shape.
-    pub fn new(nats: Nats, shape: Shape) -> Self {
-        Self { nats, shape }
+    /// Publishes to the stream of that shape, as `sender`: one word for each process.
+    pub fn new(nats: Nats, shape: Shape, sender: impl Into<String>) -> Self {
+        Self { nats, shape, sender: sender.into() }
     }
 
-    fn headers(message: &Outgoing<'_>) -> HeaderMap {
+    fn headers(&self, message: &Outgoing<'_>) -> HeaderMap {
         let mut headers = HeaderMap::new();
         let id = message.event.event.id;
         let id = match message.sending {
@@ -50,6 +53,7 @@ impl NatsPublisher {
         headers.insert(async_nats::header::NATS_MESSAGE_ID, id);
         headers.insert(async_nats::header::NATS_EXPECTED_LAST_SEQUENCE, message.after.0.to_string());
         headers.insert(NEXT, message.next.to_string());
+        headers.insert(SENDER, self.sender.as_str());
         headers.insert("Content-Type", CLOUD_EVENT_JSON);
         headers
     }
@@ -75,14 +79,15 @@ impl Publisher for NatsPublisher {
             _ => Failure::Unavailable(error.to_string()),
         })?;
         let state = &stream.cached_info().state;
+        let empty = Standing { last: Sequence(state.last_sequence), next: None, ours: false };
         if state.messages == 0 {
-            return Ok(Standing { last: Sequence(state.last_sequence), next: None });
+            return Ok(empty);
         }
         // By subject, since the very last one may have been removed.
         let message = match stream.get_last_raw_message_by_subject(">").await {
             Ok(message) => message,
             Err(error) if error.kind() == LastRawMessageErrorKind::NoMessageFound => {
-                return Ok(Standing { last: Sequence(state.last_sequence), next: None });
+                return Ok(empty);
             }
             Err(error) => return Err(Failure::Unavailable(error.to_string())),
         };
@@ -95,7 +100,8 @@ impl Publisher for NatsPublisher {
             return Err(Failure::Refused(why));
         };
         let last = Sequence(message.sequence.max(state.last_sequence));
-        Ok(Standing { last, next: Some(Position(next)) })
+        let ours = message.headers.get(SENDER).is_some_and(|sender| sender.as_str() == self.sender);
+        Ok(Standing { last, next: Some(Position(next)), ours })
     }
 
     async fn send(&self, message: Outgoing<'_>) -> Result<Pending, Failure> {
@@ -106,10 +112,18 @@ impl Publisher for NatsPublisher {
         if body.len() + HEADERS_BYTES > self.nats.client.max_payload() {
             body = CloudEvent::of(workspace, event, false).map_err(refused)?.to_json();
         }
-        let publish = PublishMessage::build().payload(body.into()).headers(Self::headers(&message));
+        let publish = PublishMessage::build().payload(body.into()).headers(self.headers(&message));
         let subject = subject::of_event(workspace, &event.stream, &event.event.kind);
         let pending = self.nats.context.send_publish(subject, publish).await.map_err(|error| failure(&error))?;
-        Ok(pending.into_future().map(|answer| taken(answer.as_ref())).boxed())
+        let lost = self.nats.loss();
+        let answered = async move {
+            tokio::select! {
+                biased;
+                answer = pending.into_future() => taken(answer.as_ref()),
+                () = lost => Err(Failure::Unavailable("the connection was lost".to_owned())),
+            }
+        };
+        Ok(answered.boxed())
     }
 
     async fn describe(&self) -> Result<String, Failure> {

@@ -11,9 +11,10 @@ use super::{
 };
 use crate::{
     domain::{
-        booking::{self, Booking, CancelReason, Cause, Command, RequestMark, Snapshot},
+        booking::{self, Booking, CancelReason, Cause, Command, Details, RequestMark, Snapshot},
         event,
-        ids::{BookingId, ResourceId, Revision, SourceName, Version, short_hash},
+        ids::{BookingId, ResourceId, Revision, SourceName, SubjectId, Version, short_hash},
+        personal::Personal,
     },
     record::stream::StreamName,
     services::{
@@ -41,6 +42,32 @@ pub enum Asked {
     Cancel,
     /// Call it on again.
     Restore,
+}
+
+impl Asked {
+    /// Whether what is asked can be, whatever the ledger says.
+    ///
+    /// # Errors
+    /// Names every field at fault.
+    pub fn check(&self) -> Result<(), Problem> {
+        let source = || SourceName::new(API_SOURCE).map_err(|e| Problem::field("source", e.to_string()));
+        match self {
+            Self::Create(body) => {
+                let reference = body.id.as_deref().map_or(Ok("none".to_owned()), request::reference)?;
+                body.checked(&BookingId::of_source(&source()?, &reference)).map(drop)
+            }
+            Self::Reschedule(body) => body.checked("").map(drop).map_err(Problem::fields),
+            Self::Reassign(body) => {
+                ResourceId::new(&body.resource).map(drop).map_err(|e| Problem::field("resource", e.to_string()))
+            }
+            Self::ChangeDetails(body) => {
+                let subject = SubjectId::new(API_SOURCE).map_err(|e| Problem::field("source", e.to_string()))?;
+                let known = Details { title: Personal::new(subject, "known"), notes: None, customer: None };
+                body.applied(&known).map(drop)
+            }
+            Self::Confirm | Self::Cancel | Self::Restore => Ok(()),
+        }
+    }
 }
 
 /// Who asks, and how.

@@ -155,6 +155,14 @@ impl Came {
             .unwrap_or_else(|| SubjectId::new(hashed()).expect("hex digits can stand in a subject"))
     }
 
+    /// What is wrong with the command itself, whatever the ledger says.
+    pub fn wrong(&self) -> Option<Problem> {
+        match self.asked() {
+            Ok((_, asked)) => asked.check().err(),
+            Err(problem) => Some(problem),
+        }
+    }
+
     /// What it asks for, and of which booking; the booking is empty where one is to be created.
     ///
     /// # Errors

@@ -148,7 +148,7 @@ impl Commands {
             }
             Standing::Refused(problem) => {
                 // What is wrong with the request itself is told in full, as it was the first time.
-                let wrong = came.asked().err().unwrap_or(problem);
+                let wrong = came.wrong().unwrap_or(problem);
                 return Ok(Answer::Problem(wrong));
             }
             Standing::Other => {

@@ -264,7 +264,8 @@ impl Relay {
     async fn moved(&self, state: &mut State, ours: Position, now: DateTime<Utc>) -> Result<(Option<At>, Rest), Error> {
         let standing = self.standing(state).await?;
         let next = self.next(standing).await?;
-        if next > ours {
+        // Of two that got into each other's way, the one whose message is the last goes on.
+        if next > ours && !standing.ours {
             info!("Another process publishes: standing by from position {next} on");
             self.progress.stands(Role::Standby, next);
             return Ok((Some(At::Standby(standing, now)), Rest::For(STANDBY)));

@@ -1,20 +1,21 @@
 //! Getting in: passwords, tokens, nkeys, credentials, and TLS under an authority of our own.
 
-use std::{fs, time::Duration};
+use std::{fs, sync::Arc, time::Duration};
 
 use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair as _};
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 use syncledger::{
-    adapters::nats::{Access, Nats, NatsPublisher, Settings},
-    ports::publisher::Publisher as _,
+    adapters::nats::{Access, Nats, NatsCommands, NatsPublisher, Settings},
+    ports::{commands::CommandQueue as _, publisher::Publisher as _},
+    services::relay::Relay,
 };
 use zeroize::Zeroizing;
 
 use super::{
     server::Server,
-    world::{WORKSPACE, shape},
+    world::{WORKSPACE, World, shape},
 };
 
 /// An nkey, made from a word.
@@ -92,7 +93,7 @@ fn secret(text: &str) -> Zeroizing<String> {
 /// Gets in, and sets the stream up.
 async fn works(settings: Settings) {
     let nats = Nats::connect_now(settings).await.unwrap();
-    assert_eq!(NatsPublisher::new(nats, shape()).prepare().await, Ok(vec![]));
+    assert_eq!(NatsPublisher::new(nats, shape(), "test").prepare().await, Ok(vec![]));
 }
 
 async fn refused(settings: Settings) -> String {
@@ -191,13 +192,38 @@ async fn tls_is_spoken_with_servers_of_the_named_authority_only() {
 }
 
 #[tokio::test]
+async fn the_rights_that_are_documented_are_enough() {
+    let manual = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/operating/nats.md")).unwrap();
+    let rights = manual.split_once("```\npermissions").and_then(|(_, rest)| rest.split_once("```")).unwrap().0;
+    let server =
+        Server::with(&format!("authorization {{ users: [ {{ user: feed, password: pw, permissions {rights} }} ] }}"));
+    let access = || Access::Password("feed".into(), secret("pw"));
+    let nats = Nats::connect_now(settings(&server, access())).await.unwrap();
+    let world = World::new();
+    world.append(5).await;
+    let publisher = Arc::new(NatsPublisher::new(nats.clone(), shape(), "test"));
+    let (ledger, checkpoints) = (world.ledger.clone(), world.checkpoints.clone());
+    let relay = Relay::new(ledger, world.clock.clone(), checkpoints, publisher, "feed");
+    world.publish(&relay).await;
+    let queue = NatsCommands::new(nats.clone(), shape());
+    queue.prepare().await.unwrap();
+    let client = async_nats::ConnectOptions::with_user_and_password("feed".into(), "pw".into());
+    let client = async_nats::jetstream::new(client.connect(server.url()).await.unwrap());
+    client.publish("syncledger.loft.commands.booking.create", "{}".into()).await.unwrap().await.unwrap();
+    let handed = queue.take(1, Duration::from_secs(5)).await.unwrap();
+    assert_eq!(handed[0].message().verb, "booking.create");
+    handed[0].settle().await.unwrap();
+    assert_eq!(queue.waiting().await, Ok(0));
+}
+
+#[tokio::test]
 async fn a_server_that_is_not_there_is_waited_for() {
     let mut server = Server::start();
     server.kill();
     let why = refused(settings(&server, Access::Open)).await;
     assert!(why.contains(&server.url()), "{why}");
     let nats = Nats::connect(settings(&server, Access::Open)).await.unwrap();
-    let publisher = NatsPublisher::new(nats, shape());
+    let publisher = NatsPublisher::new(nats, shape(), "test");
     let why = publisher.prepare().await.unwrap_err().to_string();
     assert!(why.contains("no connection"), "{why}");
     server.restart();

@@ -192,7 +192,7 @@ async fn what_an_operator_changed_stays_and_is_told() {
     let mut shape = super::world::shape();
     shape.messages_max = Some(1_000);
     let nats = syncledger::adapters::nats::Nats::connect_now(super::world::settings(&world.server)).await.unwrap();
-    let publisher = syncledger::adapters::nats::NatsPublisher::new(nats, shape);
+    let publisher = syncledger::adapters::nats::NatsPublisher::new(nats, shape, "test");
     assert_eq!(publisher.prepare().await, Ok(vec![]));
     assert_eq!(config().await.max_messages, 1_000);
     // Changed by hand: it stays.

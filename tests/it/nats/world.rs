@@ -54,7 +54,8 @@ impl World {
     }
 
     pub async fn publisher(&self) -> Arc<NatsPublisher> {
-        Arc::new(NatsPublisher::new(Nats::connect_now(settings(&self.server)).await.unwrap(), shape()))
+        let nats = Nats::connect_now(settings(&self.server)).await.unwrap();
+        Arc::new(NatsPublisher::new(nats, shape(), self.clock.event_id().to_string()))
     }
 
     pub async fn relay(&self) -> Relay {
