@@ -2,7 +2,7 @@
 
 pub mod event_store;
 mod faults;
-mod given;
+pub mod given;
 mod http;
 mod laws;
 mod memory;
