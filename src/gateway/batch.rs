@@ -6,7 +6,7 @@
 use std::{collections::HashMap, pin::Pin, sync::Arc, time::Duration};
 
 use chrono::{DateTime, Utc};
-use futures::StreamExt as _;
+use futures::{FutureExt as _, StreamExt as _};
 use tokio::{
     sync::{OwnedSemaphorePermit, Semaphore, mpsc},
     task::JoinSet,
@@ -144,7 +144,8 @@ impl Session {
             expectation,
             deadline: Box::pin(tokio::time::sleep(time)),
             gathered: Gathered::default(),
-            refused: None,
+            // A timer takes a moment to notice that its time was over before it began.
+            refused: time.is_zero().then_some(Refusal::Late),
         })
     }
 
@@ -185,12 +186,12 @@ async fn drive(
 }
 
 async fn carry_out(service: &Service, caller: &Caller, job: Job) -> BatchAppendResp {
-    let Unfinished { identifier, expectation, deadline, gathered, refused } = job.unfinished;
+    let Unfinished { identifier, expectation, mut deadline, gathered, refused } = job.unfinished;
     let stream = refused.map_or_else(|| stream_of(identifier.as_ref()), Err);
     let written = match stream {
         Err(refusal) => Err(refusal),
         // What is late already is not begun.
-        Ok(_) if deadline.is_elapsed() => Err(Refusal::Late),
+        Ok(_) if deadline.as_mut().now_or_never().is_some() => Err(Refusal::Late),
         Ok(stream) => in_time(service, caller, &stream, expectation, gathered, deadline).await,
     };
     let result = match written {

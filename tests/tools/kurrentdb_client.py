@@ -1,4 +1,6 @@
-"""The Python client of KurrentDB against a gateway: URL of an admin, URL of a viewer, address.
+"""The Python client of KurrentDB against a gateway: URL of an admin, URL of a viewer, address, file of its authority.
+
+Over TLS, since this client sends no credentials without.
 
 First as its users use it, then with messages written by hand, for what no stock client sends. Prints "as documented", or
 fails at the line that is not.
@@ -127,13 +129,14 @@ def credentials(viewer):
     )
 
 
-def by_hand(address, secret):
+def by_hand(address, secret, authority):
     import base64
 
     basic = base64.b64encode(f"anybody:{secret}".encode()).decode()
-    with grpc.insecure_channel(address) as channel:
+    with grpc.secure_channel(address, grpc.ssl_channel_credentials(authority)) as channel:
         members = gossip_pb2_grpc.GossipStub(channel).Read(shared_pb2.Empty()).members
-        assert f"{members[0].http_end_point.address}:{members[0].http_end_point.port}" == address, members
+        port = int(address.rsplit(":", 1)[1])
+        assert (members[0].http_end_point.address, members[0].http_end_point.port) == ("127.0.0.1", port), members
         assert len(members) == 1 and members[0].is_alive
         stub = streams_pb2_grpc.StreamsStub(channel)
         for header in (f"Basic {basic}", f"Bearer {secret}"):
@@ -261,14 +264,17 @@ def broken(stub, metadata):
     assert answers[1].success.current_revision == 0, answers
 
 
-def main(admin_url, viewer_url, address):
+def main(admin_url, viewer_url, address, authority):
     secret = admin_url.split("@")[0].rsplit(":", 1)[1]
-    with KurrentDBClient(admin_url) as client, KurrentDBClient(viewer_url) as viewer:
+    with open(authority, "rb") as file:
+        authority = file.read()
+    clients = [KurrentDBClient(url, root_certificates=authority) for url in (admin_url, viewer_url)]
+    with clients[0] as client, clients[1] as viewer:
         appends(client)
         reads(client)
         subscriptions(client)
         credentials(viewer)
-        by_hand(address, secret)
+        by_hand(address, secret, authority)
     print("as documented")
 
 

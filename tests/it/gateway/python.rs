@@ -1,17 +1,20 @@
 //! Kurrent's Python client, and messages written by hand, against the gateway.
 
-use syncledger::services::submit::Accept;
+use syncledger::{gateway::Limits, services::submit::Accept};
 
-use super::world::{BACKENDS, PATIENCE, World};
+use super::world::{BACKENDS, PATIENCE, World, authority};
 use crate::sandbox::support::{python, tools};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_python_client_finds_what_it_expects() {
     for backend in BACKENDS {
-        let world = World::start(backend, Accept::Known).await;
+        let (authority, acceptor) = authority();
+        let world = World::with(backend, Accept::Known, Limits::default(), Some(acceptor)).await;
         let run = tokio::process::Command::new(python())
             .arg(tools().join("kurrentdb_client.py"))
-            .args([world.url("admin"), world.url("viewer"), world.address.to_string()])
+            .args([world.url_over_tls("admin"), world.url_over_tls("viewer")])
+            .arg(format!("localhost:{}", world.address.port()))
+            .arg(authority.path())
             .kill_on_drop(true)
             .output();
         let output = tokio::time::timeout(PATIENCE * 4, run).await.expect("it ends").unwrap();

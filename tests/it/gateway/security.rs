@@ -1,12 +1,9 @@
 //! Who is let in, by what credentials, over TLS and without.
 
-use std::io::Write as _;
-
 use eventstore::{Client, Error, ReadAllOptions, SubscribeToAllOptions};
-use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 use syncledger::{gateway::Limits, services::submit::Accept};
 
-use super::world::{Backend, World, all, confirmed, expecting, fill, some, soon};
+use super::world::{Backend, World, all, authority, confirmed, expecting, fill, some, soon};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_role_is_let_into_what_is_its_own() {
@@ -68,21 +65,14 @@ async fn without_a_good_token_nobody_is_let_in() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn tls_with_credentials_from_the_connection_string() {
-    let mut authority = CertificateParams::new(Vec::new()).unwrap();
-    authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-    let authority = CertifiedIssuer::self_signed(authority, KeyPair::generate().unwrap()).unwrap();
-    let key = KeyPair::generate().unwrap();
-    let server = CertificateParams::new(vec!["localhost".into()]).unwrap().signed_by(&key, &authority).unwrap();
-    let acceptor = syncledger::gateway::acceptor(server.pem().as_bytes(), key.serialize_pem().as_bytes()).unwrap();
+    let (authority, acceptor) = authority();
     let world = World::with(Backend::Memory, Accept::Known, Limits::default(), Some(acceptor)).await;
-    let mut trusted = tempfile::NamedTempFile::new().unwrap();
-    trusted.write_all(authority.pem().as_bytes()).unwrap();
-    let (secret, port) = (&world.secrets["admin"], world.address.port());
-    let url = format!("esdb://me:{secret}@localhost:{port}?tlsCaFile={}", trusted.path().display());
+    let url = format!("{}?tlsCaFile={}", world.url_over_tls("admin"), authority.path().display());
     let client = Client::new(url.parse().unwrap()).unwrap();
     fill(&client, "booking-api.1", 0..3).await;
     assert_eq!(all(&client, &ReadAllOptions::default()).await.unwrap(), [0, 1, 2]);
 
+    let key = rcgen::KeyPair::generate().unwrap();
     let other = rcgen::generate_simple_self_signed(vec!["localhost".into()]).unwrap();
     assert!(syncledger::gateway::acceptor(other.cert.pem().as_bytes(), key.serialize_pem().as_bytes()).is_err());
     assert!(syncledger::gateway::acceptor(b"", b"").is_err());

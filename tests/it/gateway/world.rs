@@ -1,8 +1,9 @@
 //! A gateway on loopback over each of our ledgers, and clients of it.
 
-use std::{collections::BTreeMap, net::SocketAddr, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, io::Write as _, net::SocketAddr, sync::Arc, time::Duration};
 
 use eventstore::{AppendToStreamOptions, Client, EventData, ExpectedRevision, ReadAllOptions, ReadStreamOptions};
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 use serde_json::{Value, json};
 use syncledger::{
     adapters::{
@@ -104,6 +105,11 @@ impl World {
         format!("esdb://anybody:{}@{}?tls=false", self.secrets[role], self.address)
     }
 
+    /// The same over TLS.
+    pub fn url_over_tls(&self, role: &str) -> String {
+        format!("esdb://anybody:{}@localhost:{}", self.secrets[role], self.address.port())
+    }
+
     /// A client with the token of that role.
     pub fn client(&self, role: &str) -> Client {
         Client::new(self.url(role).parse().unwrap()).unwrap()
@@ -112,6 +118,19 @@ impl World {
     pub async fn end(&self) -> u64 {
         self.journal.store().end().await.unwrap().0
     }
+}
+
+/// An authority of our own, and a server's TLS with a certificate of it for `localhost`.
+pub fn authority() -> (tempfile::NamedTempFile, TlsAcceptor) {
+    let mut authority = CertificateParams::new(Vec::new()).unwrap();
+    authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    let authority = CertifiedIssuer::self_signed(authority, KeyPair::generate().unwrap()).unwrap();
+    let key = KeyPair::generate().unwrap();
+    let server = CertificateParams::new(vec!["localhost".into()]).unwrap().signed_by(&key, &authority).unwrap();
+    let acceptor = gateway::acceptor(server.pem().as_bytes(), key.serialize_pem().as_bytes()).unwrap();
+    let mut file = tempfile::NamedTempFile::new().unwrap();
+    file.write_all(authority.pem().as_bytes()).unwrap();
+    (file, acceptor)
 }
 
 /// Bookings may be confirmed again and again as far as types go: an event that needs nothing else.
