@@ -5,7 +5,6 @@ use eventstore::{AppendToStreamOptions, CurrentRevision, Error, EventData, Expec
 use serde_json::json;
 use syncledger::{
     domain::ids::{EventId, Version},
-    ports::event_store::EventStore as _,
     record::{metadata, stream::StreamName},
     services::submit::Accept,
 };

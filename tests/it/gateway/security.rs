@@ -1,7 +1,11 @@
 //! Who is let in, by what credentials, over TLS and without.
 
-use eventstore::{Client, Error, ReadAllOptions, SubscribeToAllOptions};
-use syncledger::{gateway::Limits, services::submit::Accept};
+use std::time::Duration;
+
+use eventstore::{
+    BatchAppendOptions, Client, Error, ExpectedRevision, ReadAllOptions, SubscribeToAllOptions, SubscriptionEvent,
+};
+use syncledger::{gateway::Limits, ports::tokens::Role, services::submit::Accept};
 
 use super::world::{Backend, World, all, authority, confirmed, expecting, fill, some, soon};
 
@@ -14,7 +18,7 @@ async fn every_role_is_let_into_what_is_its_own() {
         let client = world.client(role);
         let mut may = Vec::new();
         let append = |stream: &'static str, id: u128| {
-            let options = expecting(eventstore::ExpectedRevision::Any);
+            let options = expecting(ExpectedRevision::Any);
             let client = client.clone();
             async move { client.append_to_stream(stream, &options, confirmed(id)).await }
         };
@@ -56,7 +60,7 @@ async fn without_a_good_token_nobody_is_let_in() {
         assert_eq!(client.server_info().await.unwrap().version().major(), 24);
         let read = all(&client, &ReadAllOptions::default()).await;
         assert!(matches!(read, Err(Error::AccessDenied)), "{url}: {read:?}");
-        let options = expecting(eventstore::ExpectedRevision::Any);
+        let options = expecting(ExpectedRevision::Any);
         let append = client.append_to_stream("booking-api.1", &options, some(1..2)).await;
         assert!(matches!(append, Err(Error::AccessDenied)), "{url}: {append:?}");
     }
@@ -76,4 +80,29 @@ async fn tls_with_credentials_from_the_connection_string() {
     let other = rcgen::generate_simple_self_signed(vec!["localhost".into()]).unwrap();
     assert!(syncledger::gateway::acceptor(other.cert.pem().as_bytes(), key.serialize_pem().as_bytes()).is_err());
     assert!(syncledger::gateway::acceptor(b"", b"").is_err());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_has_no_end_does_not_outlive_its_token() {
+    let limits = Limits { recheck: Duration::from_millis(50), ..Limits::default() };
+    let world = World::with(Backend::Memory, Accept::Known, limits, None).await;
+    let client = world.client("admin");
+    let mut subscription = client.subscribe_to_all(&SubscribeToAllOptions::default()).await;
+    while !matches!(soon(subscription.next_subscription_event()).await.unwrap(), SubscriptionEvent::CaughtUp) {}
+    let batch = client.batch_append(&BatchAppendOptions::default()).await.unwrap();
+    soon(batch.append_to_stream("booking-api.1", ExpectedRevision::Any, some(1..2))).await.unwrap();
+    assert!(soon(subscription.next_subscription_event()).await.is_ok());
+    world.revoke(Role::Admin).await;
+    let ended = soon(subscription.next_subscription_event()).await;
+    assert!(matches!(ended, Err(Error::AccessDenied)), "{ended:?}");
+    let mut id = 1;
+    // Until the session has asked again it may still append.
+    let refused = loop {
+        id += 1;
+        let append = batch.append_to_stream("booking-api.1", ExpectedRevision::Any, some(id..id + 1));
+        if let Err(refused) = soon(append).await {
+            break refused;
+        }
+    };
+    assert!(matches!(refused, Error::AccessDenied | Error::ServerError(_)), "{refused:?}");
 }

@@ -12,7 +12,12 @@ use syncledger::{
     },
     gateway::{self, Gateway, Limits, TlsAcceptor},
     http::auth::{self, ROLES},
-    ports::{clock::Clock, event_store::EventStore, vault::Vault},
+    ports::{
+        clock::Clock,
+        event_store::EventStore,
+        tokens::{Role, Tokens as _},
+        vault::Vault,
+    },
     services::{journal::Journal, submit::Accept, tokens},
 };
 use tokio::{net::TcpListener, task::JoinHandle};
@@ -89,6 +94,13 @@ impl World {
         let address = listener.local_addr().unwrap();
         let task = tokio::spawn(gateway::serve(listener, gateway, tls));
         Self { address, journal, secrets, stop, task, tokens, folder: folder }
+    }
+
+    /// Revokes the token of that role.
+    pub async fn revoke(&self, role: Role) {
+        let clock = self.journal.clock();
+        let token = self.tokens.all().await.unwrap().into_iter().find(|token| token.role == role).unwrap();
+        assert!(self.tokens.revoke(&token.id, clock.now()).await.unwrap());
     }
 
     /// Once this one has stopped: another one over the same ledger, at the same address.
