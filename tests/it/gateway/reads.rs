@@ -32,7 +32,7 @@ async fn a_stream_is_read_from_everywhere() {
         assert_eq!(read(of(4, 3)).await, [4, 5, 6]);
         assert_eq!(read(of(8, 9)).await, [8, 9]);
         assert_eq!(read(of(10, 9)).await, Vec::<u128>::new());
-        assert_eq!(read(end()).await, Vec::<u128>::new());
+        assert_eq!(read(end().forwards()).await, Vec::<u128>::new());
         assert_eq!(read(end().backwards()).await, (0..10).rev().collect::<Vec<_>>());
         assert_eq!(read(end().backwards().max_count(1)).await, [9]);
         assert_eq!(read(of(4, 3).backwards()).await, [4, 3, 2]);
@@ -59,7 +59,7 @@ async fn the_whole_ledger_is_read_across_pages() {
         assert_eq!(read(options().position(at(598))).await, [598, 599]);
         assert_eq!(read(options().position(at(300)).backwards().max_count(2)).await, [300, 299]);
         assert_eq!(read(options().position(at(600))).await, Vec::<u128>::new());
-        assert_eq!(read(options().position(StreamPosition::End)).await, Vec::<u128>::new());
+        assert_eq!(read(options().position(StreamPosition::End).forwards()).await, Vec::<u128>::new());
     }
 }
 
@@ -68,7 +68,7 @@ async fn a_stream_without_events_is_not_found_whatever_its_name() {
     let world = World::start(Backend::Sqlite, Accept::Known).await;
     let client = world.client("auditor");
     for name in [STREAM, "$$booking-api.1", "$ce-booking", "orders", "booking-"] {
-        for options in [start(), end(), end().backwards(), of(3, 3)] {
+        for options in [start(), end().forwards(), end().backwards(), of(3, 3)] {
             let read = ids(&client, name, &options).await;
             assert!(matches!(read, Err(Error::ResourceNotFound)), "{name}: {read:?}");
         }
@@ -83,7 +83,7 @@ async fn a_reader_who_understands_it_is_told_where_the_stream_ends() {
     let world = World::start(Backend::Memory, Accept::Known).await;
     let client = world.client("admin");
     fill(&client, STREAM, 0..5).await;
-    for options in [start().max_count(2), start(), end(), end().backwards(), of(9, 9)] {
+    for options in [start().max_count(2), start(), end().forwards(), end().backwards(), of(9, 9)] {
         let mut read = client.read_stream(STREAM, &options).await.unwrap();
         let mut last = None;
         while let Some(event) = read.next_read_event().await.unwrap() {
