@@ -1,6 +1,6 @@
 //! A gateway on loopback over each of our ledgers, and clients of it.
 
-use std::{collections::BTreeMap, io::Write as _, net::SocketAddr, sync::Arc, time::Duration};
+use std::{any::Any, collections::BTreeMap, io::Write as _, net::SocketAddr, sync::Arc, time::Duration};
 
 use eventstore::{AppendToStreamOptions, Client, EventData, ExpectedRevision, ReadAllOptions, ReadStreamOptions};
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
@@ -24,7 +24,10 @@ use tokio::{net::TcpListener, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use crate::conformance::given::{folder, open_sqlite};
+use crate::{
+    conformance::given::{folder, open_postgres, open_sqlite},
+    support::postgres::Database,
+};
 
 /// How long anything may take on a machine that has other work as well.
 pub const PATIENCE: Duration = Duration::from_secs(30);
@@ -34,9 +37,10 @@ pub const PATIENCE: Duration = Duration::from_secs(30);
 pub enum Backend {
     Memory,
     Sqlite,
+    Postgres,
 }
 
-pub const BACKENDS: [Backend; 2] = [Backend::Memory, Backend::Sqlite];
+pub const BACKENDS: [Backend; 3] = [Backend::Memory, Backend::Sqlite, Backend::Postgres];
 
 /// A running gateway.
 pub struct World {
@@ -46,8 +50,11 @@ pub struct World {
     pub stop: CancellationToken,
     pub task: JoinHandle<()>,
     tokens: Arc<MemoryTokens>,
-    folder: Option<tempfile::TempDir>,
+    kept: Option<Kept>,
 }
+
+/// What must live as long as the ledger that stands on it.
+type Kept = Box<dyn Any + Send>;
 
 impl Drop for World {
     fn drop(&mut self) {
@@ -61,11 +68,17 @@ impl World {
     }
 
     pub async fn with(backend: Backend, accept: Accept, limits: Limits, tls: Option<TlsAcceptor>) -> Self {
-        let folder = folder();
         let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
-        let store: Arc<dyn EventStore> = match backend {
-            Backend::Memory => Arc::new(MemoryLedger::new()),
-            Backend::Sqlite => Arc::new(open_sqlite(folder.path()).await),
+        let (store, kept): (Arc<dyn EventStore>, Kept) = match backend {
+            Backend::Memory => (Arc::new(MemoryLedger::new()), Box::new(())),
+            Backend::Sqlite => {
+                let folder = folder();
+                (Arc::new(open_sqlite(folder.path()).await), Box::new(folder))
+            }
+            Backend::Postgres => {
+                let database = Database::new().await;
+                (Arc::new(open_postgres(&database.url()).await), Box::new(database))
+            }
         };
         let vault: Arc<dyn Vault> = Arc::new(MemoryVault::new(clock.clone()));
         let journal = Journal::new(store, vault, clock.clone());
@@ -76,7 +89,7 @@ impl World {
             secrets.insert(auth::name(role), secret.reveal().to_owned());
         }
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        Self::serve(listener, journal, keys, secrets, Some(folder), (accept, limits, tls))
+        Self::serve(listener, journal, keys, secrets, Some(kept), (accept, limits, tls))
     }
 
     fn serve(
@@ -84,7 +97,7 @@ impl World {
         journal: Journal,
         tokens: Arc<MemoryTokens>,
         secrets: BTreeMap<&'static str, String>,
-        folder: Option<tempfile::TempDir>,
+        kept: Option<Kept>,
         (accept, limits, tls): (Accept, Limits, Option<TlsAcceptor>),
     ) -> Self {
         let stop = CancellationToken::new();
@@ -108,8 +121,8 @@ impl World {
         tokio::time::timeout(PATIENCE, &mut self.task).await.unwrap().unwrap();
         let listener = TcpListener::bind(self.address).await.unwrap();
         let (journal, tokens, secrets) = (self.journal.clone(), self.tokens.clone(), self.secrets.clone());
-        let folder = self.folder.take();
-        Self::serve(listener, journal, tokens, secrets, folder, (Accept::Known, Limits::default(), None))
+        let kept = self.kept.take();
+        Self::serve(listener, journal, tokens, secrets, kept, (Accept::Known, Limits::default(), None))
     }
 
     /// The connection string of one who bears the token of that role.
