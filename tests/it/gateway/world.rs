@@ -106,7 +106,7 @@ impl World {
         let gateway = Gateway { journal: journal_, tokens: tokens_, accept, limits, instance, stop: stop.clone() };
         let address = listener.local_addr().unwrap();
         let task = tokio::spawn(gateway::serve(listener, gateway, tls));
-        Self { address, journal, secrets, stop, task, tokens, folder: folder }
+        Self { address, journal, secrets, stop, task, tokens, kept }
     }
 
     /// Revokes the token of that role.
