@@ -11,6 +11,7 @@
 mod audit;
 mod cli;
 mod conformance;
+mod gateway;
 mod guards;
 mod histories;
 mod http;
