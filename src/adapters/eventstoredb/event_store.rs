@@ -32,7 +32,11 @@ pub struct EventStoreDbLedger(pub(super) Arc<Shared>);
 
 /// What calls and the follower share.
 pub(super) struct Shared {
+    /// Appends and the subscription.
     pub line: Line,
+    /// Reads have a connection of their own: the client's sockets wait for the server's acknowledgement before the second part
+    /// of a call (Nagle), 40 ms each, and appends on the same one would wait with them.
+    pub reads: Line,
     pub sessions: Sessions,
     pub claims: Claims,
     index: Mutex<Index>,
@@ -47,9 +51,10 @@ pub(super) struct Shared {
 }
 
 impl Shared {
-    pub fn new(line: Line, index: Index) -> Self {
+    pub fn new(line: Line, reads: Line, index: Index) -> Self {
         Self {
             line,
+            reads,
             sessions: Sessions::new(),
             claims: Claims::default(),
             end: watch::Sender::new(index.end()),
@@ -135,5 +140,6 @@ impl Upkeep for EventStoreDbLedger {
         self.0.closed.cancel();
         self.0.sessions.drop_session().await;
         self.0.line.close();
+        self.0.reads.close();
     }
 }

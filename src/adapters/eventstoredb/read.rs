@@ -162,7 +162,7 @@ async fn of_stream(
     from: StreamPosition<u64>,
     limit: usize,
 ) -> Result<Vec<RecordedEvent>, Failure> {
-    let question = Question::Stream(stream, shared.line.read_stream().position(from).max_count(limit));
+    let question = Question::Stream(stream, shared.reads.read_stream().position(from).max_count(limit));
     match answered(shared, &question).await {
         Ok(events) => Ok(events),
         Err(Trouble::NotFound) => Ok(Vec::new()),
@@ -173,7 +173,7 @@ async fn of_stream(
 /// At least the event at `first`, and up to `count` events or a few more from there, those of others included.
 async fn from_log(shared: &Shared, first: LogPosition, count: usize) -> Result<Vec<RecordedEvent>, Failure> {
     let asked = if count == 1 { 1 } else { count.max(ASKED_MIN) };
-    let options = shared.line.read_all().position(StreamPosition::Position(first.wire())).max_count(asked);
+    let options = shared.reads.read_all().position(StreamPosition::Position(first.wire())).max_count(asked);
     answered(shared, &Question::All(options)).await.map_err(|trouble| trouble.into_failure("$all"))
 }
 
@@ -187,10 +187,10 @@ enum Question<'a> {
 async fn answered(shared: &Shared, question: &Question<'_>) -> Result<Vec<RecordedEvent>, Trouble> {
     let mut tries = 1;
     loop {
-        let held = shared.line.client()?;
+        let held = shared.reads.client()?;
         match asked(&held.client, question).await {
             Err(Trouble::Broken(why)) => {
-                shared.line.broken(&held);
+                shared.reads.broken(&held);
                 if tries >= TRIES || shared.closed.is_cancelled() {
                     return Err(Trouble::Broken(why));
                 }

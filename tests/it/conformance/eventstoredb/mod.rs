@@ -1,5 +1,7 @@
 //! The suites on the EventStoreDB backend, through our gateway over memory and over SQLite.
 
+mod fake;
+mod pitfalls;
 mod served;
 
 use std::{sync::Arc, time::Duration};
@@ -21,8 +23,22 @@ use super::{
     laws::{play, step},
 };
 
+/// Over a server whose log is like a real one's.
+mod over_a_log_of_many {
+    use super::*;
+
+    async fn open() -> (Store, ()) {
+        (Arc::new(fake::Fake::start().await.open().await), ())
+    }
+
+    event_store_suite!(open);
+}
+
 /// What stands behind a ledger under test, closed when the test ends.
-struct Behind(#[expect(dead_code, reason = "it serves as long as it is held")] Served, Option<TempDir>);
+struct Behind(
+    #[expect(dead_code, reason = "it serves as long as it is held")] Served,
+    #[expect(dead_code, reason = "as it is")] Option<TempDir>,
+);
 
 mod over_memory {
     use super::*;
