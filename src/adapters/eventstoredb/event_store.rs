@@ -1,7 +1,7 @@
 //! [`EventStore`] on the server: what every call shares, and where each is done (`append.rs`, `read.rs`).
 
 use std::{
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
     time::Duration,
 };
 
@@ -48,6 +48,8 @@ pub(super) struct Shared {
     pub missing: Notify,
     pub closed: CancellationToken,
     failing: Mutex<Option<String>>,
+    /// Why there will be no more positions in this process.
+    over: OnceLock<String>,
 }
 
 impl Shared {
@@ -63,6 +65,7 @@ impl Shared {
             missing: Notify::new(),
             closed: CancellationToken::new(),
             failing: Mutex::new(None),
+            over: OnceLock::new(),
         }
     }
 
@@ -80,9 +83,22 @@ impl Shared {
         self.failing.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
+    /// Ends appends, those under way included: the log cannot be followed any more.
+    pub fn end_for(&self, why: String) {
+        self.set_failing(Some(why.clone()));
+        self.over.get_or_init(|| why);
+        self.index().pendings.clear();
+    }
+
     /// Refuses where the ledger was closed.
     pub fn open(&self) -> Result<(), Failure> {
         if self.closed.is_cancelled() { Err(Failure::Unavailable("it is closed".to_owned())) } else { Ok(()) }
+    }
+
+    /// Refuses where an append would never come by.
+    pub fn followed(&self) -> Result<(), Failure> {
+        self.open()?;
+        self.over.get().map_or(Ok(()), |why| Err(Failure::Unavailable(why.clone())))
     }
 }
 
@@ -94,7 +110,7 @@ impl EventStore for EventStoreDbLedger {
         expected: Expected,
         events: Vec<NewEvent>,
     ) -> Result<Appended, Failure> {
-        self.0.open()?;
+        self.0.followed()?;
         append(&self.0, stream, expected, checked(stream, events)?).await
     }
 

@@ -82,7 +82,7 @@ const CRATES: [(&str, &[&str]); 21] = [
     ("eventstore", &["src/adapters/eventstoredb/"]),
     ("tonic", &["src/gateway/"]),
     ("prost", &["src/gateway/"]),
-    ("tokio_rustls", &["src/gateway/"]),
+    ("tokio_rustls", &["src/gateway/", "src/adapters/eventstoredb/"]),
     ("fancy_regex", &["src/gateway/"]),
     ("anyhow", &["src/app", "src/serve", "src/demo/", "src/cli/", "src/main.rs"]),
 ];
