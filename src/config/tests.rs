@@ -210,3 +210,25 @@ fn a_draft_policy_is_read_on_its_own() {
     let told = policy("draft.toml", "craete = false\n").unwrap_err().to_string();
     assert!(told.contains("did you mean create?"), "{told}");
 }
+
+#[test]
+fn a_gateway_is_there_only_where_it_is_asked_for_and_never_in_plain_by_accident() {
+    let read = |text: &str| Config::parse(None, text, &BTreeMap::new());
+    assert_eq!(read("").expect("it is right").gateway, None);
+    let gateway = read("[gateway]\nlisten = \"127.0.0.1:2113\"").expect("it is right").gateway.expect("it is there");
+    assert_eq!((gateway.tls, gateway.accept), (None, super::Accept::Known));
+    let open = read("[gateway]\nlisten = \"0.0.0.0:2113\"\ntls = \"off\"\naccept = \"any\"").expect("it is right");
+    assert_eq!(open.gateway.expect("it is there").accept, super::Accept::Any);
+    let cases = [
+        ("[gateway]", "gateway.listen: is missing"),
+        ("[gateway]\nlisten = \"0.0.0.0:2113\"", "tokens would go there in plain"),
+        ("[gateway]\nlisten = \"127.0.0.1:2113\"\ntls_cert_file = \"a.pem\"", "gateway.tls_key: is missing"),
+        ("[gateway]\nlisten = \"127.0.0.1:2113\"\ntls = \"on\"", "\"on\" is not known"),
+        ("[gateway]\nlisten = \"127.0.0.1:2113\"\naccept = \"all\"", "known or any"),
+        ("[gateway]\nlisten = \"here\"", "no address to listen at"),
+    ];
+    for (text, part) in cases {
+        let problems = wrong(text);
+        assert!(problems.contains(part), "{part}: {problems}");
+    }
+}

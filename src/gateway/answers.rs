@@ -1,5 +1,13 @@
 //! The way back to a client that reads: bounded, so that one who takes nothing makes us wait and not grow.
 
+use std::{
+    pin::Pin,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+};
+
 use futures::{Stream, StreamExt as _, stream};
 use tokio::sync::mpsc;
 use tonic::Status;
@@ -12,45 +20,80 @@ pub(super) struct Gone;
 
 /// Where answers go.
 #[derive(Debug)]
-pub(super) struct Answers<T = super::wire::streams::ReadResp>(mpsc::Sender<Result<T, Status>>);
+pub(super) struct Answers<T = super::wire::streams::ReadResp> {
+    sender: mpsc::Sender<Result<T, Status>>,
+    finished: Arc<AtomicBool>,
+}
 
 impl<T> Clone for Answers<T> {
     fn clone(&self) -> Self {
-        Self(self.0.clone())
+        Self { sender: self.sender.clone(), finished: Arc::clone(&self.finished) }
     }
 }
 
 /// Answers on their way.
-pub(super) type Outgoing<T> = std::pin::Pin<Box<dyn Stream<Item = Result<T, Status>> + Send>>;
+pub(super) type Outgoing<T> = Pin<Box<dyn Stream<Item = Result<T, Status>> + Send>>;
 
 impl<T: Send + 'static> Answers<T> {
-    /// A way that ends when its last sender is dropped; with `at_the_end` as the last word, if there is one.
-    pub(super) fn new(at_the_end: Option<Status>) -> (Self, Outgoing<T>) {
+    /// A way that ends when its last sender is dropped: cleanly once it was [finished](Self::finish), and with
+    /// `unless_finished` as the last word otherwise. So what breaks off, even by a defect of ours, never looks whole.
+    pub(super) fn new(unless_finished: Status) -> (Self, Outgoing<T>) {
         let (sender, mut receiver) = mpsc::channel(ANSWERS_WAITING);
+        let finished = Arc::new(AtomicBool::new(false));
+        let whole = Arc::clone(&finished);
         let answers = stream::poll_fn(move |context| receiver.poll_recv(context));
-        let outgoing = answers.chain(stream::iter(at_the_end.map(Err)));
-        (Self(sender), Box::pin(outgoing))
+        let last = stream::once(async move { (!whole.load(Ordering::Acquire)).then_some(Err(unless_finished)) });
+        (Self { sender, finished }, Box::pin(answers.chain(last.filter_map(std::future::ready))))
+    }
+
+    /// Everything was said.
+    pub(super) fn finish(&self) {
+        self.finished.store(true, Ordering::Release);
     }
 
     /// Sends an answer, once there is room for it.
     pub(super) async fn say(&self, answer: T) -> Result<(), Gone> {
-        self.0.send(Ok(answer)).await.map_err(|_| Gone)
+        self.sender.send(Ok(answer)).await.map_err(|_| Gone)
+    }
+
+    /// Ends the call with that status.
+    pub(super) async fn end(&self, status: Status) -> Gone {
+        // A client that went away needs no reason.
+        drop(self.sender.send(Err(status)).await);
+        Gone
     }
 
     /// The value, or the end of the call with the reason.
     pub(super) async fn or_end<V>(&self, value: Result<V, Refusal>) -> Result<V, Gone> {
         match value {
             Ok(value) => Ok(value),
-            Err(refusal) => {
-                // A client that went away needs no reason.
-                let _ = self.0.send(Err(refusal.status())).await;
-                Err(Gone)
-            }
+            Err(refusal) => Err(self.end(refusal.status()).await),
         }
     }
 
     /// Returns once the client is gone.
     pub(super) async fn gone(&self) {
-        self.0.closed().await;
+        self.sender.closed().await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    async fn last(finish: bool) -> Option<Result<u8, Status>> {
+        let (answers, outgoing) = Answers::new(Status::internal("it broke off"));
+        assert!(answers.say(1).await.is_ok());
+        if finish {
+            answers.finish();
+        }
+        drop(answers);
+        outgoing.skip(1).next().await
+    }
+
+    #[tokio::test]
+    async fn only_what_is_finished_ends_cleanly() {
+        assert!(last(true).await.is_none());
+        assert_eq!(last(false).await.expect("a last word").expect_err("an error").message(), "it broke off");
     }
 }

@@ -6,7 +6,7 @@
 use std::{collections::HashMap, pin::Pin, sync::Arc, time::Duration};
 
 use chrono::{DateTime, Utc};
-use futures::StreamExt as _;
+use futures::{FutureExt as _, StreamExt as _};
 use tokio::{
     sync::{OwnedSemaphorePermit, Semaphore, mpsc},
     task::JoinSet,
@@ -19,6 +19,7 @@ use super::{
     Service,
     answers::{Answers, Gone},
     append::{Gathered, stream_of},
+    credentials::Admitted,
     event::{Ids, read_id, write_id},
     expectation::Expectation,
     limits::{LANES, SESSION_BYTES, UNFINISHED_MAX},
@@ -53,7 +54,7 @@ struct Job {
 /// Serves one call until the client has no more to say, goes away, or the gateway is stopped.
 pub(super) async fn session(
     service: Service,
-    caller: Caller,
+    admitted: Admitted,
     mut requests: Streaming<BatchAppendReq>,
     answers: Answers<BatchAppendResp>,
 ) {
@@ -63,28 +64,38 @@ pub(super) async fn session(
         room: Arc::new(Semaphore::new(usize::try_from(SESSION_BYTES).unwrap_or(Semaphore::MAX_PERMITS))),
         unfinished: HashMap::new(),
         service,
-        caller: Arc::new(caller),
+        caller: Arc::new(admitted.caller.clone()),
         answers,
     };
     let stop = session.service.stop.clone();
+    let tokens = Arc::clone(&session.service.tokens);
+    let revoked = admitted.revoked(tokens.as_ref(), session.service.limits.recheck);
+    let mut revoked = std::pin::pin!(revoked);
     let ended = loop {
         let request = tokio::select! {
             request = requests.next() => request,
             () = session.answers.gone() => return,
-            () = stop.cancelled() => break Err(Refusal::Unavailable("the ledger's gateway is being stopped".to_owned())),
+            // The last word is said already: it is what stands behind answers that were never finished.
+            () = stop.cancelled() => break None,
+            status = &mut revoked => break Some(status),
         };
         // A client that breaks off is gone; what it said in whole is carried out.
-        let Some(Ok(request)) = request else { break Ok(()) };
+        let Some(Ok(request)) = request else {
+            session.answers.finish();
+            break None;
+        };
         match session.take(request).await {
             Ok(Ok(())) => {}
-            Ok(Err(refusal)) => break Err(refusal),
+            Ok(Err(refusal)) => break Some(refusal.status()),
             Err(Gone) => return,
         }
     };
     session.lanes.clear();
     while session.running.join_next().await.is_some() {}
     // Those who wait for an answer get theirs first.
-    drop(session.answers.or_end(ended).await);
+    if let Some(status) = ended {
+        session.answers.end(status).await;
+    }
 }
 
 struct Session {
@@ -144,7 +155,8 @@ impl Session {
             expectation,
             deadline: Box::pin(tokio::time::sleep(time)),
             gathered: Gathered::default(),
-            refused: None,
+            // A timer takes a moment to notice that its time was over before it began.
+            refused: time.is_zero().then_some(Refusal::Late),
         })
     }
 
@@ -185,12 +197,12 @@ async fn drive(
 }
 
 async fn carry_out(service: &Service, caller: &Caller, job: Job) -> BatchAppendResp {
-    let Unfinished { identifier, expectation, deadline, gathered, refused } = job.unfinished;
+    let Unfinished { identifier, expectation, mut deadline, gathered, refused } = job.unfinished;
     let stream = refused.map_or_else(|| stream_of(identifier.as_ref()), Err);
     let written = match stream {
         Err(refusal) => Err(refusal),
         // What is late already is not begun.
-        Ok(_) if deadline.is_elapsed() => Err(Refusal::Late),
+        Ok(_) if deadline.as_mut().now_or_never().is_some() => Err(Refusal::Late),
         Ok(stream) => in_time(service, caller, &stream, expectation, gathered, deadline).await,
     };
     let result = match written {

@@ -1,6 +1,8 @@
 //! Who calls. A token of ours as `Bearer`, or as the password of `Basic`, where the user's name is free: stock clients know
 //! names and passwords only. What a role may do is decided in `services/access.rs`.
 
+use std::time::Duration;
+
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use tonic::{Status, metadata::MetadataMap};
 use zeroize::Zeroizing;
@@ -16,11 +18,30 @@ use crate::{
 /// The longest credentials that are looked at, in bytes.
 const CREDENTIALS_BYTES_MAX: usize = 1_024;
 
+/// A caller and what they came in with: calls that have no end are not to outlive a token.
+pub(super) struct Admitted {
+    /// Who calls.
+    pub(super) caller: Caller,
+    secret: Zeroizing<String>,
+}
+
+impl Admitted {
+    /// Returns once the token opens nothing any more. Where that cannot be found out it is asked again.
+    pub(super) async fn revoked(&self, tokens: &dyn Tokens, every: Duration) -> Status {
+        loop {
+            tokio::time::sleep(every).await;
+            if let Ok(None) = tokens::recognise(tokens, &self.secret).await {
+                return Status::unauthenticated("this token was revoked");
+            }
+        }
+    }
+}
+
 /// The caller, if the token is good and its role is one of `roles`.
 ///
 /// # Errors
 /// `UNAUTHENTICATED`, `PERMISSION_DENIED` or `UNAVAILABLE`.
-pub(super) async fn admit(tokens: &dyn Tokens, metadata: &MetadataMap, roles: &[Role]) -> Result<Caller, Status> {
+pub(super) async fn admit(tokens: &dyn Tokens, metadata: &MetadataMap, roles: &[Role]) -> Result<Admitted, Status> {
     let missing =
         "send a token of this ledger: as the password in the connection string, or as Authorization: Bearer sl_…";
     let header = metadata.get("authorization").and_then(|value| value.to_str().ok());
@@ -32,7 +53,7 @@ pub(super) async fn admit(tokens: &dyn Tokens, metadata: &MetadataMap, roles: &[
         let why = format!("a token with the role {} may not do this", access::name(token.role));
         return Err(super::refusal::Refusal::Forbidden(why).status());
     }
-    Ok(Caller { token: token.id, role: token.role })
+    Ok(Admitted { caller: Caller { token: token.id, role: token.role }, secret })
 }
 
 fn secret(header: &str) -> Option<Zeroizing<String>> {

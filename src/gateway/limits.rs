@@ -11,6 +11,8 @@ pub struct Limits {
     pub append_time: Duration,
     /// How often a quiet connection is asked whether somebody is still there, and how long it may take to answer.
     pub keepalive: Duration,
+    /// How often calls that have no end ask whether their token still opens anything.
+    pub recheck: Duration,
     /// How long calls under way may take once the end was asked for.
     pub end_time: Duration,
     /// Connections at a time; more wait in the kernel's queue.
@@ -25,6 +27,7 @@ impl Default for Limits {
             greeting_time: Duration::from_secs(10),
             append_time: Duration::from_secs(30),
             keepalive: Duration::from_secs(20),
+            recheck: Duration::from_secs(30),
             end_time: Duration::from_secs(10),
             connections: 256,
             streams: 256,

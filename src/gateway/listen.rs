@@ -14,9 +14,11 @@ use tokio::{
     io::{AsyncRead, AsyncReadExt as _, AsyncWrite, ReadBuf},
     net::{TcpListener, TcpStream},
     sync::{OwnedSemaphorePermit, Semaphore, mpsc},
+    task::JoinHandle,
     time::timeout,
 };
 use tokio_rustls::TlsAcceptor;
+use tokio_util::sync::CancellationToken;
 use tonic::transport::server::{Connected, Server};
 use tracing::{debug, info, warn};
 
@@ -46,6 +48,7 @@ pub async fn serve(listener: TcpListener, gateway: Gateway, tls: Option<TlsAccep
     let stop = gateway.stop.clone();
     let service: Service = Arc::new(gateway);
     let streams = StreamsServer::from_arc(Arc::new(service.clone())).max_decoding_message_size(MESSAGE_BYTES_MAX);
+    let (connections, accepting) = incoming(listener, tls, limits, stop.clone());
     let server = Server::builder()
         .http2_keepalive_interval(Some(limits.keepalive))
         .http2_keepalive_timeout(Some(limits.keepalive))
@@ -54,15 +57,16 @@ pub async fn serve(listener: TcpListener, gateway: Gateway, tls: Option<TlsAccep
         .add_service(streams)
         .add_service(ServerFeaturesServer::from_arc(Arc::new(service.clone())))
         .add_service(GossipServer::from_arc(Arc::new(service)))
-        .serve_with_incoming_shutdown(incoming(listener, tls, limits), stop.cancelled());
-    let mut server = std::pin::pin!(server);
+        .serve_with_incoming_shutdown(connections, stop.cancelled());
     let ended = tokio::select! {
-        ended = &mut server => ended,
+        ended = server => ended,
         () = async { stop.cancelled().await; tokio::time::sleep(limits.end_time).await } => {
             warn!("Calls of the gateway were still under way after {} s; they are cut off", limits.end_time.as_secs());
             Ok(())
         }
     };
+    // The address is free once this returns.
+    drop(accepting.await);
     match ended {
         Ok(()) => info!("The gateway takes no more calls"),
         Err(error) => warn!(%error, "The gateway ended"),
@@ -74,13 +78,15 @@ fn incoming(
     listener: TcpListener,
     tls: Option<TlsAcceptor>,
     limits: Limits,
-) -> impl Stream<Item = io::Result<Connection>> {
+    stop: CancellationToken,
+) -> (impl Stream<Item = io::Result<Connection>>, JoinHandle<()>) {
     let (sender, mut receiver) = mpsc::channel(1);
-    tokio::spawn(async move {
+    let accepting = tokio::spawn(async move {
         let room = Arc::new(Semaphore::new(limits.connections));
         loop {
             let accepted = tokio::select! {
                 accepted = accept(&listener, &room) => accepted,
+                () = stop.cancelled() => return,
                 () = sender.closed() => return,
             };
             let Some((stream, permit)) = accepted else { continue };
@@ -95,7 +101,7 @@ fn incoming(
             });
         }
     });
-    stream::poll_fn(move |context| receiver.poll_recv(context))
+    (stream::poll_fn(move |context| receiver.poll_recv(context)), accepting)
 }
 
 async fn accept(listener: &TcpListener, room: &Arc<Semaphore>) -> Option<(TcpStream, OwnedSemaphorePermit)> {

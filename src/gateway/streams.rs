@@ -7,7 +7,9 @@ use super::{
     Gateway, Service,
     answers::{Answers, Outgoing},
     asked::{Asked, Want},
-    batch, credentials, read,
+    batch,
+    credentials::{self, Admitted},
+    read,
     refusal::Refusal,
     subscribe,
     wire::streams::{
@@ -17,7 +19,7 @@ use super::{
 };
 use crate::{
     ports::tokens::Role,
-    services::access::{APPENDERS, AUDITORS, Caller},
+    services::access::{APPENDERS, AUDITORS},
 };
 
 /// What is said at the end of everything that has no end of its own.
@@ -26,10 +28,10 @@ fn ending() -> Status {
 }
 
 impl Gateway {
-    async fn admit(&self, call: &'static str, metadata: &MetadataMap, roles: &[Role]) -> Result<Caller, Status> {
+    async fn admit(&self, call: &'static str, metadata: &MetadataMap, roles: &[Role]) -> Result<Admitted, Status> {
         let admitted = credentials::admit(self.tokens.as_ref(), metadata, roles).await;
         match &admitted {
-            Ok(caller) => debug!(call, token = caller.token, "{call}"),
+            Ok(admitted) => debug!(call, token = admitted.caller.token, "{call}"),
             Err(status) => debug!(call, code = ?status.code(), "{call} was refused"),
         }
         admitted
@@ -42,27 +44,16 @@ impl Streams for Service {
     type BatchAppendStream = Outgoing<BatchAppendResp>;
 
     async fn read(&self, request: Request<ReadReq>) -> Result<Response<Self::ReadStream>, Status> {
-        self.admit("Read", request.metadata(), AUDITORS).await?;
+        let admitted = self.admit("Read", request.metadata(), AUDITORS).await?;
         let asked = Asked::read(request.into_inner()).map_err(|refusal| refusal.status())?;
-        let (answers, outgoing) = Answers::new((asked.want == Want::Live).then(ending));
-        let (service, stop) = (self.clone(), self.stop.clone());
-        tokio::spawn(async move {
-            let store = service.journal.store().as_ref();
-            match asked.want {
-                // Either way nobody is left to be told.
-                Want::Count(count) => drop(read::read(store, &asked, count, &answers).await),
-                Want::Live => tokio::select! {
-                    _ = subscribe::follow(store, service.journal.clock().as_ref(), &asked, &answers) => {}
-                    () = answers.gone() => {}
-                    () = stop.cancelled() => {}
-                },
-            }
-        });
+        let broken = Status::unavailable("the read broke off; ask again from where it came to");
+        let (answers, outgoing) = Answers::new(if asked.want == Want::Live { ending() } else { broken });
+        tokio::spawn(answer(self.clone(), admitted, asked, answers));
         Ok(Response::new(outgoing))
     }
 
     async fn append(&self, request: Request<Streaming<AppendReq>>) -> Result<Response<AppendResp>, Status> {
-        let caller = self.admit("Append", request.metadata(), APPENDERS).await?;
+        let Admitted { caller, .. } = self.admit("Append", request.metadata(), APPENDERS).await?;
         let time = self.limits.append_time;
         match tokio::time::timeout(time, self.append_all(&caller, request.into_inner())).await {
             Ok(answer) => answer.map(Response::new),
@@ -74,9 +65,9 @@ impl Streams for Service {
         &self,
         request: Request<Streaming<BatchAppendReq>>,
     ) -> Result<Response<Self::BatchAppendStream>, Status> {
-        let caller = self.admit("BatchAppend", request.metadata(), APPENDERS).await?;
-        let (answers, outgoing) = Answers::new(None);
-        tokio::spawn(batch::session(self.clone(), caller, request.into_inner(), answers));
+        let admitted = self.admit("BatchAppend", request.metadata(), APPENDERS).await?;
+        let (answers, outgoing) = Answers::new(ending());
+        tokio::spawn(batch::session(self.clone(), admitted, request.into_inner(), answers));
         Ok(Response::new(outgoing))
     }
 
@@ -88,6 +79,33 @@ impl Streams for Service {
     async fn tombstone(&self, request: Request<TombstoneReq>) -> Result<Response<TombstoneResp>, Status> {
         self.admit("Tombstone", request.metadata(), APPENDERS).await?;
         Err(immutable())
+    }
+}
+
+/// Answers a read, to its end or for as long as the client listens.
+async fn answer(service: Service, admitted: Admitted, asked: Asked, answers: Answers) {
+    let store = service.journal.store().as_ref();
+    let reading = async {
+        match asked.want {
+            Want::Count(count) => {
+                if read::read(store, &asked, count, &answers).await.is_ok() {
+                    answers.finish();
+                }
+            }
+            Want::Live => {
+                let followed = tokio::select! {
+                    followed = subscribe::follow(store, service.journal.clock().as_ref(), &asked, &answers) => followed,
+                    revoked = admitted.revoked(service.tokens.as_ref(), service.limits.recheck) => Err(answers.end(revoked).await),
+                    () = service.stop.cancelled() => Ok(()),
+                };
+                // Whoever is gone, or was told why it ends, needs no more.
+                drop(followed);
+            }
+        }
+    };
+    tokio::select! {
+        () = reading => {}
+        () = answers.gone() => {}
     }
 }
 

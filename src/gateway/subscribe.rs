@@ -78,7 +78,8 @@ pub(super) async fn follow(
 
 fn source(asked: &Asked) -> Result<&Source, Refusal> {
     asked.source.as_ref().ok_or_else(|| {
-        let advice = "streams are <category>-<id>, as in booking-uschedule.1001; for all of a kind subscribe to $all with a filter";
+        let advice =
+            "streams are <category>-<id>, as in booking-api.1001; for all of a kind subscribe to $all with a filter";
         Refusal::Invalid(format!("nothing ever stands in a stream named {:?}: {advice}", asked.named()))
     })
 }

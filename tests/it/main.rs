@@ -10,6 +10,7 @@
 
 mod cli;
 mod conformance;
+mod gateway;
 mod guards;
 mod http;
 mod imports;

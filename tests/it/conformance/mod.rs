@@ -3,7 +3,7 @@
 pub mod event_store;
 mod eventstoredb;
 mod faults;
-mod given;
+pub mod given;
 mod http;
 mod laws;
 mod memory;
