@@ -9,7 +9,7 @@ use std::{pin::pin, sync::Arc, time::Duration};
 use eventstore::{EventData, ExpectedRevision};
 use tokio::sync::oneshot;
 
-use super::{event_store::Shared, failure::Trouble, mapping::to_server, pending::Seen, read};
+use super::{event_store::Shared, failure::Trouble, index::End, mapping::to_server, pending::Seen, read};
 use crate::{
     domain::ids::{Position, Version},
     ports::{
@@ -83,13 +83,14 @@ enum Assumed {
 }
 
 fn assumed(shared: &Shared, stream: &str, expected: Expected) -> Assumed {
-    let last = shared.index().last_of(stream).map(Version);
-    match (expected, last) {
-        (Expected::NoStream, last) => Assumed::At(last),
-        (Expected::Exact(version), None) if version.0 < i64::MAX.unsigned_abs() => Assumed::At(Some(version)),
-        // Streams only grow: who expects less than came by is wrong already.
-        (Expected::Exact(version), Some(last)) if version <= last => Assumed::At(Some(last)),
-        (Expected::Any, Some(last)) => Assumed::At(Some(last)),
+    let end = shared.index().end_of(stream);
+    match (expected, end) {
+        (Expected::NoStream, End::Unknown) => Assumed::At(None),
+        (Expected::Exact(version), End::Unknown) if version.0 < i64::MAX.unsigned_abs() => Assumed::At(Some(version)),
+        // Streams only grow: who expects less than came by is wrong already, and who expects more may know more.
+        (Expected::NoStream | Expected::Any, End::At(last)) => Assumed::At(Some(Version(last))),
+        (Expected::Exact(version), End::At(last)) if version.0 <= last => Assumed::At(Some(Version(last))),
+        (Expected::NoStream | Expected::Any, End::Nowhere) => Assumed::At(None),
         (Expected::Exact(_) | Expected::Any, _) => Assumed::Unknown,
     }
 }
@@ -124,6 +125,8 @@ enum Written {
 /// Sends an append until it came by, or was refused.
 async fn write(shared: &Shared, name: &str, first: Version, events: &Arc<Vec<NewEvent>>) -> Result<Written, Failure> {
     let Some(seen) = shared.index().await_append(name, first.0, events) else { return Ok(Written::Known) };
+    // Looked at after the wait began: from here on an end ends it.
+    shared.followed()?;
     let _waiting = Waiting { shared, name };
     let expected = first.0.checked_sub(1).map_or(ExpectedRevision::NoStream, ExpectedRevision::Exact);
     let events: Vec<EventData> = events.iter().map(to_server).collect();

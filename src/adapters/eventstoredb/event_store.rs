@@ -1,7 +1,7 @@
 //! [`EventStore`] on the server: what every call shares, and where each is done (`append.rs`, `read.rs`).
 
 use std::{
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
     time::Duration,
 };
 
@@ -32,7 +32,11 @@ pub struct EventStoreDbLedger(pub(super) Arc<Shared>);
 
 /// What calls and the follower share.
 pub(super) struct Shared {
+    /// Appends and the subscription.
     pub line: Line,
+    /// Reads have a connection of their own: the client's sockets wait for the server's acknowledgement before the second part
+    /// of a call (Nagle), 40 ms each, and appends on the same one would wait with them.
+    pub reads: Line,
     pub sessions: Sessions,
     pub claims: Claims,
     index: Mutex<Index>,
@@ -44,12 +48,15 @@ pub(super) struct Shared {
     pub missing: Notify,
     pub closed: CancellationToken,
     failing: Mutex<Option<String>>,
+    /// Why there will be no more positions in this process.
+    over: OnceLock<String>,
 }
 
 impl Shared {
-    pub fn new(line: Line, index: Index) -> Self {
+    pub fn new(line: Line, reads: Line, index: Index) -> Self {
         Self {
             line,
+            reads,
             sessions: Sessions::new(),
             claims: Claims::default(),
             end: watch::Sender::new(index.end()),
@@ -58,6 +65,7 @@ impl Shared {
             missing: Notify::new(),
             closed: CancellationToken::new(),
             failing: Mutex::new(None),
+            over: OnceLock::new(),
         }
     }
 
@@ -75,9 +83,22 @@ impl Shared {
         self.failing.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
+    /// Ends appends, those under way included: the log cannot be followed any more.
+    pub fn end_for(&self, why: String) {
+        self.set_failing(Some(why.clone()));
+        self.over.get_or_init(|| why);
+        self.index().pendings.clear();
+    }
+
     /// Refuses where the ledger was closed.
     pub fn open(&self) -> Result<(), Failure> {
         if self.closed.is_cancelled() { Err(Failure::Unavailable("it is closed".to_owned())) } else { Ok(()) }
+    }
+
+    /// Refuses where an append would never come by.
+    pub fn followed(&self) -> Result<(), Failure> {
+        self.open()?;
+        self.over.get().map_or(Ok(()), |why| Err(Failure::Unavailable(why.clone())))
     }
 }
 
@@ -89,7 +110,7 @@ impl EventStore for EventStoreDbLedger {
         expected: Expected,
         events: Vec<NewEvent>,
     ) -> Result<Appended, Failure> {
-        self.0.open()?;
+        self.0.followed()?;
         append(&self.0, stream, expected, checked(stream, events)?).await
     }
 
@@ -135,5 +156,6 @@ impl Upkeep for EventStoreDbLedger {
         self.0.closed.cancel();
         self.0.sessions.drop_session().await;
         self.0.line.close();
+        self.0.reads.close();
     }
 }

@@ -49,7 +49,7 @@ pub(super) async fn follow(shared: Arc<Shared>) {
             End::Silent => continue,
             End::Over(why) => {
                 error!("The ledger's server is not followed any more: {why}");
-                shared.set_failing(Some(why.to_string()));
+                shared.end_for(why.to_string());
                 return;
             }
             End::Broken(why) => {
@@ -106,11 +106,18 @@ async fn subscription(shared: &Shared) -> End {
 
 fn taken(shared: &Shared, message: SubscriptionEvent) -> Result<(), End> {
     match message {
-        SubscriptionEvent::EventAppeared(event) => {
+        SubscriptionEvent::EventAppeared(mut event) => {
+            // Of a link, the link itself: nothing is resolved.
+            let Some(event) = event.link.take().or(event.event) else { return Ok(()) };
             let end = {
                 let mut index = shared.index();
-                index.take(event.get_original_event()).map_err(End::Over)?;
-                index.end()
+                let before = index.end();
+                index.take(&event).map_err(End::Over)?;
+                let end = index.end();
+                if end > before {
+                    index.recent.push(before, event);
+                }
+                end
             };
             shared.end.send_replace(end);
         }

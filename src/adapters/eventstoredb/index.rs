@@ -15,6 +15,7 @@ use super::{
     ids::{Ids, grow_by_a_quarter},
     mapping::{is_ours, log_position},
     pending::{Pendings, Seen},
+    recent::Recent,
 };
 use crate::{domain::ids::EventId, record::envelope::NewEvent};
 
@@ -32,8 +33,8 @@ impl LogPosition {
     }
 }
 
-/// How many streams' ends are remembered before it starts over: about 4 MB.
-const STREAMS_MAX: usize = 16_384;
+/// How many streams' ends are remembered before it starts over: about 8 MB.
+const STREAMS_MAX: usize = 65_536;
 
 /// Why the index takes no more events.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -70,6 +71,19 @@ pub(super) struct Index {
     seen: Option<LogPosition>,
     /// Appends of ours that wait to come by.
     pub pendings: Pendings,
+    /// The newest events themselves.
+    pub recent: Recent,
+}
+
+/// Where a stream ends, as far as the index has come. It may have more events by now, never fewer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum End {
+    /// With this revision.
+    At(u64),
+    /// It has no events.
+    Nowhere,
+    /// It was not written to lately.
+    Unknown,
 }
 
 impl Index {
@@ -108,10 +122,10 @@ impl Index {
     }
 
     fn check(&self, stream: &str, found: u64) -> Result<(), Broken> {
-        let missing = match self.last_of(stream) {
-            Some(last) => last + 1,
-            None if self.forgetful => return Ok(()),
-            None => 0,
+        let missing = match self.end_of(stream) {
+            End::At(last) => last + 1,
+            End::Nowhere => 0,
+            End::Unknown => return Ok(()),
         };
         if missing == found { Ok(()) } else { Err(Broken::Gap { stream: stream.to_owned(), missing, found }) }
     }
@@ -143,9 +157,13 @@ impl Index {
         self.ids.candidates(id.0.as_u128())
     }
 
-    /// The last revision of a stream that came by lately. The stream may have more by now, never less.
-    pub fn last_of(&self, stream: &str) -> Option<u64> {
-        self.lasts.get(stream).copied()
+    /// Where a stream ends.
+    pub fn end_of(&self, stream: &str) -> End {
+        match self.lasts.get(stream) {
+            Some(last) => End::At(*last),
+            None if self.forgetful => End::Unknown,
+            None => End::Nowhere,
+        }
     }
 
     fn remember(&mut self, stream: &str, revision: u64) {

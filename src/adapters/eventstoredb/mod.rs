@@ -19,6 +19,7 @@ mod marks;
 mod open;
 mod pending;
 mod read;
+mod recent;
 mod session;
 mod spin;
 

@@ -71,9 +71,9 @@ impl EventStoreDbLedger {
         let server = address.shown.clone();
         // Asked before the client exists, because the client's own is one from then on.
         let foreign = CryptoProvider::get_default().is_some();
-        let line = Line::new(address);
+        let (line, reads) = (Line::new(address.clone()), Line::new(address));
         let mut index = Index::default();
-        match indexed(&line, &mut index).await {
+        match indexed(&reads, &mut index).await {
             Ok(()) => {}
             Err(Stop::Trouble(Trouble::Denied)) => return Err(OpenFailure::Denied { server }),
             Err(Stop::Trouble(trouble)) => {
@@ -89,7 +89,7 @@ impl EventStoreDbLedger {
             Err(Stop::Broken(broken)) => return Err(OpenFailure::Damaged { server, reason: broken.to_string() }),
         }
         info!(ledger.end = index.end(), "Opened the ledger on {server} at position {}", index.end());
-        let shared = Arc::new(Shared::new(line, index));
+        let shared = Arc::new(Shared::new(line, reads, index));
         tokio::spawn(follow(Arc::clone(&shared)));
         Ok(Self(shared))
     }

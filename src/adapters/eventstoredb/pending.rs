@@ -54,6 +54,11 @@ impl Pendings {
         self.0.remove(stream);
     }
 
+    /// Ends every wait: nothing comes by any more.
+    pub fn clear(&mut self) {
+        self.0.clear();
+    }
+
     /// Looks at an event that came by.
     pub fn take(&mut self, event: &RecordedEvent, position: u64) {
         let Some(pending) = self.0.get_mut(&event.stream_id) else { return };

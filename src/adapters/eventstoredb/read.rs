@@ -1,13 +1,13 @@
 //! Reading. Streams are read where they are; a position is looked up in the index, which waits until it has come that far.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use eventstore::{Client, ReadAllOptions, ReadStreamOptions, RecordedEvent, StreamPosition};
 
 use super::{
     event_store::Shared,
     failure::{Trouble, call},
-    index::LogPosition,
+    index::{End, LogPosition},
     mapping::{is_ours, log_position, recorded},
 };
 use crate::{
@@ -43,6 +43,9 @@ pub(super) async fn stream(
         return Ok(Vec::new());
     }
     let name = stream.to_string();
+    if let Some(recent) = recent_of(shared, &name, from.0, limit) {
+        return recent.iter().map(|(position, event)| recorded(event, Position(*position))).collect();
+    }
     let events = of_stream(shared, &name, StreamPosition::Position(from.0), limit).await?;
     let mut found = Vec::with_capacity(events.len());
     for (event, version) in events.iter().zip(from.0..) {
@@ -56,13 +59,34 @@ pub(super) async fn stream(
 
 /// See [`EventStore::last`](crate::ports::event_store::EventStore::last).
 pub(super) async fn last(shared: &Shared, stream: &StreamName) -> Result<Option<Recorded>, Failure> {
-    match last_event(shared, &stream.to_string()).await? {
+    let name = stream.to_string();
+    let end = shared.index().end_of(&name);
+    let recent = match end {
+        End::At(last) => recent_of(shared, &name, last, 1),
+        End::Nowhere => return Ok(None),
+        End::Unknown => None,
+    };
+    if let Some((position, event)) = recent.as_ref().and_then(|recent| recent.first()) {
+        return recorded(event, Position(*position)).map(Some);
+    }
+    match last_event(shared, &name).await? {
         Some(event) => placed(shared, &event).await.map(Some),
         None => Ok(None),
     }
 }
 
-/// The last version of a stream, after the index has come that far.
+/// Events of a stream that need no question to the server: as far as the index has come, which is where this process' own
+/// appends are at least. Callers append at the version they read, so one who reads too little is told by a conflict.
+fn recent_of(shared: &Shared, stream: &str, from: u64, limit: usize) -> Option<Vec<(u64, Arc<RecordedEvent>)>> {
+    let index = shared.index();
+    match index.end_of(stream) {
+        End::Nowhere => Some(Vec::new()),
+        End::At(last) if from > last => Some(Vec::new()),
+        End::At(_) | End::Unknown => index.recent.of_stream(stream, from, limit),
+    }
+}
+
+/// The last version of a stream, as the server has it, after the index has come that far.
 pub(super) async fn last_version(shared: &Shared, stream: &str) -> Result<Option<Version>, Failure> {
     let Some(event) = last_event(shared, stream).await? else { return Ok(None) };
     position_of(shared, log_position(&event)).await?;
@@ -86,6 +110,16 @@ pub(super) async fn all(shared: &Shared, from: Position, limit: usize) -> Result
     let mut found = Vec::new();
     while found.len() < limit {
         let next = from.0.saturating_add(found.len() as u64);
+        let recent: Vec<Arc<RecordedEvent>> = {
+            let index = shared.index();
+            (next..next.saturating_add(PLACES)).take(limit - found.len()).map_while(|at| index.recent.at(at)).collect()
+        };
+        if !recent.is_empty() {
+            for (event, position) in recent.iter().zip(next..) {
+                found.push(recorded(event, Position(position))?);
+            }
+            continue;
+        }
         let places: Vec<LogPosition> = {
             let index = shared.index();
             (next..next.saturating_add(PLACES)).take(limit - found.len()).map_while(|at| index.log_at(at)).collect()
@@ -162,7 +196,7 @@ async fn of_stream(
     from: StreamPosition<u64>,
     limit: usize,
 ) -> Result<Vec<RecordedEvent>, Failure> {
-    let question = Question::Stream(stream, shared.line.read_stream().position(from).max_count(limit));
+    let question = Question::Stream(stream, shared.reads.read_stream().position(from).max_count(limit));
     match answered(shared, &question).await {
         Ok(events) => Ok(events),
         Err(Trouble::NotFound) => Ok(Vec::new()),
@@ -173,7 +207,7 @@ async fn of_stream(
 /// At least the event at `first`, and up to `count` events or a few more from there, those of others included.
 async fn from_log(shared: &Shared, first: LogPosition, count: usize) -> Result<Vec<RecordedEvent>, Failure> {
     let asked = if count == 1 { 1 } else { count.max(ASKED_MIN) };
-    let options = shared.line.read_all().position(StreamPosition::Position(first.wire())).max_count(asked);
+    let options = shared.reads.read_all().position(StreamPosition::Position(first.wire())).max_count(asked);
     answered(shared, &Question::All(options)).await.map_err(|trouble| trouble.into_failure("$all"))
 }
 
@@ -187,10 +221,10 @@ enum Question<'a> {
 async fn answered(shared: &Shared, question: &Question<'_>) -> Result<Vec<RecordedEvent>, Trouble> {
     let mut tries = 1;
     loop {
-        let held = shared.line.client()?;
+        let held = shared.reads.client()?;
         match asked(&held.client, question).await {
             Err(Trouble::Broken(why)) => {
-                shared.line.broken(&held);
+                shared.reads.broken(&held);
                 if tries >= TRIES || shared.closed.is_cancelled() {
                     return Err(Trouble::Broken(why));
                 }

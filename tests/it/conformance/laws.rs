@@ -14,14 +14,14 @@ use super::given::{append, exact, folder, numbered, open_postgres, open_sqlite, 
 use crate::support::postgres::Database;
 
 #[derive(Debug, Clone)]
-struct Step {
+pub struct Step {
     stream: u8,
     expected: Expected,
     events: Vec<(u8, u8)>,
 }
 
 /// Few streams, ids and contents, so that repeats, conflicts and taken ids are common.
-fn step() -> impl Strategy<Value = Step> {
+pub fn step() -> impl Strategy<Value = Step> {
     let expected = prop_oneof![Just(Expected::Any), Just(Expected::NoStream), (0..6_u64).prop_map(exact)];
     let events = vec((0..30_u8, prop_oneof![4 => Just(0_u8), 1 => Just(1)]), 1..4);
     (0..3_u8, expected, events).prop_map(|(stream, expected, events)| Step { stream, expected, events })
@@ -35,7 +35,7 @@ fn told(answer: Result<(u64, u64, bool), Failure>) -> String {
     }
 }
 
-async fn play(store: &dyn EventStore, steps: &[Step]) -> Vec<String> {
+pub async fn play(store: &dyn EventStore, steps: &[Step]) -> Vec<String> {
     let mut answers = Vec::new();
     for step in steps {
         let events: Vec<NewEvent> =
