@@ -5,7 +5,7 @@
 
 use std::{
     path::{Path, PathBuf},
-    process::Command,
+    process::{Command, Stdio},
 };
 
 use sqlx::{Connection as _, PgConnection, Postgres, QueryBuilder};
@@ -102,21 +102,11 @@ impl Database {
 
 impl Drop for Database {
     fn drop(&mut self) {
-        let (server, name) = (self.server.clone(), self.name.clone());
-        // A test may be in a runtime, so it is done from outside of it. A server that is gone has no database to drop.
-        let dropped = std::thread::spawn(move || {
-            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-            runtime.block_on(async {
-                if let Ok(mut connection) = PgConnection::connect(&server).await {
-                    named(["DROP DATABASE IF EXISTS ", &name, " WITH (FORCE)"])
-                        .build()
-                        .execute(&mut connection)
-                        .await
-                        .ok();
-                }
-            });
-        });
-        dropped.join().ok();
+        // By a process that may outlive this one: the server waits for sessions that this test has begun and will not end
+        // before it ends itself.
+        let mut tool = Command::new(script());
+        tool.args(["drop", &self.server, &self.name]);
+        tool.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().ok();
     }
 }
 
