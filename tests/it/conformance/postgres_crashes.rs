@@ -160,6 +160,24 @@ async fn a_server_that_crashes_loses_nothing_and_is_found_again() {
     }
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_session_that_breaks_while_nobody_writes_is_replaced_before_the_next_append() {
+    let database = Database::new().await;
+    let ledger = open_postgres(&database.url()).await;
+    append(&ledger, "a", Expected::Any, &[event(0)]).await.unwrap();
+    let mut raw = database.connect().await;
+    const ALL: &str = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity \
+         WHERE datname = current_database() AND pid <> pg_backend_pid()";
+    raw.execute(ALL).await.unwrap();
+    let deadline = Instant::now() + Duration::from_secs(30);
+    while ledger.writer_state().failures == 0 || ledger.writer_state().failing.is_some() {
+        assert!(Instant::now() < deadline, "it was not noticed");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    assert_eq!(append(&ledger, "a", Expected::Any, &[event(1)]).await.unwrap(), (1, 1, false));
+    assert_eq!(sound(&ledger).await.len(), 2);
+}
+
 /// In how many files of a database `needle` is.
 fn found(files: &Path, needle: &[u8]) -> usize {
     let entries = fs::read_dir(files).unwrap().map(Result::unwrap);
