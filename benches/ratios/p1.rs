@@ -29,7 +29,7 @@ use syncledger::{
 use crate::report::{Arm, Measure};
 
 /// Events per stream: about what a booking and its link see in their lives.
-const STREAM_EVENTS: u64 = 10;
+pub const STREAM_EVENTS: u64 = 10;
 
 /// Appends per arm that commits each one.
 const APPENDS: u64 = 3_000;

@@ -51,6 +51,9 @@ impl From<sqlx::Error> for Trouble {
 
 /// The error with its causes, once each.
 pub(super) fn told(error: &sqlx::Error) -> String {
+    if matches!(error, sqlx::Error::PoolTimedOut) {
+        return "the server cannot be reached, or all sessions with it are busy".to_owned();
+    }
     let mut text = error.to_string();
     let mut cause = error.source();
     while let Some(inner) = cause {

@@ -27,7 +27,7 @@ const CONNECT_MAX: Duration = Duration::from_secs(10);
 const POOL_MAX: u32 = 8;
 
 /// How long a reader waits for a connection.
-const POOL_WAIT_MAX: Duration = Duration::from_secs(10);
+const POOL_WAIT_MAX: Duration = Duration::from_secs(5);
 
 /// The oldest version that is tested.
 pub(super) const VERSION_MIN: i32 = 150_000;

@@ -1,6 +1,6 @@
 //! The writer's task: takes what is queued, makes it durable group by group, and answers.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use sqlx::{Connection as _, PgConnection};
 use tokio::sync::{mpsc, watch};
@@ -9,7 +9,7 @@ use super::{
     address::Server,
     failure::Trouble,
     rows::corrupt,
-    transact::{write_judged, write_predicted},
+    transact::{in_time, write_judged, write_predicted},
     writer::{Append, Job},
 };
 use crate::ports::{
@@ -22,6 +22,9 @@ use crate::ports::{
 /// How often the task lets others run before it takes a group: callers that were just answered are about to come back, and
 /// every commit that they share is one fewer.
 const TURNS: usize = 2;
+
+/// After so long without an append the session is asked whether it is still there.
+const IDLE_MAX: Duration = Duration::from_secs(5);
 
 /// What one caller of a group is told.
 type Answer = Result<Appended, Failure>;
@@ -48,9 +51,11 @@ impl Task {
     /// Works until the ledger is closed or nobody holds it any more.
     pub(super) async fn run(&mut self) {
         let mut closed = None;
-        while let Some(job) = self.queue.recv().await {
-            match job {
-                Job::Append(first) => {
+        loop {
+            match tokio::time::timeout(IDLE_MAX, self.queue.recv()).await {
+                Err(_) => self.look_alive().await,
+                Ok(None) => break,
+                Ok(Some(Job::Append(first))) => {
                     for _ in 0..TURNS {
                         tokio::task::yield_now().await;
                     }
@@ -58,7 +63,7 @@ impl Task {
                     self.commit(group).await;
                     closed = after;
                 }
-                Job::Close(done) => closed = Some(done),
+                Ok(Some(Job::Close(done))) => closed = Some(done),
             }
             if closed.is_some() {
                 break;
@@ -70,6 +75,15 @@ impl Task {
         }
         if let Some(done) = closed {
             done.send(()).ok();
+        }
+    }
+
+    /// Notices a session that broke while nobody wrote, so that the next append does not meet it.
+    async fn look_alive(&mut self) {
+        let Some(connection) = self.connection.as_mut() else { return };
+        if let Err(trouble) = in_time(async { Ok(connection.ping().await?) }).await {
+            self.stop(trouble.told());
+            self.recover().await;
         }
     }
 

@@ -4,6 +4,7 @@ mod bookings;
 mod configuration;
 mod operations;
 mod past;
+mod postgres;
 
 use std::{
     fs,

@@ -176,6 +176,17 @@ async fn a_server_that_is_not_durable_is_refused_unless_that_is_accepted_by_name
 }
 
 #[tokio::test]
+async fn encryption_that_is_asked_for_is_not_gone_without() {
+    // The server of the tests has no certificate.
+    let database = Database::new().await;
+    for mode in ["require", "verify-full"] {
+        let options = postgres_options(&format!("{}?sslmode={mode}", database.url()));
+        let refused = PostgresLedger::open(options, clock()).await.err().unwrap();
+        assert!(matches!(refused, OpenFailure::Postgres { .. }), "{refused}");
+    }
+}
+
+#[tokio::test]
 async fn a_service_needs_no_right_to_make_tables() {
     let database = Database::new().await;
     open_postgres(&database.url()).await.close().await;
