@@ -105,12 +105,12 @@ mod tests {
         let mut ids = Ids::default();
         assert!(ids.candidates(5).is_empty());
         for n in 0..5_000_u128 {
-            ids.push(n * n << (n % 64)).unwrap();
+            ids.push((n * n) << (n % 64)).unwrap();
         }
         // 0 comes once; a product that comes twice has both its places.
         for n in (0..5_000_u64).step_by(7) {
             let wide = u128::from(n);
-            assert!(ids.candidates(wide * wide << (n % 64)).contains(&n));
+            assert!(ids.candidates((wide * wide) << (n % 64)).contains(&n));
         }
         assert!(ids.candidates(u128::MAX).is_empty());
         ids.push(0).unwrap();
