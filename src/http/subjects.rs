@@ -43,6 +43,7 @@ pub async fn forget(server: Arc<Server>, call: Call) -> Result<Answer, Problem> 
     let subject = SubjectId::new(call.param("id")).map_err(|_| Problem::not_found("subject", call.param("id")))?;
     let context = call.context(Origin::Admin)?;
     let erased = erase(&server.journal, &server.workspace, &subject, asked.unseen, &context).await?;
+    // Where read models lag, what they do not know yet is missing in the report, not in the erasure.
     let left = left(&server.journal, &*server.read_models, &subject).await?;
     Answer::json(Done::Ok, &Erasure { erased, left })
 }

@@ -1,7 +1,7 @@
 //! Bookings over HTTP: every change, repetitions, and what is refused.
 
 use serde_json::{Value, json};
-use syncledger::{domain::ids::BookingId, http::router, ports::vault::Vault as _, record::stream::StreamName};
+use syncledger::{domain::ids::BookingId, http::router, record::stream::StreamName};
 
 use super::world::World;
 
@@ -254,8 +254,14 @@ async fn personal_data_is_sealed_in_the_ledger_and_gone_once_forgotten() {
     for text in ["Ana", "ana@example.org", "Golf", "left-handed"] {
         assert!(!events.text.contains(text), "{text} stands in an event");
     }
-    let subject = syncledger::domain::ids::SubjectId::new("api.customer.7").expect("plain");
-    world.vault.destroy(&subject, super::world::now()).await.expect("memory");
+    let erase = |who: &str| format!("/api/v1/admin/subjects/{who}");
+    assert_eq!(world.ask("DELETE", &erase("api.customer.77"), "admin", None).await.status, 404, "nobody by that name");
+    assert_eq!(world.ask("DELETE", &erase("api.customer.7"), "operator", None).await.status, 403);
+    world.project().await;
+    let done = world.ask("DELETE", &erase("api.customer.7"), "admin", None).await;
+    assert_eq!((done.status, &done.json()["erased"]["repeated"], &done.json()["left"]["bookings"]), (200, &json!(false), &json!(1)));
+    let again = world.ask("DELETE", &erase("api.customer.7"), "admin", None).await;
+    assert_eq!((again.status, &again.json()["erased"]["repeated"]), (200, &json!(true)));
     let shown = world.get(&format!("{BOOKINGS}/api.1")).await;
     assert_eq!(shown["details"]["title"], "[erased]");
     assert_eq!(shown["details"]["customer"]["name"], "[erased]");

@@ -1,13 +1,14 @@
 //! A person is forgotten while two services run. Their words came in by every way there is; afterwards no byte of any file
 //! says them, nor did one before: what is on disk is sealed, and the key is gone.
 
-use std::{fs, path::Path, time::Duration};
+use std::{fs, path::PathBuf, time::Duration};
 
 use chrono::TimeDelta;
 use serde_json::{Value, json};
 use syncledger::adapters::sandbox::uschedule::{Customer, NewAppointment};
 
 use super::world::{CALENDARS, World, free_port};
+use crate::support::postgres::{Database, Server};
 
 /// In everything that is personal, and in nothing else.
 const CANARY: &str = "Zaphodine";
@@ -18,20 +19,27 @@ fn json_of(world: &World, port: u16, args: &[&str]) -> Value {
     serde_json::from_slice(&out.stdout).expect("JSON")
 }
 
-/// Files below `folder` in which `what` stands, those left out that the test itself wrote.
-fn holding(folder: &Path, what: &[u8]) -> Vec<String> {
+/// Files below these folders in which `what` stands, those left out that the test itself wrote.
+fn holding(folders: &[PathBuf], what: &[u8]) -> Vec<String> {
     let mut found = Vec::new();
-    for entry in fs::read_dir(folder).expect("it can be listed") {
-        let path = entry.expect("it can be listed").path();
-        let ours = path.extension().is_some_and(|e| e == "csv" || e == "toml");
-        if path.is_file() && !ours {
-            let bytes = fs::read(&path).expect("it can be read");
-            if bytes.windows(what.len()).any(|window| window == what) {
+    let mut open: Vec<PathBuf> = folders.to_vec();
+    while let Some(folder) = open.pop() {
+        // What a server removes meanwhile holds nothing.
+        for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+            let path = entry.path();
+            let ours = path.extension().is_some_and(|e| e == "csv" || e == "toml");
+            if path.is_dir() {
+                open.push(path);
+            } else if !ours && memchr(&fs::read(&path).unwrap_or_default(), what) {
                 found.push(path.display().to_string());
             }
         }
     }
     found
+}
+
+fn memchr(bytes: &[u8], what: &[u8]) -> bool {
+    bytes.windows(what.len()).any(|window| window == what)
 }
 
 /// A booking at the source, an import, one through the API, and a person's words in the calendar.
@@ -98,30 +106,47 @@ fn entry_of(world: &World, appointment: &str) -> String {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn no_byte_says_who_was_forgotten() {
+async fn no_byte_of_any_file_says_who_was_forgotten() {
     let world = World::start().await;
+    let folders = [world.folder.path().to_owned()];
+    forgotten(&world, &folders, async || {}).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_byte_of_a_server_says_who_was_forgotten() {
+    let server = Server::start();
+    let database = Database::within(server.url()).await;
+    let world = World::on_postgres(&database).await;
+    let folders = [world.folder.path().to_owned(), server.files()];
+    // All pages, and the write-ahead log, which holds everything that was ever written since the server began.
+    let checkpoint = async || {
+        sqlx::query("CHECKPOINT").execute(&mut database.connect().await).await.expect("the server is there");
+    };
+    assert!(server.files().join("pg_wal").is_dir());
+    forgotten(&world, &folders, checkpoint).await;
+}
+
+async fn forgotten(world: &World, folders: &[PathBuf], written: impl AsyncFn()) {
     let (first, second) = (free_port(), free_port());
     world.deliver_to(first);
     let services = (world.serve(first).await, world.serve(second).await);
-    let id = canaries(&world, first).await;
-    let shown = json_of(&world, first, &["bookings", "show", &format!("uschedule.{id}")]);
+    let id = canaries(world, first).await;
+    let shown = json_of(world, first, &["bookings", "show", &format!("uschedule.{id}")]);
     assert_eq!(shown["booking"]["customer_name"], CANARY);
-    assert!(
-        holding(world.folder.path(), CANARY.as_bytes()).is_empty(),
-        "{:?}",
-        holding(world.folder.path(), CANARY.as_bytes())
-    );
+    written().await;
+    assert_eq!(holding(folders, CANARY.as_bytes()), [""; 0]);
 
+    assert!(world.run(first, &["audit", "seal"]).status.success());
     let slip = world.run(first, &["subject", "erase", "uschedule.customer.c77"]);
     assert_eq!(slip.status.code(), Some(1), "nobody is known by that name");
     let subject = shown["booking"]["subject"].as_str().expect("a subject").to_owned();
-    let erased = json_of(&world, first, &["subject", "erase", &subject, "--by", "kim"]);
+    let erased = json_of(world, first, &["subject", "erase", &subject, "--by", "kim"]);
     assert_eq!((&erased["erased"]["repeated"], &erased["erased"]["by"]), (&json!(false), &json!("kim")));
-    assert_eq!(erased["left"]["upcoming"][0]["entry"], entry_of(&world, &id));
-    assert_eq!(json_of(&world, first, &["subject", "erase", &subject])["erased"]["repeated"], true);
+    assert_eq!(erased["left"]["upcoming"][0]["entry"], entry_of(world, &id));
+    assert_eq!(json_of(world, first, &["subject", "erase", &subject])["erased"]["repeated"], true);
     for other in ["import.k1", "api.web-1"] {
-        let other = json_of(&world, first, &["bookings", "show", other]);
-        json_of(&world, first, &["subject", "erase", other["booking"]["subject"].as_str().expect("a subject")]);
+        let other = json_of(world, first, &["bookings", "show", other]);
+        json_of(world, first, &["subject", "erase", other["booking"]["subject"].as_str().expect("a subject")]);
     }
     let replaced = world
         .until(Duration::from_secs(60), async || {
@@ -130,7 +155,7 @@ async fn no_byte_says_who_was_forgotten() {
         })
         .await;
     assert!(replaced, "{:?}\n{}", world.google().entries(CALENDARS[0]), world.log(first));
-    let shown = json_of(&world, second, &["bookings", "show", &format!("uschedule.{id}")]);
+    let shown = json_of(world, second, &["bookings", "show", &format!("uschedule.{id}")]);
     assert_eq!((&shown["booking"]["title"], &shown["booking"]["status"]), (&Value::Null, &json!("confirmed")));
 
     // The source goes on naming them; nothing of that comes in, and the services go on.
@@ -140,14 +165,13 @@ async fn no_byte_says_who_was_forgotten() {
     let in_step = world.until(Duration::from_secs(60), async || world.entries_of(&other) == 1).await;
     assert!(in_step, "{}", world.log(first));
     drop(services);
-    assert!(
-        holding(world.folder.path(), CANARY.as_bytes()).is_empty(),
-        "{:?}",
-        holding(world.folder.path(), CANARY.as_bytes())
-    );
-    for list in json_of(&world, first, &["projections", "list"]).as_array().expect("a list") {
+    written().await;
+    assert_eq!(holding(folders, CANARY.as_bytes()), [""; 0]);
+    for list in json_of(world, first, &["projections", "list"]).as_array().expect("a list") {
         let name = list["projection"].as_str().expect("a name");
-        assert_eq!(json_of(&world, first, &["projections", "rebuild", name])["comparison"]["differing"], 0, "{name}");
+        assert_eq!(json_of(world, first, &["projections", "rebuild", name])["comparison"]["differing"], 0, "{name}");
         assert!(world.run(first, &["projections", "diff", name]).status.success(), "{name}");
     }
+    let verified = world.run(first, &["audit", "verify"]);
+    assert!(verified.status.success(), "{}", String::from_utf8_lossy(&verified.stderr));
 }
