@@ -110,11 +110,13 @@ fn appended(sealed: bool) -> anyhow::Result<Arm> {
 }
 
 async fn seal(audit: Audit, clock: Arc<SystemClock>, sealed: bool) -> anyhow::Result<()> {
-    while sealed {
+    if !sealed {
+        return Ok(());
+    }
+    loop {
         tokio::time::sleep(SEAL_EVERY).await;
         audit.seal(&Context::root(Actor::new("operator", "bench"), Origin::Admin, clock.event_id())).await?;
     }
-    Ok(())
 }
 
 /// How long hashing as many events takes.

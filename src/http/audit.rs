@@ -31,10 +31,10 @@ pub struct Newest {
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Between {
-    /// The smaller number of events, 1 or more.
-    from: u64,
-    /// The greater one.
-    to: u64,
+    /// The smaller number of events, 1 or more; 1 where nothing is said.
+    from: Option<u64>,
+    /// The greater one; what the newest checkpoint covers where nothing is said.
+    to: Option<u64>,
 }
 
 /// The newest checkpoint.
@@ -67,5 +67,13 @@ pub async fn proof(server: Arc<Server>, call: Call) -> Result<Answer, Problem> {
 /// That the ledger at one size continues the ledger at another.
 pub async fn consistency(server: Arc<Server>, call: Call) -> Result<Answer, Problem> {
     let Between { from, to } = call.query()?;
-    Answer::json(Done::Ok, &server.audit.consistency(&Side::Size(from), &Side::Size(to)).await?)
+    let to = match to {
+        Some(to) => to,
+        None => match server.audit.latest().await?.0 {
+            Some(latest) => latest.checkpoint.size,
+            None => return Err(Problem::new(Kind::NotFound, "nothing is sealed yet")),
+        },
+    };
+    let (from, to) = (Side::Size(from.unwrap_or(1)), Side::Size(to));
+    Answer::json(Done::Ok, &server.audit.consistency(&from, &to).await?)
 }

@@ -66,6 +66,8 @@ impl Thread {
                     }
                     Job::Close(done) => {
                         self.queue.close();
+                        // Whoever is told that it is closed may copy the file: the last connection moves the log into it.
+                        self.pen = None;
                         if let Some(connection) = self.connection.take() {
                             connection.close().await.ok();
                         }

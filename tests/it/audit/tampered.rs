@@ -174,6 +174,12 @@ async fn a_flipped_byte_of_the_file_is_found_or_changes_nothing() {
     let disk = OnDisk::open(original.path()).await;
     let before = contents(&disk).await;
     disk.close().await;
+    // What is flipped must be the whole ledger: one whose events still stood in its log would prove nothing.
+    let alone = folder();
+    fs::write(alone.path().join("ledger.db"), &bytes).unwrap();
+    let disk = OnDisk::open(alone.path()).await;
+    assert_eq!((contents(&disk).await.len(), contents(&disk).await == before), (13, true));
+    disk.close().await;
     // Used cells lie at the ends of pages, so a stride that is prime to their size meets every kind of place.
     let places: Vec<usize> = (0..100).step_by(9).chain((100..bytes.len()).step_by(509)).collect();
     let (mut found, mut harmless) = (0, 0);

@@ -1,6 +1,7 @@
 //! The service over HTTP: who may do what, what is answered, and what nobody may break.
 
 mod access;
+mod audit;
 mod bookings;
 mod documents;
 mod hooks;
