@@ -9,12 +9,12 @@ use tracing::info;
 
 use crate::{
     adapters::{google::push::PushReader, uschedule},
-    app::{App, Stores},
+    app::{self, App, Stores},
     config::{self, Config, SourceKind},
     gateway::{self, Gateway, TlsAcceptor},
     http::{self, Api, Limits},
     ports::webhooks::WebhookVerifier,
-    services::submit::Accept,
+    services::{audit, submit::Accept},
 };
 
 /// A service that runs.
@@ -35,14 +35,17 @@ pub async fn start(config: &Config, listener: TcpListener, stop: CancellationTok
     let app = App::open(config).await?;
     let address = listener.local_addr()?;
     let limits = Limits::default();
-    let router = http::router(api(&app, config, limits));
+    let feed = app::nats::open(config, &app.stores).await?;
+    let publishing = feed.as_ref().map(|feed| feed.progress.clone());
+    let router = http::router(Api { publishing, ..api(&app, config, limits) });
     let gateway = match &config.gateway {
         Some(settings) => Some(Listening::open(settings, &app, stop.clone()).await?),
         None => None,
     };
     let gateway_address = gateway.as_ref().map(|gateway| gateway.address);
-    let workers = app.workers(config);
+    let workers = app.workers(config, feed.as_ref());
     let stores = app.stores.clone();
+    let (audit, every, troubles) = (stores.audit.clone(), config.audit.seal_every, app.troubles.clone());
     info!(%address, workspace = config.workspace, "Serving at http://{address}");
     let task = tokio::spawn(async move {
         let listening = {
@@ -52,10 +55,14 @@ pub async fn start(config: &Config, listener: TcpListener, stop: CancellationTok
             )
         };
         let gateway = gateway.map(|gateway| tokio::spawn(gateway.serve()));
+        let sealing = every.map(|every| tokio::spawn(audit::run(audit, every, troubles, stop.clone())));
         workers.run(stop).await;
         listening.await?;
         if let Some(gateway) = gateway {
             gateway.await?;
+        }
+        if let Some(sealing) = sealing {
+            sealing.await?;
         }
         app.stores.ledger.close().await;
         info!("Stopped");
@@ -129,6 +136,7 @@ fn api(app: &App, config: &Config, limits: Limits) -> Api {
         uschedule: verifiers,
         gcal: Some(Arc::new(PushReader)),
         limits,
+        publishing: None,
         troubles: app.troubles.clone(),
         writer: Arc::new(move || ledger.failing()),
     }

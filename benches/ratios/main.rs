@@ -10,8 +10,11 @@
     reason = "rates and percentiles are read by people"
 )]
 
+mod lives;
 mod p1;
 mod p2;
+mod p5;
+mod p7;
 mod report;
 
 use std::process::ExitCode;
@@ -23,7 +26,15 @@ const RUNS: usize = 7;
 
 type Benchmark = (&'static str, fn(usize) -> anyhow::Result<Measure>);
 
-const ALL: [Benchmark; 3] = [("p1", p1::many_writers), ("p1b", p1::one_writer), ("p2", p2::rebuild)];
+const ALL: [Benchmark; 7] = [
+    ("p1", p1::many_writers),
+    ("p1b", p1::one_writer),
+    ("p2", p2::rebuild),
+    ("p5", p5::memory),
+    ("p5b", p5::rebuild),
+    ("p6", p5::start),
+    ("p7", p7::relay),
+];
 
 fn main() -> ExitCode {
     match run(std::env::args().skip(1)) {

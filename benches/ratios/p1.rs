@@ -95,7 +95,7 @@ fn library(writers: u64, appends: u64) -> anyhow::Result<Arm> {
         let arm = Arm::of(began.elapsed(), each);
         if std::env::var_os("BENCH_VERBOSE").is_some() {
             let state = ledger.writer_state();
-            eprintln!("{:.0}/s, {} events in {} commits", arm.per_second, state.events, state.commits);
+            eprintln!("{:.0}/s, {} events in {} commits", arm.amount, state.events, state.commits);
         }
         ledger.close().await;
         Ok(arm)

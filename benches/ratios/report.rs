@@ -1,6 +1,6 @@
 //! What a benchmark found, as a table or as JSON.
 
-use std::time::Duration;
+use std::{fmt, time::Duration};
 
 use comfy_table::{Table, presets::UTF8_FULL_CONDENSED};
 use serde::Serialize;
@@ -8,12 +8,48 @@ use serde::Serialize;
 /// One arm in one run.
 #[derive(Debug, Clone, Serialize)]
 pub struct Arm {
-    /// Operations per second.
-    pub per_second: f64,
-    /// Median latency of one operation, in microseconds.
+    /// What is compared, in the measure's unit: operations per second, unless said otherwise.
+    pub amount: f64,
+    /// Latency of one operation, where it was taken.
+    #[serde(flatten)]
+    pub latency: Option<Latency>,
+}
+
+/// How long one operation took.
+#[derive(Debug, Clone, Copy, Serialize)]
+pub struct Latency {
+    /// Median, in microseconds.
     pub p50_us: f64,
-    /// 99th percentile of the latency, in microseconds.
+    /// 99th percentile, in microseconds.
     pub p99_us: f64,
+}
+
+/// What a ratio should reach.
+#[derive(Debug, Clone, Copy, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Target {
+    /// More is better.
+    AtLeast(f64),
+    /// Less is better.
+    AtMost(f64),
+}
+
+impl Target {
+    fn met(self, ratio: f64) -> bool {
+        match self {
+            Self::AtLeast(least) => ratio >= least,
+            Self::AtMost(most) => ratio <= most,
+        }
+    }
+}
+
+impl fmt::Display for Target {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::AtLeast(least) => write!(f, "≥ {least}"),
+            Self::AtMost(most) => write!(f, "≤ {most}"),
+        }
+    }
 }
 
 impl Arm {
@@ -21,19 +57,27 @@ impl Arm {
     pub fn of(took: Duration, mut each: Vec<Duration>) -> Self {
         each.sort_unstable();
         let at = |share: f64| each[((each.len() - 1) as f64 * share).round() as usize].as_secs_f64() * 1e6;
-        Self { per_second: each.len() as f64 / took.as_secs_f64(), p50_us: at(0.50), p99_us: at(0.99) }
+        let latency = Some(Latency { p50_us: at(0.50), p99_us: at(0.99) });
+        Self { amount: each.len() as f64 / took.as_secs_f64(), latency }
+    }
+
+    /// An amount in the measure's unit.
+    pub fn amount(amount: f64) -> Self {
+        Self { amount, latency: None }
     }
 }
 
-/// Two arms that took turns, and the ratio of their rates.
+/// Two arms that took turns, and the ratio of their amounts.
 #[derive(Debug, Serialize)]
 pub struct Measure {
     /// `P1`.
     pub name: &'static str,
     /// What is compared with what.
     pub what: &'static str,
+    /// The unit of the amounts.
+    pub unit: &'static str,
     /// What the ratio should reach.
-    pub target: f64,
+    pub target: Target,
     /// Ours, per run.
     pub ours: Vec<Arm>,
     /// The baseline, per run.
@@ -47,7 +91,8 @@ pub struct Measure {
 }
 
 impl Measure {
-    /// Runs both arms `runs` times in turns, each first in every other run, after one run that does not count.
+    /// Rates: runs both arms `runs` times in turns, each first in every other run, after one run that does not count. The
+    /// ratio should be at least `target`.
     pub fn of(
         (name, what, target): (&'static str, &'static str, f64),
         runs: usize,
@@ -67,9 +112,19 @@ impl Measure {
             all_ours.push(a);
             all_baseline.push(b);
         }
-        let ratios: Vec<f64> = all_ours.iter().zip(&all_baseline).map(|(a, b)| a.per_second / b.per_second).collect();
+        Ok(Self::compared((name, what, "/s"), Target::AtLeast(target), all_ours, all_baseline))
+    }
+
+    /// Amounts that were taken already, run by run.
+    pub fn compared(
+        (name, what, unit): (&'static str, &'static str, &'static str),
+        target: Target,
+        ours: Vec<Arm>,
+        baseline: Vec<Arm>,
+    ) -> Self {
+        let ratios: Vec<f64> = ours.iter().zip(&baseline).map(|(a, b)| a.amount / b.amount).collect();
         let ratio = median(ratios.iter().copied());
-        Ok(Self { name, what, target, ours: all_ours, baseline: all_baseline, ratio, met: ratio >= target, ratios })
+        Self { name, what, unit, target, ours, baseline, ratio, met: target.met(ratio), ratios }
     }
 }
 
@@ -77,24 +132,28 @@ impl Measure {
 pub fn table(measures: &[Measure]) -> String {
     let mut table = Table::new();
     table.load_style(UTF8_FULL_CONDENSED);
-    table.set_header(["", "arm", "per second (spread)", "p50 µs", "p99 µs", "ratio (spread)", "target", ""]);
+    table.set_header(["", "arm", "amount (spread)", "p50 µs", "p99 µs", "ratio (spread)", "target", ""]);
     for it in measures {
         let ratio = format!("{:.2} ({})", it.ratio, spread(&it.ratios, 2));
         let verdict = if it.met { "met" } else { "missed" };
-        table.add_row(row(it.name, "ours", &it.ours, [&ratio, &format!("≥ {}", it.target), verdict]));
-        table.add_row(row("", "baseline", &it.baseline, ["", "", ""]));
+        table.add_row(row(it, it.name, "ours", &it.ours, [&ratio, &it.target.to_string(), verdict]));
+        table.add_row(row(it, "", "baseline", &it.baseline, ["", "", ""]));
     }
     let notes: String =
         measures.iter().map(|it| format!("{}: {}, {} runs\n", it.name, it.what, it.ours.len())).collect();
     format!("{table}\n{notes}")
 }
 
-fn row(name: &str, arm: &str, runs: &[Arm], rest: [&str; 3]) -> Vec<String> {
-    let rates: Vec<f64> = runs.iter().map(|arm| arm.per_second).collect();
-    let rate = format!("{:.0} ({})", median(rates.iter().copied()), spread(&rates, 0));
-    let p50 = format!("{:.0}", median(runs.iter().map(|arm| arm.p50_us)));
-    let p99 = format!("{:.0}", median(runs.iter().map(|arm| arm.p99_us)));
-    [name, arm, &rate, &p50, &p99].into_iter().chain(rest).map(str::to_owned).collect()
+fn row(it: &Measure, name: &str, arm: &str, runs: &[Arm], rest: [&str; 3]) -> Vec<String> {
+    let amounts: Vec<f64> = runs.iter().map(|arm| arm.amount).collect();
+    let decimals = usize::from(it.unit != "/s");
+    let amount = format!("{:.decimals$} {} ({})", median(amounts.iter().copied()), it.unit, spread(&amounts, decimals));
+    let latency = |of: fn(&Latency) -> f64| {
+        let each: Vec<f64> = runs.iter().filter_map(|arm| arm.latency.as_ref().map(of)).collect();
+        if each.is_empty() { String::new() } else { format!("{:.0}", median(each.into_iter())) }
+    };
+    let (p50, p99) = (latency(|l| l.p50_us), latency(|l| l.p99_us));
+    [name, arm, &amount, &p50, &p99].into_iter().chain(rest).map(str::to_owned).collect()
 }
 
 fn spread(values: &[f64], decimals: usize) -> String {

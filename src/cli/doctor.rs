@@ -5,7 +5,7 @@ use std::path::Path;
 
 use super::{Stop, print::Printer};
 use crate::{
-    app::{App, logging, machine},
+    app::{self, App, logging, machine},
     config::{Config, LogFormat, Logging, Problems, ProviderKind, SourceKind, Store},
     services::doctor::{self, Check, State},
 };
@@ -38,6 +38,7 @@ pub async fn run(loaded: Result<Config, Problems>, file: Option<&Path>, printer:
     for (whose, url) in servers(&config) {
         checks.push(doctor::skew(&whose, machine::ahead_of(&url).await));
     }
+    checks.extend(feed(&config).await);
     checks.extend(opened(&config).await);
     print(printer, &checks)?;
     match checks.iter().filter(|check| check.state == State::Fail).count() {
@@ -61,6 +62,16 @@ fn completeness(config: &Config) -> Vec<Check> {
         checks.push(missing("routes", "without one, no booking shows on a calendar"));
     }
     checks
+}
+
+/// NATS, where it is configured.
+async fn feed(config: &Config) -> Option<Check> {
+    config.nats.as_ref()?;
+    Some(match app::nats::publisher(config).await {
+        Err(error) => doctor::feed(Err(&format!("{error:#}"))),
+        Ok(None) => return None,
+        Ok(Some((publisher, _))) => doctor::feed(Ok(publisher.describe().await)),
+    })
 }
 
 /// Whether what is written there stays there.
@@ -91,9 +102,16 @@ fn servers(config: &Config) -> Vec<(String, String)> {
 
 /// What can only be checked with everything open.
 async fn opened(config: &Config) -> Vec<Check> {
-    if let Some(path) = config.ledger.path().filter(|path| !path.exists()) {
-        let found = format!("there is none at {} yet", path.display());
-        return vec![Check::warn("ledger", found, "nothing to do: the first start makes it, and its master key")];
+    match app::missing(config).await {
+        Ok(None) => {}
+        Ok(Some(place)) => {
+            let found = format!("there is none at {place} yet");
+            return vec![Check::warn("ledger", found, "nothing to do: the first start makes it, and its master key")];
+        }
+        Err(error) => {
+            let fix = "check that the server runs, its address, and that it lets us in";
+            return vec![Check::fail("ledger", format!("{error:#}"), fix)];
+        }
     }
     let app = match App::open_to_look(config).await {
         Ok(app) => app,
@@ -110,6 +128,7 @@ async fn opened(config: &Config) -> Vec<Check> {
     }
     let stores = &app.stores;
     checks.extend(doctor::stores(&stores.journal, stores.models.as_ref(), &stores.projector).await);
+    checks.extend(doctor::set_up(stores.ledger.as_ref()).await);
     checks.extend(doctor::sources(app.sources.values()).await);
     checks.extend(doctor::connections(&app.stores.journal, &app.routing, &app.calendars).await);
     checks

@@ -6,6 +6,7 @@
 
 mod gateway;
 mod load;
+mod nats;
 mod profile;
 mod section;
 mod store;
@@ -17,6 +18,7 @@ use std::{collections::BTreeMap, fmt, net::SocketAddr, path::PathBuf, time::Dura
 use zeroize::Zeroizing;
 
 pub use gateway::{Accept, Gateway, GatewayTls};
+pub use nats::{Nats, NatsAccess, NatsCommands, NatsStream};
 pub use profile::policy;
 pub use section::{Problem, Problems};
 pub use store::{Address, Store};
@@ -61,6 +63,10 @@ pub struct Config {
     pub profiles: BTreeMap<ProfileId, Policy>,
     /// The ledger for clients of EventStoreDB; `None`: there is none.
     pub gateway: Option<Gateway>,
+    /// The audit trail.
+    pub audit: Audit,
+    /// Where events are published and commands come from; `None`: nowhere.
+    pub nats: Option<Nats>,
     /// What is logged, and how.
     pub logging: Logging,
 }
@@ -124,6 +130,15 @@ pub struct Route {
     pub calendar: CalendarKey,
     /// Under which policy.
     pub profile: ProfileId,
+}
+
+/// When the ledger is sealed, and where checkpoints are kept outside it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Audit {
+    /// How often a running service seals; `None`: only `audit seal` does.
+    pub seal_every: Option<Duration>,
+    /// The folder of checkpoints.
+    pub checkpoints: PathBuf,
 }
 
 /// What is logged, and how.

@@ -126,6 +126,8 @@ impl From<services::Error> for Refusal {
             services::Error::Busy
             | services::Error::Vault(_)
             | services::Error::Tokens(_)
+            | services::Error::SigningKeys(_)
+            | services::Error::KeptCheckpoints(_)
             | services::Error::ReadModels(_) => Self::Unavailable(error.to_string()),
         }
     }

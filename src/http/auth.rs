@@ -4,7 +4,8 @@ use axum::http::{HeaderMap, header};
 
 use super::problem::{Kind, Problem};
 pub use crate::services::access::{
-    API_SOURCE, AUDITORS, BOOKING_READERS, BOOKING_WRITERS, Caller, OPERATORS, READERS, ROLES, STATUS_READERS, name,
+    ADMINS, API_SOURCE, AUDITORS, BOOKING_READERS, BOOKING_WRITERS, Caller, OPERATORS, READERS, ROLES, STATUS_READERS,
+    name,
 };
 use crate::{
     ports::tokens::{Role, Tokens},

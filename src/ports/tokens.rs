@@ -23,6 +23,28 @@ pub enum Role {
     Integration,
 }
 
+/// The permanent names of roles, under which they are stored.
+const NAMES: [(Role, &str); 6] = [
+    (Role::Viewer, "viewer"),
+    (Role::Operator, "operator"),
+    (Role::Admin, "admin"),
+    (Role::Auditor, "auditor"),
+    (Role::Device, "device"),
+    (Role::Integration, "integration"),
+];
+
+impl Role {
+    /// Its permanent name.
+    pub fn name(self) -> &'static str {
+        NAMES.iter().find(|(role, _)| *role == self).map_or("", |(_, name)| name)
+    }
+
+    /// The role of that name.
+    pub fn named(name: &str) -> Option<Self> {
+        NAMES.iter().find(|(_, known)| *known == name).map(|(role, _)| *role)
+    }
+}
+
 /// A token's record. The secret itself is shown once, when it is made, and kept nowhere.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Token {

@@ -17,6 +17,8 @@ pub const BOOKING_READERS: &[Role] = &[Role::Viewer, Role::Operator, Role::Admin
 pub const BOOKING_WRITERS: &[Role] = &[Role::Operator, Role::Admin, Role::Integration];
 /// Answers, reprocesses, resyncs.
 pub const OPERATORS: &[Role] = &[Role::Operator, Role::Admin];
+/// Forgets people: nothing brings them back.
+pub const ADMINS: &[Role] = &[Role::Admin];
 /// Reads events and proofs.
 pub const AUDITORS: &[Role] = &[Role::Auditor, Role::Admin];
 /// Appends events as they are, past the rules that commands are held to.

@@ -1,6 +1,9 @@
 //! Facts into the ledger and out again: encoding, sealing of personal data, and folding of streams.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use chrono::{DateTime, Utc};
 use serde_json::Value;
@@ -16,7 +19,7 @@ use crate::{
     ports::{
         clock::Clock,
         event_store::{Appended, EventStore, Expected},
-        vault::{KeyState, SubjectKey, Vault},
+        vault::{self, KeyState, SubjectKey, Vault},
     },
     record::{
         codec,
@@ -65,11 +68,17 @@ pub struct Told {
     pub event: Event,
 }
 
+/// Whether a fact of that type tells what was seen at a provider or sent there. It must be recorded, whoever was forgotten: without their
+/// words. A booking or a delivery that is about somebody who was forgotten is turned down instead.
+fn is_seen(kind: &str) -> bool {
+    kind.starts_with("calendar.") || kind.starts_with("link.")
+}
+
 /// The ledger with the keys to read it.
 #[derive(Clone)]
 pub struct Journal {
     store: Arc<dyn EventStore>,
-    vault: Arc<dyn Vault>,
+    pub(super) vault: Arc<dyn Vault>,
     clock: Arc<dyn Clock>,
 }
 
@@ -147,10 +156,15 @@ impl Journal {
     /// `Vault` where a subject has no key and gets none; `Invalid`.
     pub async fn seal_texts(&self, id: EventId, kind: &str, data: &mut Value) -> Result<(), Error> {
         let mut keys: BTreeMap<SubjectId, SubjectKey> = BTreeMap::new();
+        let mut forgotten = BTreeSet::new();
         for subject in sealing::plain_subjects(data) {
-            let key = self.vault.key_or_new(&subject).await?;
-            keys.insert(subject, key);
+            match self.vault.key_or_new(&subject).await {
+                Ok(key) => drop(keys.insert(subject, key)),
+                Err(vault::Failure::Forgotten(_)) if is_seen(kind) => drop(forgotten.insert(subject)),
+                Err(failure) => return Err(failure.into()),
+            }
         }
+        sealing::forget(data, &forgotten);
         if keys.is_empty() {
             return Ok(());
         }

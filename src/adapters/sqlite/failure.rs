@@ -17,8 +17,16 @@ pub(super) enum Trouble {
 
 impl Trouble {
     pub(super) fn of(error: &sqlx::Error) -> Self {
-        let told = told(error);
-        match code(error).map(|code| code & 0xff) {
+        Self::of_code(code(error), told(error))
+    }
+
+    pub(super) fn of_pen(error: &rusqlite::Error) -> Self {
+        let code = error.sqlite_error().and_then(|failure| u32::try_from(failure.extended_code).ok());
+        Self::of_code(code, error.to_string())
+    }
+
+    fn of_code(code: Option<u32>, told: String) -> Self {
+        match code.map(|code| code & 0xff) {
             Some(5 | 6) => Self::Busy,
             Some(19) => Self::Refused(told),
             Some(11 | 26) => Self::Damaged(told),

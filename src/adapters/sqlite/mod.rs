@@ -1,4 +1,4 @@
-//! The ledger in one SQLite file, through sqlx. Tables: `migrations/sqlite/0001_ledger.sql`.
+//! The ledger in one SQLite file, through sqlx; its events are written through rusqlite (`pen.rs`). Tables: `migrations/sqlite/0001_ledger.sql`.
 //!
 //! One thread writes (`writer.rs`): it takes what callers have queued, gives every event its place, and makes the whole
 //! group durable with one commit. Readers have connections of their own and never wait for it. Several processes may use
@@ -8,17 +8,19 @@ mod checkpoints;
 mod connection;
 mod event_store;
 mod failure;
-mod group;
+mod inspect;
 mod open;
+mod pen;
 mod projection_compare;
 mod projection_rows;
 mod projection_sql;
 mod projections;
-mod read_models;
 mod recovery;
+mod restore;
 mod rows;
+mod scan;
+mod signing_keys;
 mod sql;
-mod state;
 mod thread;
 mod tokens;
 mod transact;
@@ -29,6 +31,6 @@ pub use checkpoints::SqliteCheckpoints;
 pub use event_store::SqliteLedger;
 pub use open::{OpenFailure, Options, path_of_url};
 pub use projections::SqliteProjections;
-pub use state::WriterState;
+pub use signing_keys::SqliteSigningKeys;
 pub use tokens::SqliteTokens;
 pub use vault::SqliteVault;

@@ -10,10 +10,12 @@ use std::{
 use sqlx::{Connection as _, Row as _, SqliteConnection, migrate::Migrator};
 use tokio::sync::watch;
 
-use super::{connection, event_store::SqliteLedger, failure::told, transact::end, writer::Writer};
+use super::{
+    connection, event_store::SqliteLedger, failure::told, pen::Pen, scan::Scanner, transact::end, writer::Writer,
+};
 use crate::ports::clock::Clock;
 
-static MIGRATIONS: Migrator = sqlx::migrate!("migrations/sqlite");
+pub(super) static MIGRATIONS: Migrator = sqlx::migrate!("migrations/sqlite");
 
 /// The shape of stored events that this program reads and writes.
 const FORMAT: i64 = 1;
@@ -109,14 +111,17 @@ impl SqliteLedger {
         let end = watch::Sender::new(end(&mut connection).await.map_err(sqlite)?);
         connection::begin_to_write(&mut connection).await.map_err(sqlite)?;
         let readers = connection::readers(&path);
-        let writer = Writer::start(path.clone(), connection, end.clone(), Arc::clone(&clock)).map_err(io)?;
+        let pen = Pen::open(&path)
+            .map_err(|trouble| OpenFailure::Sqlite { path: path.clone(), reason: trouble.told().to_owned() })?;
+        let writer = Writer::start(path.clone(), connection, pen, end.clone(), Arc::clone(&clock)).map_err(io)?;
         tracing::info!(
             ledger.end = *end.borrow(),
             "Opened the ledger {} at position {}",
             path.display(),
             *end.borrow()
         );
-        Ok(Self { workspace: workspace.into(), readers, writer, end, clock })
+        let scanner = Scanner::new(path);
+        Ok(Self { workspace: workspace.into(), readers, scanner, writer, end, clock })
     }
 }
 

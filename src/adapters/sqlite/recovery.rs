@@ -5,8 +5,8 @@ use std::{thread, time::Duration};
 use sqlx::{Connection as _, Row as _, SqliteConnection};
 use tokio::sync::mpsc;
 
-use super::{connection, failure::told, group::Known, sql, thread::Thread, transact::end, writer::Job};
-use crate::ports::event_store::Failure;
+use super::{connection, failure::told, pen::Pen, sql, thread::Thread, transact::end, writer::Job};
+use crate::ports::{event_store::Failure, grouping::Known};
 
 /// Pauses between attempts to reopen: from the first, doubled up to the last.
 const REOPEN_PAUSE: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(2));
@@ -25,12 +25,13 @@ impl Thread {
     pub(super) async fn recover(&mut self) {
         let mut pause = REOPEN_PAUSE.0;
         loop {
+            self.pen = None;
             if let Some(connection) = self.connection.take() {
                 connection.close().await.ok();
             }
             match self.reopen().await {
-                Ok((connection, end)) => {
-                    self.connection = Some(connection);
+                Ok((connection, pen, end)) => {
+                    (self.connection, self.pen) = (Some(connection), Some(pen));
                     self.known = Some(Known::at(end));
                     self.kept.get().failing = None;
                     tracing::info!(ledger.end = end, "The ledger acknowledges again, from position {end}");
@@ -49,7 +50,7 @@ impl Thread {
         }
     }
 
-    async fn reopen(&self) -> Result<(SqliteConnection, u64), String> {
+    async fn reopen(&self) -> Result<(SqliteConnection, Pen, u64), String> {
         let mut connection = connection::writer(&self.path).await.map_err(|e| told(&e))?;
         let moved = sqlx::query(sql::TRUNCATE_LOG).fetch_one(&mut connection).await.map_err(|e| told(&e))?;
         let frames = |index| moved.try_get::<i64, _>(index).map_err(|e| told(&e));
@@ -63,7 +64,8 @@ impl Thread {
         if end < self.acknowledged {
             return Err(format!("{} events were acknowledged, but the file has only {end}", self.acknowledged));
         }
-        Ok((connection, end))
+        let pen = Pen::open(&self.path).map_err(|trouble| trouble.told().to_owned())?;
+        Ok((connection, pen, end))
     }
 
     /// Answers everything that waits; `true` where nobody can come any more.
@@ -72,6 +74,9 @@ impl Thread {
             match self.queue.try_recv() {
                 Ok(Job::Append(append)) => {
                     append.reply.send(Err(Failure::Unavailable(why.to_owned()))).ok();
+                }
+                Ok(Job::Restore(restore)) => {
+                    restore.reply.send(Err(Failure::Unavailable(why.to_owned()))).ok();
                 }
                 Ok(Job::Work(_, done)) => {
                     done.send(Err(why.to_owned())).ok();

@@ -1,59 +1,16 @@
 //! Rows of `events`: written from what was judged, read back strictly. A row that is not what the writer writes is damage.
 
-use sqlx::{
-    Arguments as _, Decode, Row as _, Sqlite, TypeInfo as _, ValueRef as _,
-    sqlite::{SqliteArguments, SqliteRow},
-};
+use sqlx::{Decode, Row as _, Sqlite, TypeInfo as _, ValueRef as _, sqlite::SqliteRow};
 use uuid::Uuid;
 
-use super::sql::COLUMNS;
 use crate::{
     domain::ids::{CorrelationId, EventId, Position, Version},
-    ports::{append::Standing, event_store::Failure},
+    ports::event_store::Failure,
     record::{
         envelope::{Actor, NewEvent, Origin, Recorded},
         stream::StreamName,
     },
 };
-
-/// An event with its place and hash, ready to be written.
-pub(super) struct Placed<'a> {
-    pub at: Standing<'a>,
-    pub stream: &'a str,
-    pub leaf: [u8; 32],
-}
-
-/// The parameters of an insert of `places` rows.
-pub(super) fn arguments(rows: &[Placed<'_>], places: usize) -> Result<SqliteArguments, sqlx::Error> {
-    let mut all = SqliteArguments::default();
-    all.reserve(places * COLUMNS, 0);
-    for row in rows {
-        bind(&mut all, row).map_err(sqlx::Error::Encode)?;
-    }
-    for _ in rows.len() * COLUMNS..places * COLUMNS {
-        all.add(None::<i64>).map_err(sqlx::Error::Encode)?;
-    }
-    Ok(all)
-}
-
-fn bind(all: &mut SqliteArguments, row: &Placed<'_>) -> Result<(), sqlx::error::BoxDynError> {
-    let event = row.at.event;
-    all.add(i64::try_from(row.at.position.0)?)?;
-    all.add(event.id.0.as_bytes().as_slice())?;
-    all.add(row.stream)?;
-    all.add(i64::try_from(row.at.version.0)?)?;
-    all.add(event.kind.as_str())?;
-    all.add(i64::from(event.schema))?;
-    all.add(event.recorded_at.timestamp_micros())?;
-    all.add(event.effective_at.timestamp_micros())?;
-    all.add(event.actor.kind.as_str())?;
-    all.add(event.actor.id.as_str())?;
-    all.add(event.origin.as_str())?;
-    all.add(event.correlation.as_str())?;
-    all.add(event.causation.as_ref().map(|id| id.0.as_bytes().as_slice()))?;
-    all.add(row.leaf.as_slice())?;
-    all.add(event.data.as_str())
-}
 
 /// Reads a row of `columns!()`.
 pub(super) fn decode(row: &SqliteRow) -> Result<Recorded, Failure> {

@@ -7,26 +7,21 @@ use tokio::sync::{mpsc, watch};
 
 use super::{
     failure::{Trouble, told},
-    group::{Append, Known, Plan, predict},
+    pen::Pen,
     rows::corrupt,
     sql,
-    state::Kept,
-    transact::{settle, write_judged, write_predicted},
-    writer::{Job, Work},
+    transact::{settle, write_judged},
+    writer::{Append, Job, Work},
 };
 use crate::ports::{
     clock::Clock,
     event_store::{Appended, Failure},
+    grouping::{GROUP_BYTES_MAX, GROUP_EVENTS_MAX, Known, Plan, predict},
+    writer_state::Kept,
 };
 
-/// A group takes no further append once it has this many events.
-const GROUP_EVENTS_MAX: usize = 1_024;
-
-/// A group takes no further append once its data has this many bytes.
-const GROUP_BYTES_MAX: usize = 8 * 1024 * 1024;
-
 /// How often a group asks for a lock that another process holds. Each try waits up to 100 ms: about ten seconds in all.
-const BUSY_TRIES_MAX: usize = 100;
+pub(super) const BUSY_TRIES_MAX: usize = 100;
 
 /// What one caller of a group is told.
 type Answer = Result<Appended, Failure>;
@@ -34,8 +29,10 @@ type Answer = Result<Appended, Failure>;
 /// What the thread has.
 pub(super) struct Thread {
     pub path: PathBuf,
-    /// `None` between a failure and the reopening.
+    /// Everything but events; `None` between a failure and the reopening.
     pub connection: Option<SqliteConnection>,
+    /// Events; `None` between a failure and the reopening.
+    pub pen: Option<Pen>,
     /// `None` after a surprise: the next group is judged with a look at everything.
     pub known: Option<Known>,
     /// Everything below this position was acknowledged by this process.
@@ -62,6 +59,7 @@ impl Thread {
                         let outcome = self.work(work).await;
                         done.send(outcome).ok();
                     }
+                    Job::Restore(restore) => self.restore(restore).await,
                     Job::TruncateLog(done) => {
                         let outcome = self.truncate_log().await;
                         done.send(outcome).ok();
@@ -84,14 +82,13 @@ impl Thread {
 
     /// The group that `first` opens, and the job that follows it if it was met.
     fn collect(&mut self, first: Append) -> (Vec<Append>, Option<Job>) {
-        let bytes_of = |append: &Append| append.events.iter().map(|e| e.data.len()).sum::<usize>();
-        let (mut events, mut bytes) = (first.events.len(), bytes_of(&first));
+        let (mut events, mut bytes) = (first.request.events.len(), first.request.bytes());
         let mut group = vec![first];
         while events < GROUP_EVENTS_MAX && bytes < GROUP_BYTES_MAX {
             match self.queue.try_recv() {
                 Ok(Job::Append(append)) => {
-                    events += append.events.len();
-                    bytes += bytes_of(&append);
+                    events += append.request.events.len();
+                    bytes += append.request.bytes();
                     group.push(append);
                 }
                 Ok(other) => return (group, Some(other)),
@@ -139,13 +136,13 @@ impl Thread {
 
     async fn attempt(&mut self, group: &[Append]) -> Result<Vec<Answer>, Trouble> {
         if let Some(plan) = self.known.as_ref().and_then(|known| predict(group, known)) {
-            match write_predicted(open(&mut self.connection)?, &plan.rows).await {
+            match open(&mut self.pen)?.write(&plan.rows) {
                 Ok(()) => return Ok(self.done(plan)),
                 Err(Trouble::Refused(_)) => self.known = None,
                 Err(trouble) => return Err(trouble),
             }
         }
-        match write_judged(open(&mut self.connection)?, group).await {
+        match write_judged(open(&mut self.connection)?, open(&mut self.pen)?, group).await {
             Ok((known, plan)) => {
                 self.known = Some(known);
                 Ok(self.done(plan))
@@ -211,6 +208,6 @@ impl Thread {
     }
 }
 
-fn open(connection: &mut Option<SqliteConnection>) -> Result<&mut SqliteConnection, Trouble> {
+fn open<T>(connection: &mut Option<T>) -> Result<&mut T, Trouble> {
     connection.as_mut().ok_or_else(|| Trouble::Broken("it is being reopened".to_owned()))
 }

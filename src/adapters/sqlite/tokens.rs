@@ -7,16 +7,6 @@ use sqlx::{Row as _, sqlite::SqliteRow};
 use super::{event_store::SqliteLedger, failure::told};
 use crate::ports::tokens::{Role, Token, Tokens, Unavailable};
 
-/// The permanent names of roles.
-const ROLES: [(Role, &str); 6] = [
-    (Role::Viewer, "viewer"),
-    (Role::Operator, "operator"),
-    (Role::Admin, "admin"),
-    (Role::Auditor, "auditor"),
-    (Role::Device, "device"),
-    (Role::Integration, "integration"),
-];
-
 const ADD: &str = "INSERT INTO api_tokens (id, role, hash, created_at, revoked_at) VALUES (?, ?, ?, ?, ?)";
 const BY_HASH: &str = "SELECT id, role, hash, created_at, revoked_at FROM api_tokens WHERE hash = ?";
 const ALL: &str = "SELECT id, role, hash, created_at, revoked_at FROM api_tokens ORDER BY created_at, id";
@@ -36,7 +26,7 @@ impl SqliteTokens {
 #[async_trait]
 impl Tokens for SqliteTokens {
     async fn add(&self, token: Token) -> Result<(), Unavailable> {
-        let role = ROLES.iter().find(|(role, _)| *role == token.role).map_or("", |(_, name)| name);
+        let role = token.role.name();
         let write = self.0.writer.run(move |connection| {
             Box::pin(async move {
                 let query = sqlx::query(ADD).bind(token.id).bind(role).bind(token.hash.to_vec());
@@ -73,8 +63,7 @@ fn decode(row: &SqliteRow) -> Result<Token, Unavailable> {
     let bad = |error: sqlx::Error| Unavailable(format!("a token's row cannot be read: {}", told(&error)));
     let id: String = row.try_get(0).map_err(bad)?;
     let unreadable = |what| Unavailable(format!("the {what} of token {id} cannot be read"));
-    let name: &str = row.try_get(1).map_err(bad)?;
-    let role = ROLES.iter().find(|(_, n)| *n == name).ok_or_else(|| unreadable("role"))?.0;
+    let role = Role::named(row.try_get(1).map_err(bad)?).ok_or_else(|| unreadable("role"))?;
     let hash = row.try_get::<&[u8], _>(2).map_err(bad)?.try_into().map_err(|_| unreadable("hash"))?;
     let time = |index| -> Result<Option<DateTime<Utc>>, Unavailable> {
         let micros: Option<i64> = row.try_get(index).map_err(bad)?;

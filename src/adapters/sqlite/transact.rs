@@ -4,50 +4,37 @@ use std::collections::HashMap;
 
 use sqlx::{Row as _, SqliteConnection, sqlite::SqliteArguments};
 
-use super::{
-    failure::Trouble,
-    group::{Append, Known, Looked, Plan, judge_each},
-    rows::{Placed, arguments, decode},
-    sql,
+use super::{failure::Trouble, pen::Pen, rows::decode, sql, writer::Append};
+use crate::{
+    domain::ids::Version,
+    ports::{
+        event_store::Failure,
+        grouping::{Known, Looked, Plan, judge_each},
+    },
+    record::wrap::hex,
 };
-use crate::{domain::ids::Version, ports::event_store::Failure, record::wrap::hex};
-
-/// Writes rows whose places are a guess, in one call into SQLite where they fit one statement.
-pub(super) async fn write_predicted(connection: &mut SqliteConnection, rows: &[Placed<'_>]) -> Result<(), Trouble> {
-    let written = match sql::INSERTS.iter().find(|insert| rows.len() <= insert.places) {
-        Some(insert) => {
-            let all = arguments(rows, insert.places).map_err(|e| Trouble::of(&e))?;
-            sqlx::query_with(insert.alone, all).execute(&mut *connection).await.map(drop)
-        }
-        None => write_many(connection, rows).await,
-    };
-    settle(connection, written).await
-}
 
 /// Judges a group with a look at everything it touches, under the write lock, and writes it.
+///
+/// The look is taken through `connection`, which sees what is committed: under the lock that is all there is.
 pub(super) async fn write_judged<'a>(
     connection: &mut SqliteConnection,
+    pen: &mut Pen,
     group: &'a [Append],
 ) -> Result<(Known, Plan<'a>), Trouble> {
-    let begun = sqlx::query(sql::BEGIN).execute(&mut *connection).await.map(drop);
-    settle(connection, begun).await?;
+    pen.begin()?;
     let looked = match look(connection, group).await {
         Ok(looked) => looked,
-        Err(Looking::Sql(error)) => {
-            return Err(settle(connection, Err(error)).await.err().unwrap_or(Trouble::Busy));
-        }
-        Err(Looking::Row(failure)) => {
-            sqlx::query(sql::ROLLBACK).execute(&mut *connection).await.ok();
-            return Err(Trouble::Damaged(failure.to_string()));
+        Err(looking) => {
+            pen.abandon();
+            return Err(match looking {
+                Looking::Sql(error) => Trouble::of(&error),
+                Looking::Row(failure) => Trouble::Damaged(failure.to_string()),
+            });
         }
     };
     let plan = judge_each(group, &looked);
-    let written = insert(connection, &plan.rows).await;
-    let committed = match written {
-        Ok(()) => sqlx::query(sql::COMMIT).execute(&mut *connection).await.map(drop),
-        Err(error) => Err(error),
-    };
-    settle(connection, committed).await?;
+    pen.finish(&plan.rows)?;
     Ok((Known::at(looked.end), plan))
 }
 
@@ -60,21 +47,6 @@ pub(super) async fn settle(connection: &mut SqliteConnection, outcome: Result<()
         sqlx::query(sql::ROLLBACK).execute(connection).await.ok();
     }
     Err(trouble)
-}
-
-async fn write_many(connection: &mut SqliteConnection, rows: &[Placed<'_>]) -> Result<(), sqlx::Error> {
-    sqlx::query(sql::BEGIN).execute(&mut *connection).await?;
-    insert(connection, rows).await?;
-    sqlx::query(sql::COMMIT).execute(&mut *connection).await.map(drop)
-}
-
-async fn insert(connection: &mut SqliteConnection, rows: &[Placed<'_>]) -> Result<(), sqlx::Error> {
-    let [.., most] = &sql::INSERTS;
-    for chunk in rows.chunks(most.places) {
-        let size = sql::INSERTS.iter().find(|insert| chunk.len() <= insert.places).unwrap_or(most);
-        sqlx::query_with(size.within, arguments(chunk, size.places)?).execute(&mut *connection).await?;
-    }
-    Ok(())
 }
 
 pub(super) async fn end(connection: &mut SqliteConnection) -> Result<u64, sqlx::Error> {
@@ -95,14 +67,14 @@ impl From<sqlx::Error> for Looking {
 
 async fn look(connection: &mut SqliteConnection, group: &[Append]) -> Result<Looked, Looking> {
     let end = end(connection).await?;
-    let names = one(serde_json::json!(group.iter().map(|a| a.name.as_str()).collect::<Vec<_>>()))?;
+    let names = one(serde_json::json!(group.iter().map(|a| a.request.name.as_str()).collect::<Vec<_>>()))?;
     let mut lasts = HashMap::new();
     for row in sqlx::query_with(sql::LASTS, names).fetch_all(&mut *connection).await? {
         if let Some(last) = row.try_get::<Option<i64>, _>(1)?.and_then(|last| u64::try_from(last).ok()) {
             lasts.insert(row.try_get(0)?, Version(last));
         }
     }
-    let ids: Vec<_> = group.iter().flat_map(|a| &a.events).map(|e| hex(e.id.0.as_bytes())).collect();
+    let ids: Vec<_> = group.iter().flat_map(|a| &a.request.events).map(|e| hex(e.id.0.as_bytes())).collect();
     let mut found = HashMap::new();
     for row in sqlx::query_with(sql::BY_IDS, one(serde_json::json!(ids))?).fetch_all(&mut *connection).await? {
         let recorded = decode(&row).map_err(Looking::Row)?;

@@ -5,21 +5,34 @@
 //! the file (a new write and a new fsync of all of it), looks whether everything acknowledged is there, and only then goes on
 //! (`recovery.rs`). Here is the way to it; the thread itself is in `thread.rs`.
 
-use std::sync::Arc;
+use std::{borrow::Borrow, sync::Arc};
 
 use futures::future::BoxFuture;
 use sqlx::SqliteConnection;
 use tokio::sync::{mpsc, oneshot, watch};
 
-use super::{
-    group::{Append, Known},
-    state::Kept,
-    thread::Thread,
+use super::{pen::Pen, restore::Restore, thread::Thread};
+use crate::ports::{
+    clock::Clock,
+    event_store::{Appended, Failure},
+    grouping::{Known, Request},
+    writer_state::{Kept, WriterState},
 };
-use crate::ports::{clock::Clock, event_store::Failure};
 
 /// Jobs that may wait for the writer. A caller beyond that waits for a place in the queue.
 pub(super) const QUEUE_JOBS_MAX: usize = 8_192;
+
+/// One caller's append, with the way back to the caller.
+pub(super) struct Append {
+    pub request: Request,
+    pub reply: oneshot::Sender<Result<Appended, Failure>>,
+}
+
+impl Borrow<Request> for Append {
+    fn borrow(&self) -> &Request {
+        &self.request
+    }
+}
 
 /// Another table's write, done between two groups.
 pub(super) type Work =
@@ -29,6 +42,8 @@ pub(super) type Work =
 pub(super) enum Job {
     /// An append, to be grouped with its neighbours.
     Append(Append),
+    /// Events that come back at their places.
+    Restore(Restore),
     /// A transaction on other tables, and what came of it.
     Work(Work, oneshot::Sender<Result<(), String>>),
     /// Moves the log into the file and cuts it; `false` where a reader prevented that.
@@ -49,6 +64,7 @@ impl Writer {
     pub(super) fn start(
         path: std::path::PathBuf,
         connection: SqliteConnection,
+        pen: Pen,
         end: watch::Sender<u64>,
         clock: Arc<dyn Clock>,
     ) -> std::io::Result<Self> {
@@ -58,6 +74,7 @@ impl Writer {
         let mut thread = Thread {
             path,
             connection: Some(connection),
+            pen: Some(pen),
             known,
             acknowledged: 0,
             queue,
@@ -74,6 +91,10 @@ impl Writer {
 
     pub(super) async fn append(&self, append: Append) -> Result<(), Failure> {
         self.jobs.send(Job::Append(append)).await.map_err(|_| Failure::Unavailable(CLOSED.to_owned()))
+    }
+
+    pub(super) async fn restore(&self, restore: Restore) -> Result<(), Failure> {
+        self.jobs.send(Job::Restore(restore)).await.map_err(|_| Failure::Unavailable(CLOSED.to_owned()))
     }
 
     /// Runs `work` in a durable transaction between two groups, and answers what it made.
@@ -111,9 +132,9 @@ impl Writer {
         }
     }
 
-    pub(super) fn state(&self) -> super::WriterState {
+    pub(super) fn state(&self) -> WriterState {
         let queued = QUEUE_JOBS_MAX - self.jobs.capacity();
-        super::WriterState { queued, ..self.kept.get().clone() }
+        WriterState { queued, ..self.kept.get().clone() }
     }
 }
 

@@ -4,7 +4,12 @@ use std::{path::Path, sync::Arc};
 
 use chrono::DateTime;
 use syncledger::{
-    adapters::{memory::VirtualClock, sqlite, sqlite::SqliteLedger, system::SystemClock},
+    adapters::{
+        memory::VirtualClock,
+        postgres::{self, PostgresLedger},
+        sqlite::{self, SqliteLedger},
+        system::SystemClock,
+    },
     domain::ids::{CorrelationId, EventId, Position, Version},
     ports::{
         append::leaf_at,
@@ -32,6 +37,14 @@ pub fn folder() -> TempDir {
 pub async fn open_sqlite(folder: &Path) -> SqliteLedger {
     let options = sqlite::Options { path: folder.join("ledger.db"), workspace: "loft".to_owned() };
     SqliteLedger::open(options, Arc::new(SystemClock::new())).await.unwrap()
+}
+
+pub fn postgres_options(url: &str) -> postgres::Options {
+    postgres::Options { server: postgres::Server::new(url, None).unwrap(), workspace: "loft".to_owned() }
+}
+
+pub async fn open_postgres(url: &str) -> PostgresLedger {
+    PostgresLedger::open(postgres_options(url), Arc::new(SystemClock::new())).await.unwrap()
 }
 
 pub fn stream(id: &str) -> StreamName {

@@ -10,7 +10,8 @@ use syncledger::{
     record::envelope::NewEvent,
 };
 
-use super::given::{append, exact, folder, numbered, open_sqlite, sound};
+use super::given::{append, exact, folder, numbered, open_postgres, open_sqlite, sound};
+use crate::support::postgres::Database;
 
 #[derive(Debug, Clone)]
 pub struct Step {
@@ -64,6 +65,31 @@ proptest! {
             prop_assert_eq!(answers, expected);
             prop_assert_eq!(sound(&sqlite).await, sound(&memory).await);
             sqlite.close().await;
+            Ok(())
+        })?;
+    }
+}
+
+proptest! {
+    // A database is made for each.
+    #![proptest_config(ProptestConfig { cases: 12, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn postgres_answers_as_memory_does(steps in vec(step(), 1..60), reopen_at in 0..60_usize) {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async {
+            let memory = MemoryLedger::new();
+            let database = Database::new().await;
+            let (before, after) = steps.split_at(reopen_at.min(steps.len()));
+            let expected = [play(&memory, before).await, play(&memory, after).await].concat();
+            let postgres = open_postgres(&database.url()).await;
+            let mut answers = play(&postgres, before).await;
+            postgres.close().await;
+            let postgres = open_postgres(&database.url()).await;
+            answers.extend(play(&postgres, after).await);
+            prop_assert_eq!(answers, expected);
+            prop_assert_eq!(sound(&postgres).await, sound(&memory).await);
+            postgres.close().await;
             Ok(())
         })?;
     }

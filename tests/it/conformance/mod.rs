@@ -7,6 +7,8 @@ pub mod given;
 mod http;
 mod laws;
 mod memory;
+mod postgres;
+mod postgres_crashes;
 mod processes;
 mod sqlite;
 pub mod tokens;

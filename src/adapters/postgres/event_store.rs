@@ -1,0 +1,179 @@
+//! The ledger's port on PostgreSQL: appends go to the writer, reads to a pool.
+
+use std::{sync::Arc, time::Duration};
+
+use async_trait::async_trait;
+use futures::TryStreamExt as _;
+use sqlx::{PgPool, Postgres, postgres::PgArguments, query::Query};
+use tokio::sync::{oneshot, watch};
+
+use super::{
+    address::Server,
+    examine,
+    failure::Trouble,
+    listen::Listening,
+    rows::{corrupt, decode},
+    sql,
+    writer::{Append, Writer},
+};
+use crate::{
+    domain::ids::{EventId, Position, Version},
+    ports::{
+        append::checked,
+        clock::Clock,
+        event_store::{Appended, EventStore, Expected, Failure},
+        grouping::Request,
+        upkeep::{Finding, Upkeep},
+        writer_state::WriterState,
+    },
+    record::{
+        envelope::{NewEvent, Recorded},
+        stream::StreamName,
+    },
+};
+
+/// How long [`EventStore::wait`] waits when nothing comes.
+const WAIT_MAX: Duration = Duration::from_secs(5);
+
+/// Pauses between looks at what other processes wrote, from the first, doubled up to the last: for when their notification
+/// is lost.
+const LOOK_PAUSE: (Duration, Duration) = (Duration::from_millis(250), Duration::from_secs(1));
+
+/// A ledger in a PostgreSQL database. Cloned handles share one writer; its sessions end with the last, or with
+/// [`Upkeep::close`].
+#[derive(Clone)]
+pub struct PostgresLedger {
+    pub(super) server: Server,
+    pub(super) workspace: Arc<str>,
+    pub(super) pool: PgPool,
+    pub(super) writer: Writer,
+    /// The end as far as this process knows it.
+    pub(super) end: watch::Sender<u64>,
+    pub(super) listening: Arc<Listening>,
+    pub(super) clock: Arc<dyn Clock>,
+}
+
+impl PostgresLedger {
+    /// How the writer is doing.
+    pub fn writer_state(&self) -> WriterState {
+        self.writer.state()
+    }
+
+    /// Whose ledger it is.
+    pub fn workspace(&self) -> &str {
+        &self.workspace
+    }
+}
+
+/// How many events there are. Whoever waits for more than were known is woken.
+pub(super) async fn stored_end(pool: &PgPool, known: &watch::Sender<u64>) -> Result<u64, Failure> {
+    let end: i64 = sqlx::query_scalar(sql::END).fetch_one(pool).await.map_err(|e| failure(&e))?;
+    let end = u64::try_from(end).map_err(|_| corrupt("the end", "positions are negative"))?;
+    known.send_if_modified(|seen| std::mem::replace(seen, end.max(*seen)) < end);
+    Ok(end)
+}
+
+#[async_trait]
+impl EventStore for PostgresLedger {
+    async fn append(
+        &self,
+        stream: &StreamName,
+        expected: Expected,
+        events: Vec<NewEvent>,
+    ) -> Result<Appended, Failure> {
+        let events = checked(stream, events)?;
+        let (reply, answer) = oneshot::channel();
+        let request = Request { stream: stream.clone(), name: stream.to_string(), expected, events };
+        self.writer.append(Append { request, reply }).await?;
+        answer.await.map_err(|_| Failure::Unavailable("the writer ended".to_owned()))?
+    }
+
+    async fn read_stream(&self, stream: &StreamName, from: Version, limit: usize) -> Result<Vec<Recorded>, Failure> {
+        let Ok(first) = i64::try_from(from.0) else { return Ok(Vec::new()) };
+        let query = sqlx::query(sql::READ_STREAM).bind(stream.to_string()).bind(first).bind(rows_of(limit));
+        let events = self.read(query).await?;
+        match events.iter().zip(from.0..).find(|(event, at)| event.version.0 != *at) {
+            Some((_, at)) => Err(corrupt(&format!("version {at} of {stream}"), "it is missing")),
+            None => Ok(events),
+        }
+    }
+
+    async fn last(&self, stream: &StreamName) -> Result<Option<Recorded>, Failure> {
+        Ok(self.read(sqlx::query(sql::LAST).bind(stream.to_string())).await?.pop())
+    }
+
+    async fn read_all(&self, from: Position, limit: usize) -> Result<Vec<Recorded>, Failure> {
+        let Ok(first) = i64::try_from(from.0) else { return Ok(Vec::new()) };
+        let events = self.read(sqlx::query(sql::READ_ALL).bind(first).bind(rows_of(limit))).await?;
+        match events.iter().zip(from.0..).find(|(event, at)| event.position.0 != *at) {
+            Some((_, at)) => Err(corrupt(&format!("position {at}"), "it is missing")),
+            None => Ok(events),
+        }
+    }
+
+    async fn find(&self, id: EventId) -> Result<Option<Recorded>, Failure> {
+        Ok(self.read(sqlx::query(sql::BY_ID).bind(id.0.as_bytes().to_vec())).await?.pop())
+    }
+
+    async fn end(&self) -> Result<Position, Failure> {
+        stored_end(&self.pool, &self.end).await.map(Position)
+    }
+
+    async fn wait(&self, from: Position) {
+        let mut end = self.end.subscribe();
+        let news = async {
+            let mut pause = LOOK_PAUSE.0;
+            // What this process writes wakes us at once, and so does a notification of what another writes.
+            while tokio::time::timeout(pause, end.wait_for(|end| *end > from.0)).await.is_err() {
+                if !stored_end(&self.pool, &self.end).await.is_ok_and(|end| end <= from.0) {
+                    return;
+                }
+                pause = (pause * 2).min(LOOK_PAUSE.1);
+            }
+        };
+        // Running out of time is no news to the caller: it reads again either way.
+        let _ = tokio::time::timeout(WAIT_MAX, news).await;
+    }
+}
+
+impl PostgresLedger {
+    /// Each row becomes an event as it comes, so that only the events are held.
+    async fn read(&self, query: Query<'_, Postgres, PgArguments>) -> Result<Vec<Recorded>, Failure> {
+        let mut rows = query.fetch(&self.pool);
+        let mut events = Vec::new();
+        while let Some(row) = rows.try_next().await.map_err(|e| failure(&e))? {
+            events.push(decode(&row)?);
+        }
+        Ok(events)
+    }
+}
+
+#[async_trait]
+impl Upkeep for PostgresLedger {
+    fn failing(&self) -> Option<String> {
+        self.writer_state().failing
+    }
+
+    async fn examine(&self) -> Vec<Finding> {
+        examine::examine(self).await
+    }
+
+    async fn close(&self) {
+        self.writer.close().await;
+        self.listening.end();
+        self.pool.close().await;
+    }
+}
+
+fn rows_of(limit: usize) -> i64 {
+    i64::try_from(limit).unwrap_or(i64::MAX)
+}
+
+/// A reader's error. Nothing was written by it, so it is either damage or a matter of trying again.
+fn failure(error: &sqlx::Error) -> Failure {
+    match Trouble::of(error) {
+        Trouble::Damaged(told) => corrupt("the database", &told),
+        Trouble::Busy => Failure::Unavailable("the server took too long".to_owned()),
+        other => Failure::Unavailable(other.told().to_owned()),
+    }
+}

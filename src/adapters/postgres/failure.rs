@@ -1,0 +1,65 @@
+//! What an error of PostgreSQL means for the ledger.
+
+use std::error::Error as _;
+
+use sqlx::postgres::{PgDatabaseError, PgSeverity};
+
+/// What the writer does next.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Trouble {
+    /// Another session holds what is needed. Nothing is written; try again.
+    Busy,
+    /// A constraint or trigger refused a row: the place the writer predicted is not free. Nothing is written.
+    Refused(String),
+    /// Tables or indexes are damaged.
+    Damaged(String),
+    /// Anything else: a lost connection, a full disk, a server that stops. Whether it was committed is unknown.
+    Broken(String),
+}
+
+impl Trouble {
+    pub(super) fn of(error: &sqlx::Error) -> Self {
+        let told = told(error);
+        let Some(said) = error.as_database_error().and_then(|e| e.try_downcast_ref::<PgDatabaseError>()) else {
+            return Self::Broken(told);
+        };
+        if !matches!(said.severity(), PgSeverity::Error) {
+            return Self::Broken(told);
+        }
+        match said.code() {
+            // A lock or a statement took too long; a deadlock; a conflict between serialisable transactions.
+            "55P03" | "57014" | "40P01" | "40001" => Self::Busy,
+            code if code.starts_with("23") => Self::Refused(told),
+            "XX001" | "XX002" => Self::Damaged(told),
+            _ => Self::Broken(told),
+        }
+    }
+
+    pub(super) fn told(&self) -> &str {
+        match self {
+            Self::Busy => "another session holds the ledger's lock",
+            Self::Refused(told) | Self::Damaged(told) | Self::Broken(told) => told,
+        }
+    }
+}
+
+impl From<sqlx::Error> for Trouble {
+    fn from(error: sqlx::Error) -> Self {
+        Self::of(&error)
+    }
+}
+
+/// The error with its causes, once each.
+pub(super) fn told(error: &sqlx::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(inner) = cause {
+        let line = inner.to_string();
+        if !text.contains(&line) {
+            text.push_str(": ");
+            text.push_str(&line);
+        }
+        cause = inner.source();
+    }
+    text
+}

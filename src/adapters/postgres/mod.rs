@@ -1,0 +1,37 @@
+//! The ledger and the read models in a PostgreSQL database, through sqlx. Tables: `migrations/postgres/0001_ledger.sql`,
+//! `projections/*.sql`.
+//!
+//! One task per process writes (`task.rs`), on a connection of its own: it takes what callers have queued, gives every event
+//! its place, and makes the whole group durable with one statement. Writers of several processes take turns under a lock of
+//! the database. Readers use a pool and never wait for them.
+
+mod address;
+mod checkpoints;
+mod event_store;
+mod examine;
+mod failure;
+mod listen;
+mod open;
+mod projection_compare;
+mod projection_rows;
+mod projection_sql;
+mod projections;
+mod recovery;
+mod rows;
+mod session;
+mod signing_keys;
+mod sql;
+mod task;
+mod tokens;
+mod transact;
+mod vault;
+mod writer;
+
+pub use address::Server;
+pub use checkpoints::PostgresCheckpoints;
+pub use event_store::PostgresLedger;
+pub use open::{Found, OpenFailure, Options};
+pub use projections::PostgresProjections;
+pub use signing_keys::PostgresSigningKeys;
+pub use tokens::PostgresTokens;
+pub use vault::PostgresVault;

@@ -1,0 +1,215 @@
+//! Opening a ledger's database: its tables are made where there are none, migrated, and refused where it is not ours.
+
+use std::sync::Arc;
+
+use sqlx::{Connection as _, Executor as _, PgConnection, Row as _, migrate::Migrator};
+use tokio::sync::watch;
+
+use super::{
+    address::Server, event_store::PostgresLedger, failure::told, listen::Listening, session, sql, transact::end,
+    writer::Writer,
+};
+use crate::ports::clock::Clock;
+
+static MIGRATIONS: Migrator = sqlx::migrate!("migrations/postgres");
+
+/// The shape of stored events that this program reads and writes.
+const FORMAT: i64 = 1;
+
+/// While it is opened, a migration may take its time, and another process that is doing it is waited for.
+const PATIENT: &str = "SET statement_timeout = 0; SET lock_timeout = '120s'";
+
+/// Which database, and whose.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// The database. Nothing else may keep a ledger in it.
+    pub server: Server,
+    /// The workspace the ledger belongs to, for ever.
+    pub workspace: String,
+}
+
+/// Why a ledger does not open. Addresses are without passwords.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenFailure {
+    /// The address is none.
+    #[error("{shown} is no address of a ledger: {why}; write postgres://user@host:5432/database")]
+    Address {
+        /// The address.
+        shown: String,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// It is another workspace's.
+    #[error(
+        "{server} keeps the ledger of workspace {found:?}, not of {asked:?}: every ledger has a database of its own"
+    )]
+    OtherWorkspace {
+        /// The database.
+        server: String,
+        /// Whose it is.
+        found: String,
+        /// Whose was asked for.
+        asked: String,
+    },
+    /// A later program wrote it.
+    #[error("{server} has format {found}; this program knows formats up to {FORMAT}: update the program")]
+    TooNew {
+        /// The database.
+        server: String,
+        /// Its format.
+        found: i64,
+    },
+    /// The server is one that may not keep a ledger.
+    #[error("{server} cannot keep a ledger: {why}")]
+    Unfit {
+        /// The database.
+        server: String,
+        /// Why, and what to do.
+        why: String,
+    },
+    /// The server said no, or nothing.
+    #[error("{server} cannot be opened as a ledger: {reason}")]
+    Postgres {
+        /// The database.
+        server: String,
+        /// What it said.
+        reason: String,
+    },
+}
+
+/// A database that was looked into, and is kept from others until it is opened or this is dropped: two programs that start
+/// at once on an empty one must not both take it for theirs to fill.
+#[derive(Debug)]
+pub struct Found {
+    server: Server,
+    connection: PgConnection,
+    is_new: bool,
+}
+
+impl PostgresLedger {
+    /// Whether there is a ledger in a database. Changes nothing.
+    ///
+    /// # Errors
+    /// See [`OpenFailure`].
+    pub async fn exists(server: &Server) -> Result<bool, OpenFailure> {
+        let failed = |error: sqlx::Error| refused(server, &error);
+        let mut connection = session::connect(server).await.map_err(failed)?;
+        let exists = has_ledger(&mut connection).await.map_err(failed);
+        connection.close().await.ok();
+        exists
+    }
+
+    /// Looks into a database, so that the caller learns whether the ledger will be a new one.
+    ///
+    /// # Errors
+    /// See [`OpenFailure`].
+    pub async fn find(server: Server) -> Result<Found, OpenFailure> {
+        let failed = |error: sqlx::Error| refused(&server, &error);
+        let mut connection = session::connect(&server).await.map_err(failed)?;
+        let standing = session::standing(&mut connection).await.map_err(failed)?;
+        if let Some(why) = session::objection(&server, &standing) {
+            connection.close().await.ok();
+            return Err(OpenFailure::Unfit { server: server.to_string(), why });
+        }
+        if !standing.unsafe_settings.is_empty() {
+            let settings = standing.unsafe_settings.join(", ");
+            tracing::warn!("With {settings} {server} may lose events that it acknowledged, as was accepted");
+        }
+        connection.execute(PATIENT).await.map_err(failed)?;
+        connection.execute(sql::OPEN_LOCK).await.map_err(failed)?;
+        let is_new = !has_ledger(&mut connection).await.map_err(failed)?;
+        Ok(Found { server, connection, is_new })
+    }
+
+    /// Opens the ledger, creating it where there is none. Needs a tokio runtime.
+    ///
+    /// # Errors
+    /// See [`OpenFailure`].
+    pub async fn open(options: Options, clock: Arc<dyn Clock>) -> Result<Self, OpenFailure> {
+        Self::find(options.server).await?.open(&options.workspace, clock).await
+    }
+}
+
+impl Found {
+    /// Whether there is no ledger in it yet.
+    pub fn is_new(&self) -> bool {
+        self.is_new
+    }
+
+    /// Opens the ledger of `workspace`, creating it where there is none. Needs a tokio runtime.
+    ///
+    /// # Errors
+    /// See [`OpenFailure`].
+    pub async fn open(self, workspace: &str, clock: Arc<dyn Clock>) -> Result<PostgresLedger, OpenFailure> {
+        let Self { server, mut connection, .. } = self;
+        let opened = prepared(&server, &mut connection, workspace, clock.as_ref()).await;
+        // The lock ends with the session.
+        connection.close().await.ok();
+        opened?;
+        let failed = |reason: String| OpenFailure::Postgres { server: server.to_string(), reason };
+        let mut connection = session::writer(&server).await.map_err(failed)?;
+        let end = watch::Sender::new(end(&mut connection).await.map_err(|e| refused(&server, &e))?);
+        let written = watch::Sender::new(0);
+        let pool = session::pool(&server);
+        let listening = Arc::new(Listening::start(&pool, &end, written.subscribe()));
+        let writer = Writer::start(server.clone(), connection, end.clone(), written, Arc::clone(&clock));
+        tracing::info!(ledger.end = *end.borrow(), "Opened the ledger {server} at position {}", *end.borrow());
+        Ok(PostgresLedger { server, workspace: workspace.into(), pool, writer, end, listening, clock })
+    }
+}
+
+fn refused(server: &Server, error: &sqlx::Error) -> OpenFailure {
+    OpenFailure::Postgres { server: server.to_string(), reason: told(error) }
+}
+
+async fn has_ledger(connection: &mut PgConnection) -> Result<bool, sqlx::Error> {
+    const TABLE: &str = "SELECT to_regclass('ledger') IS NOT NULL";
+    const ROW: &str = "SELECT EXISTS (SELECT FROM ledger)";
+    Ok(sqlx::query_scalar(TABLE).fetch_one(&mut *connection).await?
+        && sqlx::query_scalar(ROW).fetch_one(connection).await?)
+}
+
+/// Makes and migrates the tables where that is needed, and looks whose they are.
+async fn prepared(
+    server: &Server,
+    connection: &mut PgConnection,
+    workspace: &str,
+    clock: &dyn Clock,
+) -> Result<(), OpenFailure> {
+    const WHOSE: &str = "SELECT format, workspace FROM ledger";
+    const ADD: &str =
+        "INSERT INTO ledger (one, format, workspace, created_at) VALUES (1, $1, $2, $3) ON CONFLICT DO NOTHING";
+    let failed = |error: sqlx::Error| refused(server, &error);
+    if !up_to_date(connection).await.map_err(failed)? {
+        let reason = |error: sqlx::migrate::MigrateError| error.to_string();
+        let migrated = MIGRATIONS.run(&mut *connection).await.map_err(reason);
+        migrated.map_err(|reason| OpenFailure::Postgres { server: server.to_string(), reason })?;
+    }
+    if sqlx::query(WHOSE).fetch_optional(&mut *connection).await.map_err(failed)?.is_none() {
+        let now = clock.now().timestamp_micros();
+        let add = sqlx::query(ADD).bind(FORMAT).bind(workspace).bind(now);
+        add.execute(&mut *connection).await.map_err(failed)?;
+    }
+    let row = sqlx::query(WHOSE).fetch_one(connection).await.map_err(failed)?;
+    let (format, found): (i64, String) = (row.try_get(0).map_err(failed)?, row.try_get(1).map_err(failed)?);
+    if format > FORMAT {
+        return Err(OpenFailure::TooNew { server: server.to_string(), found: format });
+    }
+    if found != workspace {
+        return Err(OpenFailure::OtherWorkspace { server: server.to_string(), found, asked: workspace.to_owned() });
+    }
+    Ok(())
+}
+
+/// Whether exactly the migrations that this program knows were run. Asked first, because running none at all would already
+/// need the right to make tables, which a running service has no use for.
+async fn up_to_date(connection: &mut PgConnection) -> Result<bool, sqlx::Error> {
+    const TABLE: &str = "SELECT to_regclass('_sqlx_migrations') IS NOT NULL";
+    const RUN: &str = "SELECT version, checksum FROM _sqlx_migrations WHERE success ORDER BY version";
+    if !sqlx::query_scalar::<_, bool>(TABLE).fetch_one(&mut *connection).await? {
+        return Ok(false);
+    }
+    let run: Vec<(i64, Vec<u8>)> = sqlx::query_as(RUN).fetch_all(connection).await?;
+    let known = MIGRATIONS.iter().map(|migration| (migration.version, migration.checksum.to_vec()));
+    Ok(known.eq(run))
+}

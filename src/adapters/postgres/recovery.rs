@@ -1,0 +1,90 @@
+//! After a failure: nothing is acknowledged until the ledger can be trusted again.
+
+use std::time::Duration;
+
+use sqlx::{Connection as _, Executor as _, PgConnection};
+use tokio::sync::mpsc;
+
+use super::{
+    failure::Trouble,
+    session, sql,
+    task::Task,
+    transact::{end, in_time},
+    writer::Job,
+};
+use crate::ports::{event_store::Failure, grouping::Known};
+
+/// Pauses between attempts to connect: from the first, doubled up to the last.
+const CONNECT_PAUSE: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(2));
+
+impl Task {
+    /// Whoever is told of a failure can see it in the state as well, so this comes first.
+    pub(super) fn stop(&mut self, why: &str) {
+        tracing::error!(ledger.failure = why, "The ledger stopped acknowledging: {why}");
+        let mut state = self.kept.get();
+        state.failures += 1;
+        state.failing = Some(why.to_owned());
+        self.known = None;
+    }
+
+    /// Connects anew until the ledger can be trusted again. Meanwhile nothing is acknowledged.
+    pub(super) async fn recover(&mut self) {
+        let mut pause = CONNECT_PAUSE.0;
+        loop {
+            if let Some(connection) = self.connection.take() {
+                // Without a goodbye: nobody may be listening.
+                connection.close_hard().await.ok();
+            }
+            match in_time(self.reconnect()).await {
+                Ok((connection, end)) => {
+                    self.connection = Some(connection);
+                    self.known = Some(Known::at(end));
+                    self.kept.get().failing = None;
+                    tracing::info!(ledger.end = end, "The ledger acknowledges again, from position {end}");
+                    return;
+                }
+                Err(still) => {
+                    let still = still.told();
+                    tracing::warn!(ledger.failure = still, "The ledger cannot be used yet: {still}");
+                    self.kept.get().failing = Some(still.to_owned());
+                    if self.refuse_queued(still) {
+                        return;
+                    }
+                }
+            }
+            tokio::time::sleep(pause).await;
+            pause = (pause * 2).min(CONNECT_PAUSE.1);
+        }
+    }
+
+    async fn reconnect(&self) -> Result<(PgConnection, u64), Trouble> {
+        let mut connection = session::writer(&self.server).await.map_err(Trouble::Broken)?;
+        // The old session may still be at work on the server, with our last group. It has the lock then: once we have it,
+        // that group is either committed or gone.
+        connection.execute(sql::BEGIN_LOCKED).await?;
+        let end = end(&mut connection).await?;
+        connection.execute(sql::ROLLBACK).await?;
+        if end < self.acknowledged {
+            let told = format!("{} events were acknowledged, but the database has only {end}", self.acknowledged);
+            return Err(Trouble::Broken(told));
+        }
+        Ok((connection, end))
+    }
+
+    /// Answers everything that waits; `true` where nobody can come any more.
+    fn refuse_queued(&mut self, why: &str) -> bool {
+        loop {
+            match self.queue.try_recv() {
+                Ok(Job::Append(append)) => {
+                    append.reply.send(Err(Failure::Unavailable(why.to_owned()))).ok();
+                }
+                Ok(Job::Close(done)) => {
+                    self.queue.close();
+                    done.send(()).ok();
+                }
+                Err(mpsc::error::TryRecvError::Empty) => return false,
+                Err(mpsc::error::TryRecvError::Disconnected) => return true,
+            }
+        }
+    }
+}

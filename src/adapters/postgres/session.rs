@@ -1,0 +1,129 @@
+//! How sessions are set up, and whether the server keeps what it acknowledges.
+
+use std::time::Duration;
+
+use sqlx::{
+    ConnectOptions as _, Executor as _, PgConnection, PgPool, Row as _,
+    postgres::{PgConnectOptions, PgPoolOptions},
+};
+
+use super::{address::Server, failure::told};
+
+/// What every session is set to, whatever the database's defaults are.
+///
+/// Read committed, because the writer looks after it has waited for its lock, and must see what was committed meanwhile.
+/// A process that stalls within a transaction, or whose machine went away, loses its session: others wait for its lock.
+/// `synchronous_commit` is pinned as it was found and checked, so that a later change of the defaults cannot lower it.
+pub(super) const SETTINGS: &str = "SET default_transaction_isolation = 'read committed'; \
+     SET statement_timeout = '30s'; SET lock_timeout = '10s'; SET idle_in_transaction_session_timeout = '10s'; \
+     SET tcp_keepalives_idle = 10; SET tcp_keepalives_interval = 5; SET tcp_keepalives_count = 3; \
+     SET client_min_messages = 'error'; \
+     SELECT set_config('synchronous_commit', current_setting('synchronous_commit'), false)";
+
+/// How long a connection may take to come about.
+const CONNECT_MAX: Duration = Duration::from_secs(10);
+
+/// Connections of one process for everything but appending.
+const POOL_MAX: u32 = 8;
+
+/// How long a reader waits for a connection.
+const POOL_WAIT_MAX: Duration = Duration::from_secs(10);
+
+/// The oldest version that is tested.
+pub(super) const VERSION_MIN: i32 = 150_000;
+
+/// A session that may write events.
+pub(super) async fn connect(server: &Server) -> Result<PgConnection, sqlx::Error> {
+    let connected = tokio::time::timeout(CONNECT_MAX, set_up(&server.options)).await;
+    connected.unwrap_or_else(|_| Err(sqlx::Error::Io(std::io::ErrorKind::TimedOut.into())))
+}
+
+async fn set_up(options: &PgConnectOptions) -> Result<PgConnection, sqlx::Error> {
+    let mut connection = options.connect().await?;
+    connection.execute(SETTINGS).await?;
+    Ok(connection)
+}
+
+/// Sessions for readers, and for the small tables beside the events. They are made when they are needed.
+pub(super) fn pool(server: &Server) -> PgPool {
+    PgPoolOptions::new()
+        .max_connections(POOL_MAX)
+        .acquire_timeout(POOL_WAIT_MAX)
+        .after_connect(|connection, _| Box::pin(async move { connection.execute(SETTINGS).await.map(drop) }))
+        .connect_lazy_with(server.options.clone())
+}
+
+/// What a server says of itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Standing {
+    /// As 150018.
+    pub version: i32,
+    /// It only repeats what another server writes.
+    pub standby: bool,
+    /// Pages have checksums.
+    pub checksums: bool,
+    /// This session is encrypted.
+    pub encrypted: bool,
+    /// Settings under which something acknowledged may be lost, as `name = value`.
+    pub unsafe_settings: Vec<String>,
+}
+
+/// Settings and the values under which a commit that was acknowledged survives a crash of the server and a loss of power.
+const SAFE: [(&str, &[&str]); 4] = [
+    ("fsync", &["on"]),
+    ("full_page_writes", &["on"]),
+    ("synchronous_commit", &["on", "remote_apply"]),
+    // After a failed fsync the server must not try again and believe the second answer.
+    ("data_sync_retry", &["off"]),
+];
+
+pub(super) async fn standing(connection: &mut PgConnection) -> Result<Standing, sqlx::Error> {
+    const ASK: &str = "SELECT current_setting('server_version_num')::integer, pg_is_in_recovery(), \
+         current_setting('data_checksums') = 'on', \
+         coalesce((SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()), false)";
+    const SETTING: &str = "SELECT current_setting($1)";
+    let row = sqlx::query(ASK).fetch_one(&mut *connection).await?;
+    let mut unsafe_settings = Vec::new();
+    for (name, safe) in SAFE {
+        let value: String = sqlx::query_scalar(SETTING).bind(name).fetch_one(&mut *connection).await?;
+        if !safe.contains(&value.as_str()) {
+            unsafe_settings.push(format!("{name} = {value}"));
+        }
+    }
+    Ok(Standing {
+        version: row.try_get(0)?,
+        standby: row.try_get(1)?,
+        checksums: row.try_get(2)?,
+        encrypted: row.try_get(3)?,
+        unsafe_settings,
+    })
+}
+
+/// Why this server may not keep the ledger; nothing where it may.
+pub(super) fn objection(server: &Server, standing: &Standing) -> Option<String> {
+    if standing.version < VERSION_MIN {
+        let (found, least) = (standing.version / 10_000, VERSION_MIN / 10_000);
+        return Some(format!("it is PostgreSQL {found}; {least} or later is needed"));
+    }
+    if standing.standby {
+        return Some("it is a standby, which only repeats what another server writes: name the primary".to_owned());
+    }
+    if !standing.unsafe_settings.is_empty() && !server.unsafe_accepted {
+        let settings = standing.unsafe_settings.join(", ");
+        return Some(format!(
+            "with {settings} it may lose events that it acknowledged: change that, or accept it by \
+             ?unsafe_settings=accepted in the address"
+        ));
+    }
+    None
+}
+
+/// A session for the writer, on a server that may keep the ledger.
+pub(super) async fn writer(server: &Server) -> Result<PgConnection, String> {
+    let mut connection = connect(server).await.map_err(|e| told(&e))?;
+    let standing = standing(&mut connection).await.map_err(|e| told(&e))?;
+    match objection(server, &standing) {
+        Some(objection) => Err(objection),
+        None => Ok(connection),
+    }
+}

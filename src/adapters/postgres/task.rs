@@ -1,0 +1,160 @@
+//! The writer's task: takes what is queued, makes it durable group by group, and answers.
+
+use std::sync::Arc;
+
+use sqlx::{Connection as _, PgConnection};
+use tokio::sync::{mpsc, watch};
+
+use super::{
+    address::Server,
+    failure::Trouble,
+    rows::corrupt,
+    transact::{write_judged, write_predicted},
+    writer::{Append, Job},
+};
+use crate::ports::{
+    clock::Clock,
+    event_store::{Appended, Failure},
+    grouping::{GROUP_BYTES_MAX, GROUP_EVENTS_MAX, Known, Plan, predict},
+    writer_state::Kept,
+};
+
+/// How often the task lets others run before it takes a group: callers that were just answered are about to come back, and
+/// every commit that they share is one fewer.
+const TURNS: usize = 2;
+
+/// What one caller of a group is told.
+type Answer = Result<Appended, Failure>;
+
+/// What the task has.
+pub(super) struct Task {
+    pub server: Server,
+    /// `None` between a failure and the next session.
+    pub connection: Option<PgConnection>,
+    /// `None` after a surprise: the next group is judged with a look at everything.
+    pub known: Option<Known>,
+    /// Everything below this position was acknowledged by this process.
+    pub acknowledged: u64,
+    pub queue: mpsc::Receiver<Job>,
+    /// The end as far as this process knows it.
+    pub end: watch::Sender<u64>,
+    /// The end after this process last wrote.
+    pub written: watch::Sender<u64>,
+    pub clock: Arc<dyn Clock>,
+    pub kept: Arc<Kept>,
+}
+
+impl Task {
+    /// Works until the ledger is closed or nobody holds it any more.
+    pub(super) async fn run(&mut self) {
+        let mut closed = None;
+        while let Some(job) = self.queue.recv().await {
+            match job {
+                Job::Append(first) => {
+                    for _ in 0..TURNS {
+                        tokio::task::yield_now().await;
+                    }
+                    let (group, after) = self.collect(first);
+                    self.commit(group).await;
+                    closed = after;
+                }
+                Job::Close(done) => closed = Some(done),
+            }
+            if closed.is_some() {
+                break;
+            }
+        }
+        self.queue.close();
+        if let Some(connection) = self.connection.take() {
+            connection.close().await.ok();
+        }
+        if let Some(done) = closed {
+            done.send(()).ok();
+        }
+    }
+
+    /// The group that `first` opens, and who waits for the end if that was met.
+    fn collect(&mut self, first: Append) -> (Vec<Append>, Option<tokio::sync::oneshot::Sender<()>>) {
+        let (mut events, mut bytes) = (first.request.events.len(), first.request.bytes());
+        let mut group = vec![first];
+        while events < GROUP_EVENTS_MAX && bytes < GROUP_BYTES_MAX {
+            match self.queue.try_recv() {
+                Ok(Job::Append(append)) => {
+                    events += append.request.events.len();
+                    bytes += append.request.bytes();
+                    group.push(append);
+                }
+                Ok(Job::Close(done)) => return (group, Some(done)),
+                Err(_) => break,
+            }
+        }
+        (group, None)
+    }
+
+    /// Makes a group durable and answers it.
+    async fn commit(&mut self, group: Vec<Append>) {
+        match self.attempt(&group).await {
+            Ok(answers) => {
+                for (append, answer) in group.into_iter().zip(answers) {
+                    // A caller that went away has no use for its answer.
+                    append.reply.send(answer).ok();
+                }
+            }
+            Err(trouble) => {
+                if trouble != Trouble::Busy {
+                    self.stop(trouble.told());
+                }
+                for append in group {
+                    let failure = match &trouble {
+                        Trouble::Damaged(told) => corrupt("the database", told),
+                        Trouble::Busy | Trouble::Refused(_) | Trouble::Broken(_) => {
+                            Failure::Unavailable(trouble.told().to_owned())
+                        }
+                    };
+                    append.reply.send(Err(failure)).ok();
+                }
+                if trouble != Trouble::Busy {
+                    self.recover().await;
+                }
+            }
+        }
+    }
+
+    async fn attempt(&mut self, group: &[Append]) -> Result<Vec<Answer>, Trouble> {
+        let closed = || Trouble::Broken("it is being connected anew".to_owned());
+        let connection = self.connection.as_mut().ok_or_else(closed)?;
+        if let Some((known, plan)) = self.known.as_ref().and_then(|known| Some((known, predict(group, known)?))) {
+            if write_predicted(connection, known.end, &plan.rows).await? {
+                return Ok(self.done(plan));
+            }
+            self.known = None;
+        }
+        match write_judged(connection, group).await {
+            Ok((known, plan)) => {
+                self.known = Some(known);
+                Ok(self.done(plan))
+            }
+            Err(trouble) => {
+                self.known = None;
+                Err(trouble)
+            }
+        }
+    }
+
+    /// What holds from the moment a group is durable.
+    fn done(&mut self, plan: Plan<'_>) -> Vec<Answer> {
+        let known = self.known.get_or_insert_default();
+        known.learn(&plan.rows);
+        self.acknowledged = self.acknowledged.max(known.end);
+        let end = known.end;
+        self.end.send_if_modified(|seen| std::mem::replace(seen, end.max(*seen)) < end);
+        if !plan.rows.is_empty() {
+            self.written.send_replace(end);
+            let mut state = self.kept.get();
+            state.last_commit_at = Some(self.clock.now());
+            state.commits += 1;
+            state.events += plan.rows.len() as u64;
+        }
+        plan.answers
+    }
+}

@@ -1,0 +1,64 @@
+//! API tokens in the ledger's database. Table: `api_tokens`.
+
+use async_trait::async_trait;
+use chrono::{DateTime, Utc};
+use sqlx::{Row as _, postgres::PgRow};
+
+use super::{event_store::PostgresLedger, failure::told};
+use crate::ports::tokens::{Role, Token, Tokens, Unavailable};
+
+const ADD: &str = "INSERT INTO api_tokens (id, role, hash, created_at, revoked_at) VALUES ($1, $2, $3, $4, $5)";
+const BY_HASH: &str = "SELECT id, role, hash, created_at, revoked_at FROM api_tokens WHERE hash = $1";
+const ALL: &str = "SELECT id, role, hash, created_at, revoked_at FROM api_tokens ORDER BY created_at, id";
+const REVOKE: &str = "UPDATE api_tokens SET revoked_at = coalesce(revoked_at, $1) WHERE id = $2";
+
+/// The tokens of a PostgreSQL ledger.
+#[derive(Clone)]
+pub struct PostgresTokens(PostgresLedger);
+
+impl PostgresTokens {
+    /// Tokens in the database of `ledger`.
+    pub fn new(ledger: &PostgresLedger) -> Self {
+        Self(ledger.clone())
+    }
+}
+
+#[async_trait]
+impl Tokens for PostgresTokens {
+    async fn add(&self, token: Token) -> Result<(), Unavailable> {
+        let query = sqlx::query(ADD).bind(&token.id).bind(token.role.name()).bind(token.hash.to_vec());
+        let query = query.bind(token.created_at.timestamp_micros());
+        let query = query.bind(token.revoked_at.map(|at| at.timestamp_micros()));
+        query.execute(&self.0.pool).await.map(drop).map_err(|e| Unavailable(told(&e)))
+    }
+
+    async fn by_hash(&self, hash: &[u8; 32]) -> Result<Option<Token>, Unavailable> {
+        let row = sqlx::query(BY_HASH).bind(hash.to_vec()).fetch_optional(&self.0.pool).await;
+        row.map_err(|e| Unavailable(told(&e)))?.map(|row| decode(&row)).transpose()
+    }
+
+    async fn all(&self) -> Result<Vec<Token>, Unavailable> {
+        let rows = sqlx::query(ALL).fetch_all(&self.0.pool).await.map_err(|e| Unavailable(told(&e)))?;
+        rows.iter().map(decode).collect()
+    }
+
+    async fn revoke(&self, id: &str, at: DateTime<Utc>) -> Result<bool, Unavailable> {
+        let query = sqlx::query(REVOKE).bind(at.timestamp_micros()).bind(id);
+        let done = query.execute(&self.0.pool).await.map_err(|e| Unavailable(told(&e)))?;
+        Ok(done.rows_affected() > 0)
+    }
+}
+
+fn decode(row: &PgRow) -> Result<Token, Unavailable> {
+    let bad = |error: sqlx::Error| Unavailable(format!("a token's row cannot be read: {}", told(&error)));
+    let id: String = row.try_get(0).map_err(bad)?;
+    let unreadable = |what| Unavailable(format!("the {what} of token {id} cannot be read"));
+    let role = Role::named(row.try_get(1).map_err(bad)?).ok_or_else(|| unreadable("role"))?;
+    let hash = row.try_get::<&[u8], _>(2).map_err(bad)?.try_into().map_err(|_| unreadable("hash"))?;
+    let time = |index| -> Result<Option<DateTime<Utc>>, Unavailable> {
+        let micros: Option<i64> = row.try_get(index).map_err(bad)?;
+        micros.map(|m| DateTime::from_timestamp_micros(m).ok_or_else(|| unreadable("time"))).transpose()
+    };
+    let created_at = time(3)?.ok_or_else(|| unreadable("time"))?;
+    Ok(Token { role, hash, created_at, revoked_at: time(4)?, id })
+}

@@ -1,0 +1,92 @@
+//! One durable transaction for a group, and what ends it after an error.
+
+use std::{collections::HashMap, future::Future, time::Duration};
+
+use sqlx::{Executor as _, PgConnection, Row as _};
+
+use super::{
+    failure::Trouble,
+    rows::{decode, insert},
+    sql,
+    writer::Append,
+};
+use crate::{
+    domain::ids::Version,
+    ports::{
+        event_store::Failure,
+        grouping::{Known, Looked, Placed, Plan, judge_each},
+    },
+};
+
+/// How long the writer waits for an answer. The server ends its statements sooner; a server that does not answer even that is
+/// out of reach.
+const ANSWER_MAX: Duration = Duration::from_secs(60);
+
+/// Waits for the server, but not for ever.
+pub(super) async fn in_time<T>(work: impl Future<Output = Result<T, Trouble>>) -> Result<T, Trouble> {
+    let silent = || Err(Trouble::Broken(format!("the server has not answered for {} s", ANSWER_MAX.as_secs())));
+    tokio::time::timeout(ANSWER_MAX, work).await.unwrap_or_else(|_| silent())
+}
+
+/// Writes rows whose places are a guess, in one round trip; `false` where the guess was wrong and nothing is written.
+pub(super) async fn write_predicted(
+    connection: &mut PgConnection,
+    first: u64,
+    rows: &[Placed<'_>],
+) -> Result<bool, Trouble> {
+    let written = in_time(async { Ok(insert(first, rows).execute(connection).await?.rows_affected()) }).await;
+    match written {
+        Ok(written) => Ok(written > 0),
+        Err(Trouble::Refused(_)) => Ok(false),
+        Err(trouble) => Err(trouble),
+    }
+}
+
+/// Judges a group with a look at everything it touches, under the lock, and writes it.
+pub(super) async fn write_judged<'a>(
+    connection: &mut PgConnection,
+    group: &'a [Append],
+) -> Result<(Known, Plan<'a>), Trouble> {
+    let judged = in_time(judged(connection, group)).await;
+    if judged.as_ref().is_err_and(|trouble| !matches!(trouble, Trouble::Broken(_))) {
+        in_time(async { Ok(connection.execute(sql::ROLLBACK).await?) }).await?;
+    }
+    judged
+}
+
+async fn judged<'a>(connection: &mut PgConnection, group: &'a [Append]) -> Result<(Known, Plan<'a>), Trouble> {
+    connection.execute(sql::BEGIN_LOCKED).await?;
+    let looked = look(connection, group).await?;
+    let plan = judge_each(group, &looked);
+    if !plan.rows.is_empty() {
+        let written = insert(looked.end, &plan.rows).execute(&mut *connection).await?.rows_affected();
+        if written != plan.rows.len() as u64 {
+            return Err(Trouble::Refused("somebody writes into the ledger without its lock".to_owned()));
+        }
+    }
+    connection.execute(sql::COMMIT).await?;
+    Ok((Known::at(looked.end), plan))
+}
+
+pub(super) async fn end(connection: &mut PgConnection) -> Result<u64, sqlx::Error> {
+    let end: i64 = sqlx::query_scalar(sql::END).fetch_one(connection).await?;
+    Ok(u64::try_from(end).unwrap_or(0))
+}
+
+async fn look(connection: &mut PgConnection, group: &[Append]) -> Result<Looked, Trouble> {
+    let names: Vec<&str> = group.iter().map(|a| a.request.name.as_str()).collect();
+    let (mut end, mut lasts) = (0, HashMap::new());
+    for row in sqlx::query(sql::LASTS).bind(names).fetch_all(&mut *connection).await? {
+        end = u64::try_from(row.try_get::<i64, _>(0)?).unwrap_or(0);
+        if let Some(last) = row.try_get::<Option<i64>, _>(2)?.and_then(|last| u64::try_from(last).ok()) {
+            lasts.insert(row.try_get(1)?, Version(last));
+        }
+    }
+    let ids: Vec<&[u8]> = group.iter().flat_map(|a| &a.request.events).map(|e| e.id.0.as_bytes().as_slice()).collect();
+    let mut found = HashMap::new();
+    for row in sqlx::query(sql::BY_IDS).bind(ids).fetch_all(&mut *connection).await? {
+        let recorded = decode(&row).map_err(|failure: Failure| Trouble::Damaged(failure.to_string()))?;
+        found.insert(recorded.event.id, recorded);
+    }
+    Ok(Looked { end, lasts, found })
+}

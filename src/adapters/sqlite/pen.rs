@@ -1,0 +1,96 @@
+//! The connection that events are written through: rusqlite's, on the writer's own thread.
+//!
+//! sqlx keeps a thread per connection and hands every call to it. For one commit of one event that handing over costs as much
+//! as the commit; here the writer's thread calls SQLite itself, one prepared statement per row.
+
+use std::{path::Path, time::Duration};
+
+use rusqlite::{Connection, OpenFlags, params};
+
+use super::{failure::Trouble, sql};
+use crate::ports::grouping::Placed;
+
+/// How long it waits for another process's lock before the writer tries again, up to the writer's own limit: SQLite looks
+/// more and more rarely the longer it waits, so that a busy neighbour could starve it.
+const PATIENCE: Duration = Duration::from_millis(100);
+
+/// Writes events.
+pub(super) struct Pen(Connection);
+
+impl Pen {
+    /// Opens the file, which is migrated and in WAL mode already. There is no setting for less safety.
+    pub(super) fn open(path: &Path) -> Result<Self, Trouble> {
+        let open = || {
+            let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+            let connection = Connection::open_with_flags(path, flags)?;
+            connection.busy_timeout(PATIENCE)?;
+            connection.pragma_update(None, "synchronous", "FULL")?;
+            connection.pragma_update(None, "foreign_keys", "ON")?;
+            connection.pragma_update(None, "trusted_schema", "OFF")?;
+            Ok(Self(connection))
+        };
+        open().map_err(|error| Trouble::of_pen(&error))
+    }
+
+    /// Writes rows in a transaction of their own, durable when this returns.
+    pub(super) fn write(&mut self, rows: &[Placed<'_>]) -> Result<(), Trouble> {
+        self.begin()?;
+        self.finish(rows)
+    }
+
+    /// Takes the write lock.
+    pub(super) fn begin(&mut self) -> Result<(), Trouble> {
+        self.run(sql::BEGIN)
+    }
+
+    /// Writes rows into the open transaction, and makes it durable.
+    pub(super) fn finish(&mut self, rows: &[Placed<'_>]) -> Result<(), Trouble> {
+        let written = rows.iter().try_for_each(|row| self.insert(row)).map_err(|error| Trouble::of_pen(&error));
+        let committed = written.and_then(|()| self.run(sql::COMMIT));
+        if committed.is_err() {
+            self.abandon();
+        }
+        committed
+    }
+
+    /// Ends the transaction that may be open. An error of the rollback repeats what the next statement will say again.
+    pub(super) fn abandon(&mut self) {
+        if !self.0.is_autocommit() {
+            self.run(sql::ROLLBACK).ok();
+        }
+    }
+
+    fn run(&self, statement: &'static str) -> Result<(), Trouble> {
+        let run = || self.0.prepare_cached(statement)?.execute([]).map(drop);
+        run().map_err(|error| Trouble::of_pen(&error))
+    }
+
+    fn insert(&self, row: &Placed<'_>) -> Result<(), rusqlite::Error> {
+        let event = row.at.event;
+        let mut insert = self.0.prepare_cached(sql::INSERT)?;
+        insert
+            .execute(params![
+                number(row.at.position.0),
+                event.id.0.as_bytes().as_slice(),
+                row.stream,
+                number(row.at.version.0),
+                event.kind,
+                event.schema,
+                event.recorded_at.timestamp_micros(),
+                event.effective_at.timestamp_micros(),
+                event.actor.kind,
+                event.actor.id,
+                event.origin.as_str(),
+                event.correlation.as_str(),
+                event.causation.as_ref().map(|id| id.0.as_bytes().as_slice()),
+                row.leaf.as_slice(),
+                event.data,
+            ])
+            .map(drop)
+    }
+}
+
+/// SQLite's integers end at 2^63 - 1. What is beyond is refused by the table, which knows that no row has this place.
+fn number(place: u64) -> i64 {
+    i64::try_from(place).unwrap_or(i64::MAX)
+}

@@ -1,0 +1,336 @@
+//! What clients write about bookings, and what is wrong with it: every field at fault is named, with what to write instead.
+
+use chrono::{DateTime, NaiveDate, Utc};
+use schemars::JsonSchema;
+use serde::{Deserialize, Deserializer, Serialize};
+
+use super::API_SOURCE;
+use crate::{
+    domain::{
+        booking::{Customer, Details},
+        ids::{BookingId, ResourceId, SubjectId},
+        personal::Personal,
+        slot::{NotASlot, Slot},
+    },
+    services::problem::{FieldError, Problem},
+};
+
+/// The longest title, name, mail address or phone number, in characters.
+const LINE_CHARS_MAX: usize = 500;
+/// The longest notes, in characters.
+const NOTES_CHARS_MAX: usize = 8_000;
+/// The longest id that a client may choose, in bytes.
+const REFERENCE_BYTES_MAX: usize = 200;
+
+/// A new booking.
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NewBooking {
+    /// The client's own id of it. The booking's id is `api.` and this; without it, one is made, from the
+    /// `Idempotency-Key` where there is one.
+    #[serde(default)]
+    pub id: Option<String>,
+    /// What is booked.
+    pub resource: String,
+    /// When.
+    pub slot: SlotBody,
+    /// What and for whom.
+    pub details: DetailsBody,
+    /// Whether it is settled already.
+    #[serde(default)]
+    pub confirmed: bool,
+}
+
+/// A time: two instants and the zone they were chosen in, or whole days.
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SlotBody {
+    /// `timed` or `all_day`; follows from the other fields where it is left out.
+    #[serde(default)]
+    pub kind: Option<String>,
+    /// The first instant, with its offset: `2026-05-01T10:00:00-05:00`.
+    #[serde(default)]
+    pub starts_at: Option<String>,
+    /// The first instant after it.
+    #[serde(default)]
+    pub ends_at: Option<String>,
+    /// IANA name of the zone it was chosen in: `America/Chicago`.
+    #[serde(default)]
+    pub zone: Option<String>,
+    /// The first of whole days: `2026-05-01`.
+    #[serde(default)]
+    pub from: Option<String>,
+    /// The day after the last.
+    #[serde(default)]
+    pub until: Option<String>,
+}
+
+/// What is booked, in words, and for whom.
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct DetailsBody {
+    /// What is booked, in words.
+    pub title: String,
+    /// Free text.
+    #[serde(default)]
+    pub notes: Option<String>,
+    /// For whom.
+    #[serde(default)]
+    pub customer: Option<CustomerBody>,
+}
+
+/// A customer.
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct CustomerBody {
+    /// The client's own id of the person: their data in all bookings can then be forgotten at once.
+    #[serde(default)]
+    pub id: Option<String>,
+    /// Name.
+    pub name: String,
+    /// Mail address.
+    #[serde(default)]
+    pub email: Option<String>,
+    /// Phone number.
+    #[serde(default)]
+    pub phone: Option<String>,
+}
+
+/// Another resource.
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Reassignment {
+    /// What is booked instead.
+    pub resource: String,
+}
+
+/// Other words: what is left out stays, `null` takes it away.
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct DetailsChange {
+    /// What is booked, in words.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub title: Option<String>,
+    /// Free text.
+    #[serde(default, deserialize_with = "named", skip_serializing_if = "Named::left_out")]
+    #[schemars(with = "Option<String>")]
+    pub notes: Named<String>,
+    /// For whom.
+    #[serde(default, deserialize_with = "named", skip_serializing_if = "Named::left_out")]
+    #[schemars(with = "Option<CustomerBody>")]
+    pub customer: Named<CustomerBody>,
+}
+
+/// A field that may be left out, be `null`, or say something.
+#[derive(Debug, Default, Serialize)]
+#[serde(untagged)]
+pub enum Named<T> {
+    /// It is not there.
+    #[default]
+    LeftOut,
+    /// It is `null`, or says this.
+    To(Option<T>),
+}
+
+impl<T> Named<T> {
+    fn left_out(&self) -> bool {
+        matches!(self, Self::LeftOut)
+    }
+}
+
+fn named<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<Named<T>, D::Error> {
+    Option::<T>::deserialize(deserializer).map(Named::To)
+}
+
+impl NewBooking {
+    /// What it says, if all of it can be.
+    ///
+    /// # Errors
+    /// Names every field at fault.
+    pub fn checked(&self, id: &BookingId) -> Result<(ResourceId, Slot, Details), Problem> {
+        let mut errors = Vec::new();
+        let resource = ResourceId::new(&self.resource).map_err(|e| errors.push(wrong("resource", e.to_string())));
+        let slot = self.slot.checked("slot.").map_err(|wrong| errors.extend(wrong));
+        let details = self.details.checked("details.", id).map_err(|wrong| errors.extend(wrong));
+        match (resource, slot, details) {
+            (Ok(resource), Ok(slot), Ok(details)) => Ok((resource, slot, details)),
+            _ => Err(Problem::fields(errors)),
+        }
+    }
+}
+
+/// A client's own id of a booking.
+///
+/// # Errors
+/// Where it is empty, too long, or not one line.
+pub fn reference(id: &str) -> Result<String, Problem> {
+    if id.is_empty() || id.len() > REFERENCE_BYTES_MAX || id.chars().any(char::is_control) {
+        let detail = format!("write 1 to {REFERENCE_BYTES_MAX} bytes of text in one line, or leave it out");
+        return Err(Problem::field("id", detail));
+    }
+    Ok(id.to_owned())
+}
+
+/// An instant.
+///
+/// # Errors
+/// Where it is not RFC 3339 with an offset.
+pub fn instant(field: &str, text: &str) -> Result<DateTime<Utc>, FieldError> {
+    let parsed = DateTime::parse_from_rfc3339(text);
+    parsed.map(|at| at.to_utc()).map_err(|_| {
+        let shown: String = text.chars().take(40).collect();
+        wrong(field, format!("{shown:?} is no instant: write it with its offset, as 2026-05-01T10:00:00-05:00"))
+    })
+}
+
+fn day(field: &str, text: &str) -> Result<NaiveDate, FieldError> {
+    text.parse().map_err(|_| {
+        let shown: String = text.chars().take(40).collect();
+        wrong(field, format!("{shown:?} is no day: write it as 2026-05-01"))
+    })
+}
+
+impl SlotBody {
+    /// The slot. `prefix` stands before the names of fields.
+    ///
+    /// # Errors
+    /// The fields at fault.
+    pub fn checked(&self, prefix: &str) -> Result<Slot, Vec<FieldError>> {
+        let name = |field: &str| format!("{prefix}{field}");
+        let days = self.from.is_some() || self.until.is_some();
+        let times = self.starts_at.is_some() || self.ends_at.is_some();
+        let kind = match (self.kind.as_deref(), days, times) {
+            (Some("all_day"), _, false) | (None, true, false) => "all_day",
+            (Some("timed") | None, false, _) => "timed",
+            (Some("all_day" | "timed") | None, _, _) => {
+                let detail = "write starts_at, ends_at and zone, or from and until, not both";
+                return Err(vec![wrong(name("kind"), detail)]);
+            }
+            (Some(_), _, _) => return Err(vec![wrong(name("kind"), "write timed or all_day, or leave it out")]),
+        };
+        let given = |field: &'static str, value: &Option<String>| {
+            value.clone().ok_or_else(|| wrong(name(field), format!("a slot that is {kind} needs it")))
+        };
+        if kind == "all_day" {
+            let from = given("from", &self.from).and_then(|text| day(&name("from"), &text));
+            let until = given("until", &self.until).and_then(|text| day(&name("until"), &text));
+            let (from, until) = both(from, until)?;
+            return Slot::all_day(from, until).map_err(|e| vec![of_slot(&e, &name("until"), &name("zone"))]);
+        }
+        let zone = given("zone", &self.zone);
+        let starts_at = given("starts_at", &self.starts_at).and_then(|text| instant(&name("starts_at"), &text));
+        let ends_at = given("ends_at", &self.ends_at).and_then(|text| instant(&name("ends_at"), &text));
+        let ((starts_at, ends_at), zone) = match (both(starts_at, ends_at), zone) {
+            (Ok(times), Ok(zone)) => (times, zone),
+            (times, zone) => {
+                return Err(times.err().into_iter().flatten().chain(zone.err()).collect());
+            }
+        };
+        Slot::timed(starts_at, ends_at, &zone).map_err(|e| vec![of_slot(&e, &name("ends_at"), &name("zone"))])
+    }
+}
+
+fn of_slot(error: &NotASlot, end: &str, zone: &str) -> FieldError {
+    let field = if matches!(error, NotASlot::UnknownZone(_)) { zone } else { end };
+    wrong(field, error.to_string())
+}
+
+fn both<A, B>(a: Result<A, FieldError>, b: Result<B, FieldError>) -> Result<(A, B), Vec<FieldError>> {
+    match (a, b) {
+        (Ok(a), Ok(b)) => Ok((a, b)),
+        (a, b) => Err(a.err().into_iter().chain(b.err()).collect()),
+    }
+}
+
+impl DetailsBody {
+    fn checked(&self, prefix: &str, id: &BookingId) -> Result<Details, Vec<FieldError>> {
+        let mut errors = Vec::new();
+        let subject = self.customer.as_ref().and_then(|c| c.subject(prefix, &mut errors));
+        let Some(subject) = subject.or_else(|| SubjectId::new(id.as_str()).ok()) else {
+            return Err(errors);
+        };
+        line(&mut errors, &format!("{prefix}title"), Some(&self.title));
+        text(&mut errors, &format!("{prefix}notes"), self.notes.as_deref());
+        let customer = self.customer.as_ref().map(|c| c.checked(prefix, &subject, &mut errors));
+        let notes = self.notes.as_ref().map(|notes| Personal::new(subject.clone(), notes));
+        let details = Details { title: Personal::new(subject, &self.title), notes, customer };
+        if errors.is_empty() { Ok(details) } else { Err(errors) }
+    }
+}
+
+impl CustomerBody {
+    fn subject(&self, prefix: &str, errors: &mut Vec<FieldError>) -> Option<SubjectId> {
+        let id = self.id.as_ref()?;
+        match SubjectId::new(format!("{API_SOURCE}.customer.{id}")) {
+            Ok(subject) => Some(subject),
+            Err(_) => {
+                let detail = "write 1 to 140 characters of A-Z a-z 0-9 . _ ~ @ -, or leave it out";
+                errors.push(wrong(format!("{prefix}customer.id"), detail));
+                None
+            }
+        }
+    }
+
+    fn checked(&self, prefix: &str, subject: &SubjectId, errors: &mut Vec<FieldError>) -> Customer {
+        line(errors, &format!("{prefix}customer.name"), Some(&self.name));
+        line(errors, &format!("{prefix}customer.email"), self.email.as_deref());
+        line(errors, &format!("{prefix}customer.phone"), self.phone.as_deref());
+        let personal = |text: &String| Personal::new(subject.clone(), text);
+        Customer {
+            name: personal(&self.name),
+            email: self.email.as_ref().map(personal),
+            phone: self.phone.as_ref().map(personal),
+        }
+    }
+}
+
+impl DetailsChange {
+    /// The details after it.
+    ///
+    /// # Errors
+    /// The fields at fault.
+    pub fn applied(&self, known: &Details) -> Result<Details, Problem> {
+        let mut errors = Vec::new();
+        let named_subject = match &self.customer {
+            Named::To(Some(customer)) => customer.subject("", &mut errors),
+            Named::To(None) | Named::LeftOut => None,
+        };
+        let subject = named_subject.unwrap_or_else(|| known.title.subject.clone());
+        line(&mut errors, "title", self.title.as_deref());
+        let personal = |text: &String| Personal::new(subject.clone(), text);
+        let notes = match &self.notes {
+            Named::LeftOut => known.notes.clone(),
+            Named::To(notes) => {
+                text(&mut errors, "notes", notes.as_deref());
+                notes.as_ref().map(personal)
+            }
+        };
+        let customer = match &self.customer {
+            Named::LeftOut => known.customer.clone(),
+            Named::To(customer) => customer.as_ref().map(|c| c.checked("", &subject, &mut errors)),
+        };
+        let title = self.title.as_ref().map_or_else(|| known.title.clone(), personal);
+        if errors.is_empty() { Ok(Details { title, notes, customer }) } else { Err(Problem::fields(errors)) }
+    }
+}
+
+/// Checks a text of one line.
+fn line(errors: &mut Vec<FieldError>, field: &str, value: Option<&str>) {
+    let Some(value) = value else { return };
+    if value.trim().is_empty() || value.chars().count() > LINE_CHARS_MAX || value.chars().any(char::is_control) {
+        errors.push(wrong(field, format!("write 1 to {LINE_CHARS_MAX} characters in one line")));
+    }
+}
+
+/// Checks a longer text.
+fn text(errors: &mut Vec<FieldError>, field: &str, value: Option<&str>) {
+    let odd = |c: char| c.is_control() && !matches!(c, '\n' | '\r' | '\t');
+    if value.is_some_and(|text| text.chars().count() > NOTES_CHARS_MAX || text.chars().any(odd)) {
+        let detail = format!("write at most {NOTES_CHARS_MAX} characters, without control characters");
+        errors.push(wrong(field, detail));
+    }
+}
+
+fn wrong(field: impl Into<String>, detail: impl Into<String>) -> FieldError {
+    FieldError { field: field.into(), detail: detail.into() }
+}

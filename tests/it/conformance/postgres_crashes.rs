@@ -1,0 +1,205 @@
+//! PostgreSQL that stalls, dies and comes back: no reader skips, nothing acknowledged is lost, and nobody starts anything
+//! again by hand but the server.
+
+use std::{
+    fs,
+    path::Path,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+
+use sqlx::{Executor as _, PgConnection, Row as _};
+use syncledger::{
+    adapters::postgres::{PostgresLedger, PostgresVault},
+    domain::ids::{EventId, Position, SubjectId},
+    ports::{
+        clock::Clock as _,
+        event_store::{EventStore as _, Expected, Failure},
+        vault::{KeyState, Vault as _},
+    },
+    record::wrap::MasterKey,
+};
+use tokio::{task::block_in_place, time::Instant};
+
+use super::{
+    given::{append, clock, event, open_postgres, sound},
+    postgres::{LOCK, ONE_MORE},
+};
+use crate::support::postgres::{Database, Server};
+
+/// Until another session waits for a lock: what was started has come as far as it can.
+async fn until_somebody_waits(raw: &mut PgConnection) {
+    const WAITING: &str = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'";
+    let deadline = Instant::now() + Duration::from_secs(8);
+    while raw.fetch_one(WAITING).await.unwrap().get::<i64, _>(0) == 0 {
+        assert!(Instant::now() < deadline, "nobody waits");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+}
+
+/// A session has written the next position and stalls before its commit, with the lock or without it. Readers see what is
+/// before it and no more; the ledger's own append waits; and when the session dies, its place is taken by that append.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_stalled_transaction_makes_nobody_skip() {
+    for locked in [true, false] {
+        let database = Database::new().await;
+        let (ledger, other) = (open_postgres(&database.url()).await, open_postgres(&database.url()).await);
+        for n in 0..5 {
+            append(&ledger, "a", Expected::Any, &[event(n)]).await.unwrap();
+        }
+        let (mut stalled, mut raw) = (database.connect().await, database.connect().await);
+        stalled.execute(if locked { LOCK } else { "BEGIN" }).await.unwrap();
+        stalled.execute(ONE_MORE).await.unwrap();
+        let ours = event(9);
+        let appending = {
+            let (ledger, ours) = (ledger.clone(), ours.clone());
+            tokio::spawn(async move { append(&ledger, "a", Expected::Any, &[ours]).await })
+        };
+        until_somebody_waits(&mut raw).await;
+        for reader in [&ledger, &other] {
+            assert_eq!(reader.read_all(Position(0), 100).await.unwrap().len(), 5);
+            assert_eq!(reader.read_all(Position(5), 100).await.unwrap().len(), 0);
+            assert_eq!(reader.end().await.unwrap(), Position(5));
+        }
+        assert!(!appending.is_finished());
+        drop(stalled);
+        assert_eq!(appending.await.unwrap().unwrap(), (5, 5, false));
+        assert_eq!(sound(&other).await[5].event.id, ours.id);
+    }
+}
+
+/// The same, but it commits in the end: its event is at its place, ours is behind it, and nobody has seen ours alone.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_transaction_that_stalled_and_commits_comes_first() {
+    let database = Database::new().await;
+    let (ledger, other) = (open_postgres(&database.url()).await, open_postgres(&database.url()).await);
+    append(&ledger, "a", Expected::Any, &[event(0)]).await.unwrap();
+    let (mut stalled, mut raw) = (database.connect().await, database.connect().await);
+    stalled.execute("BEGIN").await.unwrap();
+    stalled.execute(ONE_MORE).await.unwrap();
+    let appending = {
+        let ledger = ledger.clone();
+        tokio::spawn(async move { append(&ledger, "a", Expected::Any, &[event(1)]).await })
+    };
+    until_somebody_waits(&mut raw).await;
+    assert_eq!(other.end().await.unwrap(), Position(1));
+    stalled.execute("COMMIT").await.unwrap();
+    assert_eq!(appending.await.unwrap().unwrap(), (1, 2, false));
+    let all = other.read_all(Position(0), 9).await.unwrap();
+    assert_eq!(
+        all.iter().map(|it| it.stream.to_string()).collect::<Vec<_>>(),
+        ["booking-a", "booking-raw0", "booking-a"]
+    );
+}
+
+/// One that appends and appends, each event until it is acknowledged, as long as it may.
+async fn insist(
+    ledger: PostgresLedger,
+    client: u64,
+    done: Arc<AtomicUsize>,
+    stop: Arc<AtomicBool>,
+) -> Vec<(u64, EventId)> {
+    let mut acknowledged = Vec::new();
+    for n in 0.. {
+        let mut it = event(n);
+        let to = format!("c{}", client % 7);
+        loop {
+            match append(&ledger, &to, Expected::Any, std::slice::from_ref(&it)).await {
+                Ok((_, position, _)) => break acknowledged.push((position, it.id)),
+                Err(Failure::Unavailable(_)) => {
+                    // A retry reads the clock anew.
+                    it.recorded_at += chrono::TimeDelta::seconds(1);
+                    tokio::time::sleep(Duration::from_millis(15)).await;
+                }
+                Err(other) => panic!("{other}"),
+            }
+        }
+        done.fetch_add(1, Ordering::Relaxed);
+        if stop.load(Ordering::Relaxed) {
+            break;
+        }
+    }
+    acknowledged
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_server_that_crashes_loses_nothing_and_is_found_again() {
+    const CRASHES: usize = 6;
+    const CLIENTS: u64 = 24;
+    let server = Server::start();
+    let database = Database::within(server.url()).await;
+    let ledger = open_postgres(&database.url()).await;
+    let (done, stop) = (Arc::<AtomicUsize>::default(), Arc::<AtomicBool>::default());
+    let clients: Vec<_> = (0..CLIENTS)
+        .map(|client| tokio::spawn(insist(ledger.clone(), client, Arc::clone(&done), Arc::clone(&stop))))
+        .collect();
+    let deadline = Instant::now() + Duration::from_secs(60);
+    for crash in 0..CRASHES {
+        let enough = done.load(Ordering::Relaxed) + 150 + crash * 37;
+        while done.load(Ordering::Relaxed) < enough {
+            assert!(Instant::now() < deadline, "it never recovered: {:?}", ledger.writer_state());
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        block_in_place(|| server.stop_at_once());
+        block_in_place(|| server.start_again());
+    }
+    stop.store(true, Ordering::Relaxed);
+    let mut acknowledged = Vec::new();
+    for client in clients {
+        acknowledged.extend(client.await.unwrap());
+    }
+    assert!(ledger.writer_state().failures >= 1);
+    assert_eq!(ledger.writer_state().failing, None);
+    let all = sound(&ledger).await;
+    assert_eq!(all.len(), acknowledged.len(), "everything was acknowledged in the end, and nothing is there twice");
+    for (position, id) in acknowledged {
+        assert_eq!(all[usize::try_from(position).unwrap()].event.id, id);
+    }
+}
+
+/// How often `needle` is in the files below `folder`, the write-ahead log not counted.
+fn found(folder: &Path, needle: &[u8]) -> usize {
+    let mut times = 0;
+    for entry in fs::read_dir(folder).unwrap().map(Result::unwrap) {
+        if entry.file_type().unwrap().is_dir() {
+            times += if entry.file_name() == "pg_wal" { 0 } else { found(&entry.path(), needle) };
+        } else if let Ok(bytes) = fs::read(entry.path()) {
+            times += bytes.windows(needle.len()).filter(|window| *window == needle).count();
+        }
+    }
+    times
+}
+
+#[tokio::test]
+async fn a_destroyed_key_is_in_no_table_s_file() {
+    let server = Server::start();
+    let database = Database::within(server.url()).await;
+    let ledger = open_postgres(&database.url()).await;
+    let vault = PostgresVault::new(&ledger, MasterKey::new([7; 32]));
+    let anna = SubjectId::new("anna").unwrap();
+    for n in 0..40 {
+        vault.key_or_new(&SubjectId::new(format!("s{n}")).unwrap()).await.unwrap();
+    }
+    vault.key_or_new(&anna).await.unwrap();
+    let (mut raw, mut old) = (database.connect().await, database.connect().await);
+    let row = raw.fetch_one("SELECT wrapped, nonce FROM subject_keys WHERE subject = 'anna'").await.unwrap();
+    let (wrapped, nonce): (Vec<u8>, Vec<u8>) = (row.get(0), row.get(1));
+    drop(row);
+    raw.execute("CHECKPOINT").await.unwrap();
+    let files = server.files();
+    assert!(found(&files, &wrapped) > 0 && found(&files, &nonce) > 0, "the search itself works");
+
+    // A transaction that began before would have VACUUM keep the row.
+    old.execute("BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT count(*) FROM ledger").await.unwrap();
+    vault.destroy(&anna, clock().now()).await.unwrap();
+    raw.execute("CHECKPOINT").await.unwrap();
+    assert_eq!((found(&files, &wrapped), found(&files, &wrapped[..12]), found(&files, &nonce)), (0, 0, 0));
+    assert!(matches!(vault.key(&anna).await.unwrap(), KeyState::Destroyed(_)));
+    for n in 0..40 {
+        let other = vault.key(&SubjectId::new(format!("s{n}")).unwrap()).await.unwrap();
+        assert!(matches!(other, KeyState::Held(_)));
+    }
+}
