@@ -36,6 +36,19 @@ impl Beside {
         let password = address.password.as_ref().map(|password| password.reveal().to_owned());
         let server = Server { url: address.url.clone(), password };
         let ledger = EventStoreDbLedger::open(&server).await.context("the ledger")?;
+        let opened = Self::with(config, ledger.clone(), clock).await;
+        if opened.is_err() {
+            // Else it would go on being followed.
+            ledger.close().await;
+        }
+        opened
+    }
+
+    async fn with(
+        config: &Config,
+        ledger: EventStoreDbLedger,
+        clock: &Arc<dyn Clock>,
+    ) -> anyhow::Result<(Self, MasterKey)> {
         let path = match &config.vault {
             Store::Sqlite(path) => path,
             other => bail!("vault.url: {other} cannot be opened by this version: write sqlite:// and a path"),

@@ -11,7 +11,7 @@ use crate::config::{LogFormat, Logging};
 /// # Errors
 /// The filter, in words, where it cannot be understood.
 pub fn start(logging: &Logging) -> Result<(), String> {
-    let filter = EnvFilter::try_new(&logging.filter).map_err(|e| format!("logging.filter: {e}"))?;
+    let filter = EnvFilter::try_new(filter(&logging.filter)).map_err(|e| format!("logging.filter: {e}"))?;
     let base = tracing_subscriber::fmt().with_env_filter(filter).with_writer(Stderr).with_target(false);
     // A second start (in a test) leaves the first as it is.
     drop(match logging.format {
@@ -19,6 +19,11 @@ pub fn start(logging: &Logging) -> Result<(), String> {
         LogFormat::Human => base.with_ansi(false).try_init(),
     });
     Ok(())
+}
+
+/// The filter without what the client of EventStoreDB logs, unless it is asked for: our own lines say what is wrong, once.
+fn filter(asked: &str) -> String {
+    if asked.contains("eventstore") { asked.to_owned() } else { format!("{asked},eventstore=off") }
 }
 
 /// Makes writers to standard error that write one event each.

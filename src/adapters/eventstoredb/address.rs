@@ -32,6 +32,9 @@ const SETTINGS: [&str; 13] = [
     "tlscafile",
 ];
 
+/// The client waits this long before each connection, the first included; its own default is half a second.
+const DISCOVERY: &str = "discoveryInterval=50";
+
 /// Which server, and how to get in.
 #[derive(Clone)]
 pub struct Options {
@@ -64,15 +67,22 @@ impl Address {
         let ends = rest.find(['/', '?']).unwrap_or(rest.len());
         let (authority, tail) = rest.split_at(ends);
         let (user, hosts) = authority.rsplit_once('@').map_or((None, authority), |(user, hosts)| (Some(user), hosts));
+        let mut told = Vec::new();
         for (name, value) in form_urlencoded::parse(tail.split_once('?').map_or("", |(_, query)| query).as_bytes()) {
             let name = name.to_lowercase();
             if !SETTINGS.contains(&name.as_str()) {
                 return Err(wrong(format!("{name} is no setting of it: known are {}", SETTINGS.join(", "))));
             }
             file(&name, &value).map_err(wrong)?;
+            told.push(name);
         }
         let shown = format!("{scheme}://{hosts}{tail}");
-        let settings: ClientSettings = shown.parse().map_err(|e| wrong(format!("{e}")))?;
+        let mut whole = shown.clone();
+        if !told.iter().any(|name| name == "discoveryinterval") {
+            whole.push_str(if tail.contains('?') { "&" } else { "?" });
+            whole.push_str(DISCOVERY);
+        }
+        let settings: ClientSettings = whole.parse().map_err(|e| wrong(format!("{e}")))?;
         let credentials = user.map(|user| {
             let user = user.split_once(':').map_or(user, |(user, _)| user);
             let user = percent(user);

@@ -66,10 +66,21 @@ impl From<Error> for Trouble {
             }
             Error::WrongExpectedVersion { .. } | Error::ResourceAlreadyExists => Self::Refused(error.to_string()),
             Error::Grpc { code, message } => by_code(i32::from(code), message),
+            Error::ConnectionClosed => Self::Broken("there is no connection to the server".to_owned()),
+            Error::GrpcConnectionError(why) => {
+                Self::Broken(format!("the server cannot be reached: {}", plain(&why.to_string())))
+            }
+            Error::ServerError(why) => Self::Broken(plain(&why)),
             // With what would be the name of a new leader, which the client follows itself.
             other => Self::Broken(other.to_string()),
         }
     }
+}
+
+/// The message within a status that the client has written out whole.
+fn plain(told: &str) -> String {
+    let message = told.split_once("message: \"").and_then(|(_, rest)| rest.split_once("\", details:"));
+    message.map_or(told, |(message, _)| message).to_owned()
 }
 
 /// What a status code of gRPC means, whether it is the call's own or an append's within a batch.
@@ -94,5 +105,21 @@ pub(super) async fn call<T>(within: Duration, what: impl Future<Output = eventst
         Ok(Ok(answer)) => answer.map_err(Trouble::from),
         Ok(Err(_)) => Err(Trouble::Broken("the client ended on an answer that it did not expect".to_owned())),
         Err(_) => Err(Trouble::Broken(format!("no answer within {} s", within.as_secs()))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_person_reads_is_the_message() {
+        let told =
+            r#"status: Unknown, message: "client error (Connect)", details: [], metadata: MetadataMap { headers: {} }"#;
+        assert_eq!(
+            Trouble::from(Error::ServerError(told.to_owned())),
+            Trouble::Broken("client error (Connect)".to_owned())
+        );
+        assert_eq!(plain("broken pipe"), "broken pipe");
     }
 }

@@ -78,7 +78,7 @@ impl EventStoreDbLedger {
             Err(Stop::Trouble(Trouble::Denied)) => return Err(OpenFailure::Denied { server }),
             Err(Stop::Trouble(trouble)) => {
                 let mut reason = trouble.to_string();
-                if foreign && reason.contains("Connection is closed") {
+                if foreign && reason.contains("no connection to the server") {
                     reason.push_str(
                         ". A TLS provider had been installed for the whole process, which the client of EventStoreDB \
                          does not bear: this is a fault of the program",

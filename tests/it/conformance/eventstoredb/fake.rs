@@ -49,6 +49,7 @@ mod wire {
         clippy::all,
         clippy::allow_attributes,
         clippy::allow_attributes_without_reason,
+        dead_code,
         reason = "generated code"
     )]
     include!(concat!(env!("OUT_DIR"), "/wire.rs"));

@@ -1,7 +1,9 @@
-//! The suites on the EventStoreDB backend, through our gateway over memory and over SQLite.
+//! The suites on the EventStoreDB backend, through our gateway over memory and over SQLite; and on a
+//! server with a log like EventStoreDB's, or a real one where `SYNCLEDGER_TEST_ESDB_URL` names it.
 
 mod fake;
 mod pitfalls;
+mod real;
 mod served;
 mod tls;
 
@@ -24,13 +26,9 @@ use super::{
     laws::{play, step},
 };
 
-/// Over a server whose log is like a real one's.
+/// Over a real server, or over one whose log is like a real one's.
 mod over_a_log_of_many {
-    use super::*;
-
-    async fn open() -> (Store, ()) {
-        (Arc::new(fake::Fake::start().await.open().await), ())
-    }
+    use super::{event_store_suite, real::open};
 
     event_store_suite!(open);
 }

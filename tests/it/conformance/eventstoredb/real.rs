@@ -1,0 +1,150 @@
+//! A real server where `SYNCLEDGER_TEST_ESDB_URL` names one (`esdb://user:password@host:2113?…`), else one that is like it.
+//!
+//! A real server keeps what earlier runs and others wrote, so each ledger under test is a window: streams with a prefix of its
+//! own, ids changed by a number of its own, and positions counted among those.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use syncledger::{
+    adapters::{
+        eventstoredb::{EventStoreDbLedger, Options},
+        system::SystemClock,
+    },
+    domain::ids::{EventId, Position, Version},
+    ports::{
+        append::{checked, leaf_at},
+        clock::Clock as _,
+        event_store::{Appended, EventStore, Expected, Failure},
+    },
+    record::{
+        envelope::{NewEvent, Recorded},
+        stream::StreamName,
+    },
+};
+use tokio::sync::Mutex;
+use uuid::Uuid;
+
+use super::{super::event_store::Store, fake::Fake};
+
+/// A window on a ledger that others write to.
+struct Window {
+    whole: EventStoreDbLedger,
+    mask: Uuid,
+    /// The positions of what is in the window, and up to where was looked.
+    own: Mutex<(Vec<u64>, u64)>,
+}
+
+pub async fn open() -> (Store, ()) {
+    let whole = match std::env::var("SYNCLEDGER_TEST_ESDB_URL") {
+        Err(_) => Fake::start().await.open().await,
+        Ok(url) => {
+            let password = url.split_once('@').and_then(|(user, _)| user.rsplit_once(':')).map(|(_, p)| p.to_owned());
+            EventStoreDbLedger::open(&Options { url, password }).await.unwrap()
+        }
+    };
+    let end = whole.end().await.unwrap().0;
+    let mask = SystemClock::new().event_id().0;
+    (Arc::new(Window { whole, mask, own: Mutex::new((Vec::new(), end)) }), ())
+}
+
+impl Window {
+    fn out(&self, stream: &StreamName) -> StreamName {
+        StreamName { category: stream.category, id: format!("{}.{}", self.mask.simple(), stream.id) }
+    }
+
+    /// The other id, there and back.
+    fn id(&self, id: EventId) -> EventId {
+        EventId(Uuid::from_u128(id.0.as_u128() ^ self.mask.as_u128()))
+    }
+
+    fn failure(&self, failure: Failure) -> Failure {
+        match failure {
+            Failure::Conflict { stream, actual } => Failure::Conflict { stream: self.inside(&stream).unwrap(), actual },
+            Failure::IdTaken(id) => Failure::IdTaken(self.id(id)),
+            other => other,
+        }
+    }
+
+    fn inside(&self, stream: &StreamName) -> Option<StreamName> {
+        let id = stream.id.strip_prefix(&format!("{}.", self.mask.simple()))?;
+        Some(StreamName { category: stream.category, id: id.to_owned() })
+    }
+
+    /// The positions in the window, up to date.
+    async fn own(&self) -> Result<Vec<u64>, Failure> {
+        let mut own = self.own.lock().await;
+        loop {
+            let page = self.whole.read_all(Position(own.1), 4_096).await?;
+            let Some(last) = page.last() else { return Ok(own.0.clone()) };
+            let next = last.position.0 + 1;
+            own.0.extend(page.iter().filter(|it| self.inside(&it.stream).is_some()).map(|it| it.position.0));
+            own.1 = next;
+        }
+    }
+
+    async fn within(&self, it: Recorded) -> Result<Recorded, Failure> {
+        let own = self.own().await?;
+        let position = Position(own.binary_search(&it.position.0).unwrap() as u64);
+        let stream = self.inside(&it.stream).unwrap();
+        let whole = it.stream.to_string();
+        assert_eq!(it.leaf, leaf_at(&whole, it.version, it.position, &it.event));
+        let event = NewEvent { id: self.id(it.event.id), ..it.event };
+        let leaf = leaf_at(&stream.to_string(), it.version, position, &event);
+        Ok(Recorded { stream, version: it.version, position, event, leaf })
+    }
+
+    async fn all_within(&self, events: Vec<Recorded>) -> Result<Vec<Recorded>, Failure> {
+        let mut within = Vec::new();
+        for it in events {
+            within.push(self.within(it).await?);
+        }
+        Ok(within)
+    }
+}
+
+#[async_trait]
+impl EventStore for Window {
+    async fn append(&self, to: &StreamName, expected: Expected, events: Vec<NewEvent>) -> Result<Appended, Failure> {
+        let mut events = checked(to, events)?;
+        events.iter_mut().for_each(|event| event.id = self.id(event.id));
+        let done = self.whole.append(&self.out(to), expected, events).await.map_err(|e| self.failure(e))?;
+        let position = Position(self.own().await?.binary_search(&done.position.0).unwrap() as u64);
+        Ok(Appended { position, ..done })
+    }
+
+    async fn read_stream(&self, stream: &StreamName, from: Version, limit: usize) -> Result<Vec<Recorded>, Failure> {
+        self.all_within(self.whole.read_stream(&self.out(stream), from, limit).await?).await
+    }
+
+    async fn last(&self, stream: &StreamName) -> Result<Option<Recorded>, Failure> {
+        Ok(self.all_within(self.whole.last(&self.out(stream)).await?.into_iter().collect()).await?.pop())
+    }
+
+    async fn read_all(&self, from: Position, limit: usize) -> Result<Vec<Recorded>, Failure> {
+        let own = self.own().await?;
+        let mut found = Vec::new();
+        for position in own.iter().skip(from.0.min(own.len() as u64) as usize).take(limit) {
+            found.extend(self.whole.read_all(Position(*position), 1).await?);
+        }
+        self.all_within(found).await
+    }
+
+    async fn find(&self, id: EventId) -> Result<Option<Recorded>, Failure> {
+        Ok(self.all_within(self.whole.find(self.id(id)).await?.into_iter().collect()).await?.pop())
+    }
+
+    async fn end(&self) -> Result<Position, Failure> {
+        Ok(Position(self.own().await?.len() as u64))
+    }
+
+    async fn wait(&self, from: Position) {
+        // Others' events wake too; whoever waits reads again either way.
+        if let Ok(own) = self.own().await
+            && own.len() as u64 <= from.0
+        {
+            let looked = self.own.lock().await.1;
+            self.whole.wait(Position(looked)).await;
+        }
+    }
+}
