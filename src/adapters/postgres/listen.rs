@@ -19,9 +19,10 @@ pub(super) struct Listening(Vec<AbortHandle>);
 
 impl Listening {
     /// Starts them: one raises `end` when others wrote, one tells others when `written` rises.
-    pub(super) fn start(pool: &PgPool, end: &watch::Sender<u64>, written: watch::Receiver<u64>) -> Self {
-        let listening = tokio::spawn(listen(pool.clone(), end.clone())).abort_handle();
-        let telling = tokio::spawn(tell(pool.clone(), written)).abort_handle();
+    /// `name` is this process's own, by which it knows its own notifications.
+    pub(super) fn start(pool: &PgPool, end: &watch::Sender<u64>, written: watch::Receiver<u64>, name: String) -> Self {
+        let listening = tokio::spawn(listen(pool.clone(), end.clone(), name.clone())).abort_handle();
+        let telling = tokio::spawn(tell(pool.clone(), written, name)).abort_handle();
         Self(vec![listening, telling])
     }
 
@@ -38,9 +39,9 @@ impl Drop for Listening {
     }
 }
 
-async fn listen(pool: PgPool, end: watch::Sender<u64>) {
+async fn listen(pool: PgPool, end: watch::Sender<u64>, name: String) {
     loop {
-        let why = match until_it_breaks(&pool, &end).await {
+        let why = match until_it_breaks(&pool, &end, &name).await {
             // The connection was lost and is there again.
             Ok(()) => continue,
             Err(error) => told(&error),
@@ -53,23 +54,27 @@ async fn listen(pool: PgPool, end: watch::Sender<u64>) {
     }
 }
 
-async fn until_it_breaks(pool: &PgPool, end: &watch::Sender<u64>) -> Result<(), sqlx::Error> {
+async fn until_it_breaks(pool: &PgPool, end: &watch::Sender<u64>, name: &str) -> Result<(), sqlx::Error> {
     let mut listener = PgListener::connect_with(pool).await?;
     listener.listen(sql::CHANNEL).await?;
+    // What was notified before we listened is not told again.
+    let mut news = true;
     loop {
-        // First a look, then the wait: what was notified before we listened is not told again.
-        stored_end(pool, end).await.ok();
-        if listener.try_recv().await?.is_none() {
-            return Ok(());
+        if news {
+            stored_end(pool, end).await.ok();
         }
+        let Some(first) = listener.try_recv().await? else { return Ok(()) };
+        news = first.payload() != name;
         // Many may have come at once: one look serves them all.
-        while listener.next_buffered().is_some() {}
+        while let Some(next) = listener.next_buffered() {
+            news |= next.payload() != name;
+        }
     }
 }
 
-async fn tell(pool: PgPool, mut written: watch::Receiver<u64>) {
+async fn tell(pool: PgPool, mut written: watch::Receiver<u64>, name: String) {
     while written.changed().await.is_ok() {
-        sqlx::query(sql::NOTIFY).bind(sql::CHANNEL).execute(&pool).await.ok();
+        sqlx::query(sql::NOTIFY).bind(sql::CHANNEL).bind(name.as_str()).execute(&pool).await.ok();
         tokio::time::sleep(NOTIFY_PAUSE).await;
     }
 }

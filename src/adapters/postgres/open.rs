@@ -151,7 +151,7 @@ impl Found {
         let end = watch::Sender::new(end(&mut connection).await.map_err(|e| refused(&server, &e))?);
         let written = watch::Sender::new(0);
         let pool = session::pool(&server);
-        let listening = Arc::new(Listening::start(&pool, &end, written.subscribe()));
+        let listening = Arc::new(Listening::start(&pool, &end, written.subscribe(), clock.event_id().to_string()));
         let writer = Writer::start(server.clone(), connection, end.clone(), written, Arc::clone(&clock));
         tracing::info!(ledger.end = *end.borrow(), "Opened the ledger {server} at position {}", *end.borrow());
         Ok(PostgresLedger { server, workspace: workspace.into(), pool, writer, end, listening, clock })

@@ -55,5 +55,5 @@ pub(super) const BY_ID: &str = concat!("SELECT ", columns!(), " FROM events WHER
 /// Where processes tell each other that there is something new.
 pub(super) const CHANNEL: &str = "syncledger_events";
 
-/// Tells them. Nobody waits for this to be durable.
-pub(super) const NOTIFY: &str = "SELECT set_config('synchronous_commit', 'off', true), pg_notify($1, '')";
+/// Tells them, and who it was. Nobody waits for this to be durable.
+pub(super) const NOTIFY: &str = "SELECT set_config('synchronous_commit', 'off', true), pg_notify($1, $2)";
