@@ -44,11 +44,7 @@ impl Beside {
         opened
     }
 
-    async fn with(
-        config: &Config,
-        ledger: EventStoreDbLedger,
-        clock: &Arc<dyn Clock>,
-    ) -> anyhow::Result<(Self, MasterKey)> {
+    async fn with(config: &Config, ledger: EventStoreDbLedger, clock: &Arc<dyn Clock>) -> anyhow::Result<Self> {
         let path = match &config.vault {
             Store::Sqlite(path) => path,
             other => bail!("vault.url: {other} cannot be opened by this version: write sqlite:// and a path"),
