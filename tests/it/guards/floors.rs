@@ -83,7 +83,7 @@ const CRATES: &[(&str, &[&str])] = &[
     ("eventstore", &["src/adapters/eventstoredb/"]),
     ("tonic", &["src/gateway/"]),
     ("prost", &["src/gateway/"]),
-    ("tokio_rustls", &["src/gateway/", "src/adapters/eventstoredb/"]),
+    ("tokio_rustls", &["src/gateway/", "src/adapters/eventstoredb/", "src/adapters/nats/"]),
     ("fancy_regex", &["src/gateway/"]),
     ("anyhow", &["src/app", "src/serve", "src/demo/", "src/cli/", "src/main.rs"]),
 ];
