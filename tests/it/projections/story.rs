@@ -156,7 +156,7 @@ pub async fn tell(world: &World) {
     world.record(&at_calendar, advanced).await;
 }
 
-async fn tables(models: &dyn ProjectionStore) -> String {
+async fn tables(world: &World, models: &dyn ProjectionStore) -> String {
     let all = || Page::first(100);
     let queries = [
         ("bookings", Query::Bookings(BookingFilter::default(), all())),
@@ -172,7 +172,8 @@ async fn tables(models: &dyn ProjectionStore) -> String {
     ];
     let mut told = String::new();
     for (name, query) in queries {
-        told.push_str(&format!("== {name}\n{}\n", shown(&ask(models, query).await)));
+        let rows = world.journal().open_rows(&query, ask(models, query.clone()).await).await.unwrap();
+        told.push_str(&format!("== {name}\n{}\n", shown(&rows)));
     }
     told
 }
