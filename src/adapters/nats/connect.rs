@@ -6,11 +6,11 @@ use async_nats::{
     ConnectOptions, Event,
     rustls::{
         ClientConfig, RootCertStore,
+        crypto::aws_lc_rs,
         pki_types::{CertificateDer, pem::PemObject as _},
     },
 };
 use tokio::sync::watch;
-use tokio_rustls::rustls::crypto::aws_lc_rs;
 use tracing::{info, warn};
 
 use super::{Access, Nats, Settings};

@@ -112,6 +112,15 @@ impl Nats {
         }
     }
 
+    /// The answer, unless the connection is lost before it comes: then in words.
+    async fn answered<T>(&self, asked: impl Future<Output = T>) -> Result<T, String> {
+        tokio::select! {
+            biased;
+            answer = asked => Ok(answer),
+            () = self.loss() => Err("the connection was lost".to_owned()),
+        }
+    }
+
     /// Why there is no connection now; `None` while there is one.
     fn down(&self) -> Option<String> {
         let connected = self.client.connection_state() == async_nats::connection::State::Connected;

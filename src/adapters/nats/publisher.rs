@@ -74,7 +74,8 @@ impl Publisher for NatsPublisher {
             return Err(Failure::Unavailable(why));
         }
         let name = &self.shape.name;
-        let stream = self.nats.context.get_stream(name).await.map_err(|error| match error.kind() {
+        let asked = self.nats.answered(self.nats.context.get_stream(name)).await.map_err(Failure::Unavailable)?;
+        let stream = asked.map_err(|error| match error.kind() {
             GetStreamErrorKind::JetStream(error) => Failure::Refused(format!("stream {name}: {error}")),
             _ => Failure::Unavailable(error.to_string()),
         })?;
@@ -84,7 +85,8 @@ impl Publisher for NatsPublisher {
             return Ok(empty);
         }
         // By subject, since the very last one may have been removed.
-        let message = match stream.get_last_raw_message_by_subject(">").await {
+        let asked = self.nats.answered(stream.get_last_raw_message_by_subject(">")).await;
+        let message = match asked.map_err(Failure::Unavailable)? {
             Ok(message) => message,
             Err(error) if error.kind() == LastRawMessageErrorKind::NoMessageFound => {
                 return Ok(empty);

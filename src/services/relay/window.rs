@@ -80,27 +80,19 @@ pub(super) async fn send(
 ) -> Result<Sent, event_store::Failure> {
     let sent = Sent { next: stretch.from, last: stretch.after, ended: Ended::Done };
     let mut window = Window { publisher, under_way: VecDeque::with_capacity(stretch.window), sent };
-    let (mut at, mut after) = (stretch.from, stretch.after);
-    'pages: while at < stretch.until {
-        let room = usize::try_from(stretch.until.0 - at.0).unwrap_or(PAGE_EVENTS).min(PAGE_EVENTS);
-        let page = store.read_all(at, room).await?;
-        if page.is_empty() {
+    let read = async |at: Position| {
+        let room = usize::try_from(stretch.until.0.saturating_sub(at.0)).unwrap_or(PAGE_EVENTS).min(PAGE_EVENTS);
+        if room == 0 { Ok(Vec::new()) } else { store.read_all(at, room).await }
+    };
+    let mut page = read(stretch.from).await?;
+    let mut after = stretch.after;
+    while let Some(last) = page.last() {
+        // The next page is read while this one is on its way.
+        let (went, next) =
+            tokio::join!(window.push_all(&page, &mut after, &stretch, &mut *acknowledged), read(last.position.next()));
+        page = next?;
+        if !went {
             break;
-        }
-        for event in &page {
-            if window.under_way.len() >= stretch.window && !window.settle(acknowledged).await {
-                break 'pages;
-            }
-            if let Err(failure) = window.push(event, after, &stretch).await {
-                // Those before it may still be taken.
-                while !window.under_way.is_empty() && window.settle(acknowledged).await {}
-                if window.sent.ended == Ended::Done {
-                    window.sent.ended = Ended::Failed(failure);
-                }
-                break 'pages;
-            }
-            after = after.next();
-            at = event.position.next();
         }
     }
     while window.sent.ended == Ended::Done && !window.under_way.is_empty() {
@@ -112,6 +104,31 @@ pub(super) async fn send(
 }
 
 impl Window<'_> {
+    /// Puts a page on its way, and settles what makes room for it. `false`: no more.
+    async fn push_all(
+        &mut self,
+        page: &[Recorded],
+        after: &mut Sequence,
+        stretch: &Stretch<'_>,
+        acknowledged: &mut (dyn FnMut(Position) + Send),
+    ) -> bool {
+        for event in page {
+            if self.under_way.len() >= stretch.window && !self.settle(acknowledged).await {
+                return false;
+            }
+            if let Err(failure) = self.push(event, *after, stretch).await {
+                // Those before it may still be taken.
+                while !self.under_way.is_empty() && self.settle(acknowledged).await {}
+                if self.sent.ended == Ended::Done {
+                    self.sent.ended = Ended::Failed(failure);
+                }
+                return false;
+            }
+            *after = after.next();
+        }
+        true
+    }
+
     /// Puts one more on its way.
     async fn push(&mut self, event: &Recorded, after: Sequence, stretch: &Stretch<'_>) -> Result<(), Failure> {
         let next = stretch.carry.unwrap_or(event.position.next());
