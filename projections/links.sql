@@ -97,7 +97,7 @@ WHERE approval = $1 AND removed = FALSE AND (CAST($2 AS TEXT) IS NULL OR link > 
 ORDER BY link LIMIT $3;
 
 -- name: counts
-SELECT status, count(*) AS count FROM links WHERE removed = FALSE GROUP BY status ORDER BY status;
+SELECT status, count(*) AS count FROM links WHERE removed = FALSE GROUP BY status ORDER BY status NULLS FIRST;
 
 -- name: health
 SELECT
@@ -107,3 +107,8 @@ SELECT
   (SELECT min(pulled_at) FROM calendars WHERE selected = TRUE AND removed = FALSE) AS pulled_at,
   (SELECT count(*) FROM links WHERE attention IS NOT NULL AND removed = FALSE) AS attention,
   (SELECT count(*) FROM dead_letters WHERE removed = FALSE) AS dead_letters;
+
+-- name: all
+SELECT * FROM links
+WHERE removed = FALSE AND (CAST($1 AS TEXT) IS NULL OR link > $1)
+ORDER BY link LIMIT $2;

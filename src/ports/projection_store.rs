@@ -9,31 +9,11 @@ use chrono::{DateTime, Utc};
 
 use super::read_models::Query;
 use crate::{
-    domain::ids::{Position, SubjectId},
-    projections::{Projection, Row, Value, Write},
+    domain::ids::Position,
+    projections::{Projection, Row, Value, Write, statements::Book},
 };
 
-/// Which copy of a projection's table.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Shelf {
-    /// The one that is asked.
-    Live,
-    /// The one that a rebuild fills, to take the live one's place.
-    Next,
-    /// The one that a comparison fills, to be thrown away.
-    Check,
-}
-
-impl Shelf {
-    /// What is appended to the projection's name.
-    pub fn suffix(self) -> &'static str {
-        match self {
-            Self::Live => "",
-            Self::Next => "__next",
-            Self::Check => "__check",
-        }
-    }
-}
+pub use crate::projections::Shelf;
 
 /// How far a projection has come.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -48,6 +28,28 @@ pub struct Checkpoint {
     pub position: Position,
     /// When it came that far.
     pub updated_at: DateTime<Utc>,
+}
+
+impl Checkpoint {
+    /// A checkpoint as its table holds it; `None` for a copy that this program does not know: it is another version's, and
+    /// left alone.
+    ///
+    /// # Errors
+    /// `Corrupt`.
+    pub fn stored(
+        book: &Book,
+        name: &str,
+        version: i64,
+        position: i64,
+        updated_at: &str,
+    ) -> Result<Option<Self>, Failure> {
+        let damaged = |reason: String| Failure::Corrupt { table: "projection_checkpoints".to_owned(), reason };
+        let Some((projection, shelf)) = book.copy_named(name) else { return Ok(None) };
+        let version = u32::try_from(version).map_err(|_| damaged(format!("{version} is no version")))?;
+        let position = u64::try_from(position).map_err(|_| damaged("a position is negative".to_owned()))?;
+        let updated_at = DateTime::parse_from_rfc3339(updated_at).map_err(|error| damaged(error.to_string()))?;
+        Ok(Some(Self { projection, shelf, version, position: Position(position), updated_at: updated_at.to_utc() }))
+    }
 }
 
 /// What a run of facts does to one table.
@@ -143,7 +145,8 @@ pub trait ProjectionStore: Send + Sync {
     /// Applies all batches and moves their checkpoints, in one transaction.
     ///
     /// # Errors
-    /// `Moved` for the first batch that does not begin where its projection stands; then none is applied.
+    /// `Moved` for the first batch that does not begin where its projection stands, or whose copy was filled by another
+    /// version's definition; then none is applied.
     async fn apply(&self, batches: Vec<Batch>, now: DateTime<Utc>) -> Result<(), Failure>;
 
     /// The rows that answer `query`, from live copies.
@@ -181,10 +184,4 @@ pub trait ProjectionStore: Send + Sync {
     /// # Errors
     /// `Moved` where the live copy has come farther than that: bring the next up first.
     async fn swap(&self, projection: &'static Projection, behind_max: u64, now: DateTime<Utc>) -> Result<(), Failure>;
-
-    /// Empties every personal text of `subject`. Destroy its key first, or a projector writes it again.
-    ///
-    /// # Errors
-    /// `Unavailable`.
-    async fn forget(&self, subject: &SubjectId) -> Result<(), Failure>;
 }

@@ -10,9 +10,8 @@ use crate::{
 pub static PROJECTION: Projection = Projection {
     name: "cursors",
     version: 1,
-    table: Table { columns: COLUMNS, keys: 3, settle: None, personal: None },
+    table: Table { columns: COLUMNS, keys: 3, settle: None, personal: &[] },
     reads: &[Category::Calendar, Category::Source],
-    texts: false,
     project,
 };
 
@@ -98,6 +97,7 @@ fn of_source(recorded: &Recorded, event: &source::Event) -> Vec<Write> {
         source::Event::DeliveryReceived { .. }
         | source::Event::DeliveryApplied { .. }
         | source::Event::DeliveryRefused { .. }
-        | source::Event::DeliveryReprocessed { .. } => Vec::new(),
+        | source::Event::DeliveryReprocessed { .. }
+        | source::Event::PollClaimed { .. } => Vec::new(),
     }
 }

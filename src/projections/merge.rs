@@ -1,4 +1,6 @@
-//! Applying writes to a row in memory: the same for every store.
+//! Applying writes to rows in memory: the same for every store.
+
+use std::collections::BTreeMap;
 
 use super::{
     Cells, Table,
@@ -18,9 +20,48 @@ pub struct Stored {
     pub cells: Vec<Value>,
 }
 
-/// A row while a batch is applied to it: read once, written once.
+/// The rows that a batch touches: each is read once, changed in memory, and written once.
 #[derive(Debug)]
-pub struct Draft {
+pub struct Drafts<'a> {
+    writes: &'a [(Position, Write)],
+    rows: BTreeMap<&'a [String], Draft>,
+}
+
+impl<'a> Drafts<'a> {
+    /// The rows that these writes touch, none of them read yet.
+    pub fn of(writes: &'a [(Position, Write)]) -> Self {
+        let rows = writes.iter().map(|(_, write)| (write.key.as_slice(), Draft::new(None))).collect();
+        Self { writes, rows }
+    }
+
+    /// Their keys, ascending.
+    pub fn keys(&self) -> impl Iterator<Item = &'a [String]> {
+        self.rows.keys().copied()
+    }
+
+    /// Takes in a row as it is stored.
+    pub fn found(&mut self, table: &Table, row: Stored) {
+        let key: Vec<String> =
+            row.cells[..table.keys].iter().filter_map(|cell| cell.as_text().map(str::to_owned)).collect();
+        if let Some(draft) = self.rows.get_mut(key.as_slice()) {
+            *draft = Draft::new(Some(row));
+        }
+    }
+
+    /// Applies the writes, and answers the rows that they changed, by ascending keys.
+    pub fn changed(mut self, table: &Table) -> Vec<Stored> {
+        for (at, write) in self.writes {
+            if let Some(draft) = self.rows.get_mut(write.key.as_slice()) {
+                draft.apply(table, *at, write);
+            }
+        }
+        self.rows.into_values().filter_map(Draft::changed).collect()
+    }
+}
+
+/// A row while a batch is applied to it.
+#[derive(Debug)]
+struct Draft {
     /// A write at or before this is in the stored row already: the second net under the checkpoint.
     floor: Option<Position>,
     row: Option<Stored>,
@@ -29,17 +70,17 @@ pub struct Draft {
 
 impl Draft {
     /// Starts from what is stored.
-    pub fn new(stored: Option<Stored>) -> Self {
+    fn new(stored: Option<Stored>) -> Self {
         Self { floor: stored.as_ref().map(|row| row.position), row: stored, changed: false }
     }
 
     /// The row, if the batch changed it.
-    pub fn changed(self) -> Option<Stored> {
+    fn changed(self) -> Option<Stored> {
         self.row.filter(|_| self.changed)
     }
 
     /// Applies one write of the fact at `at`.
-    pub fn apply(&mut self, table: &Table, at: Position, write: &Write) {
+    fn apply(&mut self, table: &Table, at: Position, write: &Write) {
         if self.floor.is_some_and(|floor| at <= floor) || !self.wanted(table, write) {
             return;
         }
@@ -103,7 +144,7 @@ impl Table {
             .zip(cells)
             .filter(|(_, (one, two))| one != two)
             .map(|(column, (one, two))| {
-                let hidden = self.personal.is_some_and(|personal| personal.texts.contains(&column.name));
+                let hidden = self.personal.contains(&column.name);
                 let shown = |value: &Value| {
                     if hidden && *value != Value::Null { Value::from(HIDDEN) } else { value.clone() }
                 };

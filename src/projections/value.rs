@@ -40,15 +40,20 @@ impl Value {
     }
 }
 
+/// A text as every store can keep it: PostgreSQL has no zero byte in its texts, so another mark stands for it everywhere.
+pub(super) fn kept(text: &str) -> String {
+    text.replace('\0', "\u{fffd}")
+}
+
 impl From<&str> for Value {
     fn from(text: &str) -> Self {
-        Self::Text(text.to_owned())
+        Self::Text(kept(text))
     }
 }
 
 impl From<String> for Value {
     fn from(text: String) -> Self {
-        Self::Text(text)
+        Self::Text(if text.contains('\0') { kept(&text) } else { text })
     }
 }
 
@@ -135,6 +140,12 @@ impl Row {
     /// The instant in it.
     pub fn time(&self, name: &str) -> Option<DateTime<Utc>> {
         self.text(name).and_then(|text| DateTime::parse_from_rfc3339(text).ok()).map(|at| at.to_utc())
+    }
+
+    /// The same names with these values, one per name.
+    #[must_use]
+    pub fn with(&self, values: Vec<Value>) -> Self {
+        Self::new(Arc::clone(&self.names), values)
     }
 
     /// Names and values, in order.

@@ -3,7 +3,7 @@
 //! A write states what the row holds afterwards, never a difference (`x = x + 1`), so that applying it again changes
 //! nothing. Where a fact speaks of "the command under way" without repeating it, the write is conditional on the row.
 
-use super::value::Value;
+use super::value::{Value, kept};
 
 /// A change of one row.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -53,7 +53,7 @@ pub enum Condition {
 
 impl Write {
     fn new<const N: usize>(act: Act, key: [&str; N]) -> Self {
-        Self { key: key.map(str::to_owned).to_vec(), act, when: Vec::new(), set: Vec::new() }
+        Self { key: key.map(kept).to_vec(), act, when: Vec::new(), set: Vec::new() }
     }
 
     /// Changes or adds the row.

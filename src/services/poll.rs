@@ -1,9 +1,11 @@
 //! Polling a booking source: what changed since the cursor, each change recorded as a delivery.
+//!
+//! Of several processes one polls: it claims the source in its stream, for a few periods at a time.
 
 use std::sync::Arc;
 
-use chrono::TimeDelta;
-use futures::{StreamExt as _, TryStreamExt as _, stream};
+use chrono::{DateTime, TimeDelta, Utc};
+use futures::{StreamExt as _, TryStreamExt as _, lock::Mutex, stream};
 use tracing::warn;
 
 use super::{
@@ -28,6 +30,10 @@ use crate::{
 
 /// Pages read in one poll; what is left is read by the next.
 const PAGES_MAX: usize = 10_000;
+/// How many periods a claim is for. It is renewed when half of it is over: a fact for every other poll, and no more.
+const CLAIM_PERIODS: i32 = 3;
+/// A claim never outlives its period by more: so long a source is not polled where the process that polled it was killed.
+const CLAIM_BEYOND_MAX: TimeDelta = TimeDelta::minutes(5);
 /// Deliveries recorded at the same time: the ledger commits them together.
 const RECORDED_AT_ONCE: usize = 64;
 
@@ -38,99 +44,145 @@ pub enum Polled {
     Done(u32),
     /// It was not.
     Failed(CallFailure),
-    /// It is not time yet, after a failure.
+    /// Another process polls it, or it is not time yet, after a failure.
     Waits,
 }
 
-/// Polls once.
-///
-/// # Errors
-/// The ledger is not available.
-pub async fn poll(journal: &Journal, source: &Arc<dyn BookingSource>) -> Result<Polled, Error> {
-    let (polling, version) = load(journal, source).await?;
-    let now = journal.clock().now();
-    if polling.retry_at.is_some_and(|at| at > now) {
-        return Ok(Polled::Waits);
+/// Polls one source, for one process.
+pub struct Poller {
+    journal: Journal,
+    source: Arc<dyn BookingSource>,
+    worker: String,
+    every: TimeDelta,
+    /// The source's stream as far as it was read: it grows long.
+    folded: Mutex<(Polling, Option<Version>)>,
+}
+
+impl Poller {
+    /// Polls `source` in the name of `worker`, who means to call [`Poller::poll`] that often.
+    pub fn new(journal: Journal, source: Arc<dyn BookingSource>, worker: String, every: TimeDelta) -> Self {
+        Self { journal, source, worker, every, folded: Mutex::default() }
     }
-    let (mut page, mut news) = (None, 0_u32);
-    for _ in 0..PAGES_MAX {
-        let changes = match source.changes(polling.cursor.as_deref(), page.as_deref()).await {
-            Ok(changes) => changes,
-            Err(failure) => return failed(journal, source, &polling, version, failure).await,
-        };
-        let name = source.name();
-        let received: Vec<Received> = stream::iter(changes.deliveries)
-            .map(|delivery| receive_or_skip(journal, name, delivery))
-            .buffered(RECORDED_AT_ONCE)
-            .try_collect()
-            .await?;
-        news += u32::try_from(received.iter().filter(|r| **r == Received::New).count()).unwrap_or(u32::MAX);
-        page = changes.next;
-        if let Some(cursor) = changes.cursor.filter(|_| page.is_none()) {
-            if polling.cursor.as_ref() != Some(&cursor) || polling.failures > 0 {
-                let fact = Event::PollCompleted { source: name.clone(), cursor, news };
-                append(journal, source, version, fact).await?;
+
+    /// The source.
+    pub fn source(&self) -> &Arc<dyn BookingSource> {
+        &self.source
+    }
+
+    /// How often it means to be polled.
+    pub fn every(&self) -> TimeDelta {
+        self.every
+    }
+
+    /// Polls once.
+    ///
+    /// # Errors
+    /// The ledger is not available.
+    pub async fn poll(&self) -> Result<Polled, Error> {
+        let polling = self.load().await?;
+        if polling.retry_at.is_some_and(|at| at > self.journal.clock().now()) {
+            return Ok(Polled::Waits);
+        }
+        let (mut page, mut news) = (None, 0_u32);
+        for _ in 0..PAGES_MAX {
+            // A listing may take longer than a claim.
+            if !self.holds().await? {
+                return Ok(Polled::Waits);
             }
-            break;
+            let changes = match self.source.changes(polling.cursor.as_deref(), page.as_deref()).await {
+                Ok(changes) => changes,
+                Err(failure) => return self.failed(failure).await,
+            };
+            let name = self.source.name();
+            let received: Vec<Received> = stream::iter(changes.deliveries)
+                .map(|delivery| receive(&self.journal, name, delivery, Origin::Poll))
+                .buffered(RECORDED_AT_ONCE)
+                .try_collect()
+                .await?;
+            news += u32::try_from(received.iter().filter(|r| **r == Received::New).count()).unwrap_or(u32::MAX);
+            page = changes.next;
+            if let Some(cursor) = changes.cursor.filter(|_| page.is_none()) {
+                if polling.cursor.as_ref() != Some(&cursor) || polling.failures > 0 {
+                    self.append(Event::PollCompleted { source: name.clone(), cursor, news }).await?;
+                }
+                break;
+            }
+            if page.is_none() {
+                break;
+            }
         }
-        if page.is_none() {
-            break;
+        Ok(Polled::Done(news))
+    }
+
+    /// Lets another process poll from now on.
+    ///
+    /// # Errors
+    /// The ledger is not available.
+    pub async fn give_up(&self) -> Result<(), Error> {
+        let polling = self.load().await?;
+        let now = self.journal.clock().now();
+        if polling.claim.is_some_and(|(worker, until)| worker == self.worker && until > now) {
+            self.append(self.claim(now)).await?;
+        }
+        Ok(())
+    }
+
+    /// Whether the source is this process's to poll now: its claim stands, or it made one.
+    async fn holds(&self) -> Result<bool, Error> {
+        let polling = self.load().await?;
+        let now = self.journal.clock().now();
+        let lease = (self.every * CLAIM_PERIODS).min(self.every + CLAIM_BEYOND_MAX);
+        match polling.claim {
+            Some((worker, until)) if worker == self.worker && until > now + lease / 2 => Ok(true),
+            Some((worker, until)) if worker != self.worker && until > now => Ok(false),
+            Some(_) | None => self.append(self.claim(now + lease)).await,
         }
     }
-    Ok(Polled::Done(news))
-}
 
-/// A person who was forgotten stays so: what the source still tells about them is left out.
-async fn receive_or_skip(
-    journal: &Journal,
-    name: &crate::domain::ids::SourceName,
-    delivery: crate::ports::source::Delivery,
-) -> Result<Received, Error> {
-    match receive(journal, name, delivery, Origin::Poll).await {
-        Err(Error::Vault(crate::ports::vault::Failure::Forgotten(_))) => Ok(Received::Repeated),
-        other => other,
+    fn claim(&self, lease_until: DateTime<Utc>) -> Event {
+        Event::PollClaimed { source: self.source.name().clone(), worker: self.worker.clone(), lease_until }
     }
-}
 
-async fn load(journal: &Journal, source: &Arc<dyn BookingSource>) -> Result<(Polling, Option<Version>), Error> {
-    let (mut polling, mut version) = (Polling::default(), None);
-    for told in journal.stream(&StreamName::source(source.name()), Version(0)).await? {
-        version = Some(told.recorded.version);
-        if let event::Event::Source(event) = &told.event {
-            polling = evolve(polling, event, told.recorded.event.recorded_at);
+    async fn failed(&self, failure: CallFailure) -> Result<Polled, Error> {
+        let polling = self.folded.lock().await.0.clone();
+        let (clock, name) = (self.journal.clock(), self.source.name());
+        let wait = failure.retry_after_ms.unwrap_or_else(|| retry::backoff_ms(polling.failures, clock.chance()));
+        let retry_at = clock.now() + TimeDelta::milliseconds(i64::try_from(wait).unwrap_or(60_000));
+        warn!(source = %name, class = failure.class.as_str(), error = failure.summary, "Poll of {name} failed");
+        self.append(Event::PollFailed { source: name.clone(), failure: failure.clone(), retry_at }).await?;
+        Ok(Polled::Failed(failure))
+    }
+
+    /// Polling up to the end of the source's stream.
+    async fn load(&self) -> Result<Polling, Error> {
+        let mut folded = self.folded.lock().await;
+        let (mut polling, mut version) = folded.clone();
+        let from = version.map_or(Version(0), Version::next);
+        for told in self.journal.stream(&StreamName::source(self.source.name()), from).await? {
+            version = Some(told.recorded.version);
+            if let event::Event::Source(event) = &told.event {
+                polling = evolve(polling, event, told.recorded.event.recorded_at);
+            }
         }
+        *folded = (polling.clone(), version);
+        Ok(polling)
     }
-    Ok((polling, version))
-}
 
-async fn failed(
-    journal: &Journal,
-    source: &Arc<dyn BookingSource>,
-    polling: &Polling,
-    version: Option<Version>,
-    failure: CallFailure,
-) -> Result<Polled, Error> {
-    let clock = journal.clock();
-    let wait = failure.retry_after_ms.unwrap_or_else(|| retry::backoff_ms(polling.failures, clock.chance()));
-    let retry_at = clock.now() + TimeDelta::milliseconds(i64::try_from(wait).unwrap_or(60_000));
-    warn!(source = %source.name(), class = failure.class.as_str(), error = failure.summary, "Poll of {} failed", source.name());
-    let fact = Event::PollFailed { source: source.name().clone(), failure: failure.clone(), retry_at };
-    append(journal, source, version, fact).await?;
-    Ok(Polled::Failed(failure))
-}
-
-async fn append(
-    journal: &Journal,
-    source: &Arc<dyn BookingSource>,
-    version: Option<Version>,
-    fact: Event,
-) -> Result<(), Error> {
-    let name = source.name();
-    let context = Context::root(Actor::new("source", name.to_string()), Origin::Poll, journal.clock().event_id());
-    match journal.append(&StreamName::source(name), Expected::after(version), vec![fact], &context).await {
-        Ok(_) => Ok(()),
-        // Another process polled at the same time, and its word is as good.
-        Err(error) if error.is_conflict() => Ok(()),
-        Err(error) => Err(error),
+    /// Appends where nobody did since the stream was last read; `false` where somebody did. Then they poll, and their word
+    /// is as good.
+    async fn append(&self, fact: Event) -> Result<bool, Error> {
+        let (name, now) = (self.source.name(), self.journal.clock().now());
+        let context =
+            Context::root(Actor::new("source", name.to_string()), Origin::Poll, self.journal.clock().event_id());
+        let mut folded = self.folded.lock().await;
+        let (stream, expected, facts) = (StreamName::source(name), Expected::after(folded.1), vec![fact.clone()]);
+        match self.journal.append(&stream, expected, facts, &context).await {
+            Ok(appended) => {
+                *folded = (evolve(folded.0.clone(), &fact, now), Some(appended.version));
+                Ok(true)
+            }
+            Err(error) if error.is_conflict() => Ok(false),
+            Err(error) => Err(error),
+        }
     }
 }

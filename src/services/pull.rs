@@ -88,6 +88,24 @@ impl Puller {
     /// # Errors
     /// The ledger or the read models are not available.
     pub async fn pull(&self, key: &CalendarKey) -> Result<Pulled, Error> {
+        self.pull_where(key, |_, _| true).await
+    }
+
+    /// Pulls one calendar if news of it were notified, or if its last pull is `every` ago.
+    ///
+    /// # Errors
+    /// As [`Puller::pull`].
+    pub async fn pull_due(&self, key: &CalendarKey, every: TimeDelta) -> Result<Pulled, Error> {
+        let due = |calendar: &Calendar, now| calendar.pulled_at.is_none_or(|at| at + every <= now);
+        self.pull_where(key, |calendar, now| calendar.notified() || due(calendar, now)).await
+    }
+
+    /// Judges by the very state that it then claims: of two processes, one pulls.
+    async fn pull_where(
+        &self,
+        key: &CalendarKey,
+        wanted: impl Fn(&Calendar, DateTime<Utc>) -> bool + Send,
+    ) -> Result<Pulled, Error> {
         let Some(provider) = self.routing.providers.get(&key.connection) else { return Ok(Pulled::Waits) };
         let Some(profile) = self.routing.profile_of(key) else { return Ok(Pulled::Waits) };
         let (calendar, version) = self.calendars.load(&self.journal, key).await?;
@@ -98,7 +116,7 @@ impl Puller {
             .is_some_and(|(worker, until)| *until > now && *worker != self.settings.worker);
         let early = calendar.pull_retry_at.is_some_and(|at| at > now);
         let closed = self.gates.closed_until(key.connection.as_str(), now).is_some();
-        if pulled_by_other || early || closed {
+        if pulled_by_other || early || closed || !wanted(&calendar, now) {
             return Ok(Pulled::Waits);
         }
         let cursor = calendar.cursor.clone().filter(|c| c.fingerprint == provider.query_fingerprint());

@@ -16,7 +16,7 @@ use crate::{
     domain::{
         calendar::{Calendar, Channel, Event},
         failure::{CallFailure, FailureClass},
-        ids::{CalendarKey, ChannelId},
+        ids::{CalendarKey, ChannelId, Version},
     },
     ports::{
         event_store::Expected,
@@ -66,13 +66,14 @@ impl Watcher {
         let (Some(provider), Some(address)) = (self.routing.providers.get(&key.connection), &self.address) else {
             return Ok(());
         };
-        let (calendar, version) = self.calendars.load(&self.journal, key).await?;
-        let now = self.journal.clock().now();
         let context =
             Context::root(Actor::new("reconciler", "watcher"), Origin::Reconciler, self.journal.clock().event_id());
-        for channel in calendar.channels.iter().filter(|c| over(c, now)) {
-            self.close(key, provider, channel, &context).await?;
-        }
+        let now = self.journal.clock().now();
+        let (calendar, version) = loop {
+            let (calendar, version) = self.calendars.load(&self.journal, key).await?;
+            let Some(channel) = calendar.channels.iter().find(|c| over(c, now)) else { break (calendar, version) };
+            self.close(key, provider, channel, version, &context).await?;
+        };
         let asked_for = calendar.channels.iter().any(|c| c.resource.is_none() && !over(c, now));
         let waits = calendar.channel_retry_at.is_some_and(|at| at > now)
             || self.gates.closed_until(key.connection.as_str(), now).is_some();
@@ -90,7 +91,7 @@ impl Watcher {
         provider: &Arc<dyn CalendarProvider>,
         address: &str,
         calendar: &Calendar,
-        version: Option<crate::domain::ids::Version>,
+        version: Option<Version>,
         context: &Context,
     ) -> Result<(), Error> {
         let clock = self.journal.clock();
@@ -156,23 +157,30 @@ impl Watcher {
         Ok(vec![Event::ChannelLost { calendar, channel, reason, retry_at }])
     }
 
+    /// Recorded first: of two processes at once, one stops it. Where that fails, or the process ends before it, the channel
+    /// ends by itself; until then its notifications are told to be of a closed channel.
     async fn close(
         &self,
         key: &CalendarKey,
         provider: &Arc<dyn CalendarProvider>,
         channel: &Channel,
+        version: Option<Version>,
         context: &Context,
     ) -> Result<(), Error> {
         let reason = match &channel.resource {
-            None => "its opening was never answered".to_owned(),
-            Some(resource) => match provider.stop(&channel.id, resource).await {
-                Ok(()) => "a newer channel has taken its place, or its time was up".to_owned(),
-                // It ends by itself at its time; until then its notifications are told to be of a closed channel.
-                Err(failure) => format!("it could not be stopped and ends by itself: {}", failure.summary),
-            },
+            None => "its opening was never answered",
+            Some(_) => "a newer channel has taken its place, or its time was up",
         };
-        let fact = Event::ChannelClosed { calendar: key.clone(), channel: channel.id.clone(), reason };
-        self.append(key, vec![fact], context).await
+        let (calendar, id) = (key.clone(), channel.id.clone());
+        let closed = Event::ChannelClosed { calendar, channel: id, reason: reason.to_owned() };
+        if !claim(&self.journal, key, version, closed, context).await? {
+            return Ok(());
+        }
+        let Some(resource) = &channel.resource else { return Ok(()) };
+        if let Err(failure) = provider.stop(&channel.id, resource).await {
+            warn!(calendar = %key, channel = %channel.id, error = failure.summary, "A channel of {key} could not be stopped");
+        }
+        Ok(())
     }
 
     async fn append(&self, key: &CalendarKey, facts: Vec<Event>, context: &Context) -> Result<(), Error> {

@@ -28,11 +28,10 @@ use crate::{
         gate::Gates,
         journal::Journal,
         lists::Lists,
-        poll::poll,
+        poll::Poller,
         project::Projector,
         pull::Puller,
         react::Reactor,
-        reader::Reader,
         reconcile::{Reconciler, Settings},
         routing::{Route, Routing},
         watch::Watcher,
@@ -44,6 +43,8 @@ use crate::{
 const LEASE: TimeDelta = TimeDelta::seconds(60);
 /// How often a calendar is pulled although nothing was said to have changed.
 pub(super) const PULL_EVERY: TimeDelta = TimeDelta::minutes(15);
+/// How often a process means to poll.
+const POLL_EVERY: TimeDelta = TimeDelta::minutes(1);
 /// Facts projected in one step: few, so that there are many steps.
 const PROJECT_FACTS: usize = 20;
 
@@ -72,7 +73,7 @@ pub(super) struct Process {
     reactor: Reactor,
     puller: Puller,
     watcher: Watcher,
-    source: Arc<dyn BookingSource>,
+    poller: Poller,
     provider: Arc<dyn CalendarProvider>,
 }
 
@@ -98,8 +99,7 @@ impl Process {
         block_on(models.prepare(clock.now())).expect("the read models in memory take it");
         let checkpoints: Arc<dyn Checkpoints> =
             parts.checkpoints(Arc::new(SlowCheckpoints(Arc::clone(&world.checkpoints) as _)));
-        let reader = Reader::new(Arc::clone(&world.vault) as _);
-        let projector = Projector::new(Arc::clone(&store), Arc::clone(&models), reader, Arc::clone(&clock));
+        let projector = Projector::new(Arc::clone(&store), Arc::clone(&models), Arc::clone(&clock));
         let lists: Arc<dyn Worklist> = Arc::new(Lists::new(models, projector.clone(), checkpoints));
         let worklist = parts.worklist(lists, &store);
         let sources: BTreeMap<SourceName, Arc<dyn BookingSource>> =
@@ -132,7 +132,8 @@ impl Process {
         };
         let reactor = Reactor::new(reconciler, sources);
         let name = name.to_owned();
-        Arc::new(Self { name, journal, calendars, projector, reactor, puller, watcher, source, provider })
+        let poller = Poller::new(journal.clone(), source, name.clone(), POLL_EVERY);
+        Arc::new(Self { name, journal, calendars, projector, reactor, puller, watcher, poller, provider })
     }
 
     /// Begins one step of a loop.
@@ -165,9 +166,11 @@ impl Process {
                 let works = authorise::probe(&process.journal, &world::connection_id(), &process.provider).await;
                 works.map(|works| format!("works: {works}")).map_err(|e| e.to_string())
             }),
-            Loop::Poll => Box::pin(async move {
-                poll(&process.journal, &process.source).await.map(|p| format!("{p:?}")).map_err(|e| e.to_string())
-            }),
+            Loop::Poll => {
+                Box::pin(
+                    async move { process.poller.poll().await.map(|p| format!("{p:?}")).map_err(|e| e.to_string()) },
+                )
+            }
             Loop::Receive(_) => Box::pin(async { Ok(String::new()) }),
         }
     }

@@ -14,6 +14,7 @@ mod guards;
 mod http;
 mod imports;
 mod journeys;
+mod nats;
 mod projections;
 mod providers;
 mod reconcile;

@@ -9,12 +9,12 @@ use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 
 use crate::{
-    domain::ids::{Position, SubjectId},
+    domain::ids::Position,
     ports::{
         projection_store::{Batch, Checkpoint, Comparison, Difference, Differs, Failure, ProjectionStore, Shelf},
         read_models::Query,
     },
-    projections::{ALL, Draft, Projection, Row, Stored, Table, Value},
+    projections::{ALL, Drafts, Projection, Row, Stored, Table},
 };
 
 use super::read_models::answer;
@@ -81,7 +81,10 @@ impl ProjectionStore for MemoryProjections {
         // All are checked before the first is applied: all or none.
         for batch in &batches {
             let filled = tables.get(&(batch.projection.name, batch.shelf));
-            if filled.is_none_or(|filled| filled.checkpoint.position != batch.from) {
+            let there = |checkpoint: &Checkpoint| {
+                checkpoint.position == batch.from && checkpoint.version == batch.projection.version
+            };
+            if !filled.is_some_and(|filled| there(&filled.checkpoint)) {
                 return Err(moved(batch.projection, filled));
             }
         }
@@ -160,30 +163,16 @@ impl ProjectionStore for MemoryProjections {
         }
         Ok(())
     }
-
-    async fn forget(&self, subject: &SubjectId) -> Result<(), Failure> {
-        let mut tables = self.tables();
-        for projection in ALL {
-            let Some(personal) = projection.table.personal else { continue };
-            let of = projection.table.place(personal.subject);
-            for ((_, _), filled) in tables.iter_mut().filter(|((name, _), _)| *name == projection.name) {
-                for row in filled.rows.values_mut().filter(|row| row.cells[of].as_text() == Some(subject.as_str())) {
-                    for column in personal.texts {
-                        row.cells[projection.table.place(column)] = Value::Null;
-                    }
-                }
-            }
-        }
-        Ok(())
-    }
 }
 
 fn fill(table: &Table, rows: &mut Rows, batch: &Batch) {
-    let mut drafts: BTreeMap<&[String], Draft> = BTreeMap::new();
-    for (at, write) in &batch.writes {
-        drafts.entry(&write.key).or_insert_with(|| Draft::new(rows.get(&write.key).cloned())).apply(table, *at, write);
+    let mut drafts = Drafts::of(&batch.writes);
+    let kept: Vec<Stored> = drafts.keys().filter_map(|key| rows.get(key).cloned()).collect();
+    for row in kept {
+        drafts.found(table, row);
     }
-    let changed: Vec<_> =
-        drafts.into_iter().filter_map(|(key, draft)| Some((key.to_vec(), draft.changed()?))).collect();
-    rows.extend(changed);
+    for row in drafts.changed(table) {
+        let key = row.cells[..table.keys].iter().filter_map(|cell| cell.as_text().map(str::to_owned)).collect();
+        rows.insert(key, row);
+    }
 }

@@ -1,4 +1,5 @@
-//! The ledger in a PostgreSQL database, through sqlx. Tables: `migrations/postgres/0001_ledger.sql`.
+//! The ledger and the read models in a PostgreSQL database, through sqlx. Tables: `migrations/postgres/0001_ledger.sql`,
+//! `projections/*.sql`.
 //!
 //! One task per process writes (`task.rs`), on a connection of its own: it takes what callers have queued, gives every event
 //! its place, and makes the whole group durable with one statement. Writers of several processes take turns under a lock of
@@ -11,9 +12,14 @@ mod examine;
 mod failure;
 mod listen;
 mod open;
+mod projection_compare;
+mod projection_rows;
+mod projection_sql;
+mod projections;
 mod recovery;
 mod rows;
 mod session;
+mod signing_keys;
 mod sql;
 mod task;
 mod tokens;
@@ -25,5 +31,7 @@ pub use address::Server;
 pub use checkpoints::PostgresCheckpoints;
 pub use event_store::PostgresLedger;
 pub use open::{Found, OpenFailure, Options};
+pub use projections::PostgresProjections;
+pub use signing_keys::PostgresSigningKeys;
 pub use tokens::PostgresTokens;
 pub use vault::PostgresVault;

@@ -14,7 +14,7 @@ use super::{address::Server, failure::told};
 /// Read committed, because the writer looks after it has waited for its lock, and must see what was committed meanwhile.
 /// A process that stalls within a transaction, or whose machine went away, loses its session: others wait for its lock.
 /// `synchronous_commit` is pinned as it was found and checked, so that a later change of the defaults cannot lower it.
-const SETTINGS: &str = "SET default_transaction_isolation = 'read committed'; \
+pub(super) const SETTINGS: &str = "SET default_transaction_isolation = 'read committed'; \
      SET statement_timeout = '30s'; SET lock_timeout = '10s'; SET idle_in_transaction_session_timeout = '10s'; \
      SET tcp_keepalives_idle = 10; SET tcp_keepalives_interval = 5; SET tcp_keepalives_count = 3; \
      SET client_min_messages = 'error'; \

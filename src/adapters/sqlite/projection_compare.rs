@@ -4,12 +4,12 @@ use sqlx::{Row as _, SqliteConnection};
 
 use super::{
     projection_rows::{corrupt, keys_json, stored},
-    projection_sql::{Built, built},
+    projection_sql::book,
     projections::{failure, standing},
 };
 use crate::{
     ports::projection_store::{Comparison, Difference, Differs, Failure, Shelf},
-    projections::{Projection, Stored, Table},
+    projections::{Projection, Stored, Table, statements::Statements},
 };
 
 /// Compares the live copy with another, both as `connection` sees them.
@@ -19,7 +19,7 @@ pub(super) async fn compared(
     shelf: Shelf,
     examples: usize,
 ) -> Result<Comparison, Failure> {
-    let (live, other) = (built(projection, Shelf::Live), built(projection, shelf));
+    let (live, other) = (book().copy(projection, Shelf::Live), book().copy(projection, shelf));
     let missing = || Failure::Moved { projection: projection.name, stored: None };
     let at = standing(connection, live.table).await?.ok_or_else(missing)?;
     let other_at = standing(connection, other.table).await?.ok_or_else(missing)?;
@@ -55,7 +55,7 @@ async fn count(connection: &mut SqliteConnection, statement: &'static str) -> Re
 async fn keys(
     connection: &mut SqliteConnection,
     table: &Table,
-    other: &Built,
+    other: &Statements,
     examples: usize,
 ) -> Result<Vec<Vec<String>>, Failure> {
     let limit = i64::try_from(examples).unwrap_or(i64::MAX);
@@ -67,7 +67,7 @@ async fn keys(
 async fn row(
     connection: &mut SqliteConnection,
     table: &Table,
-    copy: &Built,
+    copy: &Statements,
     key: &[String],
 ) -> Result<Option<Stored>, Failure> {
     let wanted = sqlx::query(copy.read).bind(keys_json([key].into_iter()));

@@ -3,11 +3,7 @@
 //! A batch is one transaction: checkpoints are compared and moved, the rows of all keys it touches are read with one
 //! statement per table, changed in memory, and written back with one statement per table.
 
-use std::{
-    collections::{BTreeMap, HashMap},
-    path::Path,
-    time::Duration,
-};
+use std::{path::Path, time::Duration};
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
@@ -19,17 +15,20 @@ use sqlx::{
 use super::{
     failure::{Trouble, told},
     projection_compare::compared,
-    projection_rows::{answered, keys_json, rows_json, stored},
-    projection_sql::{self as sql, built},
-    read_models::asked,
+    projection_rows::{answered, corrupt, keys_json, rows_json, stored},
+    projection_sql::{self as sql, book},
 };
 use crate::{
-    domain::ids::{Position, SubjectId},
+    domain::ids::Position,
     ports::{
         projection_store::{Batch, Checkpoint, Comparison, Failure, ProjectionStore, Shelf},
+        questions::asked,
         read_models::Query,
     },
-    projections::{self, ALL, Draft, Projection, Row, Stored, Value},
+    projections::{
+        ALL, Drafts, Projection, Row, Value,
+        statements::{CHECKPOINT, CHECKPOINTS, CREATE_CHECKPOINTS, DROP_CHECKPOINT, PUT_CHECKPOINT},
+    },
     record::envelope::write_time,
 };
 
@@ -72,7 +71,7 @@ impl SqliteProjections {
             .disable_statement_logging();
         let pool = |most| SqlitePoolOptions::new().max_connections(most).idle_timeout(None).max_lifetime(None);
         let writer = pool(1).test_before_acquire(false).connect_with(options.clone()).await.map_err(|e| failure(&e))?;
-        sqlx::query(sql::CREATE_CHECKPOINTS).execute(&writer).await.map_err(|e| failure(&e))?;
+        sqlx::query(CREATE_CHECKPOINTS).execute(&writer).await.map_err(|e| failure(&e))?;
         let readers =
             pool(READERS_MAX).test_before_acquire(false).connect_lazy_with(options.pragma("query_only", "ON"));
         Ok(Self { writer, readers })
@@ -121,12 +120,13 @@ impl ProjectionStore for SqliteProjections {
     async fn apply(&self, batches: Vec<Batch>, now: DateTime<Utc>) -> Result<(), Failure> {
         let mut tx = self.begin_write().await?;
         for batch in &batches {
-            let table = built(batch.projection, batch.shelf).table;
+            let table = book().copy(batch.projection, batch.shelf).table;
             let moved = sqlx::query(sql::MOVE_CHECKPOINT)
                 .bind(number(batch.to))
                 .bind(write_time(now))
                 .bind(table)
-                .bind(number(batch.from));
+                .bind(number(batch.from))
+                .bind(batch.projection.version);
             if moved.execute(&mut *tx).await.map_err(|e| failure(&e))?.rows_affected() != 1 {
                 let stored = standing(&mut tx, table).await?;
                 return Err(Failure::Moved { projection: batch.projection.name, stored });
@@ -138,7 +138,7 @@ impl ProjectionStore for SqliteProjections {
 
     async fn ask(&self, query: &Query) -> Result<Vec<Row>, Failure> {
         let (file, name, arguments) = asked(query);
-        let mut statement = sqlx::query(sql::named(file, name));
+        let mut statement = sqlx::query(book().named(file, name));
         for argument in arguments {
             statement = match argument {
                 Value::Null => statement.bind(None::<String>),
@@ -176,27 +176,16 @@ impl ProjectionStore for SqliteProjections {
 
     async fn swap(&self, projection: &'static Projection, behind_max: u64, now: DateTime<Utc>) -> Result<(), Failure> {
         let mut tx = self.begin_write().await?;
-        let (live, next) = (built(projection, Shelf::Live), built(projection, Shelf::Next));
+        let (live, next) = (book().copy(projection, Shelf::Live), book().copy(projection, Shelf::Next));
         let at = standing(&mut tx, live.table).await?;
         let reached = standing(&mut tx, next.table).await?;
         let Some(reached) = reached.filter(|next| at.is_none_or(|at| at.0 <= next.0.saturating_add(behind_max))) else {
             return Err(Failure::Moved { projection: projection.name, stored: at });
         };
         remove(&mut tx, projection, Shelf::Live).await?;
-        run(&mut tx, sql::rename(projection)).await?;
-        sqlx::query(sql::DROP_CHECKPOINT).bind(next.table).execute(&mut *tx).await.map_err(|e| failure(&e))?;
+        run(&mut tx, next.rename).await?;
+        sqlx::query(DROP_CHECKPOINT).bind(next.table).execute(&mut *tx).await.map_err(|e| failure(&e))?;
         put_checkpoint(&mut tx, live.table, projection, reached, now).await?;
-        tx.commit().await.map_err(|e| failure(&e))
-    }
-
-    async fn forget(&self, subject: &SubjectId) -> Result<(), Failure> {
-        let mut tx = self.begin_write().await?;
-        for checkpoint in checkpoints(&mut tx).await? {
-            let Some(projection) = projections::named(checkpoint.projection) else { continue };
-            if let Some(forget) = built(projection, checkpoint.shelf).forget {
-                sqlx::query(forget).bind(subject.as_str()).execute(&mut *tx).await.map_err(|e| failure(&e))?;
-            }
-        }
         tx.commit().await.map_err(|e| failure(&e))
     }
 }
@@ -206,26 +195,13 @@ async fn fill(connection: &mut SqliteConnection, batch: &Batch) -> Result<(), Fa
     if batch.writes.is_empty() {
         return Ok(());
     }
-    let (statements, table) = (built(batch.projection, batch.shelf), &batch.projection.table);
-    let mut drafts: BTreeMap<&[String], Option<Stored>> =
-        batch.writes.iter().map(|(_, write)| (write.key.as_slice(), None)).collect();
-    let wanted = sqlx::query(statements.read).bind(keys_json(drafts.keys().copied()));
+    let (statements, table) = (book().copy(batch.projection, batch.shelf), &batch.projection.table);
+    let mut drafts = Drafts::of(&batch.writes);
+    let wanted = sqlx::query(statements.read).bind(keys_json(drafts.keys()));
     for row in &wanted.fetch_all(&mut *connection).await.map_err(|e| failure(&e))? {
-        let row = stored(statements.table, table, row)?;
-        let key: Vec<String> =
-            row.cells[..table.keys].iter().filter_map(|cell| cell.as_text().map(str::to_owned)).collect();
-        if let Some(kept) = drafts.get_mut(key.as_slice()) {
-            *kept = Some(row);
-        }
+        drafts.found(table, stored(statements.table, table, row)?);
     }
-    let mut drafts: BTreeMap<&[String], Draft> =
-        drafts.into_iter().map(|(key, kept)| (key, Draft::new(kept))).collect();
-    for (at, write) in &batch.writes {
-        if let Some(draft) = drafts.get_mut(write.key.as_slice()) {
-            draft.apply(table, *at, write);
-        }
-    }
-    let changed: Vec<Stored> = drafts.into_values().filter_map(Draft::changed).collect();
+    let changed = drafts.changed(table);
     if changed.is_empty() {
         return Ok(());
     }
@@ -234,38 +210,21 @@ async fn fill(connection: &mut SqliteConnection, batch: &Batch) -> Result<(), Fa
 }
 
 async fn checkpoints(connection: &mut SqliteConnection) -> Result<Vec<Checkpoint>, Failure> {
-    let rows = sqlx::query(sql::CHECKPOINTS).fetch_all(connection).await.map_err(|e| failure(&e))?;
-    // A table that this program does not know is another version's; it is left alone.
+    let rows = sqlx::query(CHECKPOINTS).fetch_all(connection).await.map_err(|e| failure(&e))?;
     rows.iter().filter_map(|row| checkpoint(row).transpose()).collect()
 }
 
 fn checkpoint(row: &SqliteRow) -> Result<Option<Checkpoint>, Failure> {
-    static TABLES: std::sync::OnceLock<HashMap<&'static str, (&'static str, Shelf)>> = std::sync::OnceLock::new();
-    let tables = TABLES.get_or_init(|| {
-        let shelves = [Shelf::Live, Shelf::Next, Shelf::Check];
-        ALL.into_iter()
-            .flat_map(|projection| shelves.map(|shelf| (built(projection, shelf).table, (projection.name, shelf))))
-            .collect()
-    });
-    let read = || -> Result<(String, u32, i64, String), sqlx::Error> {
+    let read = || -> Result<(String, i64, i64, String), sqlx::Error> {
         Ok((row.try_get(0)?, row.try_get(1)?, row.try_get(2)?, row.try_get(3)?))
     };
-    let damaged = |reason: String| Failure::Corrupt { table: "projection_checkpoints".to_owned(), reason };
-    let (name, version, position, updated_at) = read().map_err(|error| damaged(told(&error)))?;
-    let position = u64::try_from(position).map_err(|_| damaged("a position is negative".to_owned()))?;
-    let updated_at = DateTime::parse_from_rfc3339(&updated_at).map_err(|error| damaged(error.to_string()))?.to_utc();
-    Ok(tables.get(name.as_str()).map(|(projection, shelf)| Checkpoint {
-        projection,
-        shelf: *shelf,
-        version,
-        position: Position(position),
-        updated_at,
-    }))
+    let (name, version, position, updated_at) = read().map_err(|error| corrupt("projection_checkpoints", &error))?;
+    Checkpoint::stored(book(), &name, version, position, &updated_at)
 }
 
 /// Where a copy stands.
 pub(super) async fn standing(connection: &mut SqliteConnection, table: &str) -> Result<Option<Position>, Failure> {
-    let found = sqlx::query_scalar(sql::CHECKPOINT).bind(table).fetch_optional(connection).await;
+    let found = sqlx::query_scalar(CHECKPOINT).bind(table).fetch_optional(connection).await;
     let position: Option<i64> = found.map_err(|e| failure(&e))?;
     Ok(position.map(|position| Position(u64::try_from(position).unwrap_or(0))))
 }
@@ -279,20 +238,15 @@ async fn create(
     remove(connection, projection, shelf).await?;
     let taken: Vec<String> =
         sqlx::query_scalar(sql::INDEX_NAMES).fetch_all(&mut *connection).await.map_err(|e| failure(&e))?;
-    let free = sql::INDEX_SETS.iter().position(|set| {
-        let prefix = format!("{set}_{}_", projection.name);
-        !taken.iter().any(|name| name.starts_with(&prefix))
-    });
-    let statements = built(projection, shelf);
-    // Three copies at most, and three sets: one is always free.
-    run(connection, statements.create[free.unwrap_or(0)]).await?;
+    let statements = book().copy(projection, shelf);
+    run(connection, statements.create(&taken)).await?;
     put_checkpoint(connection, statements.table, projection, Position(0), now).await
 }
 
 async fn remove(connection: &mut SqliteConnection, projection: &Projection, shelf: Shelf) -> Result<(), Failure> {
-    let statements = built(projection, shelf);
+    let statements = book().copy(projection, shelf);
     run(connection, statements.drop).await?;
-    let dropped = sqlx::query(sql::DROP_CHECKPOINT).bind(statements.table);
+    let dropped = sqlx::query(DROP_CHECKPOINT).bind(statements.table);
     dropped.execute(connection).await.map_err(|e| failure(&e)).map(|_| ())
 }
 
@@ -307,11 +261,8 @@ async fn put_checkpoint(
     position: Position,
     now: DateTime<Utc>,
 ) -> Result<(), Failure> {
-    let put = sqlx::query(sql::PUT_CHECKPOINT)
-        .bind(table)
-        .bind(projection.version)
-        .bind(number(position))
-        .bind(write_time(now));
+    let put =
+        sqlx::query(PUT_CHECKPOINT).bind(table).bind(projection.version).bind(number(position)).bind(write_time(now));
     put.execute(connection).await.map_err(|e| failure(&e)).map(|_| ())
 }
 

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     failure::CallFailure,
-    ids::{BookingId, SourceName},
+    ids::{BookingId, Revision, SourceName},
     personal::Personal,
 };
 
@@ -35,6 +35,12 @@ pub enum Event {
         booking: BookingId,
         /// Whether that changed anything.
         changed: bool,
+        /// The booking's revision after that, where the sender is answered with it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        revision: Option<Revision>,
+        /// Whether the booking was created by it.
+        #[serde(default, skip_serializing_if = "is_no")]
+        created: bool,
     },
     /// The delivery cannot be carried out. It stays here, and can be reprocessed.
     DeliveryRefused {
@@ -44,6 +50,12 @@ pub enum Event {
         delivery: String,
         /// Why, in words, without personal data.
         reason: String,
+        /// What kind of problem it is, by the name in problem documents, where the sender is answered with one.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        problem: Option<String>,
+        /// Whether the sender was told and has to see to it: then nobody else need look.
+        #[serde(default, skip_serializing_if = "is_no")]
+        told: bool,
     },
     /// An operator asked for another try.
     DeliveryReprocessed {
@@ -53,6 +65,15 @@ pub enum Event {
         delivery: String,
         /// Who.
         by: String,
+    },
+    /// A process took polling upon itself; until then no other polls.
+    PollClaimed {
+        /// The source.
+        source: SourceName,
+        /// The process.
+        worker: String,
+        /// Then any may take it. In the past where the process gave it up.
+        lease_until: DateTime<Utc>,
     },
     /// A poll was read to its end, and everything in it is recorded.
     PollCompleted {
@@ -74,6 +95,10 @@ pub enum Event {
     },
 }
 
+fn is_no(flag: &bool) -> bool {
+    !*flag
+}
+
 impl Event {
     /// The last part of the event's type.
     pub fn name(&self) -> &'static str {
@@ -82,6 +107,7 @@ impl Event {
             Self::DeliveryApplied { .. } => "delivery_applied",
             Self::DeliveryRefused { .. } => "delivery_refused",
             Self::DeliveryReprocessed { .. } => "delivery_reprocessed",
+            Self::PollClaimed { .. } => "poll_claimed",
             Self::PollCompleted { .. } => "poll_completed",
             Self::PollFailed { .. } => "poll_failed",
         }
@@ -99,13 +125,19 @@ pub struct Polling {
     pub failures: u32,
     /// No poll before this.
     pub retry_at: Option<DateTime<Utc>>,
+    /// Which process polls, and until when no other does.
+    pub claim: Option<(String, DateTime<Utc>)>,
 }
 
 /// Polling after one more event recorded at `at`. Total: every event applies to every state.
 pub fn evolve(mut polling: Polling, event: &Event, at: DateTime<Utc>) -> Polling {
     match event {
+        Event::PollClaimed { worker, lease_until, .. } => polling.claim = Some((worker.clone(), *lease_until)),
         Event::PollCompleted { cursor, .. } => {
-            polling = Polling { cursor: Some(cursor.clone()), completed_at: Some(at), failures: 0, retry_at: None };
+            polling.cursor = Some(cursor.clone());
+            polling.completed_at = Some(at);
+            polling.failures = 0;
+            polling.retry_at = None;
         }
         Event::PollFailed { retry_at, .. } => {
             polling.failures += 1;

@@ -1,4 +1,4 @@
-//! Rebuilding, comparing, several projectors at once, and what a crash leaves: on both stores.
+//! Rebuilding, comparing, several projectors at once, and what a crash leaves: on every store.
 
 use std::sync::{
     Arc,
@@ -6,7 +6,6 @@ use std::sync::{
 };
 
 use futures::executor::block_on;
-use sqlx::{ConnectOptions as _, Connection as _};
 use syncledger::{
     domain::{ids::*, link},
     ports::{
@@ -21,7 +20,7 @@ use syncledger::{
 use super::{
     choices::{Choices, noon},
     story,
-    world::{World, ask, memory, positions, shown, sqlite},
+    world::{Place, World, ask, memory, on_every_database, positions, shown},
 };
 
 fn options() -> Options {
@@ -42,25 +41,31 @@ fn links() -> Query {
 }
 
 /// Changes a cell behind everybody's back.
-async fn tamper(folder: &std::path::Path, statement: &'static str) {
-    let options = sqlx::sqlite::SqliteConnectOptions::new().filename(folder.join("read.db"));
-    let mut connection = options.connect().await.unwrap();
-    assert_eq!(sqlx::query(statement).execute(&mut connection).await.unwrap().rows_affected(), 1);
-    connection.close().await.unwrap();
+async fn tamper(place: &Place, statement: &'static str) {
+    assert_eq!(place.run(statement).await, 1);
 }
 
-#[tokio::test]
-async fn a_tampered_row_is_found_and_a_rebuild_puts_it_right() {
-    let folder = tempfile::tempdir().unwrap();
-    let (world, models) = (World::new(), sqlite(folder.path()).await);
+on_every_database!(
+    a_tampered_row_is_found_and_a_rebuild_puts_it_right,
+    a_row_too_many_and_a_row_too_few_are_found,
+    a_rebuild_is_not_noticed_by_those_who_ask,
+    redelivery_changes_nothing,
+    two_projectors_on_one_database_come_to_the_same_tables,
+    another_version_of_a_definition_starts_over_and_names_that_are_unknown_are_refused,
+    a_process_with_another_definition_leaves_the_table_alone,
+    a_replay_that_meets_what_it_cannot_read_leaves_the_live_table_alone,
+);
+
+async fn a_tampered_row_is_found_and_a_rebuild_puts_it_right(place: Place) {
+    let (world, models) = (World::new(), place.open().await);
     story::tell(&world).await;
     let projector = world.projector(models.clone());
     projector.catch_up(100).await.unwrap();
     let before = ask(&*models, links()).await;
     assert!(projector.diff("links", options(), &mut |_| {}).await.unwrap().clean());
 
-    tamper(folder.path(), "UPDATE links SET etag = 'forged', dead = TRUE").await;
-    tamper(folder.path(), "UPDATE bookings SET title = 'Something else'").await;
+    tamper(&place, "UPDATE links SET etag = 'forged', dead = TRUE").await;
+    tamper(&place, "UPDATE bookings SET title = 'Something else'").await;
     let report = projector.diff("links", options(), &mut |_| {}).await.unwrap();
     assert!(!report.clean());
     let comparison = report.comparison.unwrap();
@@ -87,29 +92,23 @@ async fn a_tampered_row_is_found_and_a_rebuild_puts_it_right() {
         projector.rebuild("links", options(), &mut |_| {}).await.unwrap();
     }
     assert_eq!(ask(&*models, links()).await, before);
-    models.close().await;
 }
 
-#[tokio::test]
-async fn a_row_too_many_and_a_row_too_few_are_found() {
-    let folder = tempfile::tempdir().unwrap();
-    let (world, models) = (World::new(), sqlite(folder.path()).await);
+async fn a_row_too_many_and_a_row_too_few_are_found(place: Place) {
+    let (world, models) = (World::new(), place.open().await);
     story::tell(&world).await;
     let projector = world.projector(models.clone());
     projector.catch_up(100).await.unwrap();
-    tamper(folder.path(), "UPDATE connections SET connection = 'bot-x'").await;
+    tamper(&place, "UPDATE connections SET connection = 'bot-x'").await;
     let found = projector.diff("connections", options(), &mut |_| {}).await.unwrap().comparison.unwrap();
     let told: Vec<_> = found.examples.into_iter().map(|example| (example.key.join("/"), example.what)).collect();
     let expected = [("bot".to_owned(), Differs::MissingInLive), ("bot-x".to_owned(), Differs::OnlyInLive)];
     assert_eq!((found.differing, told), (2, expected.to_vec()));
-    models.close().await;
 }
 
 /// Somebody asks all the time and somebody projects all the time, while the table is rebuilt again and again.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_rebuild_is_not_noticed_by_those_who_ask() {
-    let folder = tempfile::tempdir().unwrap();
-    let (world, models) = (Arc::new(World::new()), sqlite(folder.path()).await);
+async fn a_rebuild_is_not_noticed_by_those_who_ask(place: Place) {
+    let (world, models) = (Arc::new(World::new()), place.open().await);
     story::tell(&world).await;
     let projector = world.projector(models.clone());
     projector.catch_up(100).await.unwrap();
@@ -145,7 +144,6 @@ async fn a_rebuild_is_not_noticed_by_those_who_ask() {
     assert!(asked.load(Ordering::Relaxed) > 0);
     projector.catch_up(100).await.unwrap();
     assert!(projector.diff("links", options(), &mut |_| {}).await.unwrap().clean());
-    models.close().await;
 }
 
 async fn redelivery(models: Arc<dyn ProjectionStore>) {
@@ -187,18 +185,14 @@ fn redelivery_changes_nothing_in_memory() {
     block_on(async { redelivery(memory().await).await });
 }
 
-#[tokio::test]
-async fn redelivery_changes_nothing_in_sqlite() {
-    let folder = tempfile::tempdir().unwrap();
-    redelivery(sqlite(folder.path()).await).await;
+async fn redelivery_changes_nothing(place: Place) {
+    redelivery(place.open().await).await;
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn two_projectors_on_one_database_come_to_the_same_tables() {
-    let folder = tempfile::tempdir().unwrap();
-    let (world, one) = (Arc::new(World::new()), sqlite(folder.path()).await);
+async fn two_projectors_on_one_database_come_to_the_same_tables(place: Place) {
+    let (world, one) = (Arc::new(World::new()), place.open().await);
     // A second process has connections of its own.
-    let two = sqlite(folder.path()).await;
+    let two = place.open().await;
     let alone = memory().await;
     let recording = tokio::spawn({
         let world = world.clone();
@@ -228,33 +222,35 @@ async fn two_projectors_on_one_database_come_to_the_same_tables() {
     for query in super::laws::every_query() {
         assert_eq!(shown(&ask(&*one, query.clone()).await), shown(&ask(&*alone, query.clone()).await), "{query:?}");
     }
-    one.close().await;
-    two.close().await;
 }
 
-#[tokio::test]
-async fn another_version_of_a_definition_starts_over_and_names_that_are_unknown_are_refused() {
-    let folder = tempfile::tempdir().unwrap();
-    let (world, models) = (World::new(), sqlite(folder.path()).await);
+async fn another_version_of_a_definition_starts_over_and_names_that_are_unknown_are_refused(place: Place) {
+    let (world, models) = (World::new(), place.open().await);
     story::tell(&world).await;
     let projector = world.projector(models.clone());
     projector.catch_up(100).await.unwrap();
     let before = ask(&*models, links()).await;
     assert_eq!(models.prepare(noon()).await.unwrap(), [""; 0]);
-    tamper(folder.path(), "UPDATE projection_checkpoints SET version = 99 WHERE name = 'links'").await;
+    tamper(&place, "UPDATE projection_checkpoints SET version = 99 WHERE name = 'links'").await;
     assert_eq!(models.prepare(noon()).await.unwrap(), ["links"]);
     assert_eq!(ask(&*models, links()).await, []);
     projector.catch_up(100).await.unwrap();
     assert_eq!(ask(&*models, links()).await, before);
     let unknown = projector.rebuild("lynx", options(), &mut |_| {}).await;
     assert!(matches!(unknown, Err(Error::Unknown(name)) if name == "lynx"));
-    models.close().await;
 }
 
-#[tokio::test]
-async fn a_replay_that_meets_what_it_cannot_read_leaves_the_live_table_alone() {
-    let folder = tempfile::tempdir().unwrap();
-    let (world, models) = (World::new(), sqlite(folder.path()).await);
+async fn a_process_with_another_definition_leaves_the_table_alone(place: Place) {
+    let models = place.open().await;
+    tamper(&place, "UPDATE projection_checkpoints SET version = 99 WHERE name = 'links'").await;
+    let projection = projections::named("links").unwrap();
+    let batch = Batch { projection, shelf: Shelf::Live, from: Position(0), to: Position(1), writes: Vec::new() };
+    let refused = models.apply(vec![batch], noon()).await;
+    assert!(matches!(refused, Err(Failure::Moved { projection: "links", .. })), "{refused:?}");
+}
+
+async fn a_replay_that_meets_what_it_cannot_read_leaves_the_live_table_alone(place: Place) {
+    let (world, models) = (World::new(), place.open().await);
     story::tell(&world).await;
     let projector = world.projector(models.clone());
     projector.catch_up(100).await.unwrap();
@@ -270,5 +266,4 @@ async fn a_replay_that_meets_what_it_cannot_read_leaves_the_live_table_alone() {
     assert!(matches!(refused, Err(Error::Poison(poison)) if poison.position == Position(15)));
     assert_eq!(ask(&*models, links()).await, before);
     assert!(models.checkpoints().await.unwrap().iter().all(|checkpoint| checkpoint.shelf == Shelf::Live));
-    models.close().await;
 }

@@ -1,11 +1,13 @@
 //! A ledger in memory with a clock that stands still, and a projector over any store.
 
-use std::{path::Path, sync::Arc};
+use std::sync::Arc;
 
 use chrono::TimeDelta;
+use sqlx::{ConnectOptions as _, Connection as _};
 use syncledger::{
     adapters::{
         memory::{MemoryLedger, MemoryProjections, MemoryVault, VirtualClock},
+        postgres::{PostgresProjections, Server},
         sqlite::SqliteProjections,
     },
     domain::{
@@ -26,10 +28,13 @@ use syncledger::{
         sealing::{self, KeyRef},
         stream::StreamName,
     },
-    services::{project::Projector, reader::Reader},
+    services::{journal::Journal, project::Projector},
 };
 
+use tempfile::TempDir;
+
 use super::choices::noon;
+use crate::support::postgres::Database;
 
 pub struct World {
     pub clock: Arc<VirtualClock>,
@@ -46,7 +51,11 @@ impl World {
     }
 
     pub fn projector(&self, models: Arc<dyn ProjectionStore>) -> Projector {
-        Projector::new(self.ledger.clone(), models, Reader::new(self.vault.clone()), self.clock.clone())
+        Projector::new(self.ledger.clone(), models, self.clock.clone())
+    }
+
+    pub fn journal(&self) -> Journal {
+        Journal::new(self.ledger.clone(), self.vault.clone(), self.clock.clone())
     }
 
     /// Appends a fact a second after the one before, its personal texts sealed.
@@ -123,9 +132,70 @@ pub async fn memory() -> Arc<MemoryProjections> {
     models
 }
 
-/// Empty read models in a file of that folder.
-pub async fn sqlite(folder: &Path) -> Arc<SqliteProjections> {
-    let models = Arc::new(SqliteProjections::open(&folder.join("read.db")).await.unwrap());
-    models.prepare(noon()).await.unwrap();
-    models
+/// A database for read models.
+pub enum Place {
+    Sqlite(TempDir),
+    Postgres(Database),
 }
+
+impl Place {
+    /// A folder for a file.
+    pub fn sqlite() -> Self {
+        Self::Sqlite(tempfile::tempdir().unwrap())
+    }
+
+    /// A database whose own order of texts is not that of their bytes.
+    pub async fn postgres() -> Self {
+        Self::Postgres(Database::in_english().await)
+    }
+
+    /// Opens it, with connections of its own, as another process would.
+    pub async fn open(&self) -> Arc<dyn ProjectionStore> {
+        let models: Arc<dyn ProjectionStore> = match self {
+            Self::Sqlite(folder) => Arc::new(SqliteProjections::open(&folder.path().join("read.db")).await.unwrap()),
+            Self::Postgres(database) => {
+                Arc::new(PostgresProjections::open(&Server::new(&database.url(), None).unwrap()).await.unwrap())
+            }
+        };
+        models.prepare(noon()).await.unwrap();
+        models
+    }
+
+    /// Runs a statement behind everybody's back, and answers how many rows it changed.
+    pub async fn run(&self, statement: &'static str) -> u64 {
+        match self {
+            Self::Sqlite(folder) => {
+                let options = sqlx::sqlite::SqliteConnectOptions::new().filename(folder.path().join("read.db"));
+                let mut connection = options.connect().await.unwrap();
+                let done = sqlx::query(statement).execute(&mut connection).await.unwrap();
+                connection.close().await.unwrap();
+                done.rows_affected()
+            }
+            Self::Postgres(database) => {
+                let mut connection = database.connect().await;
+                let done = sqlx::query(statement).execute(&mut connection).await.unwrap();
+                connection.close().await.unwrap();
+                done.rows_affected()
+            }
+        }
+    }
+}
+
+/// The test as it goes on every database.
+macro_rules! on_every_database {
+    ($($test:ident),* $(,)?) => {
+        mod sqlite {
+            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $test() {
+                super::$test($crate::projections::world::Place::sqlite()).await;
+            })*
+        }
+        mod postgres {
+            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $test() {
+                super::$test($crate::projections::world::Place::postgres().await).await;
+            })*
+        }
+    };
+}
+pub(super) use on_every_database;

@@ -1,7 +1,8 @@
 //! PostgreSQL for tests: a database of its own per test in the server that `./test` started, or a server of its own for
 //! a test that stops it.
 //!
-//! `let database = Database::new().await;` and then `database.url()`. It is dropped with the value.
+//! `let database = Database::new().await;` and then `database.url()`. It is dropped after the test, by a process that the
+//! test does not wait for.
 
 use std::{
     path::{Path, PathBuf},
@@ -24,20 +25,23 @@ pub struct Database {
 impl Database {
     /// Makes one in the server of the run.
     pub async fn new() -> Self {
-        let server = std::env::var(ADDRESS).unwrap_or_else(|_| {
-            panic!(
-                "{ADDRESS} is not set: run ./test, which starts PostgreSQL, or start it by hand: \
-                 export {ADDRESS}=$(tests/tools/postgres.sh start /var/tmp/some-folder)"
-            )
-        });
-        Self::within(&server).await
+        Self::within(&server_of_the_run()).await
     }
 
     /// Makes one in the server at `server`.
     pub async fn within(server: &str) -> Self {
+        Self::made(server, "").await
+    }
+
+    /// Makes one that orders texts as English people do, unlike their bytes.
+    pub async fn in_english() -> Self {
+        Self::made(&server_of_the_run(), "TEMPLATE template0 LOCALE_PROVIDER icu ICU_LOCALE 'en-US'").await
+    }
+
+    async fn made(server: &str, how: &str) -> Self {
         let name = format!("t{}", Uuid::now_v7().simple());
         let mut connection = PgConnection::connect(server).await.unwrap_or_else(|e| panic!("{ADDRESS}: {e}"));
-        named(["CREATE DATABASE ", &name, ""]).build().execute(&mut connection).await.unwrap();
+        named(["CREATE DATABASE ", &name, &format!(" {how}")]).build().execute(&mut connection).await.unwrap();
         connection.close().await.ok();
         Self { server: server.to_owned(), name }
     }
@@ -169,6 +173,15 @@ fn tool(arguments: &[&str]) -> String {
     let output = Command::new(script()).args(arguments).output().unwrap();
     assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
     String::from_utf8(output.stdout).unwrap().trim().to_owned()
+}
+
+fn server_of_the_run() -> String {
+    std::env::var(ADDRESS).unwrap_or_else(|_| {
+        panic!(
+            "{ADDRESS} is not set: run ./test, which starts PostgreSQL, or start it by hand: \
+             export {ADDRESS}=$(tests/tools/postgres.sh start /var/tmp/some-folder)"
+        )
+    })
 }
 
 /// The same server, another database.

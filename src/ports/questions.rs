@@ -1,19 +1,19 @@
-//! Questions to the read models as statements of `projections/*.sql` with their arguments.
+//! Questions to the read models as statements of `projections/*.sql` with their arguments, for stores that keep tables.
 
 use chrono::{DateTime, TimeDelta, Utc};
 
+use super::read_models::{AttemptFilter, BookingFilter, LinkFilter, PAGE_ROWS_MAX, Page, Query};
 use crate::{
     domain::{ids::BookingId, slot::SLOT_DAYS_MAX},
-    ports::read_models::{AttemptFilter, BookingFilter, LinkFilter, PAGE_ROWS_MAX, Page, Query},
     projections::Value,
     record::envelope::write_time,
 };
 
-/// File, statement and arguments.
-pub(super) type Asked = (&'static str, &'static str, Vec<Value>);
+/// The projection whose file has the statement, the statement's name, and its arguments.
+pub type Asked = (&'static str, &'static str, Vec<Value>);
 
-/// What to ask SQLite.
-pub(super) fn asked(query: &Query) -> Asked {
+/// In which words `query` is asked.
+pub fn asked(query: &Query) -> Asked {
     let keys = query.order().len();
     let paged = |mut arguments: Vec<Value>, page: &Page| {
         let after = page.after.as_deref().unwrap_or_default();
@@ -70,6 +70,10 @@ pub(super) fn asked(query: &Query) -> Asked {
         Query::DeadLetters(page) => ("dead_letters", "list", paged(Vec::new(), page)),
         Query::Approvals(status, page) => ("approvals", "list", paged(vec![status.as_deref().into()], page)),
         Query::Deliveries(status, page) => ("deliveries", "list", paged(vec![status.as_deref().into()], page)),
+        Query::BookingsOfSubject(subject, page) => {
+            ("bookings", "of_subject", paged(vec![subject.as_str().into()], page))
+        }
+        Query::Table(projection, page) => (projection.name, "all", paged(Vec::new(), page)),
         Query::AttemptCounts => ("attempts", "counts", Vec::new()),
         Query::LinkCounts => ("links", "counts", Vec::new()),
         Query::Health => ("links", "health", Vec::new()),

@@ -1,0 +1,76 @@
+//! Comparing two copies of a table inside PostgreSQL.
+
+use sqlx::{PgConnection, Row as _, postgres::PgRow};
+
+use super::{
+    projection_rows::{corrupt, stored, with_keys},
+    projection_sql::book,
+    projections::{failure, standing},
+};
+use crate::{
+    ports::projection_store::{Comparison, Difference, Differs, Failure, Shelf},
+    projections::{Projection, Stored, Table, statements::Statements},
+};
+
+/// Compares the live copy with another, both as the transaction of `connection` sees them.
+pub(super) async fn compared(
+    connection: &mut PgConnection,
+    projection: &'static Projection,
+    shelf: Shelf,
+    examples: usize,
+) -> Result<Comparison, Failure> {
+    let (live, other) = (book().copy(projection, Shelf::Live), book().copy(projection, shelf));
+    let missing = || Failure::Moved { projection: projection.name, stored: None };
+    let at = standing(connection, live.table).await?.ok_or_else(missing)?;
+    let other_at = standing(connection, other.table).await?.ok_or_else(missing)?;
+    let mut found = Comparison {
+        live: at,
+        other: other_at,
+        rows: count(connection, live.count).await?,
+        differing: 0,
+        examples: Vec::new(),
+    };
+    if at != other_at {
+        return Ok(found);
+    }
+    found.differing = count(connection, other.differing).await?;
+    for key in keys(connection, &projection.table, other, examples).await? {
+        let one = row(connection, &projection.table, live, &key).await?;
+        let two = row(connection, &projection.table, other, &key).await?;
+        let what = match (one, two) {
+            (Some(one), Some(two)) => Differs::Columns(projection.table.differing(&one, &two)),
+            (Some(_), None) => Differs::OnlyInLive,
+            (None, _) => Differs::MissingInLive,
+        };
+        found.examples.push(Difference { key, what });
+    }
+    Ok(found)
+}
+
+async fn count(connection: &mut PgConnection, statement: &'static str) -> Result<u64, Failure> {
+    let count: i64 = sqlx::query_scalar(statement).fetch_one(connection).await.map_err(|e| failure(&e))?;
+    Ok(u64::try_from(count).unwrap_or(0))
+}
+
+async fn keys(
+    connection: &mut PgConnection,
+    table: &Table,
+    other: &Statements,
+    examples: usize,
+) -> Result<Vec<Vec<String>>, Failure> {
+    let limit = i64::try_from(examples).unwrap_or(i64::MAX);
+    let rows = sqlx::query(other.differing_keys).bind(limit).fetch_all(connection).await.map_err(|e| failure(&e))?;
+    let key = |row: &PgRow| (0..table.keys).map(|at| row.try_get(at)).collect();
+    rows.iter().map(key).collect::<Result<_, _>>().map_err(|error| corrupt(other.table, &error))
+}
+
+async fn row(
+    connection: &mut PgConnection,
+    table: &Table,
+    copy: &Statements,
+    key: &[String],
+) -> Result<Option<Stored>, Failure> {
+    let wanted = with_keys(sqlx::query(copy.read), table, &[key]);
+    let row = wanted.fetch_optional(connection).await.map_err(|e| failure(&e))?;
+    row.map(|row| stored(copy.table, table, &row)).transpose()
+}

@@ -1,0 +1,101 @@
+//! Rows of read models: as arguments for writing, from PostgreSQL's rows when read.
+
+use std::sync::Arc;
+
+use sqlx::{
+    Column as _, Postgres, Row as _, TypeInfo as _, ValueRef as _, postgres::PgArguments, postgres::PgRow, query::Query,
+};
+
+use super::failure::told;
+use crate::{
+    domain::ids::Position,
+    ports::projection_store::Failure,
+    projections::{Kind, Row, Stored, Table, Value},
+};
+
+type Statement<'a> = Query<'a, Postgres, PgArguments>;
+
+/// The statement with one array per column of the keys.
+pub(super) fn with_keys<'a>(mut statement: Statement<'a>, table: &Table, keys: &[&'a [String]]) -> Statement<'a> {
+    for at in 0..table.keys {
+        let column: Vec<&str> = keys.iter().filter_map(|key| key.get(at)).map(String::as_str).collect();
+        statement = statement.bind(column);
+    }
+    statement
+}
+
+/// The statement with one array per column of the table, then positions and what is removed.
+pub(super) fn with_rows<'a>(mut statement: Statement<'a>, table: &Table, rows: &'a [Stored]) -> Statement<'a> {
+    for (at, column) in table.columns.iter().enumerate() {
+        let cells = rows.iter().map(|row| &row.cells[at]);
+        statement = match column.kind {
+            Kind::Text => statement.bind(cells.map(Value::as_text).collect::<Vec<_>>()),
+            Kind::Int => statement.bind(cells.map(as_int).collect::<Vec<_>>()),
+            Kind::Bool => statement.bind(cells.map(as_bool).collect::<Vec<_>>()),
+        };
+    }
+    let positions: Vec<i64> = rows.iter().map(|row| i64::try_from(row.position.0).unwrap_or(i64::MAX)).collect();
+    let removed: Vec<bool> = rows.iter().map(|row| row.removed).collect();
+    statement.bind(positions).bind(removed)
+}
+
+fn as_int(cell: &Value) -> Option<i64> {
+    match cell {
+        Value::Int(number) => Some(*number),
+        Value::Null | Value::Bool(_) | Value::Text(_) => None,
+    }
+}
+
+fn as_bool(cell: &Value) -> Option<bool> {
+    match cell {
+        Value::Bool(flag) => Some(*flag),
+        Value::Null | Value::Int(_) | Value::Text(_) => None,
+    }
+}
+
+/// A row with the table's columns in order, then `position` and `removed`.
+pub(super) fn stored(name: &str, table: &Table, row: &PgRow) -> Result<Stored, Failure> {
+    let damaged = |error: sqlx::Error| corrupt(name, &error);
+    let mut cells = Vec::with_capacity(table.columns.len());
+    for (at, column) in table.columns.iter().enumerate() {
+        cells.push(match column.kind {
+            Kind::Text => Value::from(row.try_get::<Option<String>, _>(at).map_err(damaged)?),
+            Kind::Int => Value::from(row.try_get::<Option<i64>, _>(at).map_err(damaged)?),
+            Kind::Bool => Value::from(row.try_get::<Option<bool>, _>(at).map_err(damaged)?),
+        });
+    }
+    let at = cells.len();
+    let position: i64 = row.try_get(at).map_err(damaged)?;
+    let removed: bool = row.try_get(at + 1).map_err(damaged)?;
+    let position = u64::try_from(position)
+        .map_err(|_| Failure::Corrupt { table: name.to_owned(), reason: "a position is negative".to_owned() })?;
+    Ok(Stored { position: Position(position), removed, cells })
+}
+
+/// Rows of any statement, under the names that it gives them.
+pub(super) fn answered(name: &str, rows: &[PgRow]) -> Result<Vec<Row>, Failure> {
+    let Some(first) = rows.first() else { return Ok(Vec::new()) };
+    let names: Arc<[String]> = first.columns().iter().map(|column| column.name().to_owned()).collect();
+    rows.iter()
+        .map(|row| {
+            let values: Result<Vec<Value>, sqlx::Error> = (0..names.len()).map(|at| value(row, at)).collect();
+            Ok(Row::new(Arc::clone(&names), values.map_err(|error| corrupt(name, &error))?))
+        })
+        .collect()
+}
+
+fn value(row: &PgRow, at: usize) -> Result<Value, sqlx::Error> {
+    if row.try_get_raw(at)?.is_null() {
+        return Ok(Value::Null);
+    }
+    match row.column(at).type_info().name() {
+        "BOOL" => Ok(Value::Bool(row.try_get(at)?)),
+        "INT8" => Ok(Value::Int(row.try_get(at)?)),
+        _ => Ok(Value::Text(row.try_get(at)?)),
+    }
+}
+
+/// A cell that is not what its column says.
+pub(super) fn corrupt(table: &str, error: &sqlx::Error) -> Failure {
+    Failure::Corrupt { table: table.to_owned(), reason: told(error) }
+}

@@ -1,0 +1,315 @@
+//! Read models in PostgreSQL: in the ledger's own database, or in another. Tables: `projections/*.sql`.
+//!
+//! A batch is one transaction: its checkpoints are kept and compared, the rows of all keys it touches are read with one
+//! statement per table, changed in memory, and written back with one statement per table. Several processes may project
+//! into one database: the slower one finds the checkpoint moved.
+
+use std::{collections::HashMap, time::Duration};
+
+use async_trait::async_trait;
+use chrono::{DateTime, Utc};
+use sqlx::{
+    Executor as _, PgConnection, PgPool, Postgres, Row as _, Transaction,
+    postgres::{PgPoolOptions, PgRow},
+};
+
+use super::{
+    address::Server,
+    failure::{Trouble, told},
+    projection_compare::compared,
+    projection_rows::{answered, corrupt, stored, with_keys, with_rows},
+    projection_sql::{self as sql, book},
+    session,
+};
+use crate::{
+    domain::ids::Position,
+    ports::{
+        projection_store::{Batch, Checkpoint, Comparison, Failure, ProjectionStore, Shelf},
+        questions::asked,
+        read_models::Query,
+    },
+    projections::{
+        ALL, Drafts, Projection, Row, Value,
+        statements::{CHECKPOINT, CHECKPOINTS, CREATE_CHECKPOINTS, DROP_CHECKPOINT, PUT_CHECKPOINT},
+    },
+    record::envelope::write_time,
+};
+
+/// Connections that write: the projector's, and that of a rebuild.
+const WRITERS_MAX: u32 = 2;
+/// Connections for readers.
+const READERS_MAX: u32 = 4;
+/// How long a caller waits for a connection, a server that is starting again included.
+const CONNECT_MAX: Duration = Duration::from_secs(5);
+/// Beyond what every session is set to. What is lost with the power is projected again, rows and checkpoint together: no
+/// commit waits for the disk.
+const SETTINGS: &str = "SET synchronous_commit = off";
+
+/// Read models in a PostgreSQL database. Cloned handles share its connections.
+#[derive(Clone)]
+pub struct PostgresProjections {
+    writers: PgPool,
+    readers: PgPool,
+}
+
+impl PostgresProjections {
+    /// Opens a database, which must be there. [`ProjectionStore::prepare`] makes the tables.
+    ///
+    /// # Errors
+    /// `Unavailable` where the server cannot be reached or does not let us in.
+    pub async fn open(server: &Server) -> Result<Self, Failure> {
+        let (writers, readers) = (pool(server, WRITERS_MAX), pool(server, READERS_MAX));
+        let there: bool =
+            sqlx::query_scalar(sql::CHECKPOINTS_THERE).fetch_one(&writers).await.map_err(|e| failure(&e))?;
+        if !there {
+            let mut tx = writers.begin().await.map_err(|e| failure(&e))?;
+            run(&mut tx, sql::LOCK_TO_MAKE).await?;
+            run(&mut tx, CREATE_CHECKPOINTS).await?;
+            tx.commit().await.map_err(|e| failure(&e))?;
+        }
+        Ok(Self { writers, readers })
+    }
+
+    /// Closes its connections.
+    pub async fn close(&self) {
+        self.readers.close().await;
+        self.writers.close().await;
+    }
+
+    /// A transaction that may make, drop and rename tables.
+    async fn begin_tables(&self, begin: &'static str) -> Result<Transaction<'static, Postgres>, Failure> {
+        let mut tx = self.writers.begin_with(begin).await.map_err(|e| failure(&e))?;
+        run(&mut tx, sql::LOCK_TABLES).await?;
+        Ok(tx)
+    }
+}
+
+#[async_trait]
+impl ProjectionStore for PostgresProjections {
+    async fn prepare(&self, now: DateTime<Utc>) -> Result<Vec<&'static str>, Failure> {
+        let mut connection = self.writers.acquire().await.map_err(|e| failure(&e))?;
+        // Looked at first: nobody who starts beside others has to wait for them.
+        if stale(&mut connection).await?.is_empty() {
+            return Ok(Vec::new());
+        }
+        drop(connection);
+        let mut tx = self.begin_tables("BEGIN").await?;
+        let stale = stale(&mut tx).await?;
+        for projection in &stale {
+            create(&mut tx, projection, Shelf::Live, now).await?;
+        }
+        tx.commit().await.map_err(|e| failure(&e))?;
+        Ok(stale.into_iter().map(|projection| projection.name).collect())
+    }
+
+    async fn checkpoints(&self) -> Result<Vec<Checkpoint>, Failure> {
+        let mut connection = self.readers.acquire().await.map_err(|e| failure(&e))?;
+        checkpoints(&mut connection).await
+    }
+
+    async fn apply(&self, batches: Vec<Batch>, now: DateTime<Utc>) -> Result<(), Failure> {
+        let table = |batch: &Batch| book().copy(batch.projection, batch.shelf).table;
+        let tables: Vec<&str> = batches.iter().map(table).collect();
+        let mut tx = self.writers.begin().await.map_err(|e| failure(&e))?;
+        let kept = keep_checkpoints(&mut tx, &tables).await?;
+        for batch in &batches {
+            let stored = kept.get(table(batch)).copied();
+            if stored != Some((i64::from(batch.projection.version), number(batch.from))) {
+                let stored = stored.map(|(_, position)| Position(u64::try_from(position).unwrap_or(0)));
+                return Err(Failure::Moved { projection: batch.projection.name, stored });
+            }
+        }
+        for batch in &batches {
+            fill(&mut tx, batch).await?;
+        }
+        let reached: Vec<i64> = batches.iter().map(|batch| number(batch.to)).collect();
+        let moved = sqlx::query(sql::MOVE_CHECKPOINTS).bind(tables).bind(reached).bind(write_time(now));
+        moved.execute(&mut *tx).await.map_err(|e| failure(&e))?;
+        tx.commit().await.map_err(|e| failure(&e))
+    }
+
+    async fn ask(&self, query: &Query) -> Result<Vec<Row>, Failure> {
+        let (file, name, arguments) = asked(query);
+        let mut statement = sqlx::query(book().named(file, name));
+        for argument in arguments {
+            statement = match argument {
+                Value::Null => statement.bind(None::<String>),
+                Value::Bool(flag) => statement.bind(flag),
+                Value::Int(number) => statement.bind(number),
+                Value::Text(text) => statement.bind(text),
+            };
+        }
+        let rows = statement.fetch_all(&self.readers).await.map_err(|e| failure(&e))?;
+        answered(file, &rows)
+    }
+
+    async fn begin(&self, projection: &'static Projection, shelf: Shelf, now: DateTime<Utc>) -> Result<(), Failure> {
+        let mut tx = self.begin_tables("BEGIN").await?;
+        create(&mut tx, projection, shelf, now).await?;
+        tx.commit().await.map_err(|e| failure(&e))
+    }
+
+    async fn discard(&self, projection: &'static Projection, shelf: Shelf) -> Result<(), Failure> {
+        let mut tx = self.begin_tables("BEGIN").await?;
+        remove(&mut tx, projection, shelf).await?;
+        tx.commit().await.map_err(|e| failure(&e))
+    }
+
+    async fn compare(
+        &self,
+        projection: &'static Projection,
+        shelf: Shelf,
+        examples: usize,
+    ) -> Result<Comparison, Failure> {
+        // One snapshot of both copies and both checkpoints; without the lock, a copy might be swapped under it.
+        let mut tx = self.writers.begin_with(sql::BEGIN_TO_COMPARE).await.map_err(|e| failure(&e))?;
+        compared(&mut tx, projection, shelf, examples).await
+    }
+
+    async fn swap(&self, projection: &'static Projection, behind_max: u64, now: DateTime<Utc>) -> Result<(), Failure> {
+        let mut tx = self.begin_tables("BEGIN").await?;
+        let (live, next) = (book().copy(projection, Shelf::Live), book().copy(projection, Shelf::Next));
+        let at = standing(&mut tx, live.table).await?;
+        let reached = standing(&mut tx, next.table).await?;
+        let Some(reached) = reached.filter(|next| at.is_none_or(|at| at.0 <= next.0.saturating_add(behind_max))) else {
+            return Err(Failure::Moved { projection: projection.name, stored: at });
+        };
+        remove(&mut tx, projection, Shelf::Live).await?;
+        run(&mut tx, next.rename).await?;
+        sqlx::query(DROP_CHECKPOINT).bind(next.table).execute(&mut *tx).await.map_err(|e| failure(&e))?;
+        put_checkpoint(&mut tx, live.table, projection, reached, now).await?;
+        tx.commit().await.map_err(|e| failure(&e))
+    }
+}
+
+/// Connections that are made when they are needed, and looked at before each use: a server may have been started again.
+fn pool(server: &Server, most: u32) -> PgPool {
+    PgPoolOptions::new()
+        .max_connections(most)
+        .acquire_timeout(CONNECT_MAX)
+        .after_connect(|connection, _| {
+            Box::pin(async move {
+                connection.execute(session::SETTINGS).await?;
+                connection.execute(SETTINGS).await.map(drop)
+            })
+        })
+        .connect_lazy_with(server.options.clone())
+}
+
+/// Projections whose live copy is not there, or was filled by another definition.
+async fn stale(connection: &mut PgConnection) -> Result<Vec<&'static Projection>, Failure> {
+    let names: Vec<String> =
+        sqlx::query_scalar(sql::TABLE_NAMES).fetch_all(&mut *connection).await.map_err(|e| failure(&e))?;
+    let known = checkpoints(connection).await?;
+    let fresh = |projection: &Projection| {
+        let filled = |checkpoint: &Checkpoint| {
+            checkpoint.projection == projection.name
+                && checkpoint.shelf == Shelf::Live
+                && checkpoint.version == projection.version
+        };
+        known.iter().any(filled) && names.iter().any(|name| name == projection.name)
+    };
+    Ok(ALL.into_iter().filter(|projection| !fresh(projection)).collect())
+}
+
+/// Applies a batch to its table: rows are read once, changed in memory, written once.
+async fn fill(connection: &mut PgConnection, batch: &Batch) -> Result<(), Failure> {
+    if batch.writes.is_empty() {
+        return Ok(());
+    }
+    let (statements, table) = (book().copy(batch.projection, batch.shelf), &batch.projection.table);
+    let mut drafts = Drafts::of(&batch.writes);
+    let keys: Vec<&[String]> = drafts.keys().collect();
+    let wanted = with_keys(sqlx::query(statements.read), table, &keys);
+    for row in &wanted.fetch_all(&mut *connection).await.map_err(|e| failure(&e))? {
+        drafts.found(table, stored(statements.table, table, row)?);
+    }
+    let changed = drafts.changed(table);
+    if changed.is_empty() {
+        return Ok(());
+    }
+    let written = with_rows(sqlx::query(statements.write), table, &changed);
+    written.execute(connection).await.map_err(|e| failure(&e)).map(|_| ())
+}
+
+/// Version and position of these copies, which stay so until the transaction ends.
+async fn keep_checkpoints(
+    connection: &mut PgConnection,
+    tables: &[&str],
+) -> Result<HashMap<String, (i64, i64)>, Failure> {
+    let rows = sqlx::query(sql::LOCK_CHECKPOINTS).bind(tables).fetch_all(connection).await.map_err(|e| failure(&e))?;
+    let read = |row: &PgRow| Ok((row.try_get(0)?, (row.try_get(1)?, row.try_get(2)?)));
+    rows.iter().map(read).collect::<Result<_, _>>().map_err(|error| corrupt("projection_checkpoints", &error))
+}
+
+async fn checkpoints(connection: &mut PgConnection) -> Result<Vec<Checkpoint>, Failure> {
+    let rows = sqlx::query(CHECKPOINTS).fetch_all(connection).await.map_err(|e| failure(&e))?;
+    rows.iter().filter_map(|row| checkpoint(row).transpose()).collect()
+}
+
+fn checkpoint(row: &PgRow) -> Result<Option<Checkpoint>, Failure> {
+    let read = || -> Result<(String, i64, i64, String), sqlx::Error> {
+        Ok((row.try_get(0)?, row.try_get(1)?, row.try_get(2)?, row.try_get(3)?))
+    };
+    let (name, version, position, updated_at) = read().map_err(|error| corrupt("projection_checkpoints", &error))?;
+    Checkpoint::stored(book(), &name, version, position, &updated_at)
+}
+
+/// Where a copy stands.
+pub(super) async fn standing(connection: &mut PgConnection, table: &str) -> Result<Option<Position>, Failure> {
+    let found = sqlx::query_scalar(CHECKPOINT).bind(table).fetch_optional(connection).await;
+    let position: Option<i64> = found.map_err(|e| failure(&e))?;
+    Ok(position.map(|position| Position(u64::try_from(position).unwrap_or(0))))
+}
+
+async fn create(
+    connection: &mut PgConnection,
+    projection: &Projection,
+    shelf: Shelf,
+    now: DateTime<Utc>,
+) -> Result<(), Failure> {
+    remove(connection, projection, shelf).await?;
+    let taken: Vec<String> =
+        sqlx::query_scalar(sql::INDEX_NAMES).fetch_all(&mut *connection).await.map_err(|e| failure(&e))?;
+    let statements = book().copy(projection, shelf);
+    run(connection, statements.create(&taken)).await?;
+    put_checkpoint(connection, statements.table, projection, Position(0), now).await
+}
+
+async fn remove(connection: &mut PgConnection, projection: &Projection, shelf: Shelf) -> Result<(), Failure> {
+    let statements = book().copy(projection, shelf);
+    run(connection, statements.drop).await?;
+    let dropped = sqlx::query(DROP_CHECKPOINT).bind(statements.table);
+    dropped.execute(connection).await.map_err(|e| failure(&e)).map(|_| ())
+}
+
+async fn run(connection: &mut PgConnection, statements: &'static str) -> Result<(), Failure> {
+    sqlx::raw_sql(statements).execute(connection).await.map_err(|e| failure(&e)).map(|_| ())
+}
+
+async fn put_checkpoint(
+    connection: &mut PgConnection,
+    table: &str,
+    projection: &Projection,
+    position: Position,
+    now: DateTime<Utc>,
+) -> Result<(), Failure> {
+    let put = sqlx::query(PUT_CHECKPOINT)
+        .bind(table)
+        .bind(i64::from(projection.version))
+        .bind(number(position))
+        .bind(write_time(now));
+    put.execute(connection).await.map_err(|e| failure(&e)).map(|_| ())
+}
+
+fn number(position: Position) -> i64 {
+    i64::try_from(position.0).unwrap_or(i64::MAX)
+}
+
+/// An error of PostgreSQL: damage, or a matter of trying again.
+pub(super) fn failure(error: &sqlx::Error) -> Failure {
+    match Trouble::of(error) {
+        Trouble::Damaged(reason) => Failure::Corrupt { table: "the database".to_owned(), reason },
+        Trouble::Busy | Trouble::Refused(_) | Trouble::Broken(_) => Failure::Unavailable(told(error)),
+    }
+}
