@@ -1,8 +1,8 @@
 //! PostgreSQL for tests: a database of its own per test in the server that `./test` started, or a server of its own for
 //! a test that stops it.
 //!
-//! `let database = Database::new().await;` and then `database.url()`. It is left behind, as the
-//! server is thrown away: to drop it, the server would write a checkpoint, which takes a second.
+//! `let database = Database::new().await;` and then `database.url()`. It is dropped after the test, by a process that the
+//! test does not wait for.
 
 use std::{
     path::{Path, PathBuf},
