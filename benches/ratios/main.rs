@@ -12,6 +12,7 @@
 
 mod lives;
 mod p1;
+mod p1c;
 mod p2;
 mod p5;
 mod report;
@@ -25,9 +26,10 @@ const RUNS: usize = 7;
 
 type Benchmark = (&'static str, fn(usize) -> anyhow::Result<Measure>);
 
-const ALL: [Benchmark; 6] = [
+const ALL: [Benchmark; 7] = [
     ("p1", p1::many_writers),
     ("p1b", p1::one_writer),
+    ("p1c", p1c::many_writers),
     ("p2", p2::rebuild),
     ("p5", p5::memory),
     ("p5b", p5::rebuild),

@@ -29,7 +29,7 @@ use syncledger::{
 use crate::report::{Arm, Measure};
 
 /// Events per stream: about what a booking and its link see in their lives.
-const STREAM_EVENTS: u64 = 10;
+pub const STREAM_EVENTS: u64 = 10;
 
 /// Appends per arm that commits each one.
 const APPENDS: u64 = 3_000;
@@ -53,11 +53,11 @@ fn folder() -> anyhow::Result<tempfile::TempDir> {
     Ok(tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR"))?)
 }
 
-fn stream(writer: u64, n: u64) -> StreamName {
+pub fn stream(writer: u64, n: u64) -> StreamName {
     StreamName { category: Category::Booking, id: format!("uschedule.{writer:04}-{:08}", n / STREAM_EVENTS) }
 }
 
-fn event(clock: &SystemClock) -> NewEvent {
+pub fn event(clock: &SystemClock) -> NewEvent {
     let now = clock.now();
     NewEvent {
         id: clock.event_id(),

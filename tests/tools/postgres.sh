@@ -3,6 +3,7 @@
 #
 #   postgres.sh start FOLDER [PORT]             starts it, makes FOLDER where it is not there, and prints the address
 #   postgres.sh stop FOLDER [fast|immediate]    stops it; immediate is what a crash leaves behind
+#   postgres.sh drop ADDRESS DATABASE           drops a database of the server at ADDRESS, whoever is in it
 #
 # PostgreSQL refuses to run as root: then it runs as the user `postgres`, who must be able to reach FOLDER.
 set -euo pipefail
@@ -52,12 +53,15 @@ start() {
     exit 1
 }
 
+if [ "${1:-}" = drop ]; then
+    exec "$bin/psql" --quiet --no-psqlrc "$2" --command "DROP DATABASE IF EXISTS \"$3\" WITH (FORCE)"
+fi
 folder=$(realpath -m "${2:-.}")
 case ${1:-} in
     start) start "$folder" "${3:-}" ;;
     stop) as_owner "$bin/pg_ctl" stop --silent --wait --timeout 60 --pgdata "$folder/data" --mode "${3:-fast}" ;;
     *)
-        sed -n '2,8p' "$0" >&2
+        sed -n '2,9p' "$0" >&2
         exit 2
         ;;
 esac

@@ -3,6 +3,7 @@
 mod bookings;
 mod configuration;
 mod operations;
+mod postgres;
 
 use std::{
     fs,

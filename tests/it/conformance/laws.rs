@@ -72,7 +72,7 @@ proptest! {
 
 proptest! {
     // A database is made for each.
-    #![proptest_config(ProptestConfig { cases: 12, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 6, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn postgres_answers_as_memory_does(steps in vec(step(), 1..60), reopen_at in 0..60_usize) {

@@ -1,12 +1,11 @@
 //! PostgreSQL for tests: a database of its own per test in the server that `./test` started, or a server of its own for
 //! a test that stops it.
 //!
-//! `let database = Database::new().await;` and then `database.url()`. It is left behind, as the
-//! server is thrown away: to drop it, the server would write a checkpoint, which takes a second.
+//! `let database = Database::new().await;` and then `database.url()`. It is dropped with the value.
 
 use std::{
     path::{Path, PathBuf},
-    process::Command,
+    process::{Command, Stdio},
 };
 
 use sqlx::{Connection as _, PgConnection, Postgres, QueryBuilder};
@@ -101,6 +100,16 @@ impl Database {
     /// A connection of the test's own.
     pub async fn connect(&self) -> PgConnection {
         PgConnection::connect(&self.url()).await.unwrap()
+    }
+}
+
+impl Drop for Database {
+    fn drop(&mut self) {
+        // By a process that may outlive this one: the server waits for sessions that this test has begun and will not end
+        // before it ends itself.
+        let mut tool = Command::new(script());
+        tool.args(["drop", &self.server, &self.name]);
+        tool.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().ok();
     }
 }
 
