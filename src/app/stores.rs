@@ -55,6 +55,7 @@ pub async fn open(config: &Config) -> anyhow::Result<Stores> {
     models.prepare(clock.now()).await.context("the read models")?;
     let reader = Reader::new(Arc::clone(&vault));
     let projector = Projector::new(Arc::clone(&store), Arc::clone(&models), reader, Arc::clone(&clock));
+    projector.start_over().await.context("the read models")?;
     Ok(Stores {
         journal: Journal::new(store, Arc::clone(&vault), Arc::clone(&clock)),
         tokens,
