@@ -6,6 +6,7 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use chrono::TimeDelta;
+use tracing::warn;
 
 use super::reader::{Poison, closed};
 use crate::{
@@ -15,7 +16,7 @@ use crate::{
         event_store::{self, EventStore},
         projection_store::{self, Batch, Checkpoint, ProjectionStore, Shelf},
     },
-    projections::{ALL, Projection},
+    projections::{self, ALL, Projection},
     record::envelope::Recorded,
 };
 
@@ -85,6 +86,30 @@ impl Projector {
     /// A projector from `ledger` into `models`. Call [`ProjectionStore::prepare`] before its first step.
     pub fn new(ledger: Arc<dyn EventStore>, models: Arc<dyn ProjectionStore>, clock: Arc<dyn Clock>) -> Self {
         Self { ledger, models, clock }
+    }
+
+    /// Empties the projections that have read facts which the ledger does not have, and answers their names: the ledger was
+    /// restored from an older copy than they. They would otherwise skip as many facts of those to come. Call it at start.
+    ///
+    /// # Errors
+    /// Where ledger or read models give no answer.
+    pub async fn start_over(&self) -> Result<Vec<&'static str>, Error> {
+        let mut emptied = Vec::new();
+        let checkpoints = self.models.checkpoints().await?;
+        for checkpoint in checkpoints.into_iter().filter(|c| c.shelf == Shelf::Live && c.position.0 > 0) {
+            // The end that this process knows of may be older than the checkpoint: what counts is the last fact itself.
+            let last = Position(checkpoint.position.0 - 1);
+            if checkpoint.position <= self.ledger.end().await? || !self.ledger.read_all(last, 1).await?.is_empty() {
+                continue;
+            }
+            let projection = projections::named(checkpoint.projection)
+                .ok_or_else(|| Error::Unknown(checkpoint.projection.to_owned()))?;
+            let (name, position) = (checkpoint.projection, checkpoint.position);
+            warn!(projection = name, "{name} has read {position} facts and the ledger has fewer: it is filled anew");
+            self.models.begin(projection, Shelf::Live, self.clock.now()).await?;
+            emptied.push(name);
+        }
+        Ok(emptied)
     }
 
     /// One step: at most `limit` facts for each projection. Call it again while it read facts, then wait for the ledger.

@@ -1,6 +1,7 @@
-//! Every ledger, each with read models in a database of its kind. A new backend is one more entry in [`all`].
+//! Every ledger, each with read models in a database of its kind. A new backend is one more function like [`sqlite`], and its
+//! place is the list in [`all`]; or, where an append takes long, a list of its own for a test with fewer histories.
 
-use std::sync::Arc;
+use std::{any::Any, sync::Arc};
 
 use sqlx::{ConnectOptions as _, Row as _, SqliteConnection, sqlite::SqliteConnectOptions};
 use syncledger::{
@@ -14,7 +15,6 @@ use syncledger::{
     projections::{Kind, Projection, Stored, Value},
     services::project::Projector,
 };
-use tempfile::TempDir;
 use tokio::sync::Mutex;
 
 use crate::{
@@ -45,7 +45,8 @@ pub struct Backend {
     pub in_order: bool,
     pub projector: Projector,
     pub tables: Tables,
-    _kept: Option<TempDir>,
+    /// What serves it, or where it is kept.
+    _kept: Box<dyn Any>,
 }
 
 /// How to look into the tables behind the port.
@@ -55,17 +56,27 @@ pub enum Tables {
     Postgres(Mutex<sqlx::PgConnection>),
 }
 
-/// The backend in memory, on which histories are made up, and all the others.
-pub async fn all(world: &World) -> (Backend, Vec<Backend>) {
-    let memory = memory(world, "memory", world.ledger.clone(), true).await;
-    (memory, vec![sqlite(world).await, postgres(world).await])
+/// The backends that are told what was made up in memory.
+pub async fn all(world: &World) -> Vec<Backend> {
+    vec![sqlite(world).await, postgres(world).await]
 }
 
-/// A ledger whose read models are kept in memory.
-pub async fn memory(world: &World, name: &'static str, ledger: Arc<dyn EventStore>, in_order: bool) -> Backend {
+/// The ledger on which histories are made up.
+pub async fn first(world: &World) -> Backend {
+    memory(world, "memory", world.ledger.clone(), true, Box::new(())).await
+}
+
+/// A ledger whose read models are kept in memory, as long as what it needs is kept.
+pub async fn memory(
+    world: &World,
+    name: &'static str,
+    ledger: Arc<dyn EventStore>,
+    in_order: bool,
+    kept: Box<dyn Any>,
+) -> Backend {
     let models = Arc::new(MemoryProjections::default());
     let tables = Tables::Memory(models.clone());
-    with(world, name, ledger, in_order, models, tables, None).await
+    with(world, name, ledger, in_order, models, tables, kept).await
 }
 
 async fn sqlite(world: &World) -> Backend {
@@ -76,7 +87,7 @@ async fn sqlite(world: &World) -> Backend {
     let models = Arc::new(SqliteProjections::open(&read).await.unwrap());
     let tables = SqliteConnectOptions::new().filename(&read).connect().await.unwrap();
     let tables = Tables::Sqlite(Mutex::new(tables));
-    with(world, "SQLite", Arc::new(ledger), true, models, tables, Some(folder)).await
+    with(world, "SQLite", Arc::new(ledger), true, models, tables, Box::new(folder)).await
 }
 
 async fn postgres(world: &World) -> Backend {
@@ -86,7 +97,7 @@ async fn postgres(world: &World) -> Backend {
     let ledger = PostgresLedger::open(options, world.clock.clone()).await.unwrap();
     let models = Arc::new(PostgresProjections::open(&server).await.unwrap());
     let tables = Tables::Postgres(Mutex::new(database.connect().await));
-    with(world, "PostgreSQL", Arc::new(ledger), true, models, tables, None).await
+    with(world, "PostgreSQL", Arc::new(ledger), true, models, tables, Box::new(database)).await
 }
 
 async fn with(
@@ -96,7 +107,7 @@ async fn with(
     in_order: bool,
     models: Arc<dyn ProjectionStore>,
     tables: Tables,
-    kept: Option<TempDir>,
+    kept: Box<dyn Any>,
 ) -> Backend {
     models.prepare(noon()).await.unwrap();
     let projector = Projector::new(ledger.clone(), models, world.clock.clone());

@@ -222,7 +222,7 @@ proptest! {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 24, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 12, ..ProptestConfig::default() })]
 
     /// All stores answer every question alike, page by page, whatever happened and however it was batched; and what they hold
     /// is what a replay from zero gives.

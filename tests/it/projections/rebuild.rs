@@ -54,6 +54,7 @@ on_every_database!(
     another_version_of_a_definition_starts_over_and_names_that_are_unknown_are_refused,
     a_process_with_another_definition_leaves_the_table_alone,
     a_replay_that_meets_what_it_cannot_read_leaves_the_live_table_alone,
+    tables_that_are_ahead_of_a_restored_ledger_are_filled_anew,
 );
 
 async fn a_tampered_row_is_found_and_a_rebuild_puts_it_right(place: Place) {
@@ -238,6 +239,25 @@ async fn another_version_of_a_definition_starts_over_and_names_that_are_unknown_
     assert_eq!(ask(&*models, links()).await, before);
     let unknown = projector.rebuild("lynx", options(), &mut |_| {}).await;
     assert!(matches!(unknown, Err(Error::Unknown(name)) if name == "lynx"));
+}
+
+async fn tables_that_are_ahead_of_a_restored_ledger_are_filled_anew(place: Place) {
+    let (lost, models) = (World::new(), place.open().await);
+    chaos(&lost, 60).await;
+    let projector = lost.projector(models.clone());
+    projector.catch_up(100).await.unwrap();
+    assert_eq!(projector.start_over().await.unwrap(), [""; 0]);
+    // What is left of the ledger goes on otherwise than before.
+    let (restored, alone) = (World::new(), memory().await);
+    chaos(&restored, 40).await;
+    let projector = restored.projector(models.clone());
+    assert_eq!(projector.start_over().await.unwrap().len(), projections::ALL.len());
+    story::tell(&restored).await;
+    projector.catch_up(100).await.unwrap();
+    restored.projector(alone.clone()).catch_up(100).await.unwrap();
+    for query in super::laws::every_query() {
+        assert_eq!(shown(&ask(&*models, query.clone()).await), shown(&ask(&*alone, query.clone()).await), "{query:?}");
+    }
 }
 
 async fn a_process_with_another_definition_leaves_the_table_alone(place: Place) {
