@@ -76,15 +76,10 @@ pub async fn open(config: &Config) -> anyhow::Result<Stores> {
     };
     let models = models(config).await.context("the read models")?;
     models.prepare(clock.now()).await.context("the read models")?;
-<<<<<<< HEAD
     let projector = Projector::new(Arc::clone(&store), Arc::clone(&models), Arc::clone(&clock));
+    projector.start_over().await.context("the read models")?;
     let journal = Journal::new(store, Arc::clone(&vault), Arc::clone(&clock));
     let kept = Arc::new(CheckpointFolder::new(&config.audit.checkpoints));
-=======
-    let reader = Reader::new(Arc::clone(&vault));
-    let projector = Projector::new(Arc::clone(&store), Arc::clone(&models), reader, Arc::clone(&clock));
-    projector.start_over().await.context("the read models")?;
->>>>>>> pgmodels
     Ok(Stores {
         audit: Audit::new(&config.workspace, journal.clone(), signing, kept),
         journal,

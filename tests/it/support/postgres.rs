@@ -1,12 +1,8 @@
 //! PostgreSQL for tests: a database of its own per test in the server that `./test` started, or a server of its own for
 //! a test that stops it.
 //!
-<<<<<<< HEAD
 //! `let database = Database::new().await;` and then `database.url()`. It is dropped after the test, by a process that the
 //! test does not wait for.
-=======
-//! `let database = Database::new().await;` and then `database.url()`. It is dropped with the value.
->>>>>>> pgmodels
 
 use std::{
     path::{Path, PathBuf},
@@ -108,19 +104,6 @@ impl Database {
     }
 }
 
-<<<<<<< HEAD
-=======
-impl Drop for Database {
-    fn drop(&mut self) {
-        // By a process that may outlive this one: the server waits for sessions that this test has begun and will not end
-        // before it ends itself.
-        let mut tool = Command::new(script());
-        tool.args(["drop", &self.server, &self.name]);
-        tool.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().ok();
-    }
-}
-
->>>>>>> pgmodels
 /// A server that belongs to one test, which may stop and start it. Stopped with the value.
 pub struct Server {
     folder: TempDir,
