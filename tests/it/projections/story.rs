@@ -184,7 +184,7 @@ async fn the_tables_tell_the_story() {
     let (world, models) = (World::new(), memory().await);
     tell(&world).await;
     world.projector(models.clone()).catch_up(4).await.unwrap();
-    insta::assert_snapshot!(tables(&*models).await);
+    insta::assert_snapshot!(tables(&world, &*models).await);
 }
 
 #[tokio::test]
