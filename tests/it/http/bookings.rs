@@ -259,7 +259,10 @@ async fn personal_data_is_sealed_in_the_ledger_and_gone_once_forgotten() {
     assert_eq!(world.ask("DELETE", &erase("api.customer.7"), "operator", None).await.status, 403);
     world.project().await;
     let done = world.ask("DELETE", &erase("api.customer.7"), "admin", None).await;
-    assert_eq!((done.status, &done.json()["erased"]["repeated"], &done.json()["left"]["bookings"]), (200, &json!(false), &json!(1)));
+    assert_eq!(
+        (done.status, &done.json()["erased"]["repeated"], &done.json()["left"]["bookings"]),
+        (200, &json!(false), &json!(1))
+    );
     let again = world.ask("DELETE", &erase("api.customer.7"), "admin", None).await;
     assert_eq!((again.status, &again.json()["erased"]["repeated"]), (200, &json!(true)));
     let shown = world.get(&format!("{BOOKINGS}/api.1")).await;

@@ -23,7 +23,6 @@ use syncledger::{
         intake,
         journal::{Context, Journal},
         project::Projector,
-        reader::Reader,
         reprocess::reprocess,
     },
 };
@@ -125,8 +124,7 @@ impl Desk {
     async fn dead_letters(&self) -> Vec<(String, String)> {
         let models: Arc<dyn ProjectionStore> = Arc::new(MemoryProjections::default());
         models.prepare(syncledger::ports::clock::Clock::now(&*self.world.clock)).await.unwrap();
-        let reader = Reader::new(self.vault.clone());
-        let projector = Projector::new(self.world.ledger.clone(), models.clone(), reader, self.world.clock.clone());
+        let projector = Projector::new(self.world.ledger.clone(), models.clone(), self.world.clock.clone());
         projector.catch_up(100).await.unwrap();
         let rows = models.ask(&Query::DeadLetters(Page::first(100))).await.unwrap();
         let cell = |row: &syncledger::projections::Row, name: &str| row.text(name).unwrap_or_default().to_owned();
