@@ -34,7 +34,6 @@ use super::{
 
 struct Desk {
     world: World,
-    vault: Arc<MemoryVault>,
     journal: Journal,
     commands: Commands,
     client: async_nats::Client,
@@ -64,10 +63,10 @@ impl Desk {
     async fn new() -> Self {
         let world = World::new();
         let vault = Arc::new(MemoryVault::new(world.clock.clone()));
-        let journal = Journal::new(world.ledger.clone(), vault.clone(), world.clock.clone());
+        let journal = Journal::new(world.ledger.clone(), vault, world.clock.clone());
         let commands = commands(&world.server, &journal, Rules { any: false, deliveries_max: 3 }).await;
         let client = async_nats::connect(world.server.url()).await.unwrap();
-        let desk = Self { world, vault, journal, commands, client };
+        let desk = Self { world, journal, commands, client };
         assert_eq!(desk.commands.step().await, Ok(0));
         desk
     }
