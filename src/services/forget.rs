@@ -77,7 +77,9 @@ pub async fn erase(
             by
         }
     };
-    finish(journal, workspace, subject, &by, context).await
+    // A service may have finished it between our intent and now: it was done on our word all the same.
+    let repeated = told.erased.is_some();
+    Ok(Erased { repeated, ..finish(journal, workspace, subject, &by, context).await? })
 }
 
 /// Whether anything was ever sealed for them. A key that this program cannot unwrap is a key all the same.

@@ -41,7 +41,7 @@ impl Journal {
             let cells: Result<Vec<Value>, Error> = row
                 .cells()
                 .map(|(name, value)| match value.as_text().filter(|_| personal.contains(&name)) {
-                    Some(closed) => Ok(opened(closed, &keys).map_err(|reason| damaged(table, &row, reason))?.into()),
+                    Some(closed) => opened(closed, &keys).map_err(|reason| damaged(table, &row, reason)),
                     None => Ok(value.clone()),
                 })
                 .collect();
@@ -51,10 +51,12 @@ impl Journal {
     }
 }
 
-fn opened(closed: &str, keys: &HashMap<SubjectId, Option<SubjectKey>>) -> Result<Option<String>, sealing::Failure> {
-    let Some(subject) = sealing::closed_subject(closed) else { return Ok(None) };
-    let Some(key) = keys.get(&subject).and_then(Option::as_ref) else { return Ok(None) };
-    sealing::open_closed(closed, KeyRef { id: &key.id, bytes: &key.bytes })
+fn opened(closed: &str, keys: &HashMap<SubjectId, Option<SubjectKey>>) -> Result<Value, sealing::Failure> {
+    let Some(subject) = sealing::closed_subject(closed) else { return Ok(Value::Null) };
+    let Some(key) = keys.get(&subject).and_then(Option::as_ref) else { return Ok(Value::Null) };
+    // Word for word: what a store could not hold in the clear, it holds sealed.
+    let open = sealing::open_closed(closed, KeyRef { id: &key.id, bytes: &key.bytes })?;
+    Ok(open.map_or(Value::Null, Value::Text))
 }
 
 fn damaged(table: &str, row: &Row, reason: sealing::Failure) -> Error {

@@ -192,7 +192,9 @@ async fn a_service_needs_no_right_to_make_tables() {
     open_postgres(&database.url()).await.close().await;
     let role = database.url().rsplit_once('/').unwrap().1.replace('t', "r");
     database.give_role(&role, "GRANT SELECT, INSERT ON ALL TABLES IN SCHEMA public TO ").await;
-    database.give_role(&role, "GRANT UPDATE, DELETE, TRUNCATE ON subject_keys, api_tokens, checkpoints TO ").await;
+    database
+        .give_role(&role, "GRANT UPDATE, DELETE, TRUNCATE ON subject_keys, api_tokens, checkpoints, master_key TO ")
+        .await;
     let ledger = open_postgres(&database.url_as(&role)).await;
     append(&ledger, "a", Expected::Any, &[event(0)]).await.unwrap();
     let vault = PostgresVault::new(&ledger, MasterKey::new([7; 32]));

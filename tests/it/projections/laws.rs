@@ -26,7 +26,7 @@ use super::{
     world::{Place, World, ask, memory},
 };
 
-fn of() -> LinkRef {
+pub fn of() -> LinkRef {
     let booking = BookingId::new("uschedule.100").unwrap();
     let connection = ConnectionId::new("bot").unwrap();
     let calendar = CalendarKey { connection, calendar: RemoteCalendarId::new("bay1@group.example") };

@@ -19,6 +19,7 @@ use syncledger::{
 
 use super::{
     choices::{Choices, noon},
+    laws::of,
     story,
     world::{Place, World, ask, memory, on_every_database, positions, shown},
 };
@@ -149,7 +150,9 @@ async fn a_rebuild_is_not_noticed_by_those_who_ask(place: Place) {
 
 async fn redelivery(models: Arc<dyn ProjectionStore>) {
     let world = World::new();
-    chaos(&world, 60).await;
+    let joined = link::Event::SyncRequested { of: of(), reason: "there is one at least".to_owned() };
+    world.record(&StreamName::link(&of().link), joined).await;
+    chaos(&world, 59).await;
     let projector = world.projector(models.clone());
     projector.catch_up(9).await.unwrap();
     let before = ask(&*models, links()).await;
