@@ -22,3 +22,8 @@ CREATE TABLE approvals (
 SELECT * FROM approvals
 WHERE removed = FALSE AND (CAST($1 AS TEXT) IS NULL OR status = $1) AND (CAST($2 AS TEXT) IS NULL OR approval > $2)
 ORDER BY approval LIMIT $3;
+
+-- name: all
+SELECT * FROM approvals
+WHERE removed = FALSE AND (CAST($1 AS TEXT) IS NULL OR approval > $1)
+ORDER BY approval LIMIT $2;

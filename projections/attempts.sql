@@ -70,3 +70,8 @@ LEFT JOIN connections ON connections.connection = coalesce(attempts.connection, 
 WHERE attempts.removed = FALSE
 GROUP BY 1, 2, 3, 4, 5
 ORDER BY 1 NULLS FIRST, 2 NULLS FIRST, 3 NULLS FIRST, 4 NULLS FIRST, 5 NULLS FIRST;
+
+-- name: all
+SELECT * FROM attempts
+WHERE removed = FALSE AND (CAST($1 AS TEXT) IS NULL OR attempt > $1)
+ORDER BY attempt LIMIT $2;

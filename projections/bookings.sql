@@ -58,6 +58,12 @@ WHERE removed = FALSE AND resource = $1 AND status <> 'cancelled'
   AND (CAST($4 AS TEXT) IS NULL OR booking <> $4)
 ORDER BY blocks_from, booking;
 
--- name: forget
-UPDATE bookings SET title = NULL, notes = NULL, customer_name = NULL, customer_email = NULL, customer_phone = NULL
-WHERE subject = $1;
+-- name: of_subject
+SELECT * FROM bookings
+WHERE removed = FALSE AND subject = $1 AND (CAST($2 AS TEXT) IS NULL OR booking > $2)
+ORDER BY booking LIMIT $3;
+
+-- name: all
+SELECT * FROM bookings
+WHERE removed = FALSE AND (CAST($1 AS TEXT) IS NULL OR booking > $1)
+ORDER BY booking LIMIT $2;

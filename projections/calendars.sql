@@ -36,3 +36,8 @@ CREATE TABLE calendars (
 SELECT * FROM calendars
 WHERE removed = FALSE AND (CAST($1 AS TEXT) IS NULL OR (connection, calendar) > ($1, $2))
 ORDER BY connection, calendar LIMIT $3;
+
+-- name: all
+SELECT * FROM calendars
+WHERE removed = FALSE AND (CAST($1 AS TEXT) IS NULL OR (connection, calendar) > ($1, $2))
+ORDER BY connection, calendar LIMIT $3;

@@ -30,3 +30,8 @@ SELECT * FROM channels WHERE channel = $1 AND removed = FALSE;
 SELECT * FROM channels
 WHERE removed = FALSE AND state IN ('requested', 'open', 'replaced') AND (CAST($1 AS TEXT) IS NULL OR channel > $1)
 ORDER BY channel LIMIT $2;
+
+-- name: all
+SELECT * FROM channels
+WHERE removed = FALSE AND (CAST($1 AS TEXT) IS NULL OR channel > $1)
+ORDER BY channel LIMIT $2;

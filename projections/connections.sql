@@ -23,3 +23,8 @@ CREATE TABLE connections (
 SELECT * FROM connections
 WHERE removed = FALSE AND (CAST($1 AS TEXT) IS NULL OR connection > $1)
 ORDER BY connection LIMIT $2;
+
+-- name: all
+SELECT * FROM connections
+WHERE removed = FALSE AND (CAST($1 AS TEXT) IS NULL OR connection > $1)
+ORDER BY connection LIMIT $2;

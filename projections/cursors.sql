@@ -22,3 +22,8 @@ CREATE TABLE cursors (
 SELECT * FROM cursors
 WHERE removed = FALSE AND (CAST($1 AS TEXT) IS NULL OR (kind, owner, calendar) > ($1, $2, $3))
 ORDER BY kind, owner, calendar LIMIT $4;
+
+-- name: all
+SELECT * FROM cursors
+WHERE removed = FALSE AND (CAST($1 AS TEXT) IS NULL OR (kind, owner, calendar) > ($1, $2, $3))
+ORDER BY kind, owner, calendar LIMIT $4;

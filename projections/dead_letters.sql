@@ -21,3 +21,8 @@ CREATE TABLE dead_letters (
 SELECT * FROM dead_letters
 WHERE removed = FALSE AND (CAST($1 AS TEXT) IS NULL OR (kind, letter) > ($1, $2))
 ORDER BY kind, letter LIMIT $3;
+
+-- name: all
+SELECT * FROM dead_letters
+WHERE removed = FALSE AND (CAST($1 AS TEXT) IS NULL OR (kind, letter) > ($1, $2))
+ORDER BY kind, letter LIMIT $3;

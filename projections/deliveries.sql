@@ -22,3 +22,8 @@ CREATE TABLE deliveries (
 SELECT * FROM deliveries
 WHERE removed = FALSE AND (CAST($1 AS TEXT) IS NULL OR status = $1) AND (CAST($2 AS TEXT) IS NULL OR stream > $2)
 ORDER BY stream LIMIT $3;
+
+-- name: all
+SELECT * FROM deliveries
+WHERE removed = FALSE AND (CAST($1 AS TEXT) IS NULL OR stream > $1)
+ORDER BY stream LIMIT $2;

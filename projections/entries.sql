@@ -21,3 +21,8 @@ SELECT entries.* FROM entries JOIN links ON links.link = entries.link
 WHERE entries.remote = $3 AND entries.removed = FALSE
   AND links.connection = $1 AND links.calendar = $2 AND links.removed = FALSE
 ORDER BY entries.link;
+
+-- name: all
+SELECT * FROM entries
+WHERE removed = FALSE AND (CAST($1 AS TEXT) IS NULL OR (link, remote) > ($1, $2))
+ORDER BY link, remote LIMIT $3;

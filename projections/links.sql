@@ -107,3 +107,8 @@ SELECT
   (SELECT min(pulled_at) FROM calendars WHERE selected = TRUE AND removed = FALSE) AS pulled_at,
   (SELECT count(*) FROM links WHERE attention IS NOT NULL AND removed = FALSE) AS attention,
   (SELECT count(*) FROM dead_letters WHERE removed = FALSE) AS dead_letters;
+
+-- name: all
+SELECT * FROM links
+WHERE removed = FALSE AND (CAST($1 AS TEXT) IS NULL OR link > $1)
+ORDER BY link LIMIT $2;

@@ -19,3 +19,8 @@ CREATE TABLE open_commands (
 
 -- name: list
 SELECT * FROM open_commands WHERE removed = FALSE AND (CAST($1 AS TEXT) IS NULL OR link > $1) ORDER BY link LIMIT $2;
+
+-- name: all
+SELECT * FROM open_commands
+WHERE removed = FALSE AND (CAST($1 AS TEXT) IS NULL OR link > $1)
+ORDER BY link LIMIT $2;

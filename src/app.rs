@@ -1,8 +1,11 @@
 //! Wiring: the only file that names concrete adapters. No rules of any kind live here.
 
+pub mod archive;
+mod beside;
 pub mod files;
 pub mod logging;
 pub mod machine;
+pub mod nats;
 mod stores;
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
@@ -10,7 +13,7 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 use anyhow::Context as _;
 use chrono::TimeDelta;
 
-pub use stores::{Stores, missing, open};
+pub use stores::{Stores, missing, of_the_past, open};
 
 use crate::{
     adapters::{
@@ -108,8 +111,8 @@ impl App {
         Ok(Self { stores, routing, sources, calendars, gates, reconciler, troubles: Troubles::default() })
     }
 
-    /// The loops of a running service.
-    pub fn workers(&self, config: &Config) -> Workers {
+    /// The loops of a running service; `feed` publishes.
+    pub fn workers(&self, config: &Config, feed: Option<&nats::Feed>) -> Workers {
         let reactor = Arc::new(Reactor::new(self.reconciler.clone(), self.sources.clone()));
         let puller = Puller {
             journal: self.stores.journal.clone(),
@@ -135,6 +138,8 @@ impl App {
             watcher,
             pollers: config.sources.iter().filter_map(|source| self.poller(source)).collect(),
             pull_every: TimeDelta::from_std(every).unwrap_or(TimeDelta::minutes(5)),
+            relay: feed.map(|feed| Arc::clone(&feed.relay)),
+            commands: feed.and_then(|feed| feed.commands.clone()),
             troubles: self.troubles.clone(),
         }
     }

@@ -11,6 +11,7 @@ pub mod ports;
 pub mod adapters;
 pub mod services;
 
+pub mod gateway;
 pub mod http;
 
 pub mod app;

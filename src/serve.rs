@@ -1,23 +1,28 @@
 //! The service: listens, and runs its workers, until it is told to stop.
 
-use std::sync::Arc;
+use std::{net::SocketAddr, sync::Arc};
 
+use anyhow::Context as _;
 use tokio::{net::TcpListener, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
 use tracing::info;
 
 use crate::{
     adapters::{google::push::PushReader, uschedule},
-    app::{App, Stores},
-    config::{Config, SourceKind},
+    app::{self, App, Stores},
+    config::{self, Config, SourceKind},
+    gateway::{self, Gateway, TlsAcceptor},
     http::{self, Api, Limits},
     ports::webhooks::WebhookVerifier,
+    services::{audit, submit::Accept},
 };
 
 /// A service that runs.
 pub struct Service {
     /// What it keeps.
     pub stores: Stores,
+    /// Where the gateway listens, if there is one.
+    pub gateway: Option<SocketAddr>,
     /// Ends when it was told to stop and has.
     pub task: JoinHandle<anyhow::Result<()>>,
 }
@@ -30,9 +35,17 @@ pub async fn start(config: &Config, listener: TcpListener, stop: CancellationTok
     let app = App::open(config).await?;
     let address = listener.local_addr()?;
     let limits = Limits::default();
-    let router = http::router(api(&app, config, limits));
-    let workers = app.workers(config);
+    let feed = app::nats::open(config, &app.stores).await?;
+    let publishing = feed.as_ref().map(|feed| feed.progress.clone());
+    let router = http::router(Api { publishing, ..api(&app, config, limits) });
+    let gateway = match &config.gateway {
+        Some(settings) => Some(Listening::open(settings, &app, stop.clone()).await?),
+        None => None,
+    };
+    let gateway_address = gateway.as_ref().map(|gateway| gateway.address);
+    let workers = app.workers(config, feed.as_ref());
     let stores = app.stores.clone();
+    let (audit, every, troubles) = (stores.audit.clone(), config.audit.seal_every, app.troubles.clone());
     info!(%address, workspace = config.workspace, "Serving at http://{address}");
     let task = tokio::spawn(async move {
         let listening = {
@@ -41,13 +54,65 @@ pub async fn start(config: &Config, listener: TcpListener, stop: CancellationTok
                 async move { http::serve(listener, router, limits, async move { stop.cancelled().await }).await },
             )
         };
+        let gateway = gateway.map(|gateway| tokio::spawn(gateway.serve()));
+        let sealing = every.map(|every| tokio::spawn(audit::run(audit, every, troubles, stop.clone())));
         workers.run(stop).await;
         listening.await?;
+        if let Some(gateway) = gateway {
+            gateway.await?;
+        }
+        if let Some(sealing) = sealing {
+            sealing.await?;
+        }
         app.stores.ledger.close().await;
         info!("Stopped");
         Ok(())
     });
-    Ok(Service { stores, task })
+    Ok(Service { stores, gateway: gateway_address, task })
+}
+
+/// The gateway, before it serves.
+struct Listening {
+    listener: TcpListener,
+    address: SocketAddr,
+    gateway: Gateway,
+    tls: Option<TlsAcceptor>,
+}
+
+impl Listening {
+    async fn open(settings: &config::Gateway, app: &App, stop: CancellationToken) -> anyhow::Result<Self> {
+        let tls = match &settings.tls {
+            Some(config::GatewayTls { certificate, key }) => {
+                let file = certificate.display();
+                let chain = std::fs::read(certificate).with_context(|| format!("gateway.tls_cert_file {file}"))?;
+                let acceptor = gateway::acceptor(&chain, key.reveal().as_bytes());
+                Some(acceptor.map_err(|wrong| anyhow::anyhow!("gateway.tls_cert_file {file}: {wrong}"))?)
+            }
+            None => None,
+        };
+        let wanted = settings.listen;
+        let listener = TcpListener::bind(wanted)
+            .await
+            .with_context(|| format!("the gateway cannot listen at {wanted}. Is another service running there?"))?;
+        let address = listener.local_addr()?;
+        let gateway = Gateway {
+            journal: app.stores.journal.clone(),
+            tokens: Arc::clone(&app.stores.tokens),
+            accept: match settings.accept {
+                config::Accept::Known => Accept::Known,
+                config::Accept::Any => Accept::Any,
+            },
+            limits: gateway::Limits::default(),
+            instance: app.stores.clock.event_id(),
+            stop,
+        };
+        info!(%address, tls = tls.is_some(), "The gateway serves at esdb://{address}");
+        Ok(Self { listener, address, gateway, tls })
+    }
+
+    async fn serve(self) {
+        gateway::serve(self.listener, self.gateway, self.tls).await;
+    }
 }
 
 fn api(app: &App, config: &Config, limits: Limits) -> Api {
@@ -71,6 +136,7 @@ fn api(app: &App, config: &Config, limits: Limits) -> Api {
         uschedule: verifiers,
         gcal: Some(Arc::new(PushReader)),
         limits,
+        publishing: None,
         troubles: app.troubles.clone(),
         writer: Arc::new(move || ledger.failing()),
     }

@@ -15,6 +15,7 @@ mod p1;
 mod p1c;
 mod p2;
 mod p5;
+mod p7;
 mod report;
 
 use std::process::ExitCode;
@@ -34,6 +35,7 @@ const ALL: [Benchmark; 7] = [
     ("p5", p5::memory),
     ("p5b", p5::rebuild),
     ("p6", p5::start),
+    ("p7", p7::relay),
 ];
 
 fn main() -> ExitCode {

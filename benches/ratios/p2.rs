@@ -15,7 +15,7 @@ use syncledger::{
     },
     domain::ids::Position,
     ports::{clock::Clock as _, event_store::EventStore as _, projection_store::ProjectionStore as _},
-    services::{project::Projector, reader::Reader, rebuild},
+    services::{project::Projector, reader, rebuild},
 };
 
 use crate::{
@@ -39,8 +39,7 @@ pub fn rebuild(runs: usize) -> anyhow::Result<Measure> {
         fill(&ledger, &clock, BOOKINGS, 40).await?;
         let models = Arc::new(SqliteProjections::open(&path).await?);
         models.prepare(clock.now()).await?;
-        let vault = Arc::new(syncledger::adapters::memory::MemoryVault::new(Arc::<SystemClock>::clone(&clock)));
-        let projector = Projector::new(Arc::new(ledger.clone()), models, Reader::new(vault), clock);
+        let projector = Projector::new(Arc::new(ledger.clone()), models, clock);
         projector.catch_up(PAGE).await?;
         anyhow::Ok((ledger, projector))
     })?;
@@ -67,7 +66,7 @@ pub fn rebuild(runs: usize) -> anyhow::Result<Measure> {
                         break;
                     }
                     for recorded in &page {
-                        std::hint::black_box(Reader::closed(recorded)?);
+                        std::hint::black_box(reader::closed(recorded)?);
                     }
                     at = Position(at.0 + page.len() as u64);
                 }

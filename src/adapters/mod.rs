@@ -1,8 +1,11 @@
 //! Floor 3: one folder per outside thing. Adapters never see services or each other.
 
+pub mod archive;
+pub mod eventstoredb;
 pub mod files;
 pub mod google;
 pub mod memory;
+pub mod nats;
 pub mod postgres;
 pub mod sandbox;
 pub mod sqlite;

@@ -5,18 +5,25 @@ use std::{path::Path, sync::Arc};
 use anyhow::Context as _;
 use zeroize::Zeroizing;
 
+use super::beside::Beside;
 use crate::{
     adapters::{
-        postgres::{self, PostgresCheckpoints, PostgresLedger, PostgresProjections, PostgresTokens, PostgresVault},
-        sqlite::{Options, SqliteCheckpoints, SqliteLedger, SqliteProjections, SqliteTokens, SqliteVault},
-        system::{SystemClock, master_key},
+        memory::MemoryProjections,
+        postgres::{
+            self, PostgresCheckpoints, PostgresLedger, PostgresProjections, PostgresSigningKeys, PostgresTokens,
+            PostgresVault,
+        },
+        sqlite::{
+            Options, SqliteCheckpoints, SqliteLedger, SqliteProjections, SqliteSigningKeys, SqliteTokens, SqliteVault,
+        },
+        system::{CheckpointFolder, SystemClock, master_key},
     },
     config::{Address, Config, Store},
     ports::{
         checkpoints::Checkpoints, clock::Clock, event_store::EventStore, projection_store::ProjectionStore,
-        tokens::Tokens, upkeep::Upkeep, vault::Vault,
+        signing_keys::SigningKeys, tokens::Tokens, upkeep::Upkeep, vault::Vault,
     },
-    services::{journal::Journal, lists::Lists, project::Projector, reader::Reader, worklist::Worklist},
+    services::{audit::Audit, journal::Journal, lists::Lists, project::Projector, worklist::Worklist},
 };
 
 /// What is kept: the ledger, its keys, tokens and read models. Enough to read and to change; nothing here calls anybody.
@@ -28,6 +35,8 @@ pub struct Stores {
     pub journal: Journal,
     /// The ledger's database.
     pub ledger: Arc<dyn Upkeep>,
+    /// The audit trail.
+    pub audit: Audit,
     /// Keys of subjects.
     pub vault: Arc<dyn Vault>,
     /// API tokens.
@@ -38,6 +47,8 @@ pub struct Stores {
     pub projector: Projector,
     /// The workers' questions to them.
     pub worklist: Arc<dyn Worklist>,
+    /// How far workers have come.
+    pub checkpoints: Arc<dyn Checkpoints>,
 }
 
 /// Opens everything that is kept, and creates what is not there yet.
@@ -46,20 +57,23 @@ pub struct Stores {
 /// What cannot be opened, and what to do about it.
 pub async fn open(config: &Config) -> anyhow::Result<Stores> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
-    let Kept { store, ledger, vault, tokens, checkpoints } = match &config.ledger {
+    let Kept { store, ledger, vault, tokens, signing, checkpoints } = match &config.ledger {
         Store::Sqlite(path) => sqlite(config, path, &clock).await?,
         Store::Postgres(address) => postgres(config, address, &clock).await?,
-        Store::Esdb(_) => anyhow::bail!("{} cannot be opened by this version", config.ledger),
+        Store::Esdb(address) => esdb(config, address, &clock).await?,
     };
     let models = models(config).await.context("the read models")?;
     models.prepare(clock.now()).await.context("the read models")?;
-    let reader = Reader::new(Arc::clone(&vault));
-    let projector = Projector::new(Arc::clone(&store), Arc::clone(&models), reader, Arc::clone(&clock));
+    let projector = Projector::new(Arc::clone(&store), Arc::clone(&models), Arc::clone(&clock));
     projector.start_over().await.context("the read models")?;
+    let journal = Journal::new(store, Arc::clone(&vault), Arc::clone(&clock));
+    let kept = Arc::new(CheckpointFolder::new(&config.audit.checkpoints));
     Ok(Stores {
-        journal: Journal::new(store, Arc::clone(&vault), Arc::clone(&clock)),
+        audit: Audit::new(&config.workspace, journal.clone(), signing, kept),
+        journal,
         tokens,
-        worklist: Arc::new(Lists::new(Arc::clone(&models), projector.clone(), checkpoints)),
+        worklist: Arc::new(Lists::new(Arc::clone(&models), projector.clone(), Arc::clone(&checkpoints))),
+        checkpoints,
         clock,
         ledger,
         vault,
@@ -85,12 +99,21 @@ pub async fn missing(config: &Config) -> anyhow::Result<Option<String>> {
     })
 }
 
+/// The same, with empty read models that live as long as the process: to be filled with what was.
+pub fn of_the_past(stores: &Stores) -> Stores {
+    let models: Arc<dyn ProjectionStore> = Arc::new(MemoryProjections::default());
+    let ledger = Arc::clone(stores.journal.store());
+    let projector = Projector::new(ledger, Arc::clone(&models), Arc::clone(&stores.clock));
+    Stores { models, projector, ..stores.clone() }
+}
+
 /// What cannot be derived from anything else, in one database.
 struct Kept {
     store: Arc<dyn EventStore>,
     ledger: Arc<dyn Upkeep>,
     vault: Arc<dyn Vault>,
     tokens: Arc<dyn Tokens>,
+    signing: Arc<dyn SigningKeys>,
     checkpoints: Arc<dyn Checkpoints>,
 }
 
@@ -105,6 +128,7 @@ async fn sqlite(config: &Config, path: &Path, clock: &Arc<dyn Clock>) -> anyhow:
     let options = Options { path: path.to_owned(), workspace: config.workspace.clone() };
     let ledger = SqliteLedger::open(options, Arc::clone(clock)).await.context("the ledger")?;
     Ok(Kept {
+        signing: Arc::new(SqliteSigningKeys::new(&ledger, master.clone())),
         vault: Arc::new(SqliteVault::new(&ledger, master)),
         tokens: Arc::new(SqliteTokens::new(&ledger)),
         checkpoints: Arc::new(SqliteCheckpoints::new(&ledger)),
@@ -124,6 +148,7 @@ async fn postgres(config: &Config, address: &Address, clock: &Arc<dyn Clock>) ->
     .context("the master key")?;
     let ledger = found.open(&config.workspace, Arc::clone(clock)).await.context("the ledger")?;
     Ok(Kept {
+        signing: Arc::new(PostgresSigningKeys::new(&ledger, master.clone())),
         vault: Arc::new(PostgresVault::new(&ledger, master)),
         tokens: Arc::new(PostgresTokens::new(&ledger)),
         checkpoints: Arc::new(PostgresCheckpoints::new(&ledger)),
@@ -134,7 +159,19 @@ async fn postgres(config: &Config, address: &Address, clock: &Arc<dyn Clock>) ->
 
 fn server(address: &Address) -> anyhow::Result<postgres::Server> {
     let password = address.password.as_ref().map(|password| Zeroizing::new(password.reveal().to_owned()));
-    postgres::Server::new(&address.url, password).context("the ledger")
+    postgres::Server::new(&address.url, password).context("the database")
+}
+
+async fn esdb(config: &Config, address: &Address, clock: &Arc<dyn Clock>) -> anyhow::Result<Kept> {
+    let (both, master) = Beside::open(config, address, clock).await?;
+    Ok(Kept {
+        signing: Arc::new(SqliteSigningKeys::new(&both.file, master.clone())),
+        vault: Arc::new(SqliteVault::new(&both.file, master)),
+        tokens: Arc::new(SqliteTokens::new(&both.file)),
+        checkpoints: Arc::new(SqliteCheckpoints::new(&both.file)),
+        store: Arc::new(both.ledger.clone()),
+        ledger: Arc::new(both),
+    })
 }
 
 async fn models(config: &Config) -> anyhow::Result<Arc<dyn ProjectionStore>> {

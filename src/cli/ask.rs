@@ -21,7 +21,8 @@ pub async fn refresh(stores: &Stores) -> Result<(), Stop> {
 
 /// The rows of an answer that is not long.
 pub async fn rows(stores: &Stores, query: &Query) -> Result<Vec<Row>, Stop> {
-    stores.models.ask(query).await.map_err(Stop::refused)
+    let rows = stores.models.ask(query).await.map_err(Stop::refused)?;
+    Ok(stores.journal.open_rows(query, rows).await?)
 }
 
 /// The first `limit` rows of an answer that comes in pages.

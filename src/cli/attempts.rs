@@ -5,6 +5,7 @@ use serde_json::json;
 
 use super::{
     Session, Stop, ask,
+    past::Then,
     print::{cell, object, objects, time},
 };
 use crate::{
@@ -44,14 +45,16 @@ pub struct List {
     /// At most so many
     #[arg(long, default_value_t = 100)]
     limit: usize,
+    #[command(flatten)]
+    then: Then,
 }
 
 pub async fn run(session: &Session, command: Command) -> Result<(), Stop> {
-    let stores = session.kept().await?;
-    ask::refresh(&stores).await?;
+    let then = if let Command::List(List { then, .. }) = &command { *then } else { Then::default() };
+    let stores = then.stores(session, &["attempts", "links", "connections"]).await?;
     let printer = session.printer;
     match command {
-        Command::List(List { failed, link, connection, limit }) => {
+        Command::List(List { failed, link, connection, limit, then: _ }) => {
             let status = failed.then(|| "fail".to_owned());
             let filter = AttemptFilter { status, link, connection, direction: None };
             let rows = ask::first(&stores, limit, |page| Query::Attempts(filter.clone(), page)).await?;

@@ -7,6 +7,7 @@ use serde_json::json;
 use super::{
     Session, Stop, ask,
     bookings_import::{self, Import},
+    past::Then,
     print::{cell, object, objects, time},
 };
 use crate::{
@@ -26,11 +27,15 @@ pub enum Command {
     Show {
         /// The booking
         id: String,
+        #[command(flatten)]
+        then: Then,
     },
     /// Tell what happened to a booking, why, and who was at the root of it
     Story {
         /// The booking
         id: String,
+        #[command(flatten)]
+        then: Then,
     },
 }
 
@@ -54,21 +59,22 @@ pub struct List {
     /// At most so many
     #[arg(long, default_value_t = 100)]
     limit: usize,
+    #[command(flatten)]
+    then: Then,
 }
 
 pub async fn run(session: &Session, command: Command) -> Result<(), Stop> {
     match command {
         Command::Import(import) => bookings_import::run(session, import).await,
         Command::List(options) => list(session, options).await,
-        Command::Show { id } => show(session, &id).await,
-        Command::Story { id } => tell(session, &id).await,
+        Command::Show { id, then } => show(session, &id, then).await,
+        Command::Story { id, then } => tell(session, &id, then).await,
     }
 }
 
 async fn list(session: &Session, options: List) -> Result<(), Stop> {
-    let stores = session.kept().await?;
-    ask::refresh(&stores).await?;
-    let List { status, resource, source, from, until, limit } = options;
+    let List { status, resource, source, from, until, limit, then } = options;
+    let stores = then.stores(session, &["bookings"]).await?;
     let filter = BookingFilter { status, resource, source, from, until };
     let rows = ask::first(&stores, limit, |page| Query::Bookings(filter.clone(), page)).await?;
     if session.printer.json {
@@ -91,10 +97,9 @@ fn booking_id(id: &str) -> Result<BookingId, Stop> {
     BookingId::new(id).map_err(Stop::usage)
 }
 
-async fn show(session: &Session, id: &str) -> Result<(), Stop> {
+async fn show(session: &Session, id: &str, then: Then) -> Result<(), Stop> {
     let id = booking_id(id)?;
-    let stores = session.kept().await?;
-    ask::refresh(&stores).await?;
+    let stores = then.stores(session, &["bookings", "links"]).await?;
     let rows = ask::rows(&stores, &Query::Booking(id.clone())).await?;
     let Some(booking) = rows.first() else {
         return Err(Stop::refused(format!("there is no booking {id}")));
@@ -114,6 +119,7 @@ async fn show(session: &Session, id: &str) -> Result<(), Stop> {
         "customer_phone",
         "source",
         "source_ref",
+        "subject",
         "revision",
     ];
     let mut fields: Vec<Vec<String>> = vec![vec!["when".into(), slot(booking)]];
@@ -132,13 +138,19 @@ async fn show(session: &Session, id: &str) -> Result<(), Stop> {
     session.printer.table(&columns, rows.collect(), "It is on no calendar.")
 }
 
-async fn tell(session: &Session, id: &str) -> Result<(), Stop> {
+async fn tell(session: &Session, id: &str, then: Then) -> Result<(), Stop> {
     let id = booking_id(id)?;
     let stores = session.kept().await?;
     ask::refresh(&stores).await?;
     let rows = ask::rows(&stores, &Query::LinksOfBooking(id.clone())).await?;
     let links: Vec<LinkId> = rows.iter().filter_map(|row| LinkId::new(row.text("link")?).ok()).collect();
-    let told = story::collect(&stores.journal, &id, &links).await?;
+    let mut told = story::collect(&stores.journal, &id, &links).await?;
+    if let Some(reach) = then.reach(&stores).await? {
+        told.retain(|told| told.recorded.position < reach.events);
+        if told.is_empty() {
+            return Err(Stop::refused(format!("there was no booking {id} then")));
+        }
+    }
     let story = story::tell(&id, &told);
     if session.printer.json { session.printer.document(&story) } else { session.printer.say(story.to_string()) }
 }

@@ -38,6 +38,7 @@ pub async fn run(loaded: Result<Config, Problems>, file: Option<&Path>, printer:
     for (whose, url) in servers(&config) {
         checks.push(doctor::skew(&whose, machine::ahead_of(&url).await));
     }
+    checks.extend(feed(&config).await);
     checks.extend(opened(&config).await);
     print(printer, &checks)?;
     match checks.iter().filter(|check| check.state == State::Fail).count() {
@@ -61,6 +62,16 @@ fn completeness(config: &Config) -> Vec<Check> {
         checks.push(missing("routes", "without one, no booking shows on a calendar"));
     }
     checks
+}
+
+/// NATS, where it is configured.
+async fn feed(config: &Config) -> Option<Check> {
+    config.nats.as_ref()?;
+    Some(match app::nats::publisher(config).await {
+        Err(error) => doctor::feed(Err(&format!("{error:#}"))),
+        Ok(None) => return None,
+        Ok(Some((publisher, _))) => doctor::feed(Ok(publisher.describe().await)),
+    })
 }
 
 /// Whether what is written there stays there.

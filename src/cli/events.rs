@@ -7,10 +7,13 @@ use serde_json::{Value, json};
 use super::{
     Session, Stop,
     events_append::{self, Append},
+    events_filter::Filter,
+    events_transfer::{self, Export, Import},
 };
 use crate::{
     app::Stores,
     domain::ids::{Position, Version},
+    ports::event_store::Failure,
     record::{
         codec,
         envelope::{Recorded, write_time},
@@ -31,6 +34,13 @@ pub enum Command {
         /// From this version on
         #[arg(long, value_name = "N", default_value_t = 0)]
         from: u64,
+        /// Up to this version, itself included
+        #[arg(long, value_name = "N")]
+        to: Option<u64>,
+        #[command(flatten)]
+        pick: Pick,
+        #[command(flatten)]
+        filter: Filter,
         #[command(flatten)]
         how: How,
     },
@@ -42,9 +52,10 @@ pub enum Command {
         /// Up to this position, itself included
         #[arg(long, value_name = "N")]
         to: Option<u64>,
-        /// Only events of this type (booking.cancelled) or category (booking)
-        #[arg(long = "type", value_name = "T")]
-        kind: Option<String>,
+        #[command(flatten)]
+        pick: Pick,
+        #[command(flatten)]
+        filter: Filter,
         #[command(flatten)]
         how: How,
     },
@@ -53,14 +64,17 @@ pub enum Command {
         /// From this position on; the present end where it is left out
         #[arg(long, value_name = "N")]
         from: Option<u64>,
-        /// Only events of this type or category
-        #[arg(long = "type", value_name = "T")]
-        kind: Option<String>,
+        #[command(flatten)]
+        filter: Filter,
         #[command(flatten)]
         how: How,
     },
     /// Append one event by hand, checked against its type
     Append(Append),
+    /// Write the ledger, or a part of it, into a file that anybody can verify
+    Export(Export),
+    /// Bring an exported ledger back, into an empty one
+    Import(Import),
 }
 
 #[derive(Debug, Clone, Copy, Args)]
@@ -70,63 +84,81 @@ pub struct How {
     open: bool,
 }
 
+#[derive(Debug, Clone, Copy, Args)]
+pub struct Pick {
+    /// The last first
+    #[arg(long)]
+    reverse: bool,
+    /// At most so many
+    #[arg(long, value_name = "N")]
+    limit: Option<usize>,
+}
+
 pub async fn run(session: &Session, command: Command) -> Result<(), Stop> {
     match command {
-        Command::Read { stream, from, how } => read(session, &stream, from, how).await,
-        Command::All { from, to, kind, how } => all(session, from, to, kind.as_deref(), how).await,
-        Command::Tail { from, kind, how } => tail(session, from, kind.as_deref(), how).await,
+        Command::Read { stream, from, to, pick, filter, how } => {
+            filter.check()?;
+            let stream = StreamName::parse(&stream).map_err(Stop::usage)?;
+            let stores = session.kept().await?;
+            let last = stores.journal.store().last(&stream).await.map_err(Stop::refused)?;
+            let Some(end) = last.map(|last| last.version.next().0).filter(|end| *end > from) else {
+                return Err(Stop::refused(format!("stream {stream} has no event from version {from} on")));
+            };
+            let span = from..end.min(to.map_or(u64::MAX, |to| to.saturating_add(1)));
+            let read = async |from, limit| stores.journal.store().read_stream(&stream, Version(from), limit).await;
+            listed(session, &stores, span, pick, &filter, how, read).await
+        }
+        Command::All { from, to, pick, filter, how } => {
+            filter.check()?;
+            let stores = session.kept().await?;
+            let end = stores.journal.store().end().await.map_err(Stop::refused)?;
+            let span = from..end.0.min(to.map_or(u64::MAX, |to| to.saturating_add(1)));
+            let read = async |from, limit| stores.journal.store().read_all(Position(from), limit).await;
+            listed(session, &stores, span, pick, &filter, how, read).await
+        }
+        Command::Tail { from, filter, how } => {
+            filter.check()?;
+            tail(session, from, &filter, how).await
+        }
         Command::Append(append) => events_append::run(session, append).await,
+        Command::Export(asked) => events_transfer::export(session, asked).await,
+        Command::Import(asked) => events_transfer::import(session, asked).await,
     }
 }
 
-async fn read(session: &Session, stream: &str, from: u64, how: How) -> Result<(), Stop> {
-    let stream = StreamName::parse(stream).map_err(Stop::usage)?;
-    let stores = session.kept().await?;
-    let mut next = Version(from);
-    loop {
-        let page = stores.journal.store().read_stream(&stream, next, PAGE_EVENTS).await.map_err(Stop::refused)?;
-        if page.is_empty() && next.0 == from {
-            return Err(Stop::refused(format!("stream {stream} has no event from version {from} on")));
-        }
-        let full = page.len() == PAGE_EVENTS;
-        for recorded in page {
-            next = recorded.version.next();
-            print(session, &stores, recorded, how).await?;
-        }
-        if !full {
+/// Prints the events of `span`, page by page, in the order that was asked for.
+async fn listed(
+    session: &Session,
+    stores: &Stores,
+    mut span: std::ops::Range<u64>,
+    pick: Pick,
+    filter: &Filter,
+    how: How,
+    read: impl AsyncFn(u64, usize) -> Result<Vec<Recorded>, Failure>,
+) -> Result<(), Stop> {
+    let mut left = pick.limit.unwrap_or(usize::MAX);
+    while left > 0 && !span.is_empty() {
+        let most = usize::try_from(span.end - span.start).unwrap_or(PAGE_EVENTS).min(PAGE_EVENTS);
+        let first = if pick.reverse { span.end - most as u64 } else { span.start };
+        let mut page = read(first, most).await.map_err(Stop::refused)?;
+        if page.is_empty() {
             return Ok(());
         }
-    }
-}
-
-fn fits(recorded: &Recorded, kind: Option<&str>) -> bool {
-    let Some(wanted) = kind else { return true };
-    let actual = recorded.event.kind.as_str();
-    actual == wanted || actual.split_once('.').is_some_and(|(category, _)| category == wanted)
-}
-
-async fn all(session: &Session, from: u64, to: Option<u64>, kind: Option<&str>, how: How) -> Result<(), Stop> {
-    let stores = session.kept().await?;
-    let mut next = Position(from);
-    loop {
-        let page = stores.journal.store().read_all(next, PAGE_EVENTS).await.map_err(Stop::refused)?;
-        let full = page.len() == PAGE_EVENTS;
-        for recorded in page {
-            if to.is_some_and(|to| recorded.position.0 > to) {
-                return Ok(());
-            }
-            next = recorded.position.next();
-            if fits(&recorded, kind) {
-                print(session, &stores, recorded, how).await?;
-            }
+        if pick.reverse {
+            span.end = first;
+            page.reverse();
+        } else {
+            span.start += page.len() as u64;
         }
-        if !full {
-            return Ok(());
+        for recorded in page.into_iter().filter(|recorded| filter.fits(recorded)).take(left) {
+            left -= 1;
+            print(session, stores, recorded, how).await?;
         }
     }
+    Ok(())
 }
 
-async fn tail(session: &Session, from: Option<u64>, kind: Option<&str>, how: How) -> Result<(), Stop> {
+async fn tail(session: &Session, from: Option<u64>, filter: &Filter, how: How) -> Result<(), Stop> {
     let stores = session.kept().await?;
     let store = stores.journal.store();
     let mut next = match from {
@@ -146,7 +178,7 @@ async fn tail(session: &Session, from: Option<u64>, kind: Option<&str>, how: How
         }
         for recorded in page {
             next = recorded.position.next();
-            if fits(&recorded, kind) {
+            if filter.fits(&recorded) {
                 print(session, &stores, recorded, how).await?;
             }
         }

@@ -5,20 +5,29 @@
 mod approvals;
 mod ask;
 mod attempts;
+mod audit;
+mod audit_verify;
 mod bookings;
 mod bookings_import;
 mod demo;
 mod doctor;
 mod events;
 mod events_append;
+mod events_filter;
+mod events_transfer;
 mod exit;
 mod held;
+mod nats;
+mod past;
 mod print;
+mod progress;
 mod projections;
+mod projections_show;
 mod reconcile;
 mod resync;
 mod serve;
 mod simulate;
+mod subject;
 mod token;
 
 use std::{
@@ -77,6 +86,9 @@ enum Command {
     /// Read the ledger, or append to it
     #[command(subcommand)]
     Events(events::Command),
+    /// Seal the ledger, check it, and prove what stands in it
+    #[command(subcommand)]
+    Audit(audit::Command),
     /// Look after the tables that are derived from the ledger
     #[command(subcommand)]
     Projections(projections::Command),
@@ -95,6 +107,12 @@ enum Command {
     /// People's changes in calendars that wait for an answer
     #[command(subcommand)]
     Held(held::Command),
+    /// People whose words stand in the ledger
+    #[command(subcommand)]
+    Subject(subject::Command),
+    /// The feed of events
+    #[command(subcommand)]
+    Nats(nats::Command),
     /// API tokens
     #[command(subcommand)]
     Token(token::Command),
@@ -155,17 +173,25 @@ async fn dispatch(cli: Cli) -> Result<(), Stop> {
     if let Command::Doctor = command {
         return doctor::run(loaded, file.as_deref(), printer).await;
     }
+    if let Command::Audit(audit::Command::Verify(asked)) = &command
+        && let Some(file) = &asked.file
+    {
+        return audit_verify::file(printer, file, asked);
+    }
     let session = Session { config: loaded?, env, by: common.by, printer };
     match command {
         Command::Serve => serve::run(&session).await,
         Command::Bookings(command) => bookings::run(&session, command).await,
         Command::Events(command) => events::run(&session, command).await,
+        Command::Audit(command) => audit::run(&session, command).await,
         Command::Projections(command) => projections::run(&session, command).await,
         Command::Reconcile(command) => reconcile::run(&session, command).await,
         Command::Resync(command) => resync::run(&session, command).await,
         Command::Attempts(command) => attempts::run(&session, command).await,
         Command::Approvals(command) => approvals::run(&session, command).await,
         Command::Held(command) => held::run(&session, command).await,
+        Command::Subject(command) => subject::run(&session, command).await,
+        Command::Nats(command) => nats::run(&session, command).await,
         Command::Token(command) => token::run(&session, command).await,
         Command::Demo(_) | Command::Simulate(_) | Command::Doctor => Ok(()),
     }

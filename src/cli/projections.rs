@@ -1,12 +1,12 @@
 //! `projections`: how far the derived tables have come, filling one anew, and holding one against a replay.
 
-use std::time::Duration;
-
 use clap::Subcommand;
-use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::{Value, json};
 
-use super::{Session, Stop, ask};
+use super::{
+    Session, Stop, ask, progress,
+    projections_show::{self, Show},
+};
 use crate::{
     domain::operations,
     ports::{
@@ -15,13 +15,15 @@ use crate::{
     },
     projections::{ALL, Value as Cell},
     record::stream::StreamName,
-    services::rebuild::{Options, Report, Step},
+    services::rebuild::{Options, Report},
 };
 
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// List them, and how far each is behind the ledger
     List,
+    /// Show the rows of one, now or as they were
+    Show(Show),
     /// Fill one anew beside the live table, then swap: nothing stops meanwhile
     Rebuild {
         /// Which
@@ -37,6 +39,7 @@ pub enum Command {
 pub async fn run(session: &Session, command: Command) -> Result<(), Stop> {
     match command {
         Command::List => list(session).await,
+        Command::Show(show) => projections_show::run(session, show).await,
         Command::Rebuild { name } => rebuild(session, &name).await,
         Command::Diff { name } => diff(session, &name).await,
     }
@@ -70,7 +73,7 @@ async fn list(session: &Session) -> Result<(), Stop> {
     session.printer.table(&["projection", "version", "position", "behind"], rows.collect(), "There are none.")
 }
 
-fn known(name: &str) -> Result<(), Stop> {
+pub fn known(name: &str) -> Result<(), Stop> {
     if ALL.iter().any(|projection| projection.name == name) {
         return Ok(());
     }
@@ -82,8 +85,8 @@ async fn rebuild(session: &Session, name: &str) -> Result<(), Stop> {
     known(name)?;
     let stores = session.kept().await?;
     ask::refresh(&stores).await?;
-    let bar = bar(session);
-    let report = stores.projector.rebuild(name, Options::default(), &mut |step| show(&bar, step)).await;
+    let bar = progress::bar();
+    let report = stores.projector.rebuild(name, Options::default(), &mut |step| progress::show(&bar, step)).await;
     bar.finish_and_clear();
     let report = report?;
     let fact = operations::Event::ProjectionRebuilt {
@@ -101,8 +104,8 @@ async fn diff(session: &Session, name: &str) -> Result<(), Stop> {
     known(name)?;
     let stores = session.kept().await?;
     ask::refresh(&stores).await?;
-    let bar = bar(session);
-    let report = stores.projector.diff(name, Options::default(), &mut |step| show(&bar, step)).await;
+    let bar = progress::bar();
+    let report = stores.projector.diff(name, Options::default(), &mut |step| progress::show(&bar, step)).await;
     bar.finish_and_clear();
     let report = report?;
     say(session, &report, "Replayed")?;
@@ -174,21 +177,4 @@ fn shown(value: &Cell) -> String {
         Cell::Int(number) => number.to_string(),
         Cell::Text(text) => format!("{text:?}"),
     }
-}
-
-fn bar(session: &Session) -> ProgressBar {
-    if !session.printer.watched() {
-        return ProgressBar::hidden();
-    }
-    let style = ProgressStyle::with_template("{bar:30} {pos}/{len} events  {msg}");
-    let bar = ProgressBar::new(0).with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
-    bar.enable_steady_tick(Duration::from_millis(200));
-    bar
-}
-
-fn show(bar: &ProgressBar, step: Step) {
-    bar.set_length(step.total);
-    bar.set_position(step.done);
-    let left = step.left.map(|left| format!(", {} s left", left.num_seconds())).unwrap_or_default();
-    bar.set_message(format!("{:.0}/s{left}", step.rate));
 }

@@ -11,8 +11,8 @@ use std::{
 use toml::{Table, Value};
 
 use super::{
-    Config, Connection, ENV_PREFIX, LogFormat, Logging, Problem, Problems, ProviderKind, Route, Source, SourceKind,
-    Store, profile,
+    Audit, Config, Connection, ENV_PREFIX, LogFormat, Logging, Nats, Problem, Problems, ProviderKind, Route, Source,
+    SourceKind, Store, gateway, profile,
     section::{Section, Shared},
 };
 use crate::domain::{
@@ -22,6 +22,9 @@ use crate::domain::{
 
 /// How often sources and calendars are asked where nothing is said.
 const POLL_EVERY: Duration = Duration::from_secs(60);
+
+/// How often a running service seals its ledger where nothing is said.
+const SEAL_EVERY: Duration = Duration::from_secs(600);
 
 impl Config {
     /// Reads the file, or takes the defaults where there is none to be read, and the environment over both.
@@ -132,12 +135,19 @@ fn whole(file: Option<&Path>, mut root: Section<'_>) -> Option<Config> {
     let mut secrets = root.section("secrets");
     let master_key_file = secrets.path("master_key_file").unwrap_or_else(|| shared.folder.join("data/master.key"));
     secrets.finish();
+    let audit = audit(root.section("audit"));
+    let nats = Nats::read(root.section("nats"));
     let logging = logging(root.section("logging"));
     let sources: Vec<Source> = root.sections("sources").into_iter().filter_map(source).collect();
     let connections: Vec<Connection> = root.sections("connections").into_iter().filter_map(connection).collect();
+    let gateway = root.names().iter().any(|name| name == "gateway").then(|| root.section("gateway"));
+    let gateway = gateway.and_then(gateway::read);
     let declared = root.sections("routes");
     let mut profiles = profiles(root.section("profiles"));
     root.finish();
+    if nats.is_some() && sources.iter().any(|source| source.name.as_str() == "nats") {
+        shared.problem("sources", "name \"nats\" is what commands by NATS are recorded under: choose another");
+    }
     twice(shared, "sources", "name", sources.iter().map(|s| s.name.as_str()));
     twice(shared, "connections", "id", connections.iter().map(|c| c.id.as_str()));
     // Named by what stands in the file, so that a connection with a problem of its own is not said to be missing as well.
@@ -158,6 +168,9 @@ fn whole(file: Option<&Path>, mut root: Section<'_>) -> Option<Config> {
         connections,
         routes,
         profiles,
+        gateway,
+        audit,
+        nats,
         logging,
     })
 }
@@ -169,6 +182,16 @@ fn twice<'t>(shared: &Shared, list: &str, key: &str, names: impl Iterator<Item =
             shared.problem(list, format!("{key} {name:?} stands there twice: each needs one of its own"));
         }
     }
+}
+
+/// Where checkpoints are kept where nothing is said: beside the ledger, for the operator to copy elsewhere.
+fn audit(mut section: Section<'_>) -> Audit {
+    let seal_every =
+        if section.says("seal_every", "off") { None } else { section.duration("seal_every").or(Some(SEAL_EVERY)) };
+    let checkpoints = section.path("checkpoints");
+    let checkpoints = checkpoints.unwrap_or_else(|| section.shared.folder.join("data/checkpoints"));
+    section.finish();
+    Audit { seal_every, checkpoints }
 }
 
 fn logging(mut section: Section<'_>) -> Logging {

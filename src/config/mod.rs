@@ -4,7 +4,9 @@
 //! Relative paths are taken from the file's own folder, so that it does not matter where the program is started: a ledger
 //! created by accident in another folder would look like an empty one.
 
+mod gateway;
 mod load;
+mod nats;
 mod profile;
 mod section;
 mod store;
@@ -15,6 +17,8 @@ use std::{collections::BTreeMap, fmt, net::SocketAddr, path::PathBuf, time::Dura
 
 use zeroize::Zeroizing;
 
+pub use gateway::{Accept, Gateway, GatewayTls};
+pub use nats::{Nats, NatsAccess, NatsCommands, NatsStream};
 pub use profile::policy;
 pub use section::{Problem, Problems};
 pub use store::{Address, Store};
@@ -57,6 +61,12 @@ pub struct Config {
     pub routes: Vec<Route>,
     /// Policies by name: those of the file, and the presets that routes name.
     pub profiles: BTreeMap<ProfileId, Policy>,
+    /// The ledger for clients of EventStoreDB; `None`: there is none.
+    pub gateway: Option<Gateway>,
+    /// The audit trail.
+    pub audit: Audit,
+    /// Where events are published and commands come from; `None`: nowhere.
+    pub nats: Option<Nats>,
     /// What is logged, and how.
     pub logging: Logging,
 }
@@ -120,6 +130,15 @@ pub struct Route {
     pub calendar: CalendarKey,
     /// Under which policy.
     pub profile: ProfileId,
+}
+
+/// When the ledger is sealed, and where checkpoints are kept outside it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Audit {
+    /// How often a running service seals; `None`: only `audit seal` does.
+    pub seal_every: Option<Duration>,
+    /// The folder of checkpoints.
+    pub checkpoints: PathBuf,
 }
 
 /// What is logged, and how.

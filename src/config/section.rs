@@ -117,6 +117,11 @@ impl<'a> Section<'a> {
         }
     }
 
+    /// Whether the text under `key` is `word`.
+    pub(super) fn says(&mut self, key: &str, word: &str) -> bool {
+        self.take(key).is_some_and(|value| value.as_str() == Some(word))
+    }
+
     /// Whether the value came from the environment.
     pub(super) fn overridden(&self, key: &str) -> bool {
         self.shared.overridden.contains_key(&self.key(key))
@@ -150,6 +155,42 @@ impl<'a> Section<'a> {
             self.problem(key, format!("{text:?} is no duration from 1s to 24h: write 30s, 5m or 1h"));
         }
         duration
+    }
+
+    /// Whether nothing stands in it.
+    pub(super) fn is_empty(&self) -> bool {
+        self.table.is_empty()
+    }
+
+    /// A whole number within `range`; from the environment, in digits.
+    pub(super) fn number(&mut self, key: &str, range: std::ops::RangeInclusive<u64>) -> Option<u64> {
+        let number = match self.take(key)? {
+            Value::Integer(number) => u64::try_from(number).ok(),
+            Value::String(digits) if self.overridden(key) => digits.trim().parse().ok(),
+            other => {
+                self.problem(key, format!("should be a whole number, not {}", kind(&other)));
+                return None;
+            }
+        };
+        let fits = number.filter(|number| range.contains(number));
+        if fits.is_none() {
+            self.problem(key, format!("should be a whole number from {} to {}", range.start(), range.end()));
+        }
+        fits
+    }
+
+    /// `true` or `false`.
+    pub(super) fn flag(&mut self, key: &str) -> Option<bool> {
+        match self.take(key)? {
+            Value::Boolean(flag) => Some(flag),
+            Value::String(text) if self.overridden(key) && ["true", "false"].contains(&text.trim()) => {
+                Some(text.trim() == "true")
+            }
+            other => {
+                self.problem(key, format!("should be true or false, not {}", kind(&other)));
+                None
+            }
+        }
     }
 
     /// An http or https address, without the slash at its end.
@@ -308,7 +349,7 @@ fn distance(a: &str, b: &str) -> usize {
     row[b.len()]
 }
 
-fn duration(text: &str) -> Option<Duration> {
+pub(super) fn duration(text: &str) -> Option<Duration> {
     let digits = text.trim_end_matches(char::is_alphabetic);
     let number: u64 = digits.trim().parse().ok()?;
     let seconds = |each: u64| number.checked_mul(each).map(Duration::from_secs);

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     ids::{BookingId, Etag, Generation, LinkId, RemoteId, ResourceId, SubjectId},
-    personal::Personal,
+    personal::{ERASED, Personal, nobody},
     slot::Slot,
 };
 
@@ -30,12 +30,23 @@ impl Content {
         self.slot.same_time(&other.slot) && self.same_text(other)
     }
 
-    /// The same content, its texts sealed under that subject's key.
+    /// The same content, its texts sealed under that subject's key; the word for a forgotten text is about nobody.
     #[must_use]
     pub fn owned_by(mut self, subject: &SubjectId) -> Self {
-        self.title.subject = subject.clone();
-        self.description.subject = subject.clone();
+        for text in [&mut self.title, &mut self.description] {
+            let erased = text.text.as_deref() == Some(ERASED);
+            text.subject = if erased { nobody() } else { subject.clone() };
+        }
         self
+    }
+
+    /// Whether it differs from `base` in nothing but forgotten words.
+    pub fn only_erased_from(&self, base: &Self) -> bool {
+        let words = |ours: &Personal, theirs: &Personal| ours == theirs || ours.stands_in_for(theirs);
+        self.slot.same_time(&base.slot)
+            && self.marked_cancelled == base.marked_cancelled
+            && words(&self.title, &base.title)
+            && words(&self.description, &base.description)
     }
 
     /// Whether title, description and cancellation mark are the same. White space at the ends and line ends do not

@@ -22,6 +22,16 @@ impl Personal {
         Self { subject, text: Some(text.into()) }
     }
 
+    /// The word that stands for a forgotten text, as a text to be shown to others: readable, whoever was forgotten.
+    pub fn erased() -> Self {
+        Self::new(nobody(), ERASED)
+    }
+
+    /// Whether `self` only puts [`ERASED`] where a text was forgotten.
+    pub fn stands_in_for(&self, other: &Self) -> bool {
+        other.text.is_none() && self.text.as_deref() == Some(ERASED)
+    }
+
     /// The text, or the word that stands for one that was forgotten.
     pub fn shown(&self) -> &str {
         self.text.as_deref().unwrap_or(ERASED)
@@ -30,6 +40,11 @@ impl Personal {
 
 /// What stands where a forgotten text stood.
 pub const ERASED: &str = "[erased]";
+
+/// The subject of words that are about no person, such as [`ERASED`] itself. Nobody is never forgotten.
+pub fn nobody() -> SubjectId {
+    SubjectId::new("nobody").expect("a plain word is a subject")
+}
 
 impl PartialEq for Personal {
     fn eq(&self, other: &Self) -> bool {

@@ -1,55 +1,16 @@
-//! Who asks, and what they may do: the one place that decides by role and by object.
+//! Who asks over HTTP. What they may do is decided in `services/access.rs`.
 
 use axum::http::{HeaderMap, header};
 
 use super::problem::{Kind, Problem};
+pub use crate::services::access::{
+    ADMINS, API_SOURCE, AUDITORS, BOOKING_READERS, BOOKING_WRITERS, Caller, OPERATORS, READERS, ROLES, STATUS_READERS,
+    name,
+};
 use crate::{
-    domain::ids::SourceName,
     ports::tokens::{Role, Tokens},
     services::tokens,
 };
-
-/// The source of bookings that are created through this API.
-pub const API_SOURCE: &str = "api";
-
-/// Reads bookings, links, attempts, status.
-pub const READERS: &[Role] = &[Role::Viewer, Role::Operator, Role::Admin];
-/// Reads bookings, a system's own among them.
-pub const BOOKING_READERS: &[Role] = &[Role::Viewer, Role::Operator, Role::Admin, Role::Integration];
-/// Creates and changes bookings.
-pub const BOOKING_WRITERS: &[Role] = &[Role::Operator, Role::Admin, Role::Integration];
-/// Answers, reprocesses, resyncs.
-pub const OPERATORS: &[Role] = &[Role::Operator, Role::Admin];
-/// Reads events and proofs.
-pub const AUDITORS: &[Role] = &[Role::Auditor, Role::Admin];
-/// Reads how far read models are: of use to readers and auditors.
-pub const STATUS_READERS: &[Role] = &[Role::Viewer, Role::Operator, Role::Admin, Role::Auditor];
-
-/// Every role, in the order of tables.
-pub const ROLES: [Role; 6] =
-    [Role::Viewer, Role::Operator, Role::Admin, Role::Auditor, Role::Device, Role::Integration];
-
-/// Who asks.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Caller {
-    /// Their token's id: named in logs and as actor of events.
-    pub token: String,
-    /// What they may do.
-    pub role: Role,
-}
-
-impl Caller {
-    /// Whether bookings of that source are theirs to see and to change. A system sees what came through this API, and no
-    /// other source's customers.
-    pub fn may_touch(&self, source: &SourceName) -> bool {
-        self.only_source().is_none_or(|own| own == source.as_str())
-    }
-
-    /// The one source whose bookings they may see, where they may not see all.
-    pub fn only_source(&self) -> Option<&'static str> {
-        (self.role == Role::Integration).then_some(API_SOURCE)
-    }
-}
 
 /// The caller, if the token is good and its role is one of `roles`.
 ///
@@ -71,16 +32,4 @@ pub async fn admit(tokens: &dyn Tokens, headers: &HeaderMap, roles: &[Role]) -> 
         ));
     }
     Ok(Caller { token: token.id, role: token.role })
-}
-
-/// A role's permanent name.
-pub fn name(role: Role) -> &'static str {
-    match role {
-        Role::Viewer => "viewer",
-        Role::Operator => "operator",
-        Role::Admin => "admin",
-        Role::Auditor => "auditor",
-        Role::Device => "device",
-        Role::Integration => "integration",
-    }
 }

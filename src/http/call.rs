@@ -12,18 +12,16 @@ use super::{
     problem::{Done, Kind, Problem},
 };
 use crate::{
-    domain::{
-        booking::RequestMark,
-        ids::{CorrelationId, short_hash},
-    },
+    domain::ids::{CorrelationId, short_hash},
     record::envelope::{Actor, Origin},
-    services::journal::Context,
+    services::{
+        bookings::{KEY_BYTES_MAX, read},
+        journal::Context,
+    },
 };
 
 /// The header that makes a repeated write harmless.
 pub const IDEMPOTENCY_KEY: &str = "idempotency-key";
-/// The longest `Idempotency-Key`, in bytes.
-const KEY_BYTES_MAX: usize = 255;
 
 /// A request that was let in.
 #[derive(Debug)]
@@ -96,57 +94,22 @@ impl Call {
         if !json || encoded {
             return Err(Problem::new(Kind::UnsupportedMedia, "send plain JSON as `Content-Type: application/json`"));
         }
-        // A list would be read as the fields in their order, which nobody means.
-        if self.body.iter().find(|byte| !byte.is_ascii_whitespace()) != Some(&b'{') {
-            let parsed = serde_json::from_slice::<serde::de::IgnoredAny>(&self.body);
-            parsed.map_err(|error| not_json(&error))?;
-            return Err(Problem::new(Kind::Invalid, "the body is JSON, but no object: write `{ … }`"));
-        }
-        let mut reader = serde_json::Deserializer::from_slice(&self.body);
-        let value = serde_path_to_error::deserialize(&mut reader).map_err(|error| {
-            let path = error.path().to_string();
-            let inner = error.into_inner();
-            let path = missing(&inner).map_or(path.clone(), |field| match path.as_str() {
-                "." => field.clone(),
-                path => format!("{path}.{field}"),
-            });
-            if inner.is_data() && path != "." {
-                Problem::field(path, inner.to_string())
-            } else if inner.is_data() {
-                Problem::new(Kind::Invalid, inner.to_string())
-            } else {
-                not_json(&inner)
-            }
-        })?;
-        reader.end().map_err(|error| not_json(&error))?;
-        Ok(value)
+        read::object(&self.body)
     }
 
-    /// The mark of this request, where it bears an `Idempotency-Key`. `asked` names what is asked, body and all.
+    /// Hash of this request's `Idempotency-Key` and of who sent it, where it bears one.
     ///
     /// # Errors
     /// `Invalid` where the key is empty, too long or unreadable.
-    pub fn request_mark(&self, asked: &[&str]) -> Result<Option<RequestMark>, Problem> {
+    pub fn key(&self) -> Result<Option<String>, Problem> {
         let Some(value) = self.headers.get(IDEMPOTENCY_KEY) else { return Ok(None) };
         let usable = value.to_str().ok().filter(|key| !key.is_empty() && key.len() <= KEY_BYTES_MAX);
         let Some(key) = usable else {
             let detail = format!("write 1 to {KEY_BYTES_MAX} visible characters, new for every request");
             return Err(Problem::field("Idempotency-Key", detail));
         };
-        let key = short_hash(&[&self.caller()?.token, key], 64);
-        Ok(Some(RequestMark { key, digest: short_hash(asked, 64) }))
+        Ok(Some(short_hash(&[&self.caller()?.token, key], 64)))
     }
-}
-
-/// The field that is not there, if that is what is wrong.
-fn missing(error: &serde_json::Error) -> Option<String> {
-    let text = error.to_string();
-    let (field, _) = text.strip_prefix("missing field `")?.split_once('`')?;
-    Some(field.to_owned())
-}
-
-fn not_json(error: &serde_json::Error) -> Problem {
-    Problem::new(Kind::Malformed, format!("the body is not JSON: {error}"))
 }
 
 /// An answer.

@@ -36,7 +36,7 @@ pub fn router(api: Api) -> Router {
     let server = Arc::new(Server {
         api,
         meters: super::metrics::Meters::default(),
-        keys: super::keys::Keys::default(),
+        keys: crate::services::bookings::Keys::default(),
         document,
     });
     let mut router = Router::new();

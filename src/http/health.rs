@@ -26,7 +26,11 @@ pub async fn metrics(server: Arc<Server>, _: Call) -> Result<Answer, Problem> {
 
 async fn report(server: &Server) -> Health {
     let models = server.read_models.as_ref();
-    health::health(&server.journal, models, &server.projector, &server.troubles, (server.writer)()).await
+    let report = health::health(&server.journal, models, &server.projector, &server.troubles, (server.writer)()).await;
+    match &server.publishing {
+        Some(progress) => report.publishing(progress.told(&**server.journal.store(), &**server.journal.clock()).await),
+        None => report,
+    }
 }
 
 /// The document of this API.

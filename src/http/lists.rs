@@ -71,7 +71,9 @@ pub async fn page(
     let order = query(Page::first(1)).order();
     let page = paging.page(order.len())?;
     let limit = page.limit as usize;
-    let rows = server.read_models.ask(&query(page)).await?;
+    let query = query(page);
+    let rows = server.read_models.ask(&query).await?;
+    let rows = server.journal.open_rows(&query, rows).await?;
     let next = rows.last().filter(|_| rows.len() >= limit).map(|last| {
         let after: Vec<&str> = order.iter().map(|column| last.text(column).unwrap_or_default()).collect();
         URL_SAFE_NO_PAD.encode(Json::from(after).to_string())

@@ -18,7 +18,10 @@ use crate::{
     domain::failure::FailureClass,
     ports::read_models::Query,
     projections::Row,
-    services::health::{Health, Status},
+    services::{
+        health::{Health, Status},
+        relay::Role,
+    },
 };
 
 type Labels = Vec<(&'static str, String)>;
@@ -80,6 +83,11 @@ pub fn text(server: &Server, health: &Health, counts: &Counts) -> Result<String,
     attempts(&mut registry, counts);
     links(&mut registry, counts);
     state(&mut registry, health, server);
+    if let Some(publishing) = &health.publishing {
+        let published = Counter::<u64>::default();
+        published.inc_by(publishing.published);
+        registry.register("published", "Messages that this process published", published);
+    }
     let meters = &server.meters;
     registry.register("http_requests", "Requests by method, route and status", meters.requests.clone());
     registry.register("http_request_seconds", "How long requests took", meters.seconds.clone());
@@ -142,6 +150,12 @@ fn state(registry: &mut Registry, health: &Health, server: &Server) {
     gauge("approvals_waiting", "Approvals that wait for an operator", health.approvals_waiting);
     gauge("connections_revoked", "Connections whose grant is gone", health.connections_revoked.len() as u64);
     gauge("up", "1 unless the service is failing", u64::from(health.status != Status::Failing));
+    if let Some(publishing) = &health.publishing {
+        gauge("publisher_lag_events", "Events that are not published yet", publishing.events);
+        gauge("publisher_lag_seconds", "How long the oldest of them has waited", publishing.seconds);
+        gauge("publisher_active", "1 where this process publishes", u64::from(publishing.role == Role::Active));
+        gauge("publisher_failing", "1 where the last attempt to publish failed", u64::from(publishing.failing));
+    }
     if let Some(at) = health.last_success_at {
         let age = u64::try_from((server.journal.clock().now() - at).num_seconds()).unwrap_or(0);
         gauge("last_success_age_seconds", "Seconds since a call last succeeded", age);

@@ -1,5 +1,5 @@
 //! Floor 4: the service over HTTP. One file per resource; `routes.rs` is the only way in, `problem.rs` the only place that
-//! knows status codes, `auth.rs` the only one that decides who may do what.
+//! knows status codes; `services/access.rs` decides who may do what.
 
 mod approvals;
 mod attempts;
@@ -9,7 +9,6 @@ mod call;
 mod dispatch;
 mod events;
 mod health;
-mod keys;
 mod limits;
 mod links;
 mod lists;
@@ -21,6 +20,7 @@ pub mod route;
 pub mod routes;
 mod serve;
 mod story;
+mod subjects;
 mod webhooks;
 
 use std::sync::Arc;
@@ -35,7 +35,10 @@ use crate::{
         tokens::Tokens,
         webhooks::{NotificationReader, WebhookVerifier},
     },
-    services::{calendars::Calendars, journal::Journal, project::Projector, routing::Routing, run::Troubles},
+    services::{
+        bookings::Keys, calendars::Calendars, journal::Journal, project::Projector, relay::Progress, routing::Routing,
+        run::Troubles,
+    },
 };
 
 /// Why appends are not acknowledged at the moment; `None` while they are.
@@ -64,6 +67,8 @@ pub struct Api {
     pub gcal: Option<Arc<dyn NotificationReader>>,
     /// How long and how many.
     pub limits: Limits,
+    /// How publishing goes; `None` where nothing is published.
+    pub publishing: Option<Progress>,
     /// What fails in the workers.
     pub troubles: Troubles,
     /// How the ledger's writer is doing.
@@ -74,7 +79,7 @@ pub struct Api {
 pub struct Server {
     api: Api,
     meters: metrics::Meters,
-    keys: keys::Keys,
+    keys: Keys,
     document: String,
 }
 

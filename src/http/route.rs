@@ -12,8 +12,7 @@ use super::{
 };
 use crate::ports::tokens::Role;
 
-/// The largest body of a request, in bytes.
-pub const BODY_BYTES_MAX: usize = 64 * 1024;
+pub use crate::services::bookings::BODY_BYTES_MAX;
 
 /// A method that we answer. `HEAD` is `Get` without the body.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -26,6 +25,8 @@ pub enum Verb {
     Put,
     /// Changes a part.
     Patch,
+    /// Destroys.
+    Delete,
 }
 
 impl Verb {
@@ -36,6 +37,7 @@ impl Verb {
             Self::Post => "POST",
             Self::Put => "PUT",
             Self::Patch => "PATCH",
+            Self::Delete => "DELETE",
         }
     }
 
@@ -46,6 +48,7 @@ impl Verb {
             Self::Post => MethodFilter::POST,
             Self::Put => MethodFilter::PUT,
             Self::Patch => MethodFilter::PATCH,
+            Self::Delete => MethodFilter::DELETE,
         }
     }
 }

@@ -3,12 +3,12 @@
 
 use super::{
     approvals, attempts,
-    auth::{AUDITORS, BOOKING_READERS, BOOKING_WRITERS, OPERATORS, READERS, STATUS_READERS},
+    auth::{ADMINS, AUDITORS, BOOKING_READERS, BOOKING_WRITERS, OPERATORS, READERS, STATUS_READERS},
     bookings, events, health, links, lists,
     problem::Done,
     resync,
     route::{Access, Route, Shape, Verb},
-    story, webhooks,
+    story, subjects, webhooks,
 };
 
 /// How USchedule's deliveries are believed.
@@ -237,6 +237,16 @@ fn admin() -> Vec<Route> {
         )
         .roles(OPERATORS)
         .answers::<approvals::ApprovalAnswer>(Done::Ok),
+        Route::new(
+            Verb::Delete,
+            "/api/v1/admin/subjects/{id}",
+            "forgetSubject",
+            "Forgets a person for good: destroys the key of everything that was ever recorded about them",
+            subjects::forget,
+        )
+        .roles(ADMINS)
+        .query::<subjects::EraseQuery>()
+        .answers::<subjects::Erasure>(Done::Ok),
         Route::new(Verb::Post, "/api/v1/admin/resync/booking/{id}", "resyncBooking", booking, resync::booking)
             .roles(OPERATORS)
             .answers::<resync::Resync>(Done::Accepted),

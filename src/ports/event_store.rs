@@ -7,10 +7,12 @@
 
 use async_trait::async_trait;
 
+use super::restore::by_appending;
 use crate::{
     domain::ids::{EventId, Position, Version},
     record::{
         envelope::{NewEvent, Recorded},
+        merkle::Hash,
         stream::StreamName,
     },
 };
@@ -120,6 +122,23 @@ pub trait EventStore: Send + Sync {
     /// # Errors
     /// `Unavailable`.
     async fn end(&self) -> Result<Position, Failure>;
+
+    /// At most `limit` leaf hashes from position `from` on, as they are stored.
+    ///
+    /// # Errors
+    /// `Unavailable` or `Corrupt`.
+    async fn leaves(&self, from: Position, limit: usize) -> Result<Vec<Hash>, Failure> {
+        Ok(self.read_all(from, limit).await?.into_iter().map(|it| it.leaf).collect())
+    }
+
+    /// Writes events at exactly the places they bear, following the present end, and answers the new end. Nobody else may
+    /// append meanwhile. After an error some of them may be there: those are at their places.
+    ///
+    /// # Errors
+    /// `Invalid` where they do not follow the end or are not what an append may carry, or as [`EventStore::append`].
+    async fn restore(&self, events: Vec<Recorded>) -> Result<Position, Failure> {
+        by_appending(self, events).await
+    }
 
     /// Returns once there is an event at `from`, however it got there (another process included), or after a while
     /// without one: the caller reads again either way.

@@ -9,7 +9,7 @@ use chrono::{DateTime, Utc};
 
 use super::read_models::Query;
 use crate::{
-    domain::ids::{Position, SubjectId},
+    domain::ids::Position,
     projections::{Projection, Row, Value, Write, statements::Book},
 };
 
@@ -184,10 +184,4 @@ pub trait ProjectionStore: Send + Sync {
     /// # Errors
     /// `Moved` where the live copy has come farther than that: bring the next up first.
     async fn swap(&self, projection: &'static Projection, behind_max: u64, now: DateTime<Utc>) -> Result<(), Failure>;
-
-    /// Empties every personal text of `subject`. Destroy its key first, or a projector writes it again.
-    ///
-    /// # Errors
-    /// `Unavailable`.
-    async fn forget(&self, subject: &SubjectId) -> Result<(), Failure>;
 }

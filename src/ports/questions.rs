@@ -70,6 +70,10 @@ pub fn asked(query: &Query) -> Asked {
         Query::DeadLetters(page) => ("dead_letters", "list", paged(Vec::new(), page)),
         Query::Approvals(status, page) => ("approvals", "list", paged(vec![status.as_deref().into()], page)),
         Query::Deliveries(status, page) => ("deliveries", "list", paged(vec![status.as_deref().into()], page)),
+        Query::BookingsOfSubject(subject, page) => {
+            ("bookings", "of_subject", paged(vec![subject.as_str().into()], page))
+        }
+        Query::Table(projection, page) => (projection.name, "all", paged(Vec::new(), page)),
         Query::AttemptCounts => ("attempts", "counts", Vec::new()),
         Query::LinkCounts => ("links", "counts", Vec::new()),
         Query::Health => ("links", "health", Vec::new()),

@@ -3,7 +3,10 @@
 
 use chrono::{DateTime, Utc};
 
-use crate::domain::ids::{BookingId, CalendarKey, ChannelId, ConnectionId, LinkId, RemoteId, ResourceId};
+use crate::{
+    domain::ids::{BookingId, CalendarKey, ChannelId, ConnectionId, LinkId, RemoteId, ResourceId, SubjectId},
+    projections::Projection,
+};
 
 /// The most rows of one answer.
 pub const PAGE_ROWS_MAX: u32 = 1_000;
@@ -66,7 +69,7 @@ pub struct AttemptFilter {
 }
 
 /// A question.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub enum Query {
     /// Links with a timer at or before `now`, the earliest first.
     DueLinks {
@@ -110,6 +113,8 @@ pub enum Query {
 
     /// A booking.
     Booking(BookingId),
+    /// Bookings whose texts are of this person.
+    BookingsOfSubject(SubjectId, Page),
     /// Bookings, by when they begin.
     Bookings(BookingFilter, Page),
     /// A link.
@@ -135,6 +140,9 @@ pub enum Query {
     /// Deliveries, all or with this status (`received`, `applied`, `refused`).
     Deliveries(Option<String>, Page),
 
+    /// All rows of a read model, by key.
+    Table(&'static Projection, Page),
+
     /// Attempts counted: `provider`, `direction`, `operation`, `status`, `error_class`, `count`.
     AttemptCounts,
     /// Links counted: `status`, `count`.
@@ -146,7 +154,14 @@ pub enum Query {
 
 impl Query {
     /// The columns that its rows are ordered by, and which `Page::after` names. Empty for answers that have no pages.
-    pub fn order(&self) -> &'static [&'static str] {
+    pub fn order(&self) -> Vec<&'static str> {
+        if let Self::Table(projection, _) = self {
+            return projection.table.key_columns().iter().map(|column| column.name).collect();
+        }
+        self.fixed_order().to_vec()
+    }
+
+    fn fixed_order(&self) -> &'static [&'static str] {
         match self {
             Self::DueLinks { .. } => &["due_at", "link"],
             Self::LinksOfBooking(_)
@@ -157,6 +172,7 @@ impl Query {
             | Self::Links(..)
             | Self::OpenCommands(_) => &["link"],
             Self::BookingsOverlapping { .. } | Self::Bookings(..) => &["blocks_from", "booking"],
+            Self::BookingsOfSubject(..) => &["booking"],
             Self::Attempts(..) => &["started_at", "attempt"],
             Self::Connections(_) => &["connection"],
             Self::Calendars(_) => &["connection", "calendar"],
@@ -171,7 +187,37 @@ impl Query {
             | Self::Attempt(_)
             | Self::AttemptCounts
             | Self::LinkCounts
+            | Self::Table(..)
             | Self::Health => &[],
+        }
+    }
+
+    /// The read model whose rows it asks for, or counts.
+    pub fn table(&self) -> &'static str {
+        match self {
+            Self::DueLinks { .. }
+            | Self::LinksOfBooking(_)
+            | Self::LinksOfCalendar(..)
+            | Self::LinksOfConnection(..)
+            | Self::LinksHeldForApproval(..)
+            | Self::Link(_)
+            | Self::Links(..)
+            | Self::LinkCounts
+            | Self::Health => "links",
+            Self::LinkOfEntry { .. } => "entries",
+            Self::BookingsOverlapping { .. } | Self::BookingsOfSubject(..) | Self::Booking(_) | Self::Bookings(..) => {
+                "bookings"
+            }
+            Self::Channel(_) | Self::Channels(_) => "channels",
+            Self::OpenCommands(_) => "open_commands",
+            Self::Attempt(_) | Self::Attempts(..) | Self::AttemptCounts => "attempts",
+            Self::Connections(_) => "connections",
+            Self::Calendars(_) => "calendars",
+            Self::Cursors(_) => "cursors",
+            Self::DeadLetters(_) => "dead_letters",
+            Self::Approvals(..) => "approvals",
+            Self::Deliveries(..) => "deliveries",
+            Self::Table(projection, _) => projection.name,
         }
     }
 
@@ -182,6 +228,8 @@ impl Query {
             | Self::LinksOfConnection(_, page)
             | Self::LinksHeldForApproval(_, page)
             | Self::OpenCommands(page)
+            | Self::BookingsOfSubject(_, page)
+            | Self::Table(_, page)
             | Self::Bookings(_, page)
             | Self::Links(_, page)
             | Self::Attempts(_, page)

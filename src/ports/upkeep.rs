@@ -36,6 +36,15 @@ pub trait Upkeep: Send + Sync {
         Vec::new()
     }
 
+    /// Looks the database itself through, below what the ledger's port shows: pages, indexes, guards against changes. One
+    /// sentence for each thing that is wrong; none where all is well, or where the database offers no such look.
+    ///
+    /// # Errors
+    /// In words, where the look could not be finished.
+    async fn inspect(&self) -> Result<Vec<String>, String> {
+        Ok(Vec::new())
+    }
+
     /// Makes durable what is queued and lets go of the database. Every later append or read answers `Unavailable`.
     async fn close(&self);
 }

@@ -10,9 +10,8 @@ use crate::{
 pub static PROJECTION: Projection = Projection {
     name: "approvals",
     version: 1,
-    table: Table { columns: COLUMNS, keys: 1, settle: None, personal: None },
+    table: Table { columns: COLUMNS, keys: 1, settle: None, personal: &[] },
     reads: &[Category::Operations],
-    texts: false,
     project,
 };
 
@@ -59,6 +58,9 @@ fn project(recorded: &Recorded, event: &Event) -> Vec<Write> {
         }
         operations::Event::ApprovalGranted { approval, by } => answer(approval, "granted", by),
         operations::Event::ApprovalDenied { approval, by } => answer(approval, "denied", by),
-        operations::Event::ProjectionRebuilt { .. } => Vec::new(),
+        operations::Event::ProjectionRebuilt { .. }
+        | operations::Event::CheckpointSealed { .. }
+        | operations::Event::SubjectErasureRequested { .. }
+        | operations::Event::SubjectErased { .. } => Vec::new(),
     }
 }

@@ -28,9 +28,8 @@ use crate::{
 pub static PROJECTION: Projection = Projection {
     name: "attempts",
     version: 1,
-    table: Table { columns: COLUMNS, keys: 1, settle: Some(settle), personal: None },
+    table: Table { columns: COLUMNS, keys: 1, settle: Some(settle), personal: &[] },
     reads: &[Category::Link, Category::Calendar],
-    texts: false,
     project,
 };
 

@@ -1,9 +1,10 @@
 //! Bookings as they are now: the list, one of them, and what meets a slot. Table: `projections/bookings.sql`.
 //!
-//! The one read model with personal texts. They are emptied when their subject is forgotten, and a replay after that finds
-//! no key and leaves them empty, so a table that was scrubbed equals one that was rebuilt.
+//! The one read model with personal texts. They stand in it sealed, just as they do in the events: projecting needs no
+//! key, nothing readable is written to disk, and a table filled before a person was forgotten equals one filled after. They
+//! are opened when somebody asks: `src/services/texts.rs`.
 
-use super::{Column, Kind, Personal, Projection, Table, Write, int, text};
+use super::{Column, Kind, Projection, Table, Write, int, text};
 use crate::{
     domain::{
         booking::{self, CancelReason, Details},
@@ -17,18 +18,14 @@ use crate::{
 /// The read model.
 pub static PROJECTION: Projection = Projection {
     name: "bookings",
-    version: 1,
+    version: 2,
     table: Table {
         columns: COLUMNS,
         keys: 1,
         settle: None,
-        personal: Some(Personal {
-            subject: "subject",
-            texts: &["title", "notes", "customer_name", "customer_email", "customer_phone"],
-        }),
+        personal: &["title", "notes", "customer_name", "customer_email", "customer_phone"],
     },
     reads: &[Category::Booking],
-    texts: true,
     project,
 };
 
@@ -138,14 +135,15 @@ fn with_details(write: Write, details: &Details) -> Write {
     let customer = details.customer.as_ref();
     write
         .set("subject", details.title.subject.as_str())
-        .set("title", shown(Some(&details.title)))
-        .set("notes", shown(details.notes.as_ref()))
-        .set("customer_name", shown(customer.map(|c| &c.name)))
-        .set("customer_email", shown(customer.and_then(|c| c.email.as_ref())))
-        .set("customer_phone", shown(customer.and_then(|c| c.phone.as_ref())))
+        .set("title", sealed(Some(&details.title)))
+        .set("notes", sealed(details.notes.as_ref()))
+        .set("customer_name", sealed(customer.map(|c| &c.name)))
+        .set("customer_email", sealed(customer.and_then(|c| c.email.as_ref())))
+        .set("customer_phone", sealed(customer.and_then(|c| c.phone.as_ref())))
 }
 
-fn shown(text: Option<&personal::Personal>) -> Option<String> {
+/// The text as it is closed in the fact.
+fn sealed(text: Option<&personal::Personal>) -> Option<String> {
     text.and_then(|text| text.text.clone())
 }
 

@@ -11,9 +11,8 @@ use crate::{
 pub static PROJECTION: Projection = Projection {
     name: "calendars",
     version: 1,
-    table: Table { columns: COLUMNS, keys: 2, settle: Some(settle), personal: None },
+    table: Table { columns: COLUMNS, keys: 2, settle: Some(settle), personal: &[] },
     reads: &[Category::Connection, Category::Calendar],
-    texts: false,
     project,
 };
 

@@ -10,9 +10,8 @@ use crate::{
 pub static PROJECTION: Projection = Projection {
     name: "connections",
     version: 1,
-    table: Table { columns: COLUMNS, keys: 1, settle: None, personal: None },
+    table: Table { columns: COLUMNS, keys: 1, settle: None, personal: &[] },
     reads: &[Category::Connection],
-    texts: false,
     project,
 };
 

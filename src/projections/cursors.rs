@@ -10,9 +10,8 @@ use crate::{
 pub static PROJECTION: Projection = Projection {
     name: "cursors",
     version: 1,
-    table: Table { columns: COLUMNS, keys: 3, settle: None, personal: None },
+    table: Table { columns: COLUMNS, keys: 3, settle: None, personal: &[] },
     reads: &[Category::Calendar, Category::Source],
-    texts: false,
     project,
 };
 

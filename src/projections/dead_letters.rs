@@ -11,9 +11,8 @@ use crate::{
 pub static PROJECTION: Projection = Projection {
     name: "dead_letters",
     version: 1,
-    table: Table { columns: COLUMNS, keys: 2, settle: None, personal: None },
+    table: Table { columns: COLUMNS, keys: 2, settle: None, personal: &[] },
     reads: &[Category::Link, Category::Source],
-    texts: false,
     project,
 };
 
@@ -81,7 +80,8 @@ fn of_source(recorded: &Recorded, event: &source::Event) -> Vec<Write> {
     // One stream per delivery, so the stream's id names it.
     let key = ["delivery", recorded.stream.id.as_str()];
     match event {
-        source::Event::DeliveryRefused { source, delivery, reason } => vec![
+        source::Event::DeliveryRefused { told: true, .. } => vec![Write::remove(key)],
+        source::Event::DeliveryRefused { source, delivery, reason, told: false, .. } => vec![
             Write::put(key)
                 .set("source", source.as_str())
                 .set("delivery", delivery.as_str())

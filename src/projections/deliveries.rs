@@ -10,9 +10,8 @@ use crate::{
 pub static PROJECTION: Projection = Projection {
     name: "deliveries",
     version: 1,
-    table: Table { columns: COLUMNS, keys: 1, settle: None, personal: None },
+    table: Table { columns: COLUMNS, keys: 1, settle: None, personal: &[] },
     reads: &[Category::Source],
-    texts: false,
     project,
 };
 
@@ -42,7 +41,7 @@ fn project(recorded: &Recorded, event: &Event) -> Vec<Write> {
                 .set("status", "received")
                 .set("received_at", at),
         ],
-        source::Event::DeliveryApplied { source, delivery, booking, changed } => vec![
+        source::Event::DeliveryApplied { source, delivery, booking, changed, .. } => vec![
             named(source.as_str(), delivery)
                 .set("status", "applied")
                 .set("booking", booking.as_str())
@@ -50,7 +49,7 @@ fn project(recorded: &Recorded, event: &Event) -> Vec<Write> {
                 .clear(&["reason"])
                 .set("settled_at", at),
         ],
-        source::Event::DeliveryRefused { source, delivery, reason } => vec![
+        source::Event::DeliveryRefused { source, delivery, reason, .. } => vec![
             named(source.as_str(), delivery)
                 .set("status", "refused")
                 .set("reason", reason.as_str())

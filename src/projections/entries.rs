@@ -19,9 +19,8 @@ use crate::{
 pub static PROJECTION: Projection = Projection {
     name: "entries",
     version: 1,
-    table: Table { columns: COLUMNS, keys: 2, settle: None, personal: None },
+    table: Table { columns: COLUMNS, keys: 2, settle: None, personal: &[] },
     reads: &[Category::Link, Category::Calendar],
-    texts: false,
     project,
 };
 

@@ -144,7 +144,7 @@ impl Table {
             .zip(cells)
             .filter(|(_, (one, two))| one != two)
             .map(|(column, (one, two))| {
-                let hidden = self.personal.is_some_and(|personal| personal.texts.contains(&column.name));
+                let hidden = self.personal.contains(&column.name);
                 let shown = |value: &Value| {
                     if hidden && *value != Value::Null { Value::from(HIDDEN) } else { value.clone() }
                 };

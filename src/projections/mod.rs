@@ -42,9 +42,8 @@ pub struct Projection {
     pub table: Table,
     /// The streams it depends on. Facts of other streams are neither decoded nor shown to it.
     pub reads: &'static [Category],
-    /// Whether it shows personal texts. All others get facts whose texts are closed, without any key.
-    pub texts: bool,
-    /// The mapping. Pure; what is not about this table gives no writes.
+    /// The mapping. Pure; what is not about this table gives no writes. Personal texts reach it closed, as
+    /// `record::sealing::close` writes them.
     pub project: fn(&Recorded, &Event) -> Vec<Write>,
 }
 
@@ -57,8 +56,8 @@ pub struct Table {
     pub keys: usize,
     /// Fills the columns that follow from others of the same row. Runs after every write.
     pub settle: Option<fn(&mut Cells<'_>)>,
-    /// The columns that hold a person's texts, and the column that names whose: what is emptied to forget them.
-    pub personal: Option<Personal>,
+    /// The columns that hold a person's texts, sealed. Nothing filters or sorts by them.
+    pub personal: &'static [&'static str],
 }
 
 /// A column.
@@ -68,15 +67,6 @@ pub struct Column {
     pub name: &'static str,
     /// What it holds. Every column but the key's may be empty.
     pub kind: Kind,
-}
-
-/// Where a table holds personal texts.
-#[derive(Debug, Clone, Copy)]
-pub struct Personal {
-    /// The column with the subject.
-    pub subject: &'static str,
-    /// The columns with texts.
-    pub texts: &'static [&'static str],
 }
 
 /// A row's cells by column name, for [`Table::settle`].

@@ -11,9 +11,8 @@ use crate::{
 pub static PROJECTION: Projection = Projection {
     name: "open_commands",
     version: 1,
-    table: Table { columns: COLUMNS, keys: 1, settle: None, personal: None },
+    table: Table { columns: COLUMNS, keys: 1, settle: None, personal: &[] },
     reads: &[Category::Link],
-    texts: false,
     project,
 };
 

@@ -112,8 +112,6 @@ pub struct Statements {
     pub differing_keys: &'static str,
     /// How many rows the live copy has.
     pub count: &'static str,
-    /// Empties the texts of subject `$1`, where there are any.
-    pub forget: Option<&'static str>,
     /// Puts this copy in the live one's place.
     pub rename: &'static str,
     name: &'static str,
@@ -196,7 +194,6 @@ impl Book {
                 .replace(" TEXT", &format!(" {}", dialect.text));
             leak(made)
         };
-        let forget = || self.named(name, "forget").replace(&format!("UPDATE {name} "), &format!("UPDATE {table} "));
         Statements {
             table,
             create: INDEX_SETS.map(create),
@@ -206,7 +203,6 @@ impl Book {
             differing: leak(format!("SELECT count(*) FROM ({both}) AS differing")),
             differing_keys: leak(format!("SELECT * FROM ({both}) AS differing ORDER BY {key} LIMIT $1")),
             count: leak(format!("SELECT count(*) FROM {name}")),
-            forget: projection.table.personal.map(|_| leak(forget())),
             rename: leak(format!("ALTER TABLE {table} RENAME TO {name}")),
             name,
         }

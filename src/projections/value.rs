@@ -142,6 +142,12 @@ impl Row {
         self.text(name).and_then(|text| DateTime::parse_from_rfc3339(text).ok()).map(|at| at.to_utc())
     }
 
+    /// The same names with these values, one per name.
+    #[must_use]
+    pub fn with(&self, values: Vec<Value>) -> Self {
+        Self::new(Arc::clone(&self.names), values)
+    }
+
     /// Names and values, in order.
     pub fn cells(&self) -> impl Iterator<Item = (&str, &Value)> {
         self.names.iter().map(String::as_str).zip(&self.values)

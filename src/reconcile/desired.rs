@@ -3,7 +3,7 @@
 use crate::domain::{
     booking::{Booking, Details},
     entry::Content,
-    personal::Personal,
+    personal::{Personal, nobody},
     profile::{OnCancel, Policy},
 };
 
@@ -45,10 +45,11 @@ fn content(booking: &Booking, policy: &Policy, marked_cancelled: bool) -> Conten
     }
 }
 
-/// The template with the booking's words in it; forgotten where one of the words it needs is forgotten.
+/// The template with the booking's words in it; where one of the words it needs is forgotten, only what stands for that:
+/// an entry must not go on showing a person who was forgotten. Words that are about nobody outlive everybody.
 fn fill(template: &str, booking: &Booking, chars_max: usize) -> Personal {
     let Details { title, notes, customer } = &booking.details;
-    let subject = title.subject.clone();
+    let mut subject = nobody();
     let customer = customer.as_ref().map(|c| &c.name);
     let words = [("{title}", Some(title)), ("{notes}", notes.as_ref()), ("{customer}", customer)];
     let mut text = template.to_owned();
@@ -58,8 +59,11 @@ fn fill(template: &str, booking: &Booking, chars_max: usize) -> Personal {
         }
         match word {
             None => text = text.replace(place, ""),
-            Some(Personal { text: Some(said), .. }) => text = text.replace(place, said),
-            Some(Personal { text: None, .. }) => return Personal { subject, text: None },
+            Some(Personal { text: Some(said), .. }) => {
+                subject = title.subject.clone();
+                text = text.replace(place, said);
+            }
+            Some(Personal { text: None, .. }) => return Personal::erased(),
         }
     }
     text = text.replace("{resource}", booking.resource.as_str()).replace("{appointment}", &booking.source_ref);

@@ -23,7 +23,7 @@ impl Decider<'_> {
         let wants = self.wants();
         let nothing_to_send = match (&wants, &self.link().remote) {
             (Desired::Leave, _) | (Desired::Absent(_), None) => true,
-            (Desired::Present(ours), Some(remote)) => ours.same(&remote.ours),
+            (Desired::Present(ours), Some(remote)) => ours.same(&remote.ours) || self.over_and_forgotten(ours, remote),
             (Desired::Present(_), None) | (Desired::Absent(_), Some(_)) => false,
         };
         if nothing_to_send && self.link().superseded.is_none() {
@@ -48,6 +48,12 @@ impl Decider<'_> {
             }
             (Desired::Leave, _) | (Desired::Absent(_), None) => Step::Rest,
         }
+    }
+
+    /// Whether there is nothing to send but that words were forgotten, and the booking is over: what is past is left as it
+    /// is, and whoever erased the person was told of it.
+    fn over_and_forgotten(&self, ours: &Content, remote: &Remote) -> bool {
+        ours.slot.widest().1 < self.i.now && ours.only_erased_from(&remote.ours)
     }
 
     fn create(&mut self, content: Content) -> Step {

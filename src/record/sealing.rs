@@ -36,7 +36,7 @@ pub enum Failure {
 
 /// The subjects whose plain data stands in `data`.
 pub fn plain_subjects(data: &Value) -> BTreeSet<SubjectId> {
-    subjects(data, plain)
+    subjects(data, |object| plain(object) && object["text"].is_string())
 }
 
 /// The subjects whose sealed data stands in `data`.
@@ -130,6 +130,60 @@ pub fn open<'a>(data: &mut Value, event: EventId, key_of: &impl Fn(&str) -> Opti
         Value::Array(items) => items.iter_mut().try_for_each(|v| open(v, event, key_of)),
         Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => Ok(()),
     }
+}
+
+/// Drops every plain text of these subjects: it reads as forgotten before it was written.
+pub fn forget(data: &mut Value, subjects: &BTreeSet<SubjectId>) {
+    match data {
+        Value::Object(object) if plain(object) => {
+            if SubjectId::new(text(object, "subject")).is_ok_and(|subject| subjects.contains(&subject)) {
+                object.insert("text".to_owned(), Value::Null);
+            }
+        }
+        Value::Object(object) => object.values_mut().for_each(|v| forget(v, subjects)),
+        Value::Array(items) => items.iter_mut().for_each(|v| forget(v, subjects)),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+    }
+}
+
+/// Closes every sealed text in `data`: in its place stands a text that holds all it takes to open it again, but the key.
+/// Read models keep such texts. Form: event id, key id, nonce, ciphertext and subject, parted by spaces.
+pub fn close(data: &mut Value, event: EventId) {
+    match data {
+        Value::Object(object) if sealed(object) => {
+            let [subject, key, nonce, sealed] = ["subject", "key", "nonce", "sealed"].map(|name| text(object, name));
+            *data = json!({"subject": subject, "text": format!("{event} {key} {nonce} {sealed} {subject}")});
+        }
+        // A text that stands there in the clear was never let in by us; it goes no further.
+        Value::Object(object) if plain(object) => drop(object.insert("text".to_owned(), Value::Null)),
+        Value::Object(object) => object.values_mut().for_each(|v| close(v, event)),
+        Value::Array(items) => items.iter_mut().for_each(|v| close(v, event)),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+    }
+}
+
+/// Whose text [`close`] wrote there; `None` where it wrote no such thing.
+pub fn closed_subject(closed: &str) -> Option<SubjectId> {
+    SubjectId::new(parts(closed)?[4]).ok()
+}
+
+/// Opens what [`close`] wrote; `None` where `key` is not the one it was sealed under.
+///
+/// # Errors
+/// [`Failure::Broken`] where the key is the right one and does not fit.
+pub fn open_closed(closed: &str, key: KeyRef<'_>) -> Result<Option<String>, Failure> {
+    let broken = || Failure::Broken("of a read model".to_owned());
+    let [event, key_id, nonce, sealed, subject] = parts(closed).ok_or_else(broken)?;
+    if key_id != key.id {
+        return Ok(None);
+    }
+    let event: EventId = event.parse().map_err(|_| broken())?;
+    let object = Map::from_iter([("nonce".to_owned(), nonce.into()), ("sealed".to_owned(), sealed.into())]);
+    unseal(&object, event, subject, key).map(Some)
+}
+
+fn parts(closed: &str) -> Option<[&str; 5]> {
+    closed.split(' ').collect::<Vec<_>>().try_into().ok()
 }
 
 fn unseal(object: &Map<String, Value>, event: EventId, subject: &str, key: KeyRef<'_>) -> Result<String, Failure> {

@@ -21,6 +21,7 @@ use crate::{
     ports::{
         projection_store::ProjectionStore,
         provider::CalendarProvider,
+        publisher,
         source::BookingSource,
         upkeep::{Finding, Upkeep},
     },
@@ -153,6 +154,20 @@ pub async fn set_up(database: &dyn Upkeep) -> Vec<Check> {
         Some(fix) => Check::warn(it.name, it.found, fix),
     };
     findings.map(check).collect()
+}
+
+/// The feed that events are published to: connected, what is said about it; or why it is not.
+pub fn feed(found: Result<Result<String, publisher::Failure>, &str>) -> Check {
+    const NAME: &str = "NATS";
+    match found {
+        Ok(Ok(found)) => Check::ok(NAME, found),
+        Ok(Err(publisher::Failure::Refused(why))) => {
+            let fix = "start the service: it sets the stream up. If it cannot, give its user the rights in docs/operating/nats.md";
+            Check::warn(NAME, why, fix)
+        }
+        Ok(Err(failure)) => Check::fail(NAME, failure.to_string(), "switch JetStream on for this account"),
+        Err(why) => Check::fail(NAME, why, "start the server; check nats.url, its credentials and nats.ca_file"),
+    }
 }
 
 /// Every connection: its credential, and each calendar that a route leads to.

@@ -2,7 +2,7 @@
 
 use crate::{
     domain::booking::Refusal,
-    ports::{event_store, tokens, vault},
+    ports::{event_store, kept_checkpoints, signing_keys, tokens, vault},
 };
 
 /// Why not.
@@ -44,6 +44,12 @@ pub enum Error {
     /// The tokens.
     #[error(transparent)]
     Tokens(#[from] tokens::Unavailable),
+    /// The keys that checkpoints are signed with.
+    #[error(transparent)]
+    SigningKeys(#[from] signing_keys::Failure),
+    /// The checkpoints that are kept outside the ledger.
+    #[error(transparent)]
+    KeptCheckpoints(#[from] kept_checkpoints::Failure),
     /// The read models.
     #[error("the read models are not available: {0}")]
     ReadModels(String),

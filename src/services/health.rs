@@ -9,6 +9,7 @@ use super::{
     Error,
     journal::Journal,
     project::{self, Projector},
+    relay::Publishing,
     run::Troubles,
 };
 use crate::{
@@ -79,6 +80,9 @@ pub struct Health {
     pub lag_events_max: u64,
     /// The farthest of them, in seconds.
     pub lag_seconds_max: u64,
+    /// How publishing to NATS goes, where that is configured.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub publishing: Option<Publishing>,
     /// When the first of the open push channels ends.
     pub channel_expires_at: Option<DateTime<Utc>>,
     /// Sources and their last polls.
@@ -222,6 +226,7 @@ impl Health {
             projections: Vec::new(),
             lag_events_max: 0,
             lag_seconds_max: 0,
+            publishing: None,
             channel_expires_at: None,
             sources: Vec::new(),
             open_commands: 0,
@@ -232,6 +237,17 @@ impl Health {
             connections_revoked: Vec::new(),
             last_success_at: None,
         }
+    }
+
+    /// The same, with how publishing goes.
+    #[must_use]
+    pub fn publishing(mut self, publishing: Publishing) -> Self {
+        if publishing.seconds > LAG_S_MAX {
+            let why = format!("publishing is {} events and {} s behind", publishing.events, publishing.seconds);
+            self.raise(Status::Degraded, why);
+        }
+        self.publishing = Some(publishing);
+        self
     }
 
     fn take(&mut self, lags: Vec<Lag>) {

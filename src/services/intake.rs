@@ -6,7 +6,7 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use super::{
-    Error,
+    Error, commands,
     execute::execute,
     journal::{Context, Journal, Told},
 };
@@ -35,12 +35,14 @@ pub enum Received {
     New,
     /// It was recorded before.
     Repeated,
+    /// It is about a person who was forgotten, and stays so: nothing of it is recorded.
+    LeftOut,
 }
 
 /// Records a delivery. When this answers, it is durable.
 ///
 /// # Errors
-/// The ledger is not available, or the person it is about was forgotten.
+/// The ledger is not available.
 pub async fn receive(
     journal: &Journal,
     source: &SourceName,
@@ -54,6 +56,7 @@ pub async fn receive(
     match journal.append(&stream, Expected::NoStream, vec![fact], &context).await {
         Ok(_) => Ok(Received::New),
         Err(error) if error.is_conflict() => Ok(Received::Repeated),
+        Err(Error::Vault(crate::ports::vault::Failure::Forgotten(_))) => Ok(Received::LeftOut),
         Err(error) => Err(error),
     }
 }
@@ -68,6 +71,17 @@ pub async fn apply(
     told: &Told,
 ) -> Result<Option<BookingId>, Error> {
     let (source, delivery, body) = match &told.event {
+        // A command is carried out by whoever took it, and handed out again where that fails.
+        event::Event::Source(Event::DeliveryReceived { source, .. }) if source.as_str() == commands::SOURCE => {
+            return Ok(None);
+        }
+        event::Event::Source(Event::DeliveryReprocessed { source, delivery, .. })
+            if source.as_str() == commands::SOURCE =>
+        {
+            let text = first_body(journal, source, delivery).await?.and_then(|body| body.text);
+            commands::reprocessed(journal, text.as_deref(), &told.recorded).await?;
+            return Ok(None);
+        }
         event::Event::Source(Event::DeliveryReceived { source, delivery, body }) => (source, delivery, body.clone()),
         event::Event::Source(Event::DeliveryReprocessed { source, delivery, .. }) => {
             match first_body(journal, source, delivery).await? {
@@ -84,9 +98,13 @@ pub async fn apply(
     let booking = outcome.as_ref().ok().map(|(booking, _)| booking.clone());
     let fact = match outcome {
         Ok((booking, changed)) => {
-            Event::DeliveryApplied { source: source.clone(), delivery: delivery.clone(), booking, changed }
+            let (source, delivery) = (source.clone(), delivery.clone());
+            Event::DeliveryApplied { source, delivery, booking, changed, revision: None, created: false }
         }
-        Err(reason) => Event::DeliveryRefused { source: source.clone(), delivery: delivery.clone(), reason },
+        Err(reason) => {
+            let (source, delivery) = (source.clone(), delivery.clone());
+            Event::DeliveryRefused { source, delivery, reason, problem: None, told: false }
+        }
     };
     let stream = StreamName::delivery(source, delivery);
     let expected = Expected::Exact(told.recorded.version);

@@ -1,8 +1,12 @@
 //! Facts into the ledger and out again: encoding, sealing of personal data, and folding of streams.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use chrono::{DateTime, Utc};
+use serde_json::Value;
 
 use super::Error;
 use crate::{
@@ -15,7 +19,7 @@ use crate::{
     ports::{
         clock::Clock,
         event_store::{Appended, EventStore, Expected},
-        vault::{KeyState, SubjectKey, Vault},
+        vault::{self, KeyState, SubjectKey, Vault},
     },
     record::{
         codec,
@@ -64,11 +68,17 @@ pub struct Told {
     pub event: Event,
 }
 
+/// Whether a fact of that type tells what was seen at a provider or sent there. It must be recorded, whoever was forgotten: without their
+/// words. A booking or a delivery that is about somebody who was forgotten is turned down instead.
+fn is_seen(kind: &str) -> bool {
+    kind.starts_with("calendar.") || kind.starts_with("link.")
+}
+
 /// The ledger with the keys to read it.
 #[derive(Clone)]
 pub struct Journal {
     store: Arc<dyn EventStore>,
-    vault: Arc<dyn Vault>,
+    pub(super) vault: Arc<dyn Vault>,
     clock: Arc<dyn Clock>,
 }
 
@@ -125,22 +135,7 @@ impl Journal {
         let id = self.clock.event_id();
         let kind = fact.kind();
         let mut data = codec::to_data(fact);
-        let mut keys: BTreeMap<SubjectId, SubjectKey> = BTreeMap::new();
-        for subject in sealing::plain_subjects(&data) {
-            let key = self.vault.key_or_new(&subject).await?;
-            keys.insert(subject, key);
-        }
-        if !keys.is_empty() {
-            let mut nonce = || {
-                let mut bytes = [0; 24];
-                self.clock.fill(&mut bytes);
-                bytes
-            };
-            let by_name: BTreeMap<&str, &SubjectKey> = keys.iter().map(|(s, k)| (s.as_str(), k)).collect();
-            let key_of = |subject: &str| by_name.get(subject).map(|k| KeyRef { id: &k.id, bytes: &k.bytes });
-            sealing::seal(&mut data, id, &key_of, &mut nonce)
-                .map_err(|e| Error::Invalid(format!("a {kind} cannot be sealed: {e}")))?;
-        }
+        self.seal_texts(id, &kind, &mut data).await?;
         Ok(NewEvent {
             id,
             schema: upcast::current(&kind),
@@ -155,6 +150,50 @@ impl Journal {
         })
     }
 
+    /// Seals every plain personal text in the data of event `id`.
+    ///
+    /// # Errors
+    /// `Vault` where a subject has no key and gets none; `Invalid`.
+    pub async fn seal_texts(&self, id: EventId, kind: &str, data: &mut Value) -> Result<(), Error> {
+        let mut keys: BTreeMap<SubjectId, SubjectKey> = BTreeMap::new();
+        let mut forgotten = BTreeSet::new();
+        for subject in sealing::plain_subjects(data) {
+            match self.vault.key_or_new(&subject).await {
+                Ok(key) => drop(keys.insert(subject, key)),
+                Err(vault::Failure::Forgotten(_)) if is_seen(kind) => drop(forgotten.insert(subject)),
+                Err(failure) => return Err(failure.into()),
+            }
+        }
+        sealing::forget(data, &forgotten);
+        if keys.is_empty() {
+            return Ok(());
+        }
+        let mut nonce = || {
+            let mut bytes = [0; 24];
+            self.clock.fill(&mut bytes);
+            bytes
+        };
+        let by_name: BTreeMap<&str, &SubjectKey> = keys.iter().map(|(s, k)| (s.as_str(), k)).collect();
+        let key_of = |subject: &str| by_name.get(subject).map(|k| KeyRef { id: &k.id, bytes: &k.bytes });
+        sealing::seal(data, id, &key_of, &mut nonce)
+            .map_err(|e| Error::Invalid(format!("a {kind} cannot be sealed: {e}")))
+    }
+
+    /// Opens every sealed text in the data of event `id` whose key is still there; the others read as forgotten.
+    ///
+    /// # Errors
+    /// `Vault`; inside, a text that does not open under its own key.
+    pub async fn open_texts(&self, id: EventId, data: &mut Value) -> Result<Result<(), sealing::Failure>, Error> {
+        let mut keys: BTreeMap<String, SubjectKey> = BTreeMap::new();
+        for subject in sealing::sealed_subjects(data) {
+            if let KeyState::Held(key) = self.vault.key(&subject).await? {
+                keys.insert(subject.to_string(), key);
+            }
+        }
+        let key_of = |subject: &str| keys.get(subject).map(|k| KeyRef { id: &k.id, bytes: &k.bytes });
+        Ok(sealing::open(data, id, &key_of))
+    }
+
     /// What a stored event says. Texts whose key was destroyed read as forgotten.
     ///
     /// # Errors
@@ -165,19 +204,8 @@ impl Journal {
             version: recorded.version.0,
             reason,
         };
-        let mut data: serde_json::Value =
-            serde_json::from_str(&recorded.event.data).map_err(|e| damaged(e.to_string()))?;
-        let subjects = sealing::sealed_subjects(&data);
-        if !subjects.is_empty() {
-            let mut keys: BTreeMap<String, SubjectKey> = BTreeMap::new();
-            for subject in subjects {
-                if let KeyState::Held(key) = self.vault.key(&subject).await? {
-                    keys.insert(subject.to_string(), key);
-                }
-            }
-            let key_of = |subject: &str| keys.get(subject).map(|k| KeyRef { id: &k.id, bytes: &k.bytes });
-            sealing::open(&mut data, recorded.event.id, &key_of).map_err(|e| damaged(e.to_string()))?;
-        }
+        let mut data: Value = serde_json::from_str(&recorded.event.data).map_err(|e| damaged(e.to_string()))?;
+        self.open_texts(recorded.event.id, &mut data).await?.map_err(|e| damaged(e.to_string()))?;
         let event =
             codec::from_data(&recorded.event.kind, recorded.event.schema, data).map_err(|e| damaged(e.to_string()))?;
         Ok(Told { recorded, event })

@@ -14,7 +14,7 @@ use crate::{
     domain::{
         ids::{
             BookingId, CalendarKey, ConnectionId, Etag, LinkId, Position, ProfileId, RemoteCalendarId, RemoteId,
-            ResourceId,
+            ResourceId, SubjectId,
         },
         link::LinkRef,
         slot::Slot,
@@ -149,6 +149,16 @@ impl Worklist for Lists {
                 })
             })
             .collect())
+    }
+
+    async fn links_of_subject(&self, subject: &SubjectId) -> Result<Vec<LinkRef>, Error> {
+        let mut links = Vec::new();
+        for row in super::forget_outside::of_subject(&*self.models, subject).await? {
+            if let Some(booking) = row.text("booking").and_then(|id| BookingId::new(id).ok()) {
+                links.extend(self.links_of_booking(&booking).await?);
+            }
+        }
+        Ok(links)
     }
 
     async fn withheld_on(&self, connection: &ConnectionId) -> Result<Vec<LinkId>, Error> {

@@ -1,13 +1,20 @@
 //! Floor 3: the imperative shell: load, ask the core, store, call. One verb per file.
 
+pub mod access;
 pub mod answer;
 pub mod approve;
+pub mod asyncapi;
+pub mod audit;
 pub mod authorise;
+pub mod bookings;
 pub mod calendars;
+pub mod commands;
 pub mod diff;
 pub mod doctor;
 pub mod error;
 pub mod execute;
+pub mod forget;
+pub mod forget_outside;
 pub mod gate;
 pub mod health;
 pub mod import;
@@ -16,7 +23,9 @@ pub mod journal;
 pub mod listen;
 pub mod lists;
 mod log;
+pub mod past;
 pub mod poll;
+pub mod problem;
 pub mod project;
 pub mod publish_profiles;
 pub mod pull;
@@ -24,12 +33,16 @@ pub mod react;
 pub mod reader;
 pub mod rebuild;
 pub mod reconcile;
+pub mod relay;
 pub mod reprocess;
 pub mod resync;
 pub mod routing;
 pub mod run;
 pub mod story;
+pub mod submit;
+mod texts;
 pub mod tokens;
+pub mod transfer;
 pub mod watch;
 pub mod worklist;
 

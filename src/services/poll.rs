@@ -95,7 +95,7 @@ impl Poller {
             };
             let name = self.source.name();
             let received: Vec<Received> = stream::iter(changes.deliveries)
-                .map(|delivery| receive_or_skip(&self.journal, name, delivery))
+                .map(|delivery| receive(&self.journal, name, delivery, Origin::Poll))
                 .buffered(RECORDED_AT_ONCE)
                 .try_collect()
                 .await?;
@@ -184,17 +184,5 @@ impl Poller {
             Err(error) if error.is_conflict() => Ok(false),
             Err(error) => Err(error),
         }
-    }
-}
-
-/// A person who was forgotten stays so: what the source still tells about them is left out.
-async fn receive_or_skip(
-    journal: &Journal,
-    name: &crate::domain::ids::SourceName,
-    delivery: crate::ports::source::Delivery,
-) -> Result<Received, Error> {
-    match receive(journal, name, delivery, Origin::Poll).await {
-        Err(Error::Vault(crate::ports::vault::Failure::Forgotten(_))) => Ok(Received::Repeated),
-        other => other,
     }
 }

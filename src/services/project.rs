@@ -8,14 +8,13 @@ use std::{collections::BTreeMap, sync::Arc};
 use chrono::TimeDelta;
 use tracing::warn;
 
-use super::reader::{Keys, Poison, Reader};
+use super::reader::{Poison, closed};
 use crate::{
     domain::ids::Position,
     ports::{
         clock::Clock,
         event_store::{self, EventStore},
         projection_store::{self, Batch, Checkpoint, ProjectionStore, Shelf},
-        vault,
     },
     projections::{self, ALL, Projection},
     record::envelope::Recorded,
@@ -30,9 +29,6 @@ pub enum Error {
     /// The read models gave no answer.
     #[error(transparent)]
     Models(#[from] projection_store::Failure),
-    /// The key vault gave no answer.
-    #[error(transparent)]
-    Vault(#[from] vault::Failure),
     /// A fact that this projection depends on cannot be read.
     #[error(transparent)]
     Poison(#[from] Poison),
@@ -83,19 +79,13 @@ pub struct Lag {
 pub struct Projector {
     pub(super) ledger: Arc<dyn EventStore>,
     pub(super) models: Arc<dyn ProjectionStore>,
-    pub(super) reader: Reader,
     pub(super) clock: Arc<dyn Clock>,
 }
 
 impl Projector {
     /// A projector from `ledger` into `models`. Call [`ProjectionStore::prepare`] before its first step.
-    pub fn new(
-        ledger: Arc<dyn EventStore>,
-        models: Arc<dyn ProjectionStore>,
-        reader: Reader,
-        clock: Arc<dyn Clock>,
-    ) -> Self {
-        Self { ledger, models, reader, clock }
+    pub fn new(ledger: Arc<dyn EventStore>, models: Arc<dyn ProjectionStore>, clock: Arc<dyn Clock>) -> Self {
+        Self { ledger, models, clock }
     }
 
     /// Empties the projections that have read facts which the ledger does not have, and answers their names: the ledger was
@@ -125,12 +115,12 @@ impl Projector {
     /// One step: at most `limit` facts for each projection. Call it again while it read facts, then wait for the ledger.
     ///
     /// # Errors
-    /// Where ledger, vault or read models give no answer. Nothing is half done; call it again.
+    /// Where ledger or read models give no answer. Nothing is half done; call it again.
     pub async fn project_once(&self, limit: usize) -> Result<Progress, Error> {
         let mut progress = Progress { reached: Position(u64::MAX), ..Progress::default() };
         for (from, group) in groups(self.models.checkpoints().await?) {
             let facts = self.ledger.read_all(from, limit).await?;
-            let (batches, stopped) = self.batches(&group, Shelf::Live, from, &facts).await?;
+            let (batches, stopped) = self.batches(&group, Shelf::Live, from, &facts);
             let moves = batches.iter().any(|batch| batch.to > from);
             for batch in &batches {
                 if !stopped.iter().any(|stop| stop.projection == batch.projection.name) {
@@ -192,21 +182,20 @@ impl Projector {
     }
 
     /// What `facts`, the first of which stands at `from`, do to each of these projections.
-    pub(super) async fn batches(
+    pub(super) fn batches(
         &self,
         group: &[&'static Projection],
         shelf: Shelf,
         from: Position,
         facts: &[Recorded],
-    ) -> Result<(Vec<Batch>, Vec<Stopped>), Error> {
+    ) -> (Vec<Batch>, Vec<Stopped>) {
         let to = Position(from.0 + facts.len() as u64);
         let mut open: Vec<Batch> =
             group.iter().map(|projection| Batch { projection, shelf, from, to, writes: Vec::new() }).collect();
         let (mut done, mut stopped) = (Vec::new(), Vec::new());
-        let mut keys = Keys::default();
         for fact in facts {
-            // Decoded at most once each way, and only if somebody asks.
-            let (mut closed, mut opened) = (None, None);
+            // Decoded at most once, and only if somebody asks.
+            let mut event = None;
             let mut at = 0;
             while let Some(batch) = open.get_mut(at) {
                 let projection = batch.projection;
@@ -214,34 +203,24 @@ impl Projector {
                     at += 1;
                     continue;
                 }
-                let event = if projection.texts {
-                    if opened.is_none() {
-                        self.reader.fetch(fact, &mut keys).await?;
-                        opened = Some(Reader::open(fact, &keys));
-                    }
-                    &opened
-                } else {
-                    closed.get_or_insert_with(|| Reader::closed(fact));
-                    &closed
-                };
+                let event = event.get_or_insert_with(|| closed(fact));
                 match event {
-                    Some(Ok(event)) => {
+                    Ok(event) => {
                         let writes = (projection.project)(fact, event);
                         batch.writes.extend(writes.into_iter().map(|write| (fact.position, write)));
                         at += 1;
                     }
-                    Some(Err(poison)) => {
+                    Err(poison) => {
                         stopped.push(Stopped { projection: projection.name, poison: poison.clone() });
                         let mut batch = open.remove(at);
                         batch.to = fact.position;
                         done.push(batch);
                     }
-                    None => at += 1,
                 }
             }
         }
         done.append(&mut open);
-        Ok((done, stopped))
+        (done, stopped)
     }
 }
 

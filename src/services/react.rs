@@ -11,7 +11,7 @@ use futures::{StreamExt as _, stream};
 use tracing::error;
 
 use super::{
-    Error, intake,
+    Error, forget, intake,
     journal::{Context, Told},
     reconcile::{Reconciler, Trigger},
 };
@@ -19,7 +19,7 @@ use crate::{
     domain::{
         booking, calendar, connection,
         event::Event,
-        ids::{BookingId, LinkId, Position, RemoteId, Version},
+        ids::{BookingId, LinkId, Position, RemoteId, SubjectId, Version},
         link::LinkRef,
         operations, source,
     },
@@ -178,6 +178,16 @@ impl Reactor {
                 let held = self.reconciler.worklist.held_for(approval).await?;
                 links.extend(held.into_iter().map(|link| (link, Trigger::default())));
             }
+            Event::Operations(operations::Event::SubjectErasureRequested { subject, by }) => {
+                self.forget(subject, by, &because).await;
+            }
+            // Entries that are still to come show the person's words: what they should show has changed.
+            Event::Operations(operations::Event::SubjectErased { subject, .. }) => {
+                self.reconciler.worklist.refresh().await?;
+                for of in self.reconciler.worklist.links_of_subject(subject).await? {
+                    put(marks, of, Mark::new(Trigger::default(), because.clone()));
+                }
+            }
             // A grant can have been gone before it was ever seen to work.
             Event::Connection(
                 connection::Event::Reauthorised { connection } | connection::Event::Authorised { connection, .. },
@@ -198,6 +208,16 @@ impl Reactor {
             }
         }
         Ok(())
+    }
+
+    /// Finishes an erasure that somebody began and may not have ended. What cannot be done now must not keep links from
+    /// being brought into step; whoever asked was told, and asks again.
+    async fn forget(&self, subject: &SubjectId, by: &str, because: &Recorded) {
+        let context = Context::caused_by(Actor::new("reconciler", "reactor"), Origin::Reconciler, because);
+        let workspace = &self.reconciler.settings.workspace;
+        if let Err(failure) = forget::finish(&self.reconciler.journal, workspace, subject, by, &context).await {
+            error!(subject = %subject, error = %failure, "Subject {subject} is not forgotten yet: erase it again");
+        }
     }
 
     async fn mark_booking(

@@ -140,7 +140,7 @@ impl<'a> Replay<'a> {
         while self.at < until {
             let most = usize::try_from(until.0 - self.at.0).unwrap_or(usize::MAX).min(self.options.batch.max(1));
             let facts = projector.ledger.read_all(self.at, most).await?;
-            let (batches, stopped) = projector.batches(&[self.projection], self.shelf, self.at, &facts).await?;
+            let (batches, stopped) = projector.batches(&[self.projection], self.shelf, self.at, &facts);
             if let Some(stop) = stopped.into_iter().next() {
                 return Err(stop.poison.into());
             }
@@ -168,7 +168,7 @@ impl<'a> Replay<'a> {
 }
 
 #[expect(clippy::cast_precision_loss, reason = "a rate for people; counts beyond 2^52 do not occur")]
-fn step(done: u64, total: u64, took: TimeDelta) -> Step {
+pub(super) fn step(done: u64, total: u64, took: TimeDelta) -> Step {
     let seconds = took.as_seconds_f64();
     let rate = if seconds > 0.0 { done as f64 / seconds } else { 0.0 };
     let left = (rate > 0.0).then(|| {

@@ -11,7 +11,16 @@ use tokio::time::{sleep, timeout};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tracing::{error, info};
 
-use super::{Error, authorise, poll::Poller, project::Projector, pull::Puller, react::Reactor, watch::Watcher};
+use super::{
+    Error, authorise,
+    commands::Commands,
+    poll::Poller,
+    project::Projector,
+    pull::Puller,
+    react::Reactor,
+    relay::{Relay, Rest},
+    watch::Watcher,
+};
 use crate::domain::ids::{Position, SourceName};
 
 /// Facts projected in one step.
@@ -26,6 +35,8 @@ const CHANNELS: Duration = Duration::from_secs(5);
 const PROBES: Duration = Duration::from_secs(300);
 /// The first and the longest pause after a step that failed.
 const PAUSE: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(30));
+/// The longest pause of loops that only wait for a server to come back.
+const PAUSE_FEED: Duration = Duration::from_secs(2);
 /// How long loops may take to finish their step when the service stops.
 const STOP_WITHIN: Duration = Duration::from_secs(20);
 
@@ -39,7 +50,13 @@ impl Troubles {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    fn note(&self, name: &str, now: DateTime<Utc>, failure: Option<String>) {
+    fn known(&self, name: &str, failure: &str) -> bool {
+        let troubles = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        troubles.get(name).is_some_and(|(_, known)| known == failure)
+    }
+
+    /// Notes how a loop fares: what failed, or that nothing did.
+    pub fn note(&self, name: &str, now: DateTime<Utc>, failure: Option<String>) {
         let mut troubles = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         match failure {
             Some(failure) => troubles.entry(name.to_owned()).or_insert((now, String::new())).1 = failure,
@@ -62,6 +79,10 @@ pub struct Workers {
     pub pollers: Vec<Arc<Poller>>,
     /// How often a calendar is pulled although nothing was said to have changed: push is not fully reliable.
     pub pull_every: TimeDelta,
+    /// Publishes events, where they are published.
+    pub relay: Option<Arc<Relay>>,
+    /// Takes commands, where any come.
+    pub commands: Option<Arc<Commands>>,
     /// What fails.
     pub troubles: Troubles,
 }
@@ -72,6 +93,11 @@ impl Workers {
         let workers = Arc::new(self);
         let tracker = TaskTracker::new();
         for (name, step) in LOOPS {
+            if matches!(step, Loop::Publish) && workers.relay.is_none()
+                || matches!(step, Loop::Take) && workers.commands.is_none()
+            {
+                continue;
+            }
             let (workers, stop) = (Arc::clone(&workers), stop.clone());
             tracker.spawn(async move { workers.repeat(name, step, stop).await });
         }
@@ -91,14 +117,17 @@ impl Workers {
     }
 
     async fn repeat(self: Arc<Self>, name: &'static str, step: Loop, stop: CancellationToken) {
+        let longest = if matches!(step, Loop::Publish | Loop::Take) { PAUSE_FEED } else { PAUSE.1 };
         let mut pause = PAUSE.0;
         while !stop.is_cancelled() {
             let outcome = match step {
-                Loop::Project => self.project().await,
-                Loop::React => self.react().await,
-                Loop::Pull => self.pull().await,
-                Loop::Watch => self.watch().await,
-                Loop::Probe => self.probe().await,
+                Loop::Project => self.project().await.map_err(|error| error.to_string()),
+                Loop::React => self.react().await.map_err(|error| error.to_string()),
+                Loop::Pull => self.pull().await.map_err(|error| error.to_string()),
+                Loop::Watch => self.watch().await.map_err(|error| error.to_string()),
+                Loop::Probe => self.probe().await.map_err(|error| error.to_string()),
+                Loop::Publish => self.publish().await,
+                Loop::Take => self.take().await,
             };
             let now = self.puller.journal.clock().now();
             match outcome {
@@ -108,10 +137,15 @@ impl Workers {
                     self.rest(wait, &stop).await;
                 }
                 Err(failure) => {
-                    error!(worker = name, error = %failure, "{name} failed, and is tried again in {} ms", pause.as_millis());
-                    self.troubles.note(name, now, Some(failure.to_string()));
+                    // A server that is away for a night is told once.
+                    let known = longest == PAUSE_FEED && self.troubles.known(name, &failure);
+                    if !known {
+                        let ms = pause.as_millis();
+                        error!(worker = name, error = failure, "{name} failed, and is tried again in {ms} ms");
+                    }
+                    self.troubles.note(name, now, Some(failure));
                     self.rest(Wait::For(pause), &stop).await;
-                    pause = (pause * 2).min(PAUSE.1);
+                    pause = (pause * 2).min(longest);
                 }
             }
         }
@@ -172,6 +206,21 @@ impl Workers {
         Ok(Wait::For(PROBES))
     }
 
+    async fn publish(&self) -> Result<Wait, String> {
+        let Some(relay) = &self.relay else { return Ok(Wait::For(PAUSE.1)) };
+        Ok(match relay.step().await.map_err(|error| error.to_string())? {
+            Rest::Not => Wait::Not,
+            Rest::For(time) => Wait::For(time),
+            Rest::Event(next) => Wait::Event(next, CALENDARS),
+        })
+    }
+
+    /// Waits for commands by itself.
+    async fn take(&self) -> Result<Wait, String> {
+        let Some(commands) = &self.commands else { return Ok(Wait::For(PAUSE.1)) };
+        commands.step().await.map(|_| Wait::Not).map_err(|error| error.to_string())
+    }
+
     async fn poll_source(self: Arc<Self>, poller: &Poller, stop: CancellationToken) {
         let name = format!("poll {}", SourceName::as_str(poller.source().name()));
         let every = poller.every().to_std().unwrap_or(PAUSE.1);
@@ -195,14 +244,18 @@ enum Loop {
     Pull,
     Watch,
     Probe,
+    Publish,
+    Take,
 }
 
-const LOOPS: [(&str, Loop); 5] = [
+const LOOPS: [(&str, Loop); 7] = [
     ("projector", Loop::Project),
     ("reactor", Loop::React),
     ("puller", Loop::Pull),
     ("watcher", Loop::Watch),
     ("connections", Loop::Probe),
+    ("publisher", Loop::Publish),
+    ("commands", Loop::Take),
 ];
 
 enum Wait {

@@ -5,7 +5,7 @@ use chrono::{DateTime, Utc};
 
 use super::Error;
 use crate::domain::{
-    ids::{BookingId, CalendarKey, ConnectionId, Etag, LinkId, RemoteId, ResourceId},
+    ids::{BookingId, CalendarKey, ConnectionId, Etag, LinkId, RemoteId, ResourceId, SubjectId},
     link::LinkRef,
     slot::Slot,
 };
@@ -40,6 +40,8 @@ pub trait Worklist: Send + Sync {
     async fn held_for(&self, approval: &str) -> Result<Vec<LinkId>, Error>;
     /// Links whose entry stands on that calendar.
     async fn live_links(&self, calendar: &CalendarKey) -> Result<Vec<LiveLink>, Error>;
+    /// The links of a person's bookings.
+    async fn links_of_subject(&self, subject: &SubjectId) -> Result<Vec<LinkRef>, Error>;
     /// Links that wait because the grant of that connection was gone.
     async fn withheld_on(&self, connection: &ConnectionId) -> Result<Vec<LinkId>, Error>;
     /// How far the reconciler has come, as it was last saved.

@@ -22,7 +22,7 @@ use crate::{
     },
     ports::event_store::EventStore as _,
     projections::ALL,
-    services::{project::Projector, reader::Reader, rebuild::Options},
+    services::{project::Projector, rebuild::Options},
 };
 
 /// Everything that is looked at once all is calm; `began` is when that began.
@@ -80,11 +80,9 @@ fn unspoken(driver: &Driver<'_>, notes: &mut Notes) {
 
 /// I4: every table is what a replay from zero makes of the ledger.
 fn tables(world: &World) {
-    let reader = Reader::new(std::sync::Arc::clone(&world.vault) as _);
     let projector = Projector::new(
         std::sync::Arc::clone(&world.ledger) as _,
         std::sync::Arc::clone(&world.models) as _,
-        reader,
         std::sync::Arc::clone(&world.clock) as _,
     );
     let caught_up = block_on(projector.catch_up(1_000));

@@ -8,7 +8,7 @@ use chrono::{DateTime, Utc};
 
 use super::{chance::Chance, notes::Notebook, plan::Fault, turn::effect};
 use crate::{
-    domain::ids::{EventId, Position, SubjectId, Version},
+    domain::ids::{EventId, Position, Version},
     ports::{
         checkpoints::{Checkpoints, Unavailable},
         event_store::{Appended, EventStore, Expected, Failure},
@@ -204,9 +204,5 @@ impl ProjectionStore for SlowModels {
         now: DateTime<Utc>,
     ) -> Result<(), projection_store::Failure> {
         effect(self.0.swap(projection, behind_max, now)).await
-    }
-
-    async fn forget(&self, subject: &SubjectId) -> Result<(), projection_store::Failure> {
-        self.0.forget(subject).await
     }
 }

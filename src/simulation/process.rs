@@ -32,7 +32,6 @@ use crate::{
         project::Projector,
         pull::Puller,
         react::Reactor,
-        reader::Reader,
         reconcile::{Reconciler, Settings},
         routing::{Route, Routing},
         watch::Watcher,
@@ -100,8 +99,7 @@ impl Process {
         block_on(models.prepare(clock.now())).expect("the read models in memory take it");
         let checkpoints: Arc<dyn Checkpoints> =
             parts.checkpoints(Arc::new(SlowCheckpoints(Arc::clone(&world.checkpoints) as _)));
-        let reader = Reader::new(Arc::clone(&world.vault) as _);
-        let projector = Projector::new(Arc::clone(&store), Arc::clone(&models), reader, Arc::clone(&clock));
+        let projector = Projector::new(Arc::clone(&store), Arc::clone(&models), Arc::clone(&clock));
         let lists: Arc<dyn Worklist> = Arc::new(Lists::new(models, projector.clone(), checkpoints));
         let worklist = parts.worklist(lists, &store);
         let sources: BTreeMap<SourceName, Arc<dyn BookingSource>> =

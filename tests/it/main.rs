@@ -15,6 +15,7 @@ mod histories;
 mod http;
 mod imports;
 mod journeys;
+mod nats;
 mod projections;
 mod providers;
 mod reconcile;

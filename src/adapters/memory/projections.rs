@@ -9,12 +9,12 @@ use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 
 use crate::{
-    domain::ids::{Position, SubjectId},
+    domain::ids::Position,
     ports::{
         projection_store::{Batch, Checkpoint, Comparison, Difference, Differs, Failure, ProjectionStore, Shelf},
         read_models::Query,
     },
-    projections::{ALL, Drafts, Projection, Row, Stored, Table, Value},
+    projections::{ALL, Drafts, Projection, Row, Stored, Table},
 };
 
 use super::read_models::answer;
@@ -169,22 +169,6 @@ impl ProjectionStore for MemoryProjections {
             next.checkpoint.shelf = Shelf::Live;
             next.checkpoint.updated_at = now;
             tables.insert((projection.name, Shelf::Live), next);
-        }
-        Ok(())
-    }
-
-    async fn forget(&self, subject: &SubjectId) -> Result<(), Failure> {
-        let mut tables = self.tables();
-        for projection in ALL {
-            let Some(personal) = projection.table.personal else { continue };
-            let of = projection.table.place(personal.subject);
-            for ((_, _), filled) in tables.iter_mut().filter(|((name, _), _)| *name == projection.name) {
-                for row in filled.rows.values_mut().filter(|row| row.cells[of].as_text() == Some(subject.as_str())) {
-                    for column in personal.texts {
-                        row.cells[projection.table.place(column)] = Value::Null;
-                    }
-                }
-            }
         }
         Ok(())
     }

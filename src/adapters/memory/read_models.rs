@@ -33,32 +33,7 @@ pub(super) fn answer(tables: &Tables, query: &Query) -> Vec<Row> {
             let rows = attempts(tables).into_iter().filter(|row| wanted(query, row)).collect();
             paged(query, rows)
         }
-        _ => paged(query, some(tables, table_of(query), |row| wanted(query, row))),
-    }
-}
-
-fn table_of(query: &Query) -> &'static str {
-    match query {
-        Query::DueLinks { .. }
-        | Query::LinksOfBooking(_)
-        | Query::LinksOfCalendar(..)
-        | Query::LinksOfConnection(..)
-        | Query::LinksHeldForApproval(..)
-        | Query::Link(_)
-        | Query::Links(..)
-        | Query::LinkCounts
-        | Query::Health => "links",
-        Query::LinkOfEntry { .. } => "entries",
-        Query::BookingsOverlapping { .. } | Query::Booking(_) | Query::Bookings(..) => "bookings",
-        Query::Channel(_) | Query::Channels(_) => "channels",
-        Query::OpenCommands(_) => "open_commands",
-        Query::Attempt(_) | Query::Attempts(..) | Query::AttemptCounts => "attempts",
-        Query::Connections(_) => "connections",
-        Query::Calendars(_) => "calendars",
-        Query::Cursors(_) => "cursors",
-        Query::DeadLetters(_) => "dead_letters",
-        Query::Approvals(..) => "approvals",
-        Query::Deliveries(..) => "deliveries",
+        _ => paged(query, some(tables, query.table(), |row| wanted(query, row))),
     }
 }
 
@@ -164,6 +139,7 @@ fn wanted(query: &Query, row: &impl Told) -> bool {
                 && row.text("blocks_until").is_some_and(|end| end > write_time(*from).as_str())
                 && !excluding.as_ref().is_some_and(|booking| is(row, "booking", booking.as_str()))
         }
+        Query::BookingsOfSubject(subject, _) => is(row, "subject", subject.as_str()),
         Query::Channel(channel) => is(row, "channel", channel.as_str()),
         Query::Channels(_) => matches!(row.text("state"), Some("requested" | "open" | "replaced")),
         Query::Link(link) => is(row, "link", link.as_str()),
@@ -196,6 +172,7 @@ fn wanted(query: &Query, row: &impl Told) -> bool {
         | Query::LinkOfEntry { .. }
         | Query::AttemptCounts
         | Query::LinkCounts
+        | Query::Table(..)
         | Query::Health => true,
     }
 }

@@ -58,9 +58,6 @@ pub(super) const LOCK_TABLES: &str = "LOCK TABLE projection_checkpoints IN EXCLU
 pub(super) const BEGIN_TO_COMPARE: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ; \
     SET LOCAL statement_timeout = 0; LOCK TABLE projection_checkpoints IN ROW SHARE MODE";
 
-/// What follows must be on the disk when it is acknowledged.
-pub(super) const BEGIN_TO_FORGET: &str = "BEGIN; SET LOCAL synchronous_commit = on";
-
 /// Keeps these checkpoints for this transaction. In order, so that two of them cannot wait for each other.
 pub(super) const LOCK_CHECKPOINTS: &str =
     "SELECT name, version, position FROM projection_checkpoints WHERE name = ANY($1) ORDER BY name FOR UPDATE";

@@ -22,14 +22,14 @@ use super::{
     session,
 };
 use crate::{
-    domain::ids::{Position, SubjectId},
+    domain::ids::Position,
     ports::{
         projection_store::{Batch, Checkpoint, Comparison, Failure, ProjectionStore, Shelf},
         questions::asked,
         read_models::Query,
     },
     projections::{
-        self, ALL, Drafts, Projection, Row, Value,
+        ALL, Drafts, Projection, Row, Value,
         statements::{CHECKPOINT, CHECKPOINTS, CREATE_CHECKPOINTS, DROP_CHECKPOINT, PUT_CHECKPOINT},
     },
     record::envelope::write_time,
@@ -178,17 +178,6 @@ impl ProjectionStore for PostgresProjections {
         run(&mut tx, next.rename).await?;
         sqlx::query(DROP_CHECKPOINT).bind(next.table).execute(&mut *tx).await.map_err(|e| failure(&e))?;
         put_checkpoint(&mut tx, live.table, projection, reached, now).await?;
-        tx.commit().await.map_err(|e| failure(&e))
-    }
-
-    async fn forget(&self, subject: &SubjectId) -> Result<(), Failure> {
-        let mut tx = self.begin_tables(sql::BEGIN_TO_FORGET).await?;
-        for checkpoint in checkpoints(&mut tx).await? {
-            let Some(projection) = projections::named(checkpoint.projection) else { continue };
-            if let Some(forget) = book().copy(projection, checkpoint.shelf).forget {
-                sqlx::query(forget).bind(subject.as_str()).execute(&mut *tx).await.map_err(|e| failure(&e))?;
-            }
-        }
         tx.commit().await.map_err(|e| failure(&e))
     }
 }

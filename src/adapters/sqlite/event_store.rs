@@ -8,7 +8,9 @@ use tokio::sync::{oneshot, watch};
 
 use super::{
     failure::Trouble,
+    inspect::inspect,
     rows::{corrupt, decode},
+    scan::Scanner,
     sql,
     writer::{Append, Writer},
 };
@@ -24,12 +26,16 @@ use crate::{
     },
     record::{
         envelope::{NewEvent, Recorded},
+        merkle::Hash,
         stream::StreamName,
     },
 };
 
 /// How long [`EventStore::wait`] waits when nothing comes.
 const WAIT_MAX: Duration = Duration::from_secs(5);
+
+/// From so many events on, a page is read on a thread for blocking work.
+const SCAN_EVENTS: usize = 1_024;
 
 /// Pauses between looks at what other processes wrote: from the first, doubled up to the last.
 const LOOK_PAUSE: (Duration, Duration) = (Duration::from_millis(50), Duration::from_millis(250));
@@ -39,6 +45,7 @@ const LOOK_PAUSE: (Duration, Duration) = (Duration::from_millis(50), Duration::f
 pub struct SqliteLedger {
     pub(super) workspace: Arc<str>,
     pub(super) readers: SqlitePool,
+    pub(super) scanner: Scanner,
     pub(super) writer: Writer,
     /// The end as far as this process knows it.
     pub(super) end: watch::Sender<u64>,
@@ -99,9 +106,12 @@ impl EventStore for SqliteLedger {
 
     async fn read_all(&self, from: Position, limit: usize) -> Result<Vec<Recorded>, Failure> {
         let Ok(first) = i64::try_from(from.0) else { return Ok(Vec::new()) };
-        let query = sqlx::query(sql::READ_ALL).bind(first).bind(rows_of(limit));
-        let rows = query.fetch_all(&self.readers).await.map_err(|e| failure(&e))?;
-        let events = decode_all(&rows)?;
+        let events = if limit >= SCAN_EVENTS {
+            self.scanner.events(from, rows_of(limit)).await?
+        } else {
+            let query = sqlx::query(sql::READ_ALL).bind(first).bind(rows_of(limit));
+            decode_all(&query.fetch_all(&self.readers).await.map_err(|e| failure(&e))?)?
+        };
         match events.iter().zip(from.0..).find(|(event, at)| event.position.0 != *at) {
             Some((_, at)) => Err(corrupt(&format!("position {at}"), "it is missing")),
             None => Ok(events),
@@ -116,6 +126,14 @@ impl EventStore for SqliteLedger {
 
     async fn end(&self) -> Result<Position, Failure> {
         self.stored_end().await.map(Position)
+    }
+
+    async fn leaves(&self, from: Position, limit: usize) -> Result<Vec<Hash>, Failure> {
+        self.scanner.leaves(from, rows_of(limit)).await
+    }
+
+    async fn restore(&self, events: Vec<Recorded>) -> Result<Position, Failure> {
+        self.restored(events).await
     }
 
     async fn wait(&self, from: Position) {
@@ -141,9 +159,14 @@ impl Upkeep for SqliteLedger {
         self.writer_state().failing
     }
 
+    async fn inspect(&self) -> Result<Vec<String>, String> {
+        inspect(self.scanner.path()).await.map_err(|failure| failure.to_string())
+    }
+
     async fn close(&self) {
         self.writer.close().await;
         self.readers.close().await;
+        self.scanner.close();
     }
 }
 

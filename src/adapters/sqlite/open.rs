@@ -10,10 +10,12 @@ use std::{
 use sqlx::{Connection as _, Row as _, SqliteConnection, migrate::Migrator};
 use tokio::sync::watch;
 
-use super::{connection, event_store::SqliteLedger, failure::told, pen::Pen, transact::end, writer::Writer};
+use super::{
+    connection, event_store::SqliteLedger, failure::told, pen::Pen, scan::Scanner, transact::end, writer::Writer,
+};
 use crate::ports::clock::Clock;
 
-static MIGRATIONS: Migrator = sqlx::migrate!("migrations/sqlite");
+pub(super) static MIGRATIONS: Migrator = sqlx::migrate!("migrations/sqlite");
 
 /// The shape of stored events that this program reads and writes.
 const FORMAT: i64 = 1;
@@ -118,7 +120,8 @@ impl SqliteLedger {
             path.display(),
             *end.borrow()
         );
-        Ok(Self { workspace: workspace.into(), readers, writer, end, clock })
+        let scanner = Scanner::new(path);
+        Ok(Self { workspace: workspace.into(), readers, scanner, writer, end, clock })
     }
 }
 

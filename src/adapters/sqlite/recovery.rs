@@ -75,6 +75,9 @@ impl Thread {
                 Ok(Job::Append(append)) => {
                     append.reply.send(Err(Failure::Unavailable(why.to_owned()))).ok();
                 }
+                Ok(Job::Restore(restore)) => {
+                    restore.reply.send(Err(Failure::Unavailable(why.to_owned()))).ok();
+                }
                 Ok(Job::Work(_, done)) => {
                     done.send(Err(why.to_owned())).ok();
                 }

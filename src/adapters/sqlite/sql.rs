@@ -31,6 +31,7 @@ pub(super) const LAST: &str =
     concat!("SELECT ", columns!(), " FROM events WHERE stream = ? ORDER BY version DESC LIMIT 1");
 pub(super) const READ_ALL: &str =
     concat!("SELECT ", columns!(), " FROM events WHERE position >= ? ORDER BY position LIMIT ?");
+pub(super) const LEAVES: &str = "SELECT position, leaf FROM events WHERE position >= ? ORDER BY position LIMIT ?";
 pub(super) const BY_ID: &str = concat!("SELECT ", columns!(), " FROM events WHERE id = ?");
 
 /// Moves everything from the write-ahead log into the file, durably, and cuts the log to nothing.

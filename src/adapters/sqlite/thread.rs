@@ -21,7 +21,7 @@ use crate::ports::{
 };
 
 /// How often a group asks for a lock that another process holds. Each try waits up to 100 ms: about ten seconds in all.
-const BUSY_TRIES_MAX: usize = 100;
+pub(super) const BUSY_TRIES_MAX: usize = 100;
 
 /// What one caller of a group is told.
 type Answer = Result<Appended, Failure>;
@@ -59,6 +59,7 @@ impl Thread {
                         let outcome = self.work(work).await;
                         done.send(outcome).ok();
                     }
+                    Job::Restore(restore) => self.restore(restore).await,
                     Job::TruncateLog(done) => {
                         let outcome = self.truncate_log().await;
                         done.send(outcome).ok();

@@ -11,7 +11,7 @@ use futures::future::BoxFuture;
 use sqlx::SqliteConnection;
 use tokio::sync::{mpsc, oneshot, watch};
 
-use super::{pen::Pen, thread::Thread};
+use super::{pen::Pen, restore::Restore, thread::Thread};
 use crate::ports::{
     clock::Clock,
     event_store::{Appended, Failure},
@@ -42,6 +42,8 @@ pub(super) type Work =
 pub(super) enum Job {
     /// An append, to be grouped with its neighbours.
     Append(Append),
+    /// Events that come back at their places.
+    Restore(Restore),
     /// A transaction on other tables, and what came of it.
     Work(Work, oneshot::Sender<Result<(), String>>),
     /// Moves the log into the file and cuts it; `false` where a reader prevented that.
@@ -89,6 +91,10 @@ impl Writer {
 
     pub(super) async fn append(&self, append: Append) -> Result<(), Failure> {
         self.jobs.send(Job::Append(append)).await.map_err(|_| Failure::Unavailable(CLOSED.to_owned()))
+    }
+
+    pub(super) async fn restore(&self, restore: Restore) -> Result<(), Failure> {
+        self.jobs.send(Job::Restore(restore)).await.map_err(|_| Failure::Unavailable(CLOSED.to_owned()))
     }
 
     /// Runs `work` in a durable transaction between two groups, and answers what it made.

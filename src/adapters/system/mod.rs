@@ -5,10 +5,12 @@
     reason = "what others may not ask the machine is asked here"
 )]
 
+pub mod checkpoint_folder;
 pub mod clock;
 pub mod env;
 pub mod http;
 pub mod master_key;
 
+pub use checkpoint_folder::CheckpointFolder;
 pub use clock::SystemClock;
 pub use http::HttpTransport;

@@ -161,7 +161,7 @@ fn differences(booking: &Booking, snapshot: &Snapshot, cause: &Cause) -> Vec<Eve
         let (slot, previous) = (snapshot.slot.clone(), booking.slot.clone());
         events.push(Event::Rescheduled { slot, previous, cause: cause() });
     }
-    if booking.details != snapshot.details {
+    if booking.details != snapshot.details && !booking.details.forgotten_as(&snapshot.details) {
         events.push(Event::DetailsChanged { details: snapshot.details.clone(), cause: cause() });
     }
     if snapshot.confirmed && !booking.was_confirmed {

@@ -112,6 +112,13 @@ pub struct Details {
     pub customer: Option<Customer>,
 }
 
+impl Details {
+    /// Whether they are about a person who was forgotten, and `told` is about the same: that is not taken over again.
+    pub fn forgotten_as(&self, told: &Self) -> bool {
+        self.title.text.is_none() && self.title.subject == told.title.subject
+    }
+}
+
 /// A customer as the source named them.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Customer {

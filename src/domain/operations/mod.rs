@@ -2,10 +2,11 @@
 
 use std::collections::BTreeMap;
 
+use chrono::{DateTime, Utc};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::ids::{CalendarKey, LinkId, Position};
+use super::ids::{CalendarKey, LinkId, Position, SubjectId};
 
 /// A fact about operations. Type: `operations.<variant in snake case>`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -49,6 +50,34 @@ pub enum Event {
         /// How many rows differed from the table before.
         differing: u64,
     },
+    /// The ledger was sealed: a signed root over every event below a position. This event itself is covered by the next.
+    CheckpointSealed {
+        /// How many events are covered: the positions below it.
+        size: u64,
+        /// The RFC 6962 root over them, in base64.
+        root: String,
+        /// The checkpoint as a signed note (C2SP tlog-checkpoint), to be kept elsewhere and verified with any tool.
+        note: String,
+        /// The roots of the perfect subtrees that make up the root, the largest first, in base64: from here the tree can
+        /// be continued without reading what is below.
+        frontier: Vec<String>,
+    },
+    /// A person is to be forgotten. Recorded before their key is destroyed, so that no crash leaves it half done.
+    SubjectErasureRequested {
+        /// Who.
+        subject: SubjectId,
+        /// Who asked for it.
+        by: String,
+    },
+    /// A person was forgotten: their key is destroyed, and what was sealed under it reads as nothing from now on.
+    SubjectErased {
+        /// Who.
+        subject: SubjectId,
+        /// Who asked for it.
+        by: String,
+        /// When the key was destroyed.
+        erased_at: DateTime<Utc>,
+    },
 }
 
 impl Event {
@@ -59,6 +88,9 @@ impl Event {
             Self::ApprovalGranted { .. } => "approval_granted",
             Self::ApprovalDenied { .. } => "approval_denied",
             Self::ProjectionRebuilt { .. } => "projection_rebuilt",
+            Self::CheckpointSealed { .. } => "checkpoint_sealed",
+            Self::SubjectErasureRequested { .. } => "subject_erasure_requested",
+            Self::SubjectErased { .. } => "subject_erased",
         }
     }
 }
@@ -85,7 +117,10 @@ pub fn evolve(mut approvals: Approvals, event: &Event) -> Approvals {
         }
         Event::ApprovalGranted { approval, .. } => answer(&mut approvals, approval, Approval::Granted),
         Event::ApprovalDenied { approval, .. } => answer(&mut approvals, approval, Approval::Denied),
-        Event::ProjectionRebuilt { .. } => {}
+        Event::ProjectionRebuilt { .. }
+        | Event::CheckpointSealed { .. }
+        | Event::SubjectErasureRequested { .. }
+        | Event::SubjectErased { .. } => {}
     }
     approvals
 }

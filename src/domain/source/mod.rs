@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     failure::CallFailure,
-    ids::{BookingId, SourceName},
+    ids::{BookingId, Revision, SourceName},
     personal::Personal,
 };
 
@@ -35,6 +35,12 @@ pub enum Event {
         booking: BookingId,
         /// Whether that changed anything.
         changed: bool,
+        /// The booking's revision after that, where the sender is answered with it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        revision: Option<Revision>,
+        /// Whether the booking was created by it.
+        #[serde(default, skip_serializing_if = "is_no")]
+        created: bool,
     },
     /// The delivery cannot be carried out. It stays here, and can be reprocessed.
     DeliveryRefused {
@@ -44,6 +50,12 @@ pub enum Event {
         delivery: String,
         /// Why, in words, without personal data.
         reason: String,
+        /// What kind of problem it is, by the name in problem documents, where the sender is answered with one.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        problem: Option<String>,
+        /// Whether the sender was told and has to see to it: then nobody else need look.
+        #[serde(default, skip_serializing_if = "is_no")]
+        told: bool,
     },
     /// An operator asked for another try.
     DeliveryReprocessed {
@@ -81,6 +93,10 @@ pub enum Event {
         /// When it is tried again.
         retry_at: DateTime<Utc>,
     },
+}
+
+fn is_no(flag: &bool) -> bool {
+    !*flag
 }
 
 impl Event {

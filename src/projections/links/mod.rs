@@ -32,9 +32,8 @@ use crate::{
 pub static PROJECTION: Projection = Projection {
     name: "links",
     version: 1,
-    table: Table { columns: COLUMNS, keys: 1, settle: Some(settle::settle), personal: None },
+    table: Table { columns: COLUMNS, keys: 1, settle: Some(settle::settle), personal: &[] },
     reads: &[Category::Link],
-    texts: false,
     project,
 };
 

@@ -31,6 +31,7 @@ impl Reconciler {
     ) -> Result<Version, Error> {
         let gate = self.gate_of(round, &command);
         self.gates.passed(&gate, self.journal.clock().now());
+        let whose = &round.booking.details.title.subject;
         let outcome = match (&command.operation, round.source) {
             (Operation::WriteBackSlot { .. } | Operation::WriteBackCancel { .. }, None) => {
                 Err(CallFailure::new(FailureClass::OperatorNeeded, "the booking's source is not configured any more"))
@@ -47,12 +48,12 @@ impl Reconciler {
                 let marker = marker(round.of, command.generation);
                 let calendar = &round.of.calendar;
                 let created = round.provider.create(calendar, &command.remote, &marker, content, &command.key).await;
-                created.and_then(|entry| answer(&entry))
+                created.and_then(|entry| answer(&entry, whose))
             }
             (Operation::Update { expect, from, content, .. }, _) => {
                 let (calendar, key) = (&round.of.calendar, &command.key);
                 let updated = round.provider.update(calendar, &command.remote, expect, from, content, key).await;
-                updated.and_then(|entry| answer(&entry))
+                updated.and_then(|entry| answer(&entry, whose))
             }
             (Operation::Delete { expect }, _) => round
                 .provider
@@ -272,10 +273,11 @@ fn marker(of: &LinkRef, generation: Generation) -> Marker {
     }
 }
 
-fn answer(entry: &RemoteEntry) -> Result<Attempt, CallFailure> {
+fn answer(entry: &RemoteEntry, subject: &SubjectId) -> Result<Attempt, CallFailure> {
     match &entry.body {
         Body::Live(content) => {
-            Ok(Attempt::Entry { etag: entry.etag.clone(), updated: entry.updated, content: content.clone() })
+            let content = content.clone().owned_by(subject);
+            Ok(Attempt::Entry { etag: entry.etag.clone(), updated: entry.updated, content })
         }
         Body::Deleted | Body::Unreadable(_) => {
             Err(CallFailure::new(FailureClass::OutcomeUnknown, "the provider's answer does not show the entry"))

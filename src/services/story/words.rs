@@ -179,6 +179,11 @@ fn operation(event: &operations::Event) -> Words {
         operations::Event::ApprovalGranted { approval, by } => plain(format!("{by} granted approval {approval}.")),
         operations::Event::ApprovalDenied { approval, by } => plain(format!("{by} denied approval {approval}.")),
         operations::Event::ProjectionRebuilt { projection, .. } => plain(format!("Table {projection} was rebuilt.")),
+        operations::Event::CheckpointSealed { size, .. } => plain(format!("The first {size} events were sealed.")),
+        operations::Event::SubjectErasureRequested { subject, by } => {
+            plain(format!("{by} asked that {subject} be forgotten."))
+        }
+        operations::Event::SubjectErased { subject, .. } => plain(format!("{subject} was forgotten.")),
     }
 }
 

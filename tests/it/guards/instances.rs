@@ -12,7 +12,7 @@ use syncledger::domain::{
     failure::{CallFailure, FailureClass},
     ids::{
         BookingId, CalendarKey, ChannelId, ConnectionId, CursorToken, Etag, LinkId, Position, ProfileId,
-        RemoteCalendarId, RemoteId, ResourceId, SourceName, SubjectId,
+        RemoteCalendarId, RemoteId, ResourceId, Revision, SourceName, SubjectId,
     },
     operations,
     personal::Personal,
@@ -262,11 +262,35 @@ fn sources() -> Vec<source::Event> {
             delivery: delivery.clone(),
             body: text("{\"id\":\"1001\",\"title\":\"Lesson\"}"),
         },
-        E::DeliveryApplied { source: source.clone(), delivery: delivery.clone(), booking: booking_id(), changed: true },
+        E::DeliveryApplied {
+            source: source.clone(),
+            delivery: delivery.clone(),
+            booking: booking_id(),
+            changed: true,
+            revision: None,
+            created: false,
+        },
+        E::DeliveryApplied {
+            source: SourceName::new("nats").expect("it is a name"),
+            delivery: "order-501".into(),
+            booking: booking_id(),
+            changed: true,
+            revision: Some(Revision(1)),
+            created: true,
+        },
+        E::DeliveryRefused {
+            source: SourceName::new("nats").expect("it is a name"),
+            delivery: "order-502".into(),
+            reason: "this booking is cancelled: restore it before changing it".into(),
+            problem: Some("conflict".into()),
+            told: true,
+        },
         E::DeliveryRefused {
             source: source.clone(),
             delivery: delivery.clone(),
             reason: "the booking ends before it starts".into(),
+            problem: None,
+            told: false,
         },
         E::DeliveryReprocessed { source: source.clone(), delivery, by: "operator-1".into() },
         E::PollClaimed { source: source.clone(), worker: "worker-1".into(), lease_until: at("15:06") },
@@ -306,5 +330,16 @@ fn operations() -> Vec<operations::Event> {
         E::ApprovalGranted { approval: approval.clone(), by: "operator-1".into() },
         E::ApprovalDenied { approval, by: "operator-1".into() },
         E::ProjectionRebuilt { projection: "links".into(), version: 2, position: Position(1_041), differing: 3 },
+        E::CheckpointSealed {
+            size: 3,
+            root: "quNj5TKnL6TuXQ7JwV0dY7iBwXe0eZo5bB8mG3gqVnM=".into(),
+            note: "syncledger/loft\n3\nquNj5TKnL6TuXQ7JwV0dY7iBwXe0eZo5bB8mG3gqVnM=\n\n\u{2014} syncledger/loft rwz+eBzmZa0=\n".into(),
+            frontier: vec![
+                "dfSGYT0LTDWoDBTmrjcDnlcN3bMhMwtzT/1HDhrMGq4=".into(),
+                "rAVuUFdM2V1RqqZ1Pi5K7nQWJ1vbWfYbrDNvDBWT0w4=".into(),
+            ],
+        },
+        E::SubjectErasureRequested { subject: subject(), by: "operator-1".into() },
+        E::SubjectErased { subject: subject(), by: "operator-1".into(), erased_at: at("14:05") },
     ]
 }

@@ -4,7 +4,7 @@
 
 mod catalogue;
 mod documents;
-mod fixtures;
+pub mod fixtures;
 mod floors;
 mod growth;
 mod instances;

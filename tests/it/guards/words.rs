@@ -37,7 +37,7 @@ const VENDORS: [&str; 14] = [
 ];
 
 /// Where they may be said: wiring, configuration and the edges whose names are fixed for other people's scripts.
-const HOMES: [(&str, &str); 13] = [
+const HOMES: [(&str, &str); 14] = [
     ("src/adapters/", "one folder per vendor"),
     ("src/app", "wires the adapters"),
     ("src/serve", "wires the adapters"),
@@ -50,6 +50,7 @@ const HOMES: [(&str, &str); 13] = [
     ("src/http/webhooks.rs", "answers at /webhook/gcal and /webhook/uschedule"),
     ("src/services/doctor.rs", "advice names who refuses"),
     ("src/projections/links/", "the users' own words for where a change came from: USCHEDULE and GCAL"),
+    ("src/gateway/wire.rs", "the wire contract has messages of Google's"),
     ("src/record/stream.rs", "an example in a message"),
 ];
 

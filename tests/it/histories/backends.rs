@@ -13,7 +13,7 @@ use syncledger::{
     domain::ids::Position,
     ports::{event_store::EventStore, projection_store::ProjectionStore},
     projections::{Kind, Projection, Stored, Value},
-    services::{project::Projector, reader::Reader},
+    services::project::Projector,
 };
 use tokio::sync::Mutex;
 
@@ -110,8 +110,7 @@ async fn with(
     kept: Box<dyn Any>,
 ) -> Backend {
     models.prepare(noon()).await.unwrap();
-    let reader = Reader::new(world.vault.clone());
-    let projector = Projector::new(ledger.clone(), models, reader, world.clock.clone());
+    let projector = Projector::new(ledger.clone(), models, world.clock.clone());
     Backend { name, ledger, in_order, projector, tables, _kept: kept }
 }
 

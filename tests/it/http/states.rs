@@ -18,7 +18,7 @@ use syncledger::{
     },
     projections::{Projection, Row},
     record::stream::StreamName,
-    services::{project::Projector, reader::Reader},
+    services::project::Projector,
 };
 
 use super::world::World;
@@ -85,9 +85,6 @@ impl ProjectionStore for Away {
     async fn swap(&self, _: &'static Projection, _: u64, _: DateTime<Utc>) -> Result<(), Failure> {
         Err(away())
     }
-    async fn forget(&self, _: &syncledger::domain::ids::SubjectId) -> Result<(), Failure> {
-        Err(away())
-    }
 }
 
 fn away() -> Failure {
@@ -98,8 +95,7 @@ fn away() -> Failure {
 async fn without_read_models_lists_say_so_and_writes_go_on() {
     let mut world = World::new().await;
     let models: Arc<dyn ProjectionStore> = Arc::new(Away);
-    let reader = Reader::new(world.vault.clone());
-    let projector = Projector::new(world.ledger.clone(), models.clone(), reader, world.clock.clone());
+    let projector = Projector::new(world.ledger.clone(), models.clone(), world.clock.clone());
     world.router = router(Api { read_models: models, projector, ..world.api.clone() });
     for path in ["/api/v1/bookings", "/api/v1/links", "/api/v1/projections"] {
         let said = world.ask("GET", path, "admin", None).await;

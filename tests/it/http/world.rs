@@ -33,7 +33,6 @@ use syncledger::{
         calendars::Calendars,
         journal::{Context, Journal},
         project::Projector,
-        reader::Reader,
         routing::{Route, Routing},
         run::Troubles,
         tokens,
@@ -105,7 +104,7 @@ impl World {
         let models = Arc::new(MemoryProjections::default());
         models.prepare(now()).await.expect("memory");
         let journal = Journal::new(ledger.clone(), vault.clone(), clock.clone());
-        let projector = Projector::new(ledger.clone(), models.clone(), Reader::new(vault.clone()), clock.clone());
+        let projector = Projector::new(ledger.clone(), models.clone(), clock.clone());
         let route = Route {
             resource: ResourceId::new("bay-1").expect("plain"),
             calendar: bay1(),
@@ -118,6 +117,7 @@ impl World {
             read_models: models,
             projector: projector.clone(),
             calendars: Arc::new(Calendars::default()),
+            publishing: None,
             routing: Arc::new(Routing { routes: vec![route], ..Routing::default() }),
             tokens: tokens.clone(),
             uschedule: vec![Arc::new(Verifier::new(source, vec![Secret::new(WEBHOOK_SECRET)]))],

@@ -400,8 +400,21 @@ impl Choices<'_> {
         let stream = StreamName::delivery(&source, &delivery);
         let event = match self.one_of(7) {
             0 => source::Event::DeliveryReceived { source, delivery, body: self.personal() },
-            1 => source::Event::DeliveryApplied { source, delivery, booking: self.booking(), changed: self.yes() },
-            2 => source::Event::DeliveryRefused { source, delivery, reason: "no such bay".to_owned() },
+            1 => source::Event::DeliveryApplied {
+                source,
+                delivery,
+                booking: self.booking(),
+                changed: self.yes(),
+                revision: None,
+                created: self.yes(),
+            },
+            2 => source::Event::DeliveryRefused {
+                source,
+                delivery,
+                reason: "no such bay".to_owned(),
+                problem: None,
+                told: self.yes(),
+            },
             3 => source::Event::DeliveryReprocessed { source, delivery, by: "ann".to_owned() },
             4 => {
                 let (stream, cursor) = (StreamName::source(&source), format!("c-{}", self.one_of(9)));

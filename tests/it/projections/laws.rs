@@ -198,7 +198,9 @@ proptest! {
                 folded = booking::evolve(folded, &event, syncledger::ports::clock::Clock::now(&*world.clock));
             }
             world.projector(models.clone()).catch_up(6).await.unwrap();
-            let row = ask(&*models, Query::Booking(of().booking)).await.remove(0);
+            let query = Query::Booking(of().booking);
+            let rows = ask(&*models, query.clone()).await;
+            let row = world.journal().open_rows(&query, rows).await.unwrap().remove(0);
             let booking = folded.unwrap();
             let status = match booking.status {
                 booking::Status::Tentative => "tentative",

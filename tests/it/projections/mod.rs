@@ -1,6 +1,7 @@
 //! Read models: what facts become in tables, and that every store keeps them alike.
 
 pub mod choices;
+mod forgotten;
 mod laws;
 mod rebuild;
 mod story;

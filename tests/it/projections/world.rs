@@ -28,7 +28,7 @@ use syncledger::{
         sealing::{self, KeyRef},
         stream::StreamName,
     },
-    services::{project::Projector, reader::Reader},
+    services::{journal::Journal, project::Projector},
 };
 
 use tempfile::TempDir;
@@ -51,7 +51,11 @@ impl World {
     }
 
     pub fn projector(&self, models: Arc<dyn ProjectionStore>) -> Projector {
-        Projector::new(self.ledger.clone(), models, Reader::new(self.vault.clone()), self.clock.clone())
+        Projector::new(self.ledger.clone(), models, self.clock.clone())
+    }
+
+    pub fn journal(&self) -> Journal {
+        Journal::new(self.ledger.clone(), self.vault.clone(), self.clock.clone())
     }
 
     /// Appends a fact a second after the one before, its personal texts sealed.

@@ -5,7 +5,7 @@
 //! `verified done e1|not done` · `seen|read live e2 10:30-11:30 "Lesson" [at HH:MM:SS] [as ID] [unmarked]` ·
 //! `seen|read gone tombstone|absent|404 [at …]` · `seen|read unreadable e2` · `wait 90s` · `tick` · `overlap ID…` ·
 //! `approval open|granted|denied|none` · `revoked` · `reauthorised` · `policy KEY VALUE` · `source none` ·
-//! `person accepts|rejects` · `reprocess` · `old` (what is seen was listed before our last write).
+//! `person accepts|rejects|forgotten` · `reprocess` · `old` (what is seen was listed before our last write).
 
 use chrono::{DateTime, NaiveDate, NaiveTime, TimeDelta, TimeZone as _, Utc};
 use syncledger::domain::{
@@ -96,6 +96,7 @@ fn step(stage: &mut Stage, words: &[&str]) -> Result<(), String> {
         ["tick"] => stage.settle(None, false),
         ["source-read"] => stage.settle(None, true),
         ["person", "accepts"] => stage.person_answers(true),
+        ["person", "forgotten"] => stage.forget(),
         ["person", "rejects"] => stage.person_answers(false),
         ["reprocess"] => stage.reprocess(),
         _ => setting(stage, words),

@@ -26,6 +26,7 @@ pub struct Stage {
     pub approval: Option<Approval>,
     pub revoked: bool,
     pub writes_back: bool,
+    pub forgotten: bool,
     pub pending: Step,
     pub out: String,
 }
@@ -61,6 +62,7 @@ impl Stage {
             approval: None,
             revoked: false,
             writes_back: true,
+            forgotten: false,
             pending: Step::Rest,
             out: String::new(),
         }
@@ -152,6 +154,7 @@ impl Stage {
             for fact in &decision.facts {
                 self.say(format!("    {}", told(fact)));
                 self.link = link::evolve(self.link.take(), fact, self.now);
+                self.reread();
             }
             (seen, fresh) = (None, false);
             self.pending = decision.step.clone();
@@ -202,6 +205,15 @@ impl Stage {
         for fact in facts {
             self.say(format!("    {}", told(&fact)));
             self.link = link::evolve(self.link.take(), &fact, self.now);
+            self.reread();
+        }
+    }
+
+    /// Words of a forgotten person are dropped on their way into the ledger.
+    fn reread(&mut self) {
+        if let Some(remote) = self.link.as_mut().filter(|_| self.forgotten).and_then(|link| link.remote.as_mut()) {
+            wordless(&mut remote.content);
+            wordless(&mut remote.ours);
         }
     }
 
@@ -209,7 +221,8 @@ impl Stage {
         let command = self.flying()?;
         let answer = match &command.operation {
             Operation::Create { content } | Operation::Update { content, .. } => {
-                Attempt::Entry { etag: Etag(etag.into()), updated: Some(self.now), content: content.clone() }
+                let content = content.clone().owned_by(&person());
+                Attempt::Entry { etag: Etag(etag.into()), updated: Some(self.now), content }
             }
             Operation::Delete { .. } => Attempt::Deleted { already_absent: false },
             Operation::WriteBackSlot { .. } | Operation::WriteBackCancel { .. } => {
@@ -262,10 +275,50 @@ impl Stage {
         self.settle(None, false)
     }
 
+    /// The person's key is destroyed: the ledger, folded anew, tells the same without their words.
+    pub fn forget(&mut self) -> Result<(), String> {
+        if let Some(booking) = &mut self.booking {
+            gone(&mut booking.details.title);
+        }
+        if let Some(link) = &mut self.link {
+            if let Some(remote) = &mut link.remote {
+                wordless(&mut remote.content);
+                wordless(&mut remote.ours);
+            }
+            if let Some(flight) = &mut link.in_flight {
+                match &mut flight.command.operation {
+                    Operation::Create { content } => wordless(content),
+                    Operation::Update { from, content, ours, .. } => {
+                        [from, content, ours].into_iter().for_each(wordless)
+                    }
+                    Operation::Delete { .. } | Operation::WriteBackSlot { .. } | Operation::WriteBackCancel { .. } => {}
+                }
+            }
+            if let Some(held) = &mut link.held
+                && let Seen::Live { content, .. } = &mut held.observation.seen
+            {
+                wordless(content);
+            }
+        }
+        self.forgotten = true;
+        self.settle(None, false)
+    }
+
     pub fn reprocess(&mut self) -> Result<(), String> {
         self.record(vec![Event::Reprocessed { by: "token-1".into() }]);
         self.settle(None, false)
     }
+}
+
+fn gone(text: &mut Personal) {
+    if text.subject == person() {
+        text.text = None;
+    }
+}
+
+fn wordless(content: &mut Content) {
+    gone(&mut content.title);
+    gone(&mut content.description);
 }
 
 /// A fact in one line, with what a reviewer wants to see of it.

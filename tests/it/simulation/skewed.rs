@@ -74,10 +74,6 @@ impl ProjectionStore for SkippingModels {
     async fn swap(&self, projection: &'static Projection, behind_max: u64, now: DateTime<Utc>) -> Result<(), Failure> {
         self.inner.swap(projection, behind_max, now).await
     }
-
-    async fn forget(&self, subject: &SubjectId) -> Result<(), Failure> {
-        self.inner.forget(subject).await
-    }
 }
 
 /// A worklist that says "done" of everything there is before it hands out where to begin.
@@ -120,6 +116,10 @@ impl Worklist for HastyWorklist {
 
     async fn live_links(&self, calendar: &CalendarKey) -> Result<Vec<LiveLink>, Error> {
         self.inner.live_links(calendar).await
+    }
+
+    async fn links_of_subject(&self, subject: &SubjectId) -> Result<Vec<LinkRef>, Error> {
+        self.inner.links_of_subject(subject).await
     }
 
     async fn withheld_on(&self, connection: &ConnectionId) -> Result<Vec<LinkId>, Error> {

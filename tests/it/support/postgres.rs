@@ -1,11 +1,12 @@
 //! PostgreSQL for tests: a database of its own per test in the server that `./test` started, or a server of its own for
 //! a test that stops it.
 //!
-//! `let database = Database::new().await;` and then `database.url()`. It is dropped with the value.
+//! `let database = Database::new().await;` and then `database.url()`. It is left behind, as the
+//! server is thrown away: to drop it, the server would write a checkpoint, which takes a second.
 
 use std::{
     path::{Path, PathBuf},
-    process::{Command, Stdio},
+    process::Command,
 };
 
 use sqlx::{Connection as _, PgConnection, Postgres, QueryBuilder};
@@ -34,13 +35,13 @@ impl Database {
 
     /// Makes one that orders texts as English people do, unlike their bytes.
     pub async fn in_english() -> Self {
-        Self::made(&server_of_the_run(), " TEMPLATE template0 LOCALE_PROVIDER icu ICU_LOCALE 'en-US'").await
+        Self::made(&server_of_the_run(), "TEMPLATE template0 LOCALE_PROVIDER icu ICU_LOCALE 'en-US'").await
     }
 
     async fn made(server: &str, how: &str) -> Self {
         let name = format!("t{}", Uuid::now_v7().simple());
         let mut connection = PgConnection::connect(server).await.unwrap_or_else(|e| panic!("{ADDRESS}: {e}"));
-        named(["CREATE DATABASE ", &name, how]).build().execute(&mut connection).await.unwrap();
+        named(["CREATE DATABASE ", &name, &format!(" {how}")]).build().execute(&mut connection).await.unwrap();
         connection.close().await.ok();
         Self { server: server.to_owned(), name }
     }
@@ -100,16 +101,6 @@ impl Database {
     /// A connection of the test's own.
     pub async fn connect(&self) -> PgConnection {
         PgConnection::connect(&self.url()).await.unwrap()
-    }
-}
-
-impl Drop for Database {
-    fn drop(&mut self) {
-        // By a process that may outlive this one: the server waits for sessions that this test has begun and will not end
-        // before it ends itself.
-        let mut tool = Command::new(script());
-        tool.args(["drop", &self.server, &self.name]);
-        tool.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().ok();
     }
 }
 

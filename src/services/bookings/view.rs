@@ -65,15 +65,6 @@ pub struct CustomerView {
     pub phone: Option<String>,
 }
 
-/// A page of bookings.
-#[derive(Debug, Serialize, JsonSchema)]
-pub struct BookingPage {
-    /// The bookings.
-    pub items: Vec<BookingView>,
-    /// What to ask with as `cursor` for the next page; `null` on the last.
-    pub next: Option<String>,
-}
-
 impl BookingView {
     /// From the ledger.
     pub fn of(id: &BookingId, booking: &Booking) -> Self {

@@ -4,6 +4,7 @@ use chrono::{DateTime, NaiveDate, Utc};
 use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize};
 
+use super::API_SOURCE;
 use crate::{
     domain::{
         booking::{Customer, Details},
@@ -11,10 +12,7 @@ use crate::{
         personal::Personal,
         slot::{NotASlot, Slot},
     },
-    http::{
-        auth::API_SOURCE,
-        problem::{FieldError, Problem},
-    },
+    services::problem::{FieldError, Problem},
 };
 
 /// The longest title, name, mail address or phone number, in characters.

@@ -1,0 +1,102 @@
+//! Reads an exported ledger, however hostile the file: one line in memory at a time, of limited length.
+
+use std::{
+    fs::File,
+    io::{self, BufRead as _, BufReader, Read, Seek as _, SeekFrom},
+    path::Path,
+};
+
+use sha2::{Digest as _, Sha256};
+use zstd::stream::read::Decoder;
+
+use super::{END_BYTES, END_MAGIC, WINDOW_LOG_MAX};
+use crate::{
+    ports::lines::{Lines, Unreadable},
+    record::leaf::LEAF_BYTES_MAX,
+};
+
+/// The lines of a finished file. That its bytes are the ones that were written is known after the last.
+///
+/// # Errors
+/// Where the file cannot be opened, or has no end.
+pub fn lines(path: &Path) -> Result<Lines, Unreadable> {
+    let failed = |e: io::Error| Unreadable(format!("{} cannot be read: {e}", path.display()));
+    let mut file = File::open(path).map_err(failed)?;
+    let length = file.metadata().map_err(failed)?.len();
+    let unfinished = || Unreadable(format!("{} is no finished export of a ledger", path.display()));
+    let content = length.checked_sub(END_BYTES).ok_or_else(unfinished)?;
+    let mut end = [0; 40];
+    file.seek(SeekFrom::Start(content)).and_then(|_| file.read_exact(&mut end)).map_err(failed)?;
+    let (head, digest) = end.split_at(8);
+    if head != [END_MAGIC, 32_u32.to_le_bytes()].concat() {
+        return Err(unfinished());
+    }
+    file.rewind().map_err(failed)?;
+    let digest = digest.try_into().ok();
+    Ok(Box::new(decoded(file.take(content), digest).map_err(failed)?))
+}
+
+/// The lines in whole frames, ended by `digest` where there is one.
+pub(super) fn decoded(content: io::Take<File>, digest: Option<[u8; 32]>) -> io::Result<Decoded> {
+    let hashed = Hashed { content, hash: Sha256::new() };
+    let mut decoder = Decoder::new(hashed)?;
+    decoder.window_log_max(WINDOW_LOG_MAX)?;
+    Ok(Decoded { from: Some(BufReader::with_capacity(256 * 1024, decoder)), digest })
+}
+
+/// Lines as they are decoded.
+pub(super) struct Decoded {
+    /// `None` after the last, and after an error.
+    from: Option<BufReader<Decoder<'static, BufReader<Hashed>>>>,
+    digest: Option<[u8; 32]>,
+}
+
+/// Hashes what passes.
+struct Hashed {
+    content: io::Take<File>,
+    hash: Sha256,
+}
+
+impl Read for Hashed {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        let count = self.content.read(into)?;
+        self.hash.update(&into[..count]);
+        Ok(count)
+    }
+}
+
+impl Iterator for Decoded {
+    type Item = Result<Vec<u8>, Unreadable>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let mut from = self.from.take()?;
+        let most = LEAF_BYTES_MAX as u64 + 1;
+        let mut line = Vec::new();
+        match (&mut from).take(most).read_until(b'\n', &mut line) {
+            Err(error) => Some(Err(Unreadable(format!("the compressed data is damaged: {error}")))),
+            Ok(0) => self.ended(from),
+            Ok(_) if line.pop_if(|last| *last == b'\n').is_some() => {
+                self.from = Some(from);
+                Some(Ok(line))
+            }
+            Ok(count) if count as u64 == most => {
+                Some(Err(Unreadable(format!("it is longer than {LEAF_BYTES_MAX} bytes"))))
+            }
+            Ok(_) => Some(Err(Unreadable("the file ends in the middle of it".to_owned()))),
+        }
+    }
+}
+
+impl Decoded {
+    /// After the last line: whether what was read are the bytes that were written.
+    fn ended(&self, from: BufReader<Decoder<'static, BufReader<Hashed>>>) -> Option<Result<Vec<u8>, Unreadable>> {
+        let wanted = self.digest?;
+        let mut content = from.into_inner().finish();
+        // Empty frames and the like, which hold no line.
+        if let Err(error) = io::copy(&mut content, &mut io::sink()) {
+            return Some(Err(Unreadable(format!("the file cannot be read: {error}"))));
+        }
+        let found: [u8; 32] = content.into_inner().hash.finalize().into();
+        (found != wanted).then(|| Err(Unreadable("the file's bytes are not the ones that were written".to_owned())))
+    }
+}

@@ -1,0 +1,141 @@
+//! Which server, and how to get in: the connection string, checked before the client sees it.
+//!
+//! The client would panic on a certificate file that it cannot read, leave a setting out that it does not know, and send a
+//! password with its `%` escapes. So files are read here first, settings are held against a list, and the
+//! credentials go with every call instead of in the string.
+
+use std::path::Path;
+
+use eventstore::{ClientSettings, Credentials};
+use tokio_rustls::rustls::{
+    RootCertStore,
+    pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject as _},
+};
+use url::form_urlencoded;
+
+use super::open::OpenFailure;
+
+/// The settings of a connection string, in lower case.
+const SETTINGS: [&str; 13] = [
+    "maxdiscoverattempts",
+    "discoveryinterval",
+    "gossiptimeout",
+    "tls",
+    "tlsverifycert",
+    "nodepreference",
+    "keepaliveinterval",
+    "keepalivetimeout",
+    "defaultdeadline",
+    "connectionname",
+    "usercertfile",
+    "userkeyfile",
+    "tlscafile",
+];
+
+/// Which server, and how to get in.
+#[derive(Clone)]
+pub struct Options {
+    /// `esdb://[user@]host[:port][,host…][?settings]`, or `esdb+discover://`.
+    pub url: String,
+    /// The user's password.
+    pub password: Option<String>,
+}
+
+impl std::fmt::Debug for Options {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Options").field("url", &self.url).finish_non_exhaustive()
+    }
+}
+
+/// What the client is made of.
+#[derive(Clone)]
+pub(super) struct Address {
+    /// For messages: without credentials.
+    pub shown: String,
+    pub settings: ClientSettings,
+    pub credentials: Option<Credentials>,
+}
+
+impl Address {
+    /// Reads a connection string.
+    pub fn read(options: &Options) -> Result<Self, OpenFailure> {
+        let wrong = |reason: String| OpenFailure::Address { url: options.url.clone(), reason };
+        let (scheme, rest) = options.url.split_once("://").ok_or_else(|| wrong("it has no ://".to_owned()))?;
+        let ends = rest.find(['/', '?']).unwrap_or(rest.len());
+        let (authority, tail) = rest.split_at(ends);
+        let (user, hosts) = authority.rsplit_once('@').map_or((None, authority), |(user, hosts)| (Some(user), hosts));
+        for (name, value) in form_urlencoded::parse(tail.split_once('?').map_or("", |(_, query)| query).as_bytes()) {
+            let name = name.to_lowercase();
+            if !SETTINGS.contains(&name.as_str()) {
+                return Err(wrong(format!("{name} is no setting of it: known are {}", SETTINGS.join(", "))));
+            }
+            file(&name, &value).map_err(wrong)?;
+        }
+        let shown = format!("{scheme}://{hosts}{tail}");
+        let settings: ClientSettings = shown.parse().map_err(|e| wrong(format!("{e}")))?;
+        let credentials = user.map(|user| {
+            let user = user.split_once(':').map_or(user, |(user, _)| user);
+            let user = percent(user);
+            Credentials::new(user, options.password.clone().unwrap_or_default())
+        });
+        Ok(Self { shown, settings, credentials })
+    }
+}
+
+/// Checks a file that a setting names.
+fn file(setting: &str, path: &str) -> Result<(), String> {
+    let told = |error: &dyn std::fmt::Display| format!("{setting} {path:?} cannot be used: {error}");
+    match setting {
+        "tlscafile" => {
+            let mut roots = RootCertStore::empty();
+            for certificate in CertificateDer::pem_file_iter(Path::new(path)).map_err(|e| told(&e))? {
+                roots.add(certificate.map_err(|e| told(&e))?).map_err(|e| told(&e))?;
+            }
+            if roots.is_empty() { Err(told(&"there is no certificate in it")) } else { Ok(()) }
+        }
+        "usercertfile" => match CertificateDer::pem_file_iter(Path::new(path)).map_err(|e| told(&e))?.next() {
+            Some(Ok(_)) => Ok(()),
+            Some(Err(error)) => Err(told(&error)),
+            None => Err(told(&"there is no certificate in it")),
+        },
+        "userkeyfile" => PrivateKeyDer::from_pem_file(Path::new(path)).map(drop).map_err(|e| told(&e)),
+        _ => Ok(()),
+    }
+}
+
+/// A user's name without its `%` escapes.
+fn percent(text: &str) -> String {
+    // A plus sign is itself here, unlike in a form.
+    form_urlencoded::parse(text.replace('+', "%2B").as_bytes()).next().map_or_else(String::new, |(name, _)| name.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(url: &str) -> Result<Address, String> {
+        let options = Options { url: url.to_owned(), password: Some("s%3c+ret".to_owned()) };
+        Address::read(&options).map_err(|e| e.to_string())
+    }
+
+    #[test]
+    fn credentials_stand_beside_it() {
+        let address = read("esdb://us%65r+1@a:1,b:2?tls=false&connectionName=x").unwrap();
+        assert_eq!(address.shown, "esdb://a:1,b:2?tls=false&connectionName=x");
+        assert_eq!(address.settings.hosts().len(), 2);
+        assert!(!address.settings.is_secure_mode_enabled());
+        assert_eq!(address.credentials, Some(Credentials::new("user+1", "s%3c+ret")));
+        assert_eq!(read("esdb://a").unwrap().credentials, None);
+    }
+
+    #[test]
+    fn what_the_client_would_choke_on_is_told() {
+        let missing = read("esdb://a?tlsCAFile=/nowhere/ca.pem").err().unwrap();
+        assert!(missing.contains("/nowhere/ca.pem"), "{missing}");
+        let unknown = read("esdb://a?tlsCaFiel=x").err().unwrap();
+        assert!(unknown.contains("tlscafiel is no setting"), "{unknown}");
+        for wrong in ["esdb:/a", "http://a", "esdb://a?tls=perhaps", "esdb://a:port"] {
+            assert!(read(wrong).is_err(), "{wrong}");
+        }
+    }
+}

@@ -1,0 +1,130 @@
+//! The one that follows the server's log and keeps the index.
+//!
+//! It subscribes to everything in our categories from the last of our events. Not from the last checkpoint: servers have sent
+//! some that lie behind an event which was still to come (KurrentDB issue 4970), and an event that is skipped would
+//! shift every position after it. The client's own resubscription is off: it gives up after some attempts. A
+//! subscription that is silent for a while is begun anew, because one that is dead looks the same.
+
+use std::{sync::Arc, time::Duration};
+
+use eventstore::{StreamPosition, SubscriptionEvent, SubscriptionFilter};
+use tracing::{error, info, warn};
+
+use super::{
+    event_store::Shared,
+    failure::Trouble,
+    index::Broken,
+    mapping::prefixes,
+    spin::{Stopped, Watch},
+};
+
+/// How long a subscription may be silent before it is begun anew.
+const SILENCE_MAX: Duration = Duration::from_secs(20);
+
+/// The pause before subscribing again: doubled from the first to the second.
+const PAUSE: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(5));
+
+/// Other people's events between two checkpoints of a filtered subscription.
+const CHECKPOINT_EVENTS: u32 = 1_000;
+
+/// Why a subscription ended.
+enum End {
+    /// We are closing.
+    Closed,
+    /// It was silent, or somebody misses an event: nothing is known to be wrong.
+    Silent,
+    /// The line broke.
+    Broken(String),
+    /// The index takes no more.
+    Over(Broken),
+}
+
+/// Follows until the ledger is closed.
+pub(super) async fn follow(shared: Arc<Shared>) {
+    let mut pause = PAUSE.0;
+    loop {
+        let seen = shared.index().seen();
+        match subscription(&shared).await {
+            End::Closed => return,
+            End::Silent => continue,
+            End::Over(why) => {
+                error!("The ledger's server is not followed any more: {why}");
+                shared.set_failing(Some(why.to_string()));
+                return;
+            }
+            End::Broken(why) => {
+                warn!("The ledger's server is not followed at the moment: {why}");
+                shared.set_failing(Some(format!("the line to {} is broken: {why}", shared.line.address.shown)));
+            }
+        }
+        // What is in flight may have been lost with the line.
+        shared.broken.send_modify(|count| *count += 1);
+        if shared.index().seen() != seen {
+            pause = PAUSE.0;
+        }
+        tokio::select! {
+            () = shared.closed.cancelled() => return,
+            () = tokio::time::sleep(pause) => pause = (pause * 2).min(PAUSE.1),
+        }
+    }
+}
+
+async fn subscription(shared: &Shared) -> End {
+    let held = match shared.line.client() {
+        Ok(held) => held,
+        Err(trouble) => return End::Broken(trouble.to_string()),
+    };
+    let from = match shared.index().seen() {
+        None => StreamPosition::Start,
+        Some(seen) => StreamPosition::Position(seen.wire()),
+    };
+    let filter = prefixes().fold(SubscriptionFilter::on_stream_name(), SubscriptionFilter::add_prefix);
+    let options = shared.line.subscribe().position(from).filter(filter.max(CHECKPOINT_EVENTS));
+    let mut subscription = held.client.subscribe_to_all(&options).await;
+    let watch = Watch::new();
+    let end = loop {
+        // Whatever else happens first, the subscription is given up with it: its future does not bear being dropped.
+        let next = tokio::select! {
+            () = shared.closed.cancelled() => return End::Closed,
+            () = shared.missing.notified() => return End::Silent,
+            next = tokio::time::timeout(SILENCE_MAX, watch.over(subscription.next_subscription_event())) => next,
+        };
+        match next {
+            Err(_) => return End::Silent,
+            Ok(Err(Stopped)) => break End::Broken("the server ended the subscription without a word".to_owned()),
+            Ok(Ok(Err(error))) => break End::Broken(Trouble::from(error).to_string()),
+            Ok(Ok(Ok(message))) => {
+                if let Err(end) = taken(shared, message) {
+                    break end;
+                }
+            }
+        }
+    };
+    shared.line.broken(&held);
+    end
+}
+
+fn taken(shared: &Shared, message: SubscriptionEvent) -> Result<(), End> {
+    match message {
+        SubscriptionEvent::EventAppeared(event) => {
+            let end = {
+                let mut index = shared.index();
+                index.take(event.get_original_event()).map_err(End::Over)?;
+                index.end()
+            };
+            shared.end.send_replace(end);
+        }
+        SubscriptionEvent::Confirmed(_) => {
+            if shared.set_failing(None).is_some() {
+                info!("The ledger's server is followed again");
+            }
+        }
+        SubscriptionEvent::Checkpoint(_)
+        | SubscriptionEvent::FirstStreamPosition(_)
+        | SubscriptionEvent::LastStreamPosition(_)
+        | SubscriptionEvent::LastAllPosition(_)
+        | SubscriptionEvent::CaughtUp
+        | SubscriptionEvent::FellBehind => {}
+    }
+    Ok(())
+}

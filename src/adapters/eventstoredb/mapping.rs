@@ -1,0 +1,64 @@
+//! Events as the server keeps them, both ways. Total, and nothing is lost: `src/record/metadata.rs` has the envelope.
+
+use eventstore::{EventData, RecordedEvent};
+use serde_json::value::RawValue;
+
+use super::index::LogPosition;
+use crate::{
+    domain::ids::{EventId, Position, Version},
+    ports::{append::leaf_at, event_store::Failure},
+    record::{
+        envelope::{NewEvent, Recorded},
+        metadata,
+        stream::{Category, StreamName},
+    },
+};
+
+/// Whether a stream of the server is in one of our categories: what the subscription's filter asks for.
+pub(super) fn is_ours(stream: &str) -> bool {
+    Category::ALL
+        .iter()
+        .any(|category| stream.strip_prefix(category.as_str()).is_some_and(|rest| rest.starts_with('-')))
+}
+
+/// What all names of our streams begin with, category by category.
+pub(super) fn prefixes() -> impl Iterator<Item = String> {
+    Category::ALL.iter().map(|category| format!("{}-", category.as_str()))
+}
+
+/// An event on its way to the server.
+pub(super) fn to_server(event: &NewEvent) -> EventData {
+    // The only way to have the client mark data as JSON without its writing them anew. Blanks after the object would be
+    // lost by it; data that end in some go as bytes, which the server keeps as they are.
+    let raw = serde_json::from_str::<&RawValue>(&event.data).ok().filter(|raw| raw.get().len() == event.data.len());
+    let data = match raw.map(|raw| EventData::json(&event.kind, &raw)) {
+        Some(Ok(data)) => data,
+        Some(Err(_)) | None => EventData::binary(&event.kind, event.data.clone().into_bytes().into()),
+    };
+    data.id(event.id.0).metadata(metadata::write(event).into_bytes().into())
+}
+
+/// Where the server has an event in its log.
+pub(super) fn log_position(event: &RecordedEvent) -> LogPosition {
+    LogPosition { commit: event.position.commit, prepare: event.position.prepare }
+}
+
+/// An event without its place.
+pub(super) fn from_server(event: &RecordedEvent) -> Result<NewEvent, String> {
+    let data = std::str::from_utf8(&event.data).map_err(|e| format!("its data are no text: {e}"))?;
+    let metadata = metadata::read(&event.custom_metadata).map_err(|e| e.to_string())?;
+    metadata.event(EventId(event.id), event.event_type.clone(), data.to_owned()).map_err(|e| e.to_string())
+}
+
+/// An event at its place among ours.
+pub(super) fn recorded(event: &RecordedEvent, position: Position) -> Result<Recorded, Failure> {
+    let corrupt = |reason: String| Failure::Corrupt {
+        at: format!("position {position} (revision {} of {:?} on the server)", event.revision, event.stream_id),
+        reason,
+    };
+    let stream = StreamName::parse(&event.stream_id).map_err(|e| corrupt(e.to_string()))?;
+    let content = from_server(event).map_err(corrupt)?;
+    let version = Version(event.revision);
+    let leaf = leaf_at(&event.stream_id, version, position, &content);
+    Ok(Recorded { stream, version, position, event: content, leaf })
+}

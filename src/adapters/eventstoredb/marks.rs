@@ -1,0 +1,45 @@
+//! By what a ledger on a server is known again: what is kept beside it (keys, tokens, checkpoints) must not be used with
+//! another one, nor with one that has lost events.
+
+use sha2::{Digest as _, Sha256};
+
+use super::{event_store::EventStoreDbLedger, read};
+use crate::{domain::ids::Position, ports::event_store::Failure};
+
+/// The low bits of a mark, which stand for a place in the server's log; the bits above are the ledger's length.
+const PLACE_BITS: u32 = 31;
+
+impl EventStoreDbLedger {
+    /// A number below 2^63 that stands for the first event; 0 for a ledger without any.
+    ///
+    /// # Errors
+    /// As a read.
+    pub async fn origin(&self) -> Result<u64, Failure> {
+        let first = read::all(&self.0, Position(0), 1).await?;
+        Ok(first.first().map_or(0, |first| (digest(first.event.id.0.as_bytes()) >> 1) | 1))
+    }
+
+    /// A number below 2^63 that stands for how long the ledger is and where its last event is in the server's log. A longer
+    /// ledger has a higher one.
+    pub fn mark(&self) -> u64 {
+        let end = self.0.index().end();
+        self.mark_at(end).unwrap_or(0)
+    }
+
+    /// Whether the ledger had this mark once and still has all its events.
+    pub fn bears(&self, mark: u64) -> bool {
+        self.mark_at(mark >> PLACE_BITS) == Some(mark)
+    }
+
+    fn mark_at(&self, end: u64) -> Option<u64> {
+        let Some(last) = end.checked_sub(1) else { return Some(0) };
+        let place = self.0.index().log_at(last)?;
+        let place = digest(&[place.commit.to_be_bytes(), place.prepare.to_be_bytes()].concat());
+        Some((end << PLACE_BITS) | (place & ((1 << PLACE_BITS) - 1)))
+    }
+}
+
+/// The first eight bytes of SHA-256.
+fn digest(bytes: &[u8]) -> u64 {
+    Sha256::digest(bytes).iter().take(8).fold(0, |sum, byte| (sum << 8) | u64::from(*byte))
+}

@@ -1,0 +1,123 @@
+//! Opening: the line is tried, and the whole log is read once for the index.
+
+use std::{sync::Arc, time::Duration};
+
+use eventstore::StreamPosition;
+use tokio_rustls::rustls::crypto::CryptoProvider;
+use tracing::info;
+
+use super::{
+    address::{Address, Options},
+    event_store::{EventStoreDbLedger, Shared},
+    failure::{DENIED, Trouble, call},
+    follow::follow,
+    index::{Broken, Index},
+    line::Line,
+};
+
+/// How long the server may be silent while the log is read.
+const ANSWER_MAX: Duration = Duration::from_secs(30);
+
+/// How long the first answer may take: the client tries several nodes, several times.
+const REACHED_MAX: Duration = Duration::from_secs(60);
+
+/// Events between two lines of progress.
+const PROGRESS_EVENTS: u64 = 250_000;
+
+/// Why a ledger does not open.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenFailure {
+    /// The connection string is wrong.
+    #[error("{url:?} is no address of EventStoreDB or KurrentDB: {reason}")]
+    Address {
+        /// The string, without a password.
+        url: String,
+        /// What is wrong.
+        reason: String,
+    },
+    /// The server is not there, or not as it should be.
+    #[error("{server} cannot be used as a ledger: {reason}")]
+    Server {
+        /// Which.
+        server: String,
+        /// What it says.
+        reason: String,
+    },
+    /// The credentials do not suffice.
+    #[error("{server} cannot be used as a ledger: {DENIED}")]
+    Denied {
+        /// Which.
+        server: String,
+    },
+    /// The log cannot be a ledger's.
+    #[error("the log of {server} is damaged: {reason}")]
+    Damaged {
+        /// Which.
+        server: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+}
+
+impl EventStoreDbLedger {
+    /// Opens the ledger on a server. Needs a tokio runtime.
+    ///
+    /// Reads the whole log once, to know where every event stands: some seconds per million events.
+    ///
+    /// # Errors
+    /// See [`OpenFailure`].
+    pub async fn open(options: &Options) -> Result<Self, OpenFailure> {
+        let address = Address::read(options)?;
+        let server = address.shown.clone();
+        // Asked before the client exists, because the client's own is one from then on.
+        let foreign = CryptoProvider::get_default().is_some();
+        let line = Line::new(address);
+        let mut index = Index::default();
+        match indexed(&line, &mut index).await {
+            Ok(()) => {}
+            Err(Stop::Trouble(Trouble::Denied)) => return Err(OpenFailure::Denied { server }),
+            Err(Stop::Trouble(trouble)) => {
+                let mut reason = trouble.to_string();
+                if foreign && reason.contains("Connection is closed") {
+                    reason.push_str(
+                        ". A TLS provider had been installed for the whole process, which the client of EventStoreDB \
+                         does not bear: this is a fault of the program",
+                    );
+                }
+                return Err(OpenFailure::Server { server, reason });
+            }
+            Err(Stop::Broken(broken)) => return Err(OpenFailure::Damaged { server, reason: broken.to_string() }),
+        }
+        info!(ledger.end = index.end(), "Opened the ledger on {server} at position {}", index.end());
+        let shared = Arc::new(Shared::new(line, index));
+        tokio::spawn(follow(Arc::clone(&shared)));
+        Ok(Self(shared))
+    }
+}
+
+enum Stop {
+    Trouble(Trouble),
+    Broken(Broken),
+}
+
+impl From<Trouble> for Stop {
+    fn from(trouble: Trouble) -> Self {
+        Self::Trouble(trouble)
+    }
+}
+
+/// Reads the log from its start to its present end.
+async fn indexed(line: &Line, index: &mut Index) -> Result<(), Stop> {
+    let held = line.client()?;
+    let options = line.read_all().position(StreamPosition::Start);
+    let mut answer = call(REACHED_MAX, held.client.read_all(&options)).await?;
+    let mut told = PROGRESS_EVENTS;
+    while let Some(event) = call(ANSWER_MAX, answer.next()).await? {
+        index.take(event.get_original_event()).map_err(Stop::Broken)?;
+        if index.end() >= told {
+            info!(ledger.end = index.end(), "Reading the ledger: {} events so far", index.end());
+            told += PROGRESS_EVENTS;
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,216 @@
+//! Reading. Streams are read where they are; a position is looked up in the index, which waits until it has come that far.
+
+use std::time::Duration;
+
+use eventstore::{Client, ReadAllOptions, ReadStreamOptions, RecordedEvent, StreamPosition};
+
+use super::{
+    event_store::Shared,
+    failure::{Trouble, call},
+    index::LogPosition,
+    mapping::{is_ours, log_position, recorded},
+};
+use crate::{
+    domain::ids::{EventId, Position, Version},
+    ports::event_store::Failure,
+    record::{envelope::Recorded, stream::StreamName},
+};
+
+/// How long the server may take for the next event of an answer.
+const ANSWER_MAX: Duration = Duration::from_secs(15);
+
+/// How long the index may take to come to an event that was read.
+const SEEN_MAX: Duration = Duration::from_secs(15);
+
+/// How often a read is tried over a line that breaks, and the pause between.
+const TRIES: usize = 3;
+const PAUSE: Duration = Duration::from_millis(200);
+
+/// Positions that are looked up at once.
+const PLACES: u64 = 4_096;
+
+/// The least the server is asked for, because events of others stand between ours.
+const ASKED_MIN: usize = 64;
+
+/// See [`EventStore::read_stream`](crate::ports::event_store::EventStore::read_stream).
+pub(super) async fn stream(
+    shared: &Shared,
+    stream: &StreamName,
+    from: Version,
+    limit: usize,
+) -> Result<Vec<Recorded>, Failure> {
+    if limit == 0 || i64::try_from(from.0).is_err() {
+        return Ok(Vec::new());
+    }
+    let name = stream.to_string();
+    let events = of_stream(shared, &name, StreamPosition::Position(from.0), limit).await?;
+    let mut found = Vec::with_capacity(events.len());
+    for (event, version) in events.iter().zip(from.0..) {
+        if event.revision != version {
+            return Err(vanished(&format!("version {version} of {name}")));
+        }
+        found.push(placed(shared, event).await?);
+    }
+    Ok(found)
+}
+
+/// See [`EventStore::last`](crate::ports::event_store::EventStore::last).
+pub(super) async fn last(shared: &Shared, stream: &StreamName) -> Result<Option<Recorded>, Failure> {
+    match last_event(shared, &stream.to_string()).await? {
+        Some(event) => placed(shared, &event).await.map(Some),
+        None => Ok(None),
+    }
+}
+
+/// The last version of a stream, after the index has come that far.
+pub(super) async fn last_version(shared: &Shared, stream: &str) -> Result<Option<Version>, Failure> {
+    let Some(event) = last_event(shared, stream).await? else { return Ok(None) };
+    position_of(shared, log_position(&event)).await?;
+    Ok(Some(Version(event.revision)))
+}
+
+/// See [`EventStore::find`](crate::ports::event_store::EventStore::find).
+pub(super) async fn find(shared: &Shared, id: EventId) -> Result<Option<Recorded>, Failure> {
+    let candidates = shared.index().candidates(id);
+    for position in candidates {
+        let at = all(shared, Position(position), 1).await?;
+        if let Some(found) = at.into_iter().find(|it| it.event.id == id) {
+            return Ok(Some(found));
+        }
+    }
+    Ok(None)
+}
+
+/// See [`EventStore::read_all`](crate::ports::event_store::EventStore::read_all).
+pub(super) async fn all(shared: &Shared, from: Position, limit: usize) -> Result<Vec<Recorded>, Failure> {
+    let mut found = Vec::new();
+    while found.len() < limit {
+        let next = from.0.saturating_add(found.len() as u64);
+        let places: Vec<LogPosition> = {
+            let index = shared.index();
+            (next..next.saturating_add(PLACES)).take(limit - found.len()).map_while(|at| index.log_at(at)).collect()
+        };
+        let Some(first) = places.first() else { break };
+        let events = from_log(shared, *first, places.len()).await?;
+        let ours: Vec<RecordedEvent> = events.into_iter().filter(|event| is_ours(&event.stream_id)).collect();
+        if ours.is_empty() {
+            return Err(vanished(&format!("position {next}")));
+        }
+        for ((event, place), position) in ours.iter().zip(&places).zip(next..) {
+            if log_position(event) != *place {
+                return Err(vanished(&format!("position {position}")));
+            }
+            found.push(recorded(event, Position(position))?);
+        }
+    }
+    Ok(found)
+}
+
+fn vanished(at: &str) -> Failure {
+    Failure::Corrupt {
+        at: at.to_owned(),
+        reason: "the server has it no more: streams of a ledger must not be truncated, deleted or scavenged. \
+                 Restore the server from its backup"
+            .to_owned(),
+    }
+}
+
+/// An event with its position.
+async fn placed(shared: &Shared, event: &RecordedEvent) -> Result<Recorded, Failure> {
+    let position = position_of(shared, log_position(event)).await?;
+    recorded(event, Position(position))
+}
+
+/// The position of a place, as soon as the index has come there.
+async fn position_of(shared: &Shared, log: LogPosition) -> Result<u64, Failure> {
+    let mut end = shared.end.subscribe();
+    let comes = async {
+        loop {
+            end.borrow_and_update();
+            {
+                let index = shared.index();
+                if let Some(position) = index.position_of(log) {
+                    return Ok(position);
+                }
+                if index.seen().is_some_and(|seen| log <= seen) {
+                    let at = format!("place {} of the server's log", log.commit);
+                    let reason = "it stands in its stream, but did not come by in $all; restart to index it anew";
+                    return Err(Failure::Corrupt { at, reason: reason.to_owned() });
+                }
+            }
+            if end.changed().await.is_err() {
+                return Err(Failure::Unavailable("it is closed".to_owned()));
+            }
+        }
+    };
+    tokio::time::timeout(SEEN_MAX, comes).await.unwrap_or_else(|_| {
+        shared.missing.notify_one();
+        let why = shared.failing().unwrap_or_else(|| "an event has not come by in time".to_owned());
+        Err(Failure::Unavailable(why))
+    })
+}
+
+async fn last_event(shared: &Shared, stream: &str) -> Result<Option<RecordedEvent>, Failure> {
+    let events = of_stream(shared, stream, StreamPosition::End, 1).await?;
+    Ok(events.into_iter().next())
+}
+
+/// Events of a stream: forwards from a revision, or backwards from the end.
+async fn of_stream(
+    shared: &Shared,
+    stream: &str,
+    from: StreamPosition<u64>,
+    limit: usize,
+) -> Result<Vec<RecordedEvent>, Failure> {
+    let question = Question::Stream(stream, shared.line.read_stream().position(from).max_count(limit));
+    match answered(shared, &question).await {
+        Ok(events) => Ok(events),
+        Err(Trouble::NotFound) => Ok(Vec::new()),
+        Err(trouble) => Err(trouble.into_failure(stream)),
+    }
+}
+
+/// At least the event at `first`, and up to `count` events or a few more from there, those of others included.
+async fn from_log(shared: &Shared, first: LogPosition, count: usize) -> Result<Vec<RecordedEvent>, Failure> {
+    let asked = if count == 1 { 1 } else { count.max(ASKED_MIN) };
+    let options = shared.line.read_all().position(StreamPosition::Position(first.wire())).max_count(asked);
+    answered(shared, &Question::All(options)).await.map_err(|trouble| trouble.into_failure("$all"))
+}
+
+/// What is read.
+enum Question<'a> {
+    Stream(&'a str, ReadStreamOptions),
+    All(ReadAllOptions),
+}
+
+/// Reads, and again over a new line where the line broke.
+async fn answered(shared: &Shared, question: &Question<'_>) -> Result<Vec<RecordedEvent>, Trouble> {
+    let mut tries = 1;
+    loop {
+        let held = shared.line.client()?;
+        match asked(&held.client, question).await {
+            Err(Trouble::Broken(why)) => {
+                shared.line.broken(&held);
+                if tries >= TRIES || shared.closed.is_cancelled() {
+                    return Err(Trouble::Broken(why));
+                }
+            }
+            done => return done,
+        }
+        tries += 1;
+        tokio::time::sleep(PAUSE).await;
+    }
+}
+
+async fn asked(client: &Client, question: &Question<'_>) -> Result<Vec<RecordedEvent>, Trouble> {
+    let mut answer = match question {
+        Question::Stream(stream, options) => call(ANSWER_MAX, client.read_stream(*stream, options)).await?,
+        Question::All(options) => call(ANSWER_MAX, client.read_all(options)).await?,
+    };
+    let mut events = Vec::new();
+    while let Some(mut event) = call(ANSWER_MAX, answer.next()).await? {
+        // Of a link, the link itself: nothing is resolved.
+        events.extend(event.link.take().or(event.event));
+    }
+    Ok(events)
+}

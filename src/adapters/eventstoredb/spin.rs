@@ -1,0 +1,167 @@
+//! Keeps the client's subscription from spinning.
+//!
+//! When a server ends a subscription without an error, the client asks the finished stream for its next message again and
+//! again, without ever giving the thread back: neither a timeout nor an abort in the same task is heard, and the
+//! thread is lost at full load. All that it does in each round is to log a warning. So this future is polled under
+//! a log subscriber of its own, which passes everything on and, when one single poll warns beyond all measure, unwinds it.
+//!
+//! The same catches the client's panics on messages that it does not know.
+
+use std::{
+    panic::{AssertUnwindSafe, catch_unwind, resume_unwind},
+    pin::Pin,
+    sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering},
+    },
+    task::{Context, Poll},
+};
+
+use tracing::{
+    Dispatch, Event, Level, Metadata, Subscriber,
+    dispatcher::{get_default, with_default},
+    level_filters::LevelFilter,
+    span,
+    subscriber::Interest,
+};
+
+/// Warnings within one poll. A true message that the client does not know costs one; a hundred of them in a row
+/// without the network being waited for do not happen.
+const WARNINGS_MAX: u32 = 1_000;
+
+/// Where the client's warning comes from.
+const TARGET: &str = "eventstore::commands";
+
+/// The future was stopped because it would never have come back, or because it panicked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Stopped;
+
+/// Polls futures under watch.
+pub(super) struct Watch {
+    dispatch: Dispatch,
+    warnings: Arc<AtomicU32>,
+}
+
+impl Watch {
+    /// A watch that passes log events on to where they go now.
+    pub fn new() -> Self {
+        let warnings = Arc::new(AtomicU32::new(0));
+        let counting = Counting { onto: get_default(Clone::clone), warnings: Arc::clone(&warnings) };
+        Self { dispatch: Dispatch::new(counting), warnings }
+    }
+
+    /// What `future` comes to, unless it has to be stopped.
+    pub fn over<'a, F: Future + Send + 'a>(&'a self, future: F) -> Watched<'a, F::Output> {
+        Watched { watch: self, future: Box::pin(future) }
+    }
+}
+
+/// See [`Watch::over`].
+pub(super) struct Watched<'a, T> {
+    watch: &'a Watch,
+    future: Pin<Box<dyn Future<Output = T> + Send + 'a>>,
+}
+
+impl<T> Future for Watched<'_, T> {
+    type Output = Result<T, Stopped>;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        let Self { watch, future } = &mut *self;
+        watch.warnings.store(0, Ordering::Relaxed);
+        let poll = || with_default(&watch.dispatch, || future.as_mut().poll(context));
+        match catch_unwind(AssertUnwindSafe(poll)) {
+            Ok(polled) => polled.map(Ok),
+            Err(_) => Poll::Ready(Err(Stopped)),
+        }
+    }
+}
+
+struct Counting {
+    onto: Dispatch,
+    warnings: Arc<AtomicU32>,
+}
+
+fn is_the_warning(metadata: &Metadata<'_>) -> bool {
+    *metadata.level() == Level::WARN && metadata.target() == TARGET
+}
+
+impl Subscriber for Counting {
+    fn register_callsite(&self, _: &'static Metadata<'static>) -> Interest {
+        Interest::sometimes()
+    }
+
+    fn enabled(&self, metadata: &Metadata<'_>) -> bool {
+        is_the_warning(metadata) || self.onto.enabled(metadata)
+    }
+
+    fn max_level_hint(&self) -> Option<LevelFilter> {
+        // What the other filters more strictly it is asked about in `enabled`.
+        None
+    }
+
+    fn event(&self, event: &Event<'_>) {
+        if is_the_warning(event.metadata()) && self.warnings.fetch_add(1, Ordering::Relaxed) >= WARNINGS_MAX {
+            // Not `panic!`: nobody needs to read about it.
+            resume_unwind(Box::new(Stopped));
+        }
+        // Of many that say the same, the first is enough.
+        let first = !is_the_warning(event.metadata()) || self.warnings.load(Ordering::Relaxed) <= 1;
+        if first && self.onto.enabled(event.metadata()) {
+            self.onto.event(event);
+        }
+    }
+
+    fn new_span(&self, span: &span::Attributes<'_>) -> span::Id {
+        self.onto.new_span(span)
+    }
+
+    fn record(&self, span: &span::Id, values: &span::Record<'_>) {
+        self.onto.record(span, values);
+    }
+
+    fn record_follows_from(&self, span: &span::Id, follows: &span::Id) {
+        self.onto.record_follows_from(span, follows);
+    }
+
+    fn enter(&self, span: &span::Id) {
+        self.onto.enter(span);
+    }
+
+    fn exit(&self, span: &span::Id) {
+        self.onto.exit(span);
+    }
+
+    fn clone_span(&self, span: &span::Id) -> span::Id {
+        self.onto.clone_span(span)
+    }
+
+    fn try_close(&self, span: span::Id) -> bool {
+        self.onto.try_close(span)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn what_spins_is_stopped_and_what_comes_back_is_not() {
+        let watch = Watch::new();
+        assert_eq!(watch.over(async { 7 }).await, Ok(7));
+        let some = async {
+            for _ in 0..10 * WARNINGS_MAX {
+                tracing::warn!(target: "eventstore::commands", "Received an unknown subscription message");
+                // Each goes through the runtime: a slow trickle is no spin.
+                tokio::task::yield_now().await;
+            }
+        };
+        assert_eq!(watch.over(some).await, Ok(()));
+        let spinning = async {
+            loop {
+                tracing::warn!(target: "eventstore::commands", "Received an unknown subscription message");
+                std::future::ready(()).await;
+            }
+        };
+        assert_eq!(watch.over(spinning).await, Err::<(), _>(Stopped));
+    }
+}

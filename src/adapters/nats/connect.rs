@@ -1,0 +1,106 @@
+//! Getting in: addresses, credentials, certificates.
+
+use std::{sync::Arc, time::Duration};
+
+use async_nats::{
+    ConnectOptions, Event,
+    rustls::{
+        ClientConfig, RootCertStore,
+        pki_types::{CertificateDer, pem::PemObject as _},
+    },
+};
+use tokio_rustls::rustls::crypto::aws_lc_rs;
+use tracing::{info, warn};
+
+use super::{Access, Nats, Settings};
+
+/// How long one attempt to connect may take.
+const CONNECT_WITHIN: Duration = Duration::from_secs(5);
+/// The longest pause between attempts to connect, in milliseconds.
+const PAUSE_MS_MAX: u64 = 2_000;
+/// Messages on their way to the connection; more wait.
+const QUEUED_MAX: usize = 4_096;
+
+impl Nats {
+    /// Keeps a connection, now or as soon as the server is there.
+    ///
+    /// # Errors
+    /// Settings that cannot be used, in words. A server that is not there is none.
+    pub async fn connect(settings: Settings) -> Result<Self, String> {
+        let options = options(&settings)?.retry_on_initial_connect();
+        Self::with(options, settings).await
+    }
+
+    /// Connects once: for a command that somebody waits for.
+    ///
+    /// # Errors
+    /// In words.
+    pub async fn connect_now(settings: Settings) -> Result<Self, String> {
+        let options = options(&settings)?;
+        Self::with(options, settings).await
+    }
+
+    async fn with(options: ConnectOptions, settings: Settings) -> Result<Self, String> {
+        let servers: Vec<&str> = settings.servers.split(',').map(str::trim).collect();
+        let client = options.connect(servers).await.map_err(|error| {
+            // What the library says about itself first tells less than its cause.
+            let cause = std::error::Error::source(&error).map(|cause| format!(": {cause}")).unwrap_or_default();
+            format!("{} cannot be reached: {error}{cause}", settings.servers)
+        })?;
+        Ok(Self::of(client, settings))
+    }
+}
+
+fn options(settings: &Settings) -> Result<ConnectOptions, String> {
+    let options = ConnectOptions::new()
+        .name("syncledger")
+        .tls_client_config(trust(settings.authorities.as_deref())?)
+        .connection_timeout(CONNECT_WITHIN)
+        .client_capacity(QUEUED_MAX)
+        .reconnect_delay_callback(|attempt| {
+            let exponent = u32::try_from(attempt).unwrap_or(u32::MAX).min(6);
+            Duration::from_millis((50 << exponent).min(PAUSE_MS_MAX))
+        })
+        .event_callback(|event| async move { told(&event) });
+    Ok(match &settings.access {
+        Access::Open => options,
+        Access::Password(user, password) => options.user_and_password(user.clone(), password.to_string()),
+        Access::Token(token) => options.token(token.to_string()),
+        Access::Nkey(seed) => options.nkey(seed.to_string()),
+        Access::Credentials(text) => options
+            .credentials(text)
+            .map_err(|error| format!("nats.credentials_file does not hold a user's JWT and seed: {error}"))?,
+    })
+}
+
+/// Whom to trust. Always said here, with its own cryptography: the process-wide choice belongs to another library.
+fn trust(authorities: Option<&str>) -> Result<ClientConfig, String> {
+    let mut roots = RootCertStore::empty();
+    match authorities {
+        Some(pem) => {
+            for certificate in CertificateDer::pem_slice_iter(pem.as_bytes()) {
+                let certificate = certificate.map_err(|error| format!("nats.ca_file cannot be read: {error}"))?;
+                roots.add(certificate).map_err(|error| format!("nats.ca_file: {error}"))?;
+            }
+            if roots.is_empty() {
+                return Err("nats.ca_file holds no certificate: it should be PEM text".to_owned());
+            }
+        }
+        // None at all matters only to a server with TLS, which then is not trusted and says so.
+        None => drop(roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs)),
+    }
+    let builder = ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
+        .with_safe_default_protocol_versions()
+        .map_err(|error| format!("TLS cannot be set up: {error}"))?;
+    Ok(builder.with_root_certificates(roots).with_no_client_auth())
+}
+
+fn told(event: &Event) {
+    match event {
+        Event::Connected => info!("NATS: connected"),
+        Event::Disconnected => warn!("NATS: the connection is lost; trying again until it is back"),
+        Event::ClientError(error) => warn!(%error, "NATS: {error}"),
+        Event::ServerError(error) => warn!(%error, "NATS: the server says: {error}"),
+        other => info!("NATS: {other}"),
+    }
+}

@@ -1,0 +1,61 @@
+//! A look at the file below the ledger: its pages, its indexes, and whether the guards against changes are still in place.
+
+use std::{collections::BTreeMap, path::PathBuf};
+
+use rusqlite::Connection;
+
+use super::{open::MIGRATIONS, scan::Scanner};
+use crate::ports::event_store::Failure;
+
+/// Findings of SQLite's own check at most: what follows is the same damage again.
+const FINDINGS_MAX: i64 = 20;
+
+const OBJECTS: &str = "SELECT name, sql FROM sqlite_schema WHERE tbl_name = 'events' AND sql IS NOT NULL";
+
+/// Everything that is wrong with the file.
+///
+/// Through a connection of its own: whoever reads meanwhile need not wait for it.
+pub(super) async fn inspect(path: PathBuf) -> Result<Vec<String>, Failure> {
+    Scanner::new(path)
+        .blocking(|connection| {
+            let mut found = guards(connection)?;
+            found.extend(pages(connection)?);
+            Ok(Ok(found))
+        })
+        .await
+}
+
+/// `integrity_check` reads every page, and holds every index against its table.
+fn pages(connection: &Connection) -> rusqlite::Result<Vec<String>> {
+    let mut found = Vec::new();
+    connection.pragma(None, "integrity_check", FINDINGS_MAX, |row| {
+        let told: String = row.get(0)?;
+        if told != "ok" {
+            found.push(format!("the file: {told}"));
+        }
+        Ok(())
+    })?;
+    Ok(found)
+}
+
+/// The table and triggers of events, as the migrations made them. Whoever means to change an event has
+/// to take a trigger away first, and may forget to put it back.
+fn guards(connection: &Connection) -> rusqlite::Result<Vec<String>> {
+    let mut statement = connection.prepare(OBJECTS)?;
+    let rows = statement.query_map([], |row| Ok((row.get::<_, String>(0)?, row.get::<_, String>(1)?)))?;
+    let present: BTreeMap<String, String> = rows.collect::<Result<_, _>>()?;
+    let migrations: String = MIGRATIONS.iter().map(|migration| migration.sql.as_str()).collect();
+    let mut found = Vec::new();
+    for name in ["events", "events_are_dense", "events_are_not_changed", "events_are_not_removed"] {
+        match present.get(name) {
+            None => found.push(format!("the file: {name} is gone, which guarded the events")),
+            Some(sql) if !migrations.contains(sql.as_str()) => {
+                found.push(format!("the file: {name}, which guards the events, is not as it was made"));
+            }
+            Some(_) => {}
+        }
+    }
+    let strange = present.keys().filter(|name| *name != "events" && !name.starts_with("events_"));
+    found.extend(strange.map(|name| format!("the file: {name} was added to the table of events")));
+    Ok(found)
+}

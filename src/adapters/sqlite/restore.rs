@@ -1,0 +1,73 @@
+//! Events written at the places they had in another ledger: many to a commit, through the writer like all others.
+
+use tokio::sync::oneshot;
+
+use super::{event_store::SqliteLedger, failure::Trouble, thread::Thread};
+use crate::{
+    domain::ids::Position,
+    ports::{
+        append::Standing,
+        event_store::Failure,
+        grouping::{Known, Placed},
+        restore::{checked, misplaced},
+    },
+    record::envelope::Recorded,
+};
+
+/// Events to be restored, and the way back to the caller.
+pub(super) struct Restore {
+    pub events: Vec<Recorded>,
+    pub reply: oneshot::Sender<Result<Position, Failure>>,
+}
+
+impl SqliteLedger {
+    /// See [`EventStore::restore`](crate::ports::event_store::EventStore::restore).
+    pub(super) async fn restored(&self, events: Vec<Recorded>) -> Result<Position, Failure> {
+        checked(&events)?;
+        let (reply, answer) = oneshot::channel();
+        self.writer.restore(Restore { events, reply }).await?;
+        answer.await.map_err(|_| Failure::Unavailable("the writer ended".to_owned()))?
+    }
+}
+
+impl Thread {
+    /// Writes them and answers; after a failure as for any other group.
+    pub(super) async fn restore(&mut self, restore: Restore) {
+        let Restore { events, reply } = restore;
+        let names: Vec<String> = events.iter().map(|it| it.stream.to_string()).collect();
+        let rows: Vec<Placed<'_>> = (events.iter().zip(&names))
+            .map(|(it, name)| Placed { at: Standing::from(it), stream: name, leaf: it.leaf })
+            .collect();
+        let mut outcome = Err(Trouble::Busy);
+        for _ in 0..super::thread::BUSY_TRIES_MAX {
+            outcome = match &mut self.pen {
+                Some(pen) => pen.write(&rows),
+                None => Err(Trouble::Broken("it is being reopened".to_owned())),
+            };
+            if outcome != Err(Trouble::Busy) {
+                break;
+            }
+        }
+        let answer = match &outcome {
+            Ok(()) => {
+                let end = events.last().map_or(Position(0), |it| it.position.next());
+                self.known = Some(Known::at(end.0));
+                self.acknowledged = self.acknowledged.max(end.0);
+                self.end.send_if_modified(|seen| std::mem::replace(seen, end.0.max(*seen)) < end.0);
+                Ok(end)
+            }
+            // The table refuses what does not follow its end, and ids that are there.
+            Err(Trouble::Refused(_)) => Err(misplaced(&events)),
+            Err(Trouble::Damaged(told)) => Err(super::rows::corrupt("the file", told)),
+            Err(trouble @ (Trouble::Busy | Trouble::Broken(_))) => Err(Failure::Unavailable(trouble.told().to_owned())),
+        };
+        if let Err(trouble @ (Trouble::Damaged(_) | Trouble::Broken(_))) = &outcome {
+            self.stop(trouble.told());
+        }
+        // A caller that went away has no use for its answer.
+        reply.send(answer).ok();
+        if matches!(outcome, Err(Trouble::Damaged(_) | Trouble::Broken(_))) {
+            self.recover().await;
+        }
+    }
+}

@@ -1,0 +1,126 @@
+//! Keys that checkpoints are signed with, in the ledger's file. Table: `signing_keys`.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use chrono::DateTime;
+use sqlx::{Row as _, SqliteConnection, sqlite::SqliteRow};
+
+use super::{event_store::SqliteLedger, failure::told};
+use crate::{
+    ports::signing_keys::{Failure, KnownKey, SigningKeys},
+    record::{
+        checkpoint::origin,
+        note::{SigningKey, VerifierKey},
+        signing::WrappedSigningKey,
+        wrap::MasterKey,
+    },
+};
+
+const IN_USE: &str = "SELECT public, master, nonce, wrapped FROM signing_keys WHERE name = ? AND retired_at IS NULL";
+const ALL: &str = "SELECT name, public, created_at, retired_at FROM signing_keys ORDER BY created_at, public";
+const ADD: &str = "INSERT INTO signing_keys (public, name, master, nonce, wrapped, created_at) VALUES (?, ?, ?, ?, ?, ?) \
+     ON CONFLICT DO NOTHING";
+const LEARN: &str =
+    "INSERT INTO signing_keys (public, name, created_at, retired_at) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING";
+const RETIRE: &str = "UPDATE signing_keys SET retired_at = ?, master = NULL, nonce = NULL, wrapped = NULL \
+     WHERE name = ? AND retired_at IS NULL";
+
+/// The signing keys of an SQLite ledger.
+pub struct SqliteSigningKeys {
+    ledger: SqliteLedger,
+    master: Arc<MasterKey>,
+}
+
+impl SqliteSigningKeys {
+    /// Keys in the file of `ledger`, wrapped under `master`.
+    pub fn new(ledger: &SqliteLedger, master: MasterKey) -> Self {
+        Self { ledger: ledger.clone(), master: Arc::new(master) }
+    }
+
+    async fn in_use(&self) -> Result<Option<SigningKey>, Failure> {
+        let query = sqlx::query(IN_USE).bind(origin(self.ledger.workspace()));
+        let row = query.fetch_optional(&self.ledger.readers).await.map_err(|e| unavailable(&e))?;
+        let Some(row) = row else { return Ok(None) };
+        let public: Vec<u8> = row.try_get(0).map_err(|e| unavailable(&e))?;
+        let nonce: Vec<u8> = row.try_get(2).map_err(|e| unavailable(&e))?;
+        let wrapped: Vec<u8> = row.try_get(3).map_err(|e| unavailable(&e))?;
+        let key = WrappedSigningKey { public, nonce, wrapped }.open(&self.master, self.ledger.workspace());
+        key.map(Some).ok_or_else(|| Failure::WrongMaster(origin(self.ledger.workspace())))
+    }
+
+    /// Adds a fresh key, after retiring the one in use where that is asked for.
+    async fn add(&self, retire: bool) -> Result<(), Failure> {
+        let clock = &self.ledger.clock;
+        let (name, now) = (origin(self.ledger.workspace()), clock.now().timestamp_micros());
+        let new = WrappedSigningKey::make(&self.master, self.ledger.workspace(), |bytes| clock.fill(bytes));
+        let WrappedSigningKey { public, nonce, wrapped } = new.map_err(|e| Failure::Unavailable(e.to_string()))?;
+        let master = self.master.id().to_owned();
+        let write = self.ledger.writer.run(move |connection| {
+            Box::pin(async move {
+                if retire {
+                    sqlx::query(RETIRE).bind(now).bind(name.as_str()).execute(&mut *connection).await?;
+                }
+                let query = sqlx::query(ADD).bind(public).bind(name).bind(master).bind(nonce).bind(wrapped);
+                query.bind(now).execute(connection).await.map(drop)
+            })
+        });
+        write.await.map_err(Failure::Unavailable)
+    }
+
+    async fn signer_now(&self) -> Result<SigningKey, Failure> {
+        let key = self.in_use().await?;
+        key.ok_or_else(|| Failure::Unavailable("the key that was just made is not there".to_owned()))
+    }
+}
+
+#[async_trait]
+impl SigningKeys for SqliteSigningKeys {
+    async fn signer(&self) -> Result<SigningKey, Failure> {
+        if let Some(key) = self.in_use().await? {
+            return Ok(key);
+        }
+        // Whoever comes first: what stands in the table then is the key.
+        self.add(false).await?;
+        self.signer_now().await
+    }
+
+    async fn known(&self) -> Result<Vec<KnownKey>, Failure> {
+        let rows = sqlx::query(ALL).fetch_all(&self.ledger.readers).await.map_err(|e| unavailable(&e))?;
+        rows.iter().map(decode).collect()
+    }
+
+    async fn rotate(&self) -> Result<SigningKey, Failure> {
+        self.add(true).await?;
+        self.signer_now().await
+    }
+
+    async fn learn(&self, keys: &[VerifierKey]) -> Result<(), Failure> {
+        let (keys, now) = (keys.to_vec(), self.ledger.clock.now().timestamp_micros());
+        let write = self.ledger.writer.run(move |connection| Box::pin(learn(connection, keys, now)));
+        write.await.map_err(Failure::Unavailable)
+    }
+}
+
+async fn learn(connection: &mut SqliteConnection, keys: Vec<VerifierKey>, now: i64) -> Result<(), sqlx::Error> {
+    for key in keys {
+        let query = sqlx::query(LEARN).bind(key.public().to_vec()).bind(key.name().to_owned());
+        query.bind(now).bind(now).execute(&mut *connection).await?;
+    }
+    Ok(())
+}
+
+fn decode(row: &SqliteRow) -> Result<KnownKey, Failure> {
+    let bad = || Failure::Unavailable("a row of signing_keys cannot be read".to_owned());
+    let name: String = row.try_get(0).map_err(|_| bad())?;
+    let public: &[u8] = row.try_get(1).map_err(|_| bad())?;
+    let verifier = VerifierKey::new(name, public.try_into().map_err(|_| bad())?).map_err(|_| bad())?;
+    let created_at = row.try_get(2).ok().and_then(DateTime::from_timestamp_micros).ok_or_else(bad)?;
+    let retired_at = row.try_get::<Option<i64>, _>(3).map_err(|_| bad())?;
+    let retired_at = retired_at.map(|at| DateTime::from_timestamp_micros(at).ok_or_else(bad)).transpose()?;
+    Ok(KnownKey { verifier, created_at, retired_at })
+}
+
+fn unavailable(error: &sqlx::Error) -> Failure {
+    Failure::Unavailable(told(error))
+}

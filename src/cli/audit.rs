@@ -1,0 +1,155 @@
+//! `audit`: sealing the ledger, checking it, and proving to others what stands in it.
+
+use std::path::{Path, PathBuf};
+
+use clap::{Args, Subcommand};
+use serde_json::json;
+
+use super::{Session, Stop, audit_verify};
+use crate::{
+    app::archive,
+    domain::ids::EventId,
+    record::{checkpoint::write_hash, note::VerifierKey},
+    services::audit::{Continuity, Inclusion, Outcome, Side},
+};
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Sign a checkpoint over everything that is recorded now
+    Seal,
+    /// Check the whole ledger, or an exported one by itself; exit code 1 with the first fault where something is wrong
+    Verify(Verify),
+    /// Prove that an event stands in the ledger, or that a later ledger continues an earlier one
+    Prove(Prove),
+    /// Print the public key that checkpoints are verified with, and those before it
+    Key {
+        /// Make a new key first; what older ones signed can still be verified
+        #[arg(long)]
+        rotate: bool,
+    },
+}
+
+#[derive(Debug, Args)]
+pub struct Verify {
+    /// An exported ledger; the ledger itself where it is left out
+    pub file: Option<PathBuf>,
+    /// A public key that you kept, as `audit key` prints it; only such keys count then. May be repeated
+    #[arg(long = "key", value_name = "KEY")]
+    pub keys: Vec<VerifierKey>,
+    /// A checkpoint that you kept. May be repeated
+    #[arg(long = "checkpoint", value_name = "FILE")]
+    pub checkpoints: Vec<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub struct Prove {
+    /// The event's id
+    #[arg(required_unless_present = "consistency", conflicts_with = "consistency")]
+    event: Option<String>,
+    /// Prove that the ledger at NEW continues the ledger at OLD: each a checkpoint's file, or a number of events
+    #[arg(long, num_args = 2, value_names = ["OLD", "NEW"])]
+    consistency: Vec<String>,
+    /// The checkpoint to prove against; the newest where it is left out
+    #[arg(long, value_name = "FILE", conflicts_with = "consistency")]
+    checkpoint: Option<PathBuf>,
+}
+
+pub async fn run(session: &Session, command: Command) -> Result<(), Stop> {
+    match command {
+        Command::Seal => seal(session).await,
+        Command::Verify(asked) => audit_verify::ledger(session, &asked).await,
+        Command::Prove(asked) => match asked.consistency.as_slice() {
+            [old, new] => consistency(session, old, new).await,
+            _ => inclusion(session, &asked).await,
+        },
+        Command::Key { rotate } => key(session, rotate).await,
+    }
+}
+
+async fn seal(session: &Session) -> Result<(), Stop> {
+    let stores = session.kept().await?;
+    let outcome = stores.audit.seal(&session.operator(&stores)).await?;
+    stores.ledger.close().await;
+    let (sealed, new) = match outcome {
+        Outcome::Sealed(sealed) => (Some(sealed), true),
+        Outcome::Nothing(sealed) => (sealed, false),
+    };
+    let Some(sealed) = sealed else { return Err(Stop::refused("the ledger is empty: there is nothing to seal")) };
+    let (size, root) = (sealed.checkpoint.size, write_hash(&sealed.checkpoint.root));
+    if session.printer.json {
+        return session.printer.document(&json!({
+            "sealed": new, "size": size, "root": root, "position": sealed.position, "checkpoint": sealed.note,
+        }));
+    }
+    let told = if new { "Sealed" } else { "Nothing new since this was sealed:" };
+    session.printer.say(format!("{told} {size} events\n\n{}", sealed.note))
+}
+
+async fn key(session: &Session, rotate: bool) -> Result<(), Stop> {
+    let stores = session.kept().await?;
+    let keys = stores.audit.keys();
+    let signer = if rotate { keys.rotate().await } else { keys.signer().await };
+    let signer = signer.map_err(Stop::refused)?;
+    let known = keys.known().await.map_err(Stop::refused)?;
+    if session.printer.json {
+        let all: Vec<_> = known
+            .iter()
+            .map(|key| {
+                json!({
+                    "key": key.verifier.to_string(), "created_at": key.created_at, "retired_at": key.retired_at,
+                })
+            })
+            .collect();
+        return session.printer.document(&json!({ "key": signer.verifier().to_string(), "known": all }));
+    }
+    session.printer.say(signer.verifier().to_string())?;
+    let before = known.iter().filter_map(|key| Some((key, key.retired_at?)));
+    let before: Vec<Vec<String>> = before
+        .map(|(key, at)| vec![key.verifier.to_string(), at.format("until %Y-%m-%d %H:%M:%SZ").to_string()])
+        .collect();
+    if before.is_empty() { Ok(()) } else { session.printer.table(&["before it", ""], before, "") }
+}
+
+async fn inclusion(session: &Session, asked: &Prove) -> Result<(), Stop> {
+    let text = asked.event.as_deref().unwrap_or_default();
+    let id = text.parse().map(EventId).map_err(|_| Stop::usage(format!("{text:?} is no event's id")))?;
+    let kept = asked.checkpoint.as_deref().map(archive::checkpoint).transpose().map_err(Stop::usage)?;
+    let stores = session.kept().await?;
+    let proof = stores.audit.inclusion(id, kept.as_ref().map(|kept| kept.note.as_str())).await?;
+    if session.printer.json {
+        return session.printer.document(&proof);
+    }
+    let Inclusion { event, stream, version, index, leaf, leaf_hash, proof, checkpoint, key, .. } = proof;
+    let path = if proof.is_empty() { "  (the leaf is the root)".to_owned() } else { indented(&proof) };
+    let key = key.map_or_else(String::new, |key| format!("\nVerifies with\n  {key}"));
+    session.printer.say(format!(
+        "Event {event} ({stream}@{version}) is leaf {index} of the tree below.\n\n\
+         Leaf\n  {leaf}\nLeaf hash\n  {leaf_hash}\nPath, the leaf's neighbour first\n{path}\n{checkpoint}{key}"
+    ))
+}
+
+async fn consistency(session: &Session, old: &str, new: &str) -> Result<(), Stop> {
+    let (old, new) = (side(old)?, side(new)?);
+    let stores = session.kept().await?;
+    let proof = stores.audit.consistency(&old, &new).await?;
+    if session.printer.json {
+        return session.printer.document(&proof);
+    }
+    let Continuity { origin, old_size, old_root, new_size, new_root, proof } = proof;
+    let path = if proof.is_empty() { "  (none is needed)".to_owned() } else { indented(&proof) };
+    session.printer.say(format!(
+        "{origin} with {new_size} events continues the one with {old_size}.\n\n\
+         Root at {old_size}\n  {old_root}\nRoot at {new_size}\n  {new_root}\nPath\n{path}"
+    ))
+}
+
+fn side(text: &str) -> Result<Side, Stop> {
+    if let Ok(size) = text.parse() {
+        return Ok(Side::Size(size));
+    }
+    archive::checkpoint(Path::new(text)).map(|kept| Side::Note(kept.note)).map_err(Stop::usage)
+}
+
+fn indented(lines: &[String]) -> String {
+    lines.iter().map(|line| format!("  {line}")).collect::<Vec<_>>().join("\n")
+}

@@ -1,0 +1,92 @@
+//! `audit verify`: the ledger with everything around it, or an exported one with nothing around it.
+
+use std::path::{Path, PathBuf};
+
+use indicatif::{ProgressBar, ProgressStyle};
+use serde_json::{Value, json};
+
+use super::{Session, Stop, audit::Verify, print::Printer};
+use crate::{
+    app::archive,
+    ports::kept_checkpoints::Kept,
+    services::audit::{Asked, Report, verify_lines},
+};
+
+/// Checks the ledger.
+pub async fn ledger(session: &Session, asked: &Verify) -> Result<(), Stop> {
+    let stores = session.kept().await?;
+    let asked = Asked { keys: asked.keys.clone(), checkpoints: kept(&asked.checkpoints)? };
+    let bar = bar(session.printer, "events");
+    let mut show = |done, of| show(&bar, done, of);
+    let (report, below) = tokio::join!(stores.audit.verify(&asked, &mut show), stores.ledger.inspect());
+    bar.finish_and_clear();
+    let mut report = report?;
+    report.add(below.unwrap_or_else(|unfinished| vec![unfinished]));
+    let document = serde_json::to_value(&report).map_err(Stop::refused)?;
+    told(session.printer, &report, document, None)
+}
+
+/// Checks an exported ledger, without configuration and ledger.
+pub fn file(printer: Printer, file: &Path, asked: &Verify) -> Result<(), Stop> {
+    let lines = archive::lines(file).map_err(Stop::refused)?;
+    let bar = bar(printer, "events");
+    let contents = verify_lines(lines, &asked.keys, &kept(&asked.checkpoints)?, &mut |done, of| show(&bar, done, of));
+    bar.finish_and_clear();
+    let mut document = serde_json::to_value(&contents.report).map_err(Stop::refused)?;
+    let key = contents.keys.last().map(ToString::to_string);
+    if let Value::Object(object) = &mut document {
+        object.insert("from".to_owned(), json!(contents.header.as_ref().map(|header| header.from)));
+        object.insert("key".to_owned(), json!(key));
+        object.insert("authentic".to_owned(), json!(contents.authentic));
+    }
+    let warning = (contents.report.sound && !contents.authentic).then(|| {
+        format!(
+            "The file agrees with itself; who made it was not checked. It is signed by\n  {}\n\
+             Compare that with the key that you got from the ledger's operator, or give it with --key.",
+            key.unwrap_or_default()
+        )
+    });
+    told(printer, &contents.report, document, warning)
+}
+
+fn told(printer: Printer, report: &Report, document: Value, warning: Option<String>) -> Result<(), Stop> {
+    let count = report.faults.len();
+    let failed =
+        || Stop::refused(format!("{count} fault{}; the first: {}", if count == 1 { "" } else { "s" }, first(report)));
+    if printer.json {
+        printer.document(&document)?;
+        return if report.sound { Ok(()) } else { Err(failed()) };
+    }
+    let Report { origin, events, root, checkpoints, kept, sealed, faults, .. } = report;
+    if !report.sound {
+        printer.say(faults.iter().map(|fault| format!("FAULT  {fault}")).collect::<Vec<_>>().join("\n"))?;
+        return Err(failed());
+    }
+    printer.say(format!(
+        "{origin} is sound: {events} events, {sealed} of them sealed; {checkpoints} recorded and {kept} kept \
+         checkpoints hold.\nroot {root}"
+    ))?;
+    warning.map_or(Ok(()), |warning| printer.say(warning))
+}
+
+fn first(report: &Report) -> String {
+    report.faults.first().map(ToString::to_string).unwrap_or_default()
+}
+
+/// The checkpoints in those files.
+fn kept(files: &[PathBuf]) -> Result<Vec<Kept>, Stop> {
+    files.iter().map(|file| archive::checkpoint(file).map_err(Stop::usage)).collect()
+}
+
+/// A bar on standard error, hidden where that is no terminal.
+pub fn bar(printer: Printer, what: &str) -> ProgressBar {
+    let bar = if printer.json { ProgressBar::hidden() } else { ProgressBar::no_length() };
+    let form = format!("{{bar:30}} {{human_pos}} of {{human_len}} {what}, {{per_sec}}, {{eta}} left");
+    bar.with_style(ProgressStyle::with_template(&form).unwrap_or_else(|_| ProgressStyle::default_bar()))
+}
+
+/// Moves the bar.
+pub fn show(bar: &ProgressBar, done: u64, of: u64) {
+    bar.set_length(of);
+    bar.set_position(done);
+}

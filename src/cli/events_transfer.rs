@@ -1,0 +1,84 @@
+//! `events export` and `events import`: a whole ledger, or a part of it, as a file.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use serde_json::json;
+
+use super::{
+    Session, Stop,
+    audit_verify::{bar, show},
+};
+use crate::{
+    app::archive::{self, Archive},
+    record::{checkpoint::write_hash, note::VerifierKey},
+    services::transfer::{self, Range},
+};
+
+#[derive(Debug, Args)]
+pub struct Export {
+    /// The file to write; FILE.partial stands beside it until it is whole
+    file: PathBuf,
+    /// From this position on
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    from: u64,
+    /// Up to this position, itself included; the end where it is left out
+    #[arg(long, value_name = "N")]
+    to: Option<u64>,
+}
+
+#[derive(Debug, Args)]
+pub struct Import {
+    /// An exported ledger that begins at position 0
+    file: PathBuf,
+    /// The public key it must be signed with, as `audit key` prints it. May be repeated
+    #[arg(long = "key", value_name = "KEY")]
+    keys: Vec<VerifierKey>,
+}
+
+pub async fn export(session: &Session, asked: Export) -> Result<(), Stop> {
+    let stores = session.kept().await?;
+    let Archive { already, sink } = archive::begin(&asked.file).map_err(Stop::refused)?;
+    let bar = bar(session.printer, "events");
+    let range = Range { from: asked.from, to: asked.to };
+    let done = transfer::export(&stores.audit, range, already, sink, &mut |done, of| show(&bar, done, of)).await;
+    bar.finish_and_clear();
+    let done = done?;
+    let (size, root) = (done.checkpoint.size, write_hash(&done.checkpoint.root));
+    if session.printer.json {
+        return session.printer.document(&json!({
+            "file": asked.file, "from": done.from, "events": done.events, "resumed": done.resumed, "size": size, "root": root,
+        }));
+    }
+    let resumed = if done.resumed == 0 { String::new() } else { format!(" ({} were written before)", done.resumed) };
+    session.printer.say(format!("Exported {} events{resumed} to {}\nroot {root}", done.events, asked.file.display()))
+}
+
+pub async fn import(session: &Session, asked: Import) -> Result<(), Stop> {
+    let open = || archive::lines(&asked.file);
+    // Before a ledger is made that would then be empty.
+    drop(open().map_err(Stop::refused)?);
+    let stores = session.stores().await?;
+    let bar = bar(session.printer, "events {msg}");
+    let mut show = |what, done, of| {
+        bar.set_message(what);
+        show(&bar, done, of);
+    };
+    let done = transfer::import(&stores.audit, &open, &asked.keys, &mut show).await;
+    bar.finish_and_clear();
+    let done = done?;
+    let root = write_hash(&done.checkpoint.root);
+    if session.printer.json {
+        return session.printer.document(&json!({
+            "events": done.events, "resumed": done.resumed, "root": root, "authentic": done.authentic,
+        }));
+    }
+    let resumed = if done.resumed == 0 { String::new() } else { format!(" ({} were there before)", done.resumed) };
+    session.printer.say(format!("Imported {} events{resumed}\nroot {root}", done.events))?;
+    if done.authentic {
+        return Ok(());
+    }
+    session
+        .printer
+        .say("The file agrees with itself; who made it was not checked: give the ledger's key with --key for that.")
+}

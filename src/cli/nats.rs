@@ -1,0 +1,98 @@
+//! `nats`: a range of the ledger sent to the feed again.
+
+use std::io::Write as _;
+
+use clap::{Args, Subcommand};
+use indicatif::{ProgressBar, ProgressStyle};
+use serde_json::json;
+
+use super::{Session, Stop};
+use crate::{
+    app,
+    domain::ids::Position,
+    services::relay::{self, Manner, Range, WINDOW},
+};
+
+/// Where nobody watches, a line is written whenever so many more were sent.
+const LINE_EVENTS: u64 = 50_000;
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Send events again, with the same ids; the service may go on meanwhile
+    Republish(Republish),
+}
+
+#[derive(Debug, Args)]
+pub struct Republish {
+    /// From this position on
+    #[arg(long, value_name = "N")]
+    from: u64,
+    /// Up to this position, itself included; the last event's where it is left out
+    #[arg(long, value_name = "N")]
+    to: Option<u64>,
+}
+
+pub async fn run(session: &Session, command: Command) -> Result<(), Stop> {
+    let Command::Republish(Republish { from, to }) = command;
+    let nothing = "no NATS is configured: add [nats] with a url";
+    if session.config.nats.is_none() {
+        return Err(Stop::usage(nothing));
+    }
+    let stores = session.kept().await?;
+    let end = stores.journal.store().end().await.map_err(Stop::refused)?.0;
+    let until = to.map_or(end, |to| to.saturating_add(1).min(end));
+    if to.is_some_and(|to| to < from) {
+        return Err(Stop::usage("--to lies before --from"));
+    }
+    if from >= until {
+        return Err(Stop::refused(format!("there is no event at position {from}: the ledger ends before {end}")));
+    }
+    let Some((publisher, worker)) = app::nats::publisher(&session.config).await? else {
+        return Err(Stop::usage(nothing));
+    };
+    for differs in publisher.prepare().await.map_err(Stop::refused)? {
+        drop(writeln!(std::io::stderr(), "syncledger: {differs}"));
+    }
+    let checkpoint = stores.checkpoints.load(&worker).await.map_err(Stop::refused)?;
+    let word = stores.clock.event_id().to_string();
+    let range = Range { from: Position(from), until: Position(until) };
+    let manner = Manner { window: WINDOW, word: &word, checkpoint };
+    let bar = bar(session, until - from);
+    let watched = session.printer.watched();
+    let mut sent = 0_u64;
+    let mut show = |_: Position| {
+        sent += 1;
+        bar.set_position(sent);
+        if !watched && sent.is_multiple_of(LINE_EVENTS) {
+            drop(writeln!(std::io::stderr(), "syncledger: {sent} of {} sent", until - from));
+        }
+    };
+    let began = stores.clock.now();
+    let done = relay::republish(&**stores.journal.store(), &*publisher, range, manner, &mut show).await;
+    bar.finish_and_clear();
+    let done = done.map_err(|error| {
+        Stop::refused(format!("{error}; {sent} events were sent: go on with --from {}", from + sent))
+    })?;
+    let took = (stores.clock.now() - began).num_milliseconds();
+    if session.printer.json {
+        return session.printer.document(&json!({
+            "from": from, "to": until - 1, "sent": done.sent, "renamed": done.renamed, "took_ms": took,
+        }));
+    }
+    let (count, last) = (done.sent, until - 1);
+    let renamed = match done.renamed {
+        0 => String::new(),
+        some => format!(
+            "; the server still remembered {some} of them, which have another Nats-Msg-Id and the same event id"
+        ),
+    };
+    session.printer.say(format!("Sent {count} events again, positions {from} to {last}, in {took} ms{renamed}"))
+}
+
+fn bar(session: &Session, length: u64) -> ProgressBar {
+    if !session.printer.watched() {
+        return ProgressBar::hidden();
+    }
+    let style = ProgressStyle::with_template("{bar:30} {pos}/{len} events  {per_sec}, {eta} left");
+    ProgressBar::new(length).with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
+}

@@ -1,0 +1,98 @@
+//! `projections show`: the rows of one derived table, now or as they were.
+
+use clap::Args;
+
+use super::{
+    Session, Stop, ask,
+    past::Then,
+    print::{cell, objects},
+    projections::known,
+};
+use crate::{
+    ports::read_models::Query,
+    projections::{self, Projection, Row, Value},
+};
+
+#[derive(Debug, Args)]
+pub struct Show {
+    /// Which table
+    name: String,
+    /// Only the row with this key; once for each part of the key, in order
+    #[arg(long, value_name = "VALUE")]
+    key: Vec<String>,
+    /// Only rows whose column holds this; with nothing after the equals sign, rows where it holds nothing
+    #[arg(long = "where", value_name = "COLUMN=VALUE")]
+    wanted: Vec<String>,
+    /// At most so many
+    #[arg(long, default_value_t = 100)]
+    limit: usize,
+    #[command(flatten)]
+    then: Then,
+}
+
+/// Columns for the store alone.
+const HIDDEN: [&str; 2] = ["position", "removed"];
+
+pub async fn run(session: &Session, show: Show) -> Result<(), Stop> {
+    known(&show.name)?;
+    let Some(projection) = projections::named(&show.name) else { return Ok(()) };
+    let wanted = wanted(projection, &show)?;
+    let stores = show.then.stores(session, &[projection.name]).await?;
+    let fits = |row: &Row| wanted.iter().all(|(column, value)| holds(row.get(column), value));
+    let rows: Vec<Row> = if wanted.is_empty() {
+        ask::first(&stores, show.limit, |page| Query::Table(projection, page)).await?
+    } else {
+        let all = ask::all(&stores, |page| Query::Table(projection, page)).await?;
+        all.into_iter().filter(fits).take(show.limit).collect()
+    };
+    let printer = session.printer;
+    if printer.json {
+        return printer.document(&objects(&rows));
+    }
+    if let [row] = rows.as_slice() {
+        let filled = row.cells().filter(|(name, value)| **value != Value::Null && !HIDDEN.contains(name));
+        let fields = filled.map(|(name, _)| vec![name.replace('_', " "), cell(row, name)]);
+        return printer.table(&["field", "value"], fields.collect(), "");
+    }
+    // A column that holds nothing in any row tells nothing.
+    let told = |column: &&str| rows.iter().any(|row| *row.get(column) != Value::Null);
+    let columns: Vec<&str> = projection.table.columns.iter().map(|column| column.name).filter(told).collect();
+    let table = rows.iter().map(|row| columns.iter().map(|name| cell(row, name)).collect());
+    printer.table(&columns, table.collect(), "There are no such rows.")?;
+    if rows.len() >= show.limit { printer.say(format!("({} shown; --limit shows more)", show.limit)) } else { Ok(()) }
+}
+
+/// What the rows' columns must hold.
+fn wanted(projection: &Projection, show: &Show) -> Result<Vec<(String, String)>, Stop> {
+    let keys = projection.table.key_columns();
+    if show.key.len() > keys.len() {
+        let names: Vec<&str> = keys.iter().map(|key| key.name).collect();
+        return Err(Stop::usage(format!("the key of {} is: {}", projection.name, names.join(", "))));
+    }
+    let mut wanted: Vec<(String, String)> =
+        keys.iter().zip(&show.key).map(|(column, value)| (column.name.to_owned(), value.clone())).collect();
+    for condition in &show.wanted {
+        let Some((column, value)) = condition.split_once('=') else {
+            return Err(Stop::usage(format!("{condition:?} is no condition: write COLUMN=VALUE")));
+        };
+        if !projection.table.columns.iter().any(|known| known.name == column) {
+            let names: Vec<&str> = projection.table.columns.iter().map(|known| known.name).collect();
+            return Err(Stop::usage(format!(
+                "{} has no column {column:?}: it has {}",
+                projection.name,
+                names.join(", ")
+            )));
+        }
+        wanted.push((column.to_owned(), value.to_owned()));
+    }
+    Ok(wanted)
+}
+
+fn holds(value: &Value, wanted: &str) -> bool {
+    match value {
+        Value::Null => wanted.is_empty(),
+        Value::Bool(flag) => wanted == if *flag { "true" } else { "false" },
+        Value::Int(number) => wanted.parse() == Ok(*number),
+        Value::Text(text) => wanted == text,
+    }
+}

@@ -1,0 +1,134 @@
+//! What a reader asks for, read from the wire and checked.
+
+use super::{
+    event::Ids,
+    filter::Filter,
+    refusal::Refusal,
+    source::Source,
+    wire::streams::{
+        ReadReq,
+        read_req::{
+            Options,
+            options::{
+                CountOption, FilterOption, ReadDirection, StreamOption, StreamOptions, all_options::AllOption,
+                stream_options::RevisionOption, uuid_option,
+            },
+        },
+    },
+};
+use crate::record::stream::StreamName;
+
+/// Where reading begins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Start {
+    /// At the first event.
+    Beginning,
+    /// At the last one; of a subscription: after it.
+    End,
+    /// At this place; of a subscription: after it.
+    At(u64),
+}
+
+/// How much is read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Want {
+    /// So many events.
+    Count(u64),
+    /// All there are and all that will be.
+    Live,
+}
+
+/// What is asked for.
+#[derive(Debug)]
+pub(super) struct Asked {
+    /// The name as it came, for answers; empty for the whole ledger.
+    pub(super) name: Vec<u8>,
+    /// What is read; `None` where nothing can be of that name.
+    pub(super) source: Option<Source>,
+    /// Where it begins.
+    pub(super) start: Start,
+    /// Whether it goes back.
+    pub(super) backwards: bool,
+    /// How much.
+    pub(super) want: Want,
+    /// Of the whole ledger: which.
+    pub(super) filter: Option<Filter>,
+    /// How ids are written.
+    pub(super) ids: Ids,
+    /// Whether the reader understands where a stream ends.
+    pub(super) tell_end: bool,
+}
+
+impl Asked {
+    /// Reads a request. Links are never resolved, since there are none.
+    ///
+    /// # Errors
+    /// `Invalid` says what is missing.
+    pub(super) fn read(request: ReadReq) -> Result<Self, Refusal> {
+        let invalid = |why: &str| Refusal::Invalid(why.to_owned());
+        let options = request.options.ok_or_else(|| invalid("the request has no options"))?;
+        let backwards = options.read_direction() == ReadDirection::Backwards;
+        let ids = ids(&options);
+        let tell_end = options.control_option.is_some_and(|control| control.compatibility >= 1);
+        let want = match options.count_option {
+            Some(CountOption::Count(count)) => Want::Count(count),
+            Some(CountOption::Subscription(_)) => Want::Live,
+            None => return Err(invalid("the request says neither how many events nor that it subscribes")),
+        };
+        let filter = match options.filter_option {
+            Some(FilterOption::Filter(filter)) => Some(Filter::read(filter)?),
+            Some(FilterOption::NoFilter(_)) | None => None,
+        };
+        let (name, source, start) = match options.stream_option {
+            Some(StreamOption::All(all)) => (Vec::new(), Some(Source::All), of_all(all.all_option)?),
+            Some(StreamOption::Stream(stream)) => of_stream(stream)?,
+            None => return Err(invalid("the request names neither a stream nor $all")),
+        };
+        if backwards && want == Want::Live {
+            return Err(invalid("a subscription goes forwards"));
+        }
+        if filter.is_some() && source != Some(Source::All) {
+            return Err(invalid("only $all takes a filter"));
+        }
+        Ok(Self { name, source, start, backwards, want, filter, ids, tell_end })
+    }
+
+    /// The name of the stream in words.
+    pub(super) fn named(&self) -> String {
+        String::from_utf8_lossy(&self.name).chars().take(200).collect()
+    }
+}
+
+fn ids(options: &Options) -> Ids {
+    match options.uuid_option.as_ref().and_then(|option| option.content.as_ref()) {
+        Some(uuid_option::Content::String(_)) => Ids::Text,
+        Some(uuid_option::Content::Structured(_)) | None => Ids::Numbers,
+    }
+}
+
+/// The largest number is how some clients write "the end".
+fn at(place: u64) -> Start {
+    if place == u64::MAX { Start::End } else { Start::At(place) }
+}
+
+fn of_all(option: Option<AllOption>) -> Result<Start, Refusal> {
+    Ok(match option {
+        Some(AllOption::Position(position)) => at(position.commit_position),
+        Some(AllOption::Start(_)) => Start::Beginning,
+        Some(AllOption::End(_)) => Start::End,
+        None => return Err(Refusal::Invalid("the request does not say where in $all it begins".to_owned())),
+    })
+}
+
+fn of_stream(options: StreamOptions) -> Result<(Vec<u8>, Option<Source>, Start), Refusal> {
+    let start = match options.revision_option {
+        Some(RevisionOption::Revision(revision)) => at(revision),
+        Some(RevisionOption::Start(_)) => Start::Beginning,
+        Some(RevisionOption::End(_)) => Start::End,
+        None => return Err(Refusal::Invalid("the request does not say where in the stream it begins".to_owned())),
+    };
+    let name = options.stream_identifier.map(|it| it.stream_name).filter(|name| !name.is_empty());
+    let Some(name) = name else { return Err(Refusal::Invalid("the request names no stream".to_owned())) };
+    let source = std::str::from_utf8(&name).ok().and_then(|text| StreamName::parse(text).ok()).map(Source::Stream);
+    Ok((name, source, start))
+}

@@ -1,0 +1,118 @@
+//! Reads that end: forwards or backwards, of a stream or of the whole ledger.
+
+use super::{
+    answers::{Answers, Gone},
+    asked::{Asked, Start},
+    event::answer,
+    limits::PAGE_EVENTS,
+    source::Source,
+    wire::{
+        StreamIdentifier,
+        streams::{ReadResp, read_resp},
+    },
+};
+use crate::{ports::event_store::EventStore, record::envelope::Recorded};
+
+/// Answers with at most `count` events, or that there is no such stream.
+pub(super) async fn read(store: &dyn EventStore, asked: &Asked, count: u64, answers: &Answers) -> Result<(), Gone> {
+    let Some(source) = &asked.source else { return answers.say(no_such_stream(asked)).await };
+    let last = match asked.backwards {
+        true => backwards(store, asked, source, count, answers).await?,
+        false => forwards(store, asked, source, count, answers).await?,
+    };
+    match (source, last) {
+        (Source::Stream(_), None) => answers.say(no_such_stream(asked)).await,
+        (Source::Stream(_), Some(last)) if asked.tell_end => {
+            answers.say(ReadResp { content: Some(read_resp::Content::LastStreamPosition(last)) }).await
+        }
+        _ => Ok(()),
+    }
+}
+
+fn no_such_stream(asked: &Asked) -> ReadResp {
+    let stream_identifier = Some(StreamIdentifier { stream_name: asked.name.clone() });
+    ReadResp { content: Some(read_resp::Content::StreamNotFound(read_resp::StreamNotFound { stream_identifier })) }
+}
+
+/// How many events to read for `left` more. Of filtered ones nobody knows how many it takes.
+fn page_size(asked: &Asked, left: u64) -> usize {
+    let unfiltered = usize::try_from(left).unwrap_or(PAGE_EVENTS).min(PAGE_EVENTS);
+    if asked.filter.is_some() { PAGE_EVENTS } else { unfiltered }
+}
+
+/// Sends what of the page is wanted; whether there is room for more.
+async fn send(page: Vec<Recorded>, asked: &Asked, left: &mut u64, answers: &Answers) -> Result<bool, Gone> {
+    for recorded in page {
+        if *left == 0 {
+            return Ok(false);
+        }
+        let wanted = match &asked.filter {
+            Some(filter) => answers.or_end(filter.wants(&recorded)).await?,
+            None => true,
+        };
+        if wanted {
+            answers.say(answer(recorded, asked.ids)).await?;
+            *left -= 1;
+        }
+    }
+    Ok(*left > 0)
+}
+
+/// The place of the last event of all.
+async fn forwards(
+    store: &dyn EventStore,
+    asked: &Asked,
+    source: &Source,
+    count: u64,
+    answers: &Answers,
+) -> Result<Option<u64>, Gone> {
+    let (mut at, mut left) = match asked.start {
+        Start::Beginning => (0, count),
+        Start::At(place) => (place, count),
+        Start::End => (0, 0),
+    };
+    while left > 0 {
+        let size = page_size(asked, left);
+        let page = answers.or_end(source.page(store, at, size).await).await?;
+        let full = page.len() == size;
+        let Some(last) = page.last().map(|recorded| source.place(recorded)) else { break };
+        at = last + 1;
+        if !send(page, asked, &mut left, answers).await? {
+            break;
+        }
+        if !full {
+            return Ok(Some(last));
+        }
+    }
+    answers.or_end(source.last(store).await).await
+}
+
+async fn backwards(
+    store: &dyn EventStore,
+    asked: &Asked,
+    source: &Source,
+    count: u64,
+    answers: &Answers,
+) -> Result<Option<u64>, Gone> {
+    let Some(last) = answers.or_end(source.last(store).await).await? else { return Ok(None) };
+    let mut left = count;
+    // One past the next event to send.
+    let mut upper = match asked.start {
+        Start::Beginning => 1,
+        Start::At(place) => place.min(last) + 1,
+        Start::End => last + 1,
+    };
+    while left > 0 && upper > 0 {
+        let size = u64::try_from(page_size(asked, left)).unwrap_or(1).min(upper);
+        let lower = upper - size;
+        let wanted = usize::try_from(size).unwrap_or(PAGE_EVENTS);
+        let mut page = answers.or_end(source.page(store, lower, wanted).await).await?;
+        page.retain(|recorded| source.place(recorded) < upper);
+        page.reverse();
+        upper = lower;
+        if !send(page, asked, &mut left, answers).await? {
+            break;
+        }
+    }
+    Ok(Some(last))
+}

@@ -1,0 +1,134 @@
+//! Why an append or a read is refused, as the wire contract says it: the only place that knows its codes.
+
+use tonic::{Code, Status, metadata::MetadataValue};
+
+use super::{
+    expectation::Expectation,
+    wire::{self, Any, ErrorStatus},
+};
+use crate::{
+    domain::ids::Version,
+    ports::{append::APPEND_BYTES_MAX, event_store::Failure},
+    services,
+};
+
+/// Why not.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub(super) enum Refusal {
+    /// The stream ends elsewhere.
+    #[error("WrongExpectedVersion")]
+    WrongVersion(Option<Version>),
+    /// It makes no sense, or is not allowed in this ledger.
+    #[error("{0}")]
+    Invalid(String),
+    /// An id is recorded already with other content.
+    #[error("{0}")]
+    Taken(String),
+    /// It has more bytes than one append may have.
+    #[error("an append may carry {APPEND_BYTES_MAX} bytes")]
+    TooLarge,
+    /// Its sender may not.
+    #[error("{0}")]
+    Forbidden(String),
+    /// Its time is over. It may be written or not.
+    #[error("it was not written in time, and may still be: repeat it with the same ids")]
+    Late,
+    /// Something of ours does not answer. It may be written or not.
+    #[error("{0}")]
+    Unavailable(String),
+    /// What is stored is damaged.
+    #[error("{0}")]
+    Damaged(String),
+    /// Nobody does this here.
+    #[error("{0}")]
+    Never(String),
+}
+
+impl Refusal {
+    fn code(&self) -> Code {
+        match self {
+            Self::WrongVersion(_) | Self::Taken(_) => Code::AlreadyExists,
+            Self::Invalid(_) | Self::TooLarge => Code::InvalidArgument,
+            Self::Forbidden(_) => Code::PermissionDenied,
+            Self::Late => Code::DeadlineExceeded,
+            Self::Unavailable(_) => Code::Unavailable,
+            Self::Damaged(_) => Code::DataLoss,
+            Self::Never(_) => Code::Unimplemented,
+        }
+    }
+
+    /// As the end of a call, with the name that clients tell some of them apart by.
+    pub(super) fn status(&self) -> Status {
+        let mut status = Status::new(self.code(), self.to_string());
+        let name = match self {
+            Self::WrongVersion(_) => "wrong-expected-version",
+            Self::TooLarge => "maximum-append-size-exceeded",
+            Self::Forbidden(_) => "access-denied",
+            Self::Invalid(_)
+            | Self::Taken(_)
+            | Self::Late
+            | Self::Unavailable(_)
+            | Self::Damaged(_)
+            | Self::Never(_) => return status,
+        };
+        status.metadata_mut().insert("exception", MetadataValue::from_static(name));
+        if *self == Self::TooLarge {
+            status.metadata_mut().insert("maximum-append-size", MetadataValue::from(APPEND_BYTES_MAX));
+        }
+        status
+    }
+
+    /// As the error inside an answer to a batch append that expected `expected`.
+    pub(super) fn error(&self, expected: Expectation) -> ErrorStatus {
+        let details = match self {
+            Self::WrongVersion(actual) => packed("WrongExpectedVersion", &expected.wrong_in_batch(*actual)),
+            Self::Forbidden(_) => packed("AccessDenied", &wire::AccessDenied {}),
+            Self::Late => packed("Timeout", &wire::Timeout {}),
+            Self::TooLarge => {
+                let max = u32::try_from(APPEND_BYTES_MAX).unwrap_or(u32::MAX);
+                packed("MaximumAppendSizeExceeded", &wire::MaximumAppendSizeExceeded { max_append_size: max })
+            }
+            Self::Invalid(why) | Self::Taken(why) | Self::Never(why) => {
+                packed("BadRequest", &wire::BadRequest { message: why.clone() })
+            }
+            Self::Unavailable(_) | Self::Damaged(_) => packed("Unknown", &wire::Unknown {}),
+        };
+        ErrorStatus { code: self.code().into(), message: self.to_string(), details: Some(details) }
+    }
+}
+
+fn packed(name: &str, message: &impl prost::Message) -> Any {
+    Any { type_url: format!("type.googleapis.com/event_store.client.{name}"), value: message.encode_to_vec() }
+}
+
+impl From<Failure> for Refusal {
+    fn from(failure: Failure) -> Self {
+        match failure {
+            Failure::Conflict { actual, .. } => Self::WrongVersion(actual),
+            Failure::IdTaken(_) => Self::Taken(failure.to_string()),
+            Failure::Invalid(_) => Self::Invalid(failure.to_string()),
+            Failure::Unavailable(_) => Self::Unavailable(failure.to_string()),
+            Failure::Corrupt { .. } => Self::Damaged(failure.to_string()),
+        }
+    }
+}
+
+impl From<services::Error> for Refusal {
+    fn from(error: services::Error) -> Self {
+        use crate::ports::vault;
+        match error {
+            services::Error::Ledger(failure) => failure.into(),
+            services::Error::Refused(_)
+            | services::Error::NotFound { .. }
+            | services::Error::Invalid(_)
+            | services::Error::Vault(vault::Failure::Forgotten(_)) => Self::Invalid(error.to_string()),
+            services::Error::Damaged { .. } => Self::Damaged(error.to_string()),
+            services::Error::Busy
+            | services::Error::Vault(_)
+            | services::Error::Tokens(_)
+            | services::Error::SigningKeys(_)
+            | services::Error::KeptCheckpoints(_)
+            | services::Error::ReadModels(_) => Self::Unavailable(error.to_string()),
+        }
+    }
+}

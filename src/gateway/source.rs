@@ -1,0 +1,48 @@
+//! What is read: one stream by its versions, or the whole ledger by its positions. Both are dense from 0, so that pages
+//! are found by counting, in both directions.
+
+use super::refusal::Refusal;
+use crate::{
+    domain::ids::{Position, Version},
+    ports::event_store::EventStore,
+    record::{envelope::Recorded, stream::StreamName},
+};
+
+/// Where events come from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Source {
+    /// One stream.
+    Stream(StreamName),
+    /// The whole ledger.
+    All,
+}
+
+impl Source {
+    /// Where an event stands in it.
+    pub(super) fn place(&self, recorded: &Recorded) -> u64 {
+        match self {
+            Self::Stream(_) => recorded.version.0,
+            Self::All => recorded.position.0,
+        }
+    }
+
+    /// At most `limit` events from place `from` on, ascending.
+    pub(super) async fn page(&self, store: &dyn EventStore, from: u64, limit: usize) -> Result<Vec<Recorded>, Refusal> {
+        // i64 is what databases count with.
+        if i64::try_from(from).is_err() || limit == 0 {
+            return Ok(Vec::new());
+        }
+        Ok(match self {
+            Self::Stream(stream) => store.read_stream(stream, Version(from), limit).await?,
+            Self::All => store.read_all(Position(from), limit).await?,
+        })
+    }
+
+    /// The place of its last event.
+    pub(super) async fn last(&self, store: &dyn EventStore) -> Result<Option<u64>, Refusal> {
+        Ok(match self {
+            Self::Stream(stream) => store.last(stream).await?.map(|recorded| recorded.version.0),
+            Self::All => store.end().await?.0.checked_sub(1),
+        })
+    }
+}

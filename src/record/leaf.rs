@@ -1,0 +1,76 @@
+//! A leaf's bytes read back: the event that they stand for, and no other bytes for it.
+
+use std::borrow::Cow;
+
+use chrono::{DateTime, Utc};
+use serde::Deserialize;
+
+use super::{
+    envelope::{Actor, NewEvent, Origin, Recorded, leaf_bytes, leaf_hash},
+    stream::StreamName,
+};
+use crate::domain::ids::{CorrelationId, EventId, Position, Version};
+
+/// The longest leaf, in bytes: an event's data at most doubles by being written as a JSON text, and the rest is small.
+pub const LEAF_BYTES_MAX: usize = 4 * 1024 * 1024;
+
+/// Bytes that are no leaf.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct NoLeaf(pub String);
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Leaf<'a> {
+    id: EventId,
+    #[serde(borrow)]
+    stream: Cow<'a, str>,
+    version: u64,
+    position: u64,
+    #[serde(borrow)]
+    r#type: Cow<'a, str>,
+    schema: u16,
+    recorded_at: DateTime<Utc>,
+    effective_at: DateTime<Utc>,
+    actor: Actor,
+    origin: Origin,
+    #[serde(borrow)]
+    correlation: Cow<'a, str>,
+    causation: Option<EventId>,
+    #[serde(borrow)]
+    data: Cow<'a, str>,
+}
+
+/// The event whose leaf these bytes are.
+///
+/// # Errors
+/// [`NoLeaf`] where they are anything but what [`leaf_bytes`] writes: one event has one leaf.
+pub fn read(bytes: &[u8]) -> Result<Recorded, NoLeaf> {
+    if bytes.len() > LEAF_BYTES_MAX {
+        return Err(NoLeaf(format!("it has {} bytes; {LEAF_BYTES_MAX} are allowed", bytes.len())));
+    }
+    let leaf: Leaf<'_> = serde_json::from_slice(bytes).map_err(|e| NoLeaf(format!("it is no event: {e}")))?;
+    let recorded = Recorded {
+        stream: StreamName::parse(&leaf.stream).map_err(|e| NoLeaf(e.to_string()))?,
+        version: Version(leaf.version),
+        position: Position(leaf.position),
+        event: NewEvent {
+            id: leaf.id,
+            kind: leaf.r#type.into_owned(),
+            schema: leaf.schema,
+            recorded_at: leaf.recorded_at,
+            effective_at: leaf.effective_at,
+            actor: leaf.actor,
+            origin: leaf.origin,
+            correlation: CorrelationId(leaf.correlation.into_owned()),
+            causation: leaf.causation,
+            data: leaf.data.into_owned(),
+        },
+        leaf: leaf_hash(bytes),
+    };
+    if leaf_bytes(&leaf.stream, recorded.version, recorded.position, &recorded.event) == bytes {
+        Ok(recorded)
+    } else {
+        Err(NoLeaf("it is written in another way than leaves are".to_owned()))
+    }
+}

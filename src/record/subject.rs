@@ -1,0 +1,111 @@
+//! Subjects under which facts are published and commands are taken: `syncledger.<workspace>.<category>.<id>.<name>`.
+//!
+//! Each part is one token, whatever stands in it. In a token every byte but `A-Z a-z 0-9 - _ ~` is written as `%` and two
+//! upper-case hex digits, the dot among them: what any URL decoder turns back (RFC 3986 §2.1).
+
+use super::stream::{Category, StreamName};
+
+/// What every subject of ours begins with.
+pub const ROOT: &str = "syncledger";
+
+/// One token of a subject.
+pub fn token(text: &str) -> String {
+    const DIGITS: &[u8; 16] = b"0123456789ABCDEF";
+    let mut token = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        if byte.is_ascii_alphanumeric() || b"-_~".contains(&byte) {
+            token.push(char::from(byte));
+        } else {
+            token.push('%');
+            token.push(char::from(DIGITS[usize::from(byte >> 4)]));
+            token.push(char::from(DIGITS[usize::from(byte & 15)]));
+        }
+    }
+    token
+}
+
+/// The text that a token stands for; `None` where no text has that token.
+pub fn text(token: &str) -> Option<String> {
+    let mut bytes = Vec::with_capacity(token.len());
+    let mut rest = token.as_bytes();
+    while let Some((first, after)) = rest.split_first() {
+        if *first == b'%' {
+            let digits = std::str::from_utf8(after.get(..2)?).ok()?;
+            bytes.push(u8::from_str_radix(digits, 16).ok()?);
+            rest = &after[2..];
+        } else {
+            bytes.push(*first);
+            rest = after;
+        }
+    }
+    let plain = String::from_utf8(bytes).ok()?;
+    (!plain.is_empty() && self::token(&plain) == token).then_some(plain)
+}
+
+/// The subject of an event of that type on that stream.
+pub fn of_event(workspace: &str, stream: &StreamName, kind: &str) -> String {
+    let category = stream.category.as_str();
+    // The category stands in the subject already. A type of another category keeps its own.
+    let name = kind.strip_prefix(category).and_then(|rest| rest.strip_prefix('.')).unwrap_or(kind);
+    format!("{ROOT}.{}.{category}.{}.{}", token(workspace), token(&stream.id), token(name))
+}
+
+/// Takes the subject of an event apart: workspace, stream, and the type without its category.
+pub fn read_event(subject: &str) -> Option<(String, StreamName, String)> {
+    let mut tokens = subject.split('.');
+    if tokens.next() != Some(ROOT) {
+        return None;
+    }
+    let workspace = text(tokens.next()?)?;
+    let category = tokens.next()?;
+    let category = Category::ALL.into_iter().find(|known| known.as_str() == category)?;
+    let id = text(tokens.next()?)?;
+    let name = text(tokens.next()?)?;
+    tokens.next().is_none().then_some((workspace, StreamName { category, id }, name))
+}
+
+/// The subjects of all events of a workspace, one wildcard for each category.
+pub fn all_events(workspace: &str) -> Vec<String> {
+    Category::ALL.iter().map(|category| format!("{ROOT}.{}.{}.>", token(workspace), category.as_str())).collect()
+}
+
+/// What a message about a booking is sent to, without its verb.
+pub fn booking_commands(workspace: &str) -> String {
+    format!("{ROOT}.{}.commands.booking", token(workspace))
+}
+
+/// The subjects of all commands of a workspace, those that nobody understands among them.
+pub fn all_commands(workspace: &str) -> String {
+    format!("{ROOT}.{}.commands.>", token(workspace))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_text_is_one_token_and_comes_back() {
+        for plain in ["uschedule.1001", "a b", "*", ">", "x.>", "予約", "50%", "~2e", "%2E", "\u{7f}", "-_~", "a\tb"]
+        {
+            let token = token(plain);
+            assert!(token.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_~%".contains(&b)), "{token}");
+            assert_eq!(text(&token).as_deref(), Some(plain));
+        }
+        assert_eq!(token("uschedule.1001"), "uschedule%2E1001");
+        // One text, one token: what nobody writes is nobody's.
+        for odd in ["", "%", "%2", "%zz", "%2e", "%41", "%FF", "a.b", "a b"] {
+            assert_eq!(text(odd), None, "{odd}");
+        }
+    }
+
+    #[test]
+    fn a_subject_is_taken_apart_as_it_was_put_together() {
+        let stream = StreamName { category: Category::Link, id: "api.x y.>".into() };
+        let subject = of_event("loft.eu", &stream, "link.command_issued");
+        assert_eq!(subject, "syncledger.loft%2Eeu.link.api%2Ex%20y%2E%3E.command_issued");
+        assert_eq!(read_event(&subject), Some(("loft.eu".into(), stream.clone(), "command_issued".into())));
+        assert_eq!(of_event("w", &stream, "other.thing"), "syncledger.w.link.api%2Ex%20y%2E%3E.other%2Ething");
+        assert_eq!(read_event("syncledger.w.commands.booking.create"), None);
+        assert_eq!(read_event("syncledger.w.link.a.b.c"), None);
+    }
+}

@@ -1,0 +1,83 @@
+//! The audit trail: sealing the ledger, proving what stands in it, and finding what was changed.
+//!
+//! `docs/operating/audit.md` says how an auditor works with it.
+
+mod fault;
+mod latest;
+mod proof;
+mod seal;
+mod sealer;
+mod verify;
+mod verify_lines;
+mod walk;
+
+use std::sync::Arc;
+
+pub use fault::Fault;
+pub use latest::Sealed;
+pub use proof::{Continuity, Inclusion, Side};
+pub use seal::Outcome;
+pub use sealer::run;
+pub use verify::{Asked, Report};
+pub use verify_lines::{Contents, verify_lines};
+
+use super::{Error, journal::Journal};
+use crate::{
+    ports::{event_store::EventStore, kept_checkpoints::KeptCheckpoints, signing_keys::SigningKeys},
+    record::{checkpoint::origin, note::VerifierKey, stream::StreamName},
+};
+
+/// Events read at once.
+const PAGE_EVENTS: usize = 4_096;
+
+/// Leaf hashes read at once.
+pub(super) const PAGE_LEAVES: usize = 65_536;
+
+/// The ledger with the keys that it is sealed with.
+#[derive(Clone)]
+pub struct Audit {
+    workspace: String,
+    journal: Journal,
+    keys: Arc<dyn SigningKeys>,
+    kept: Arc<dyn KeptCheckpoints>,
+}
+
+impl Audit {
+    /// Joins a workspace's ledger, its signing keys, and the place where checkpoints are kept.
+    pub fn new(
+        workspace: impl Into<String>,
+        journal: Journal,
+        keys: Arc<dyn SigningKeys>,
+        kept: Arc<dyn KeptCheckpoints>,
+    ) -> Self {
+        Self { workspace: workspace.into(), journal, keys, kept }
+    }
+
+    /// The keys.
+    pub fn keys(&self) -> &Arc<dyn SigningKeys> {
+        &self.keys
+    }
+
+    /// The name of this ledger in checkpoints.
+    pub fn origin(&self) -> String {
+        origin(&self.workspace)
+    }
+
+    /// The stream that checkpoints are recorded in.
+    pub fn stream(&self) -> StreamName {
+        StreamName::operations(&self.workspace)
+    }
+
+    /// The ledger.
+    pub fn store(&self) -> &Arc<dyn EventStore> {
+        self.journal.store()
+    }
+
+    /// Every public key that this ledger knows.
+    ///
+    /// # Errors
+    /// Where the keys cannot be read.
+    pub async fn known(&self) -> Result<Vec<VerifierKey>, Error> {
+        Ok(self.keys.known().await?.into_iter().map(|known| known.verifier).collect())
+    }
+}

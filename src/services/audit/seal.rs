@@ -1,0 +1,150 @@
+//! Seals the ledger: checks what is new, signs the root over everything, records that, and keeps it outside.
+
+use super::{Audit, PAGE_EVENTS, Sealed};
+use crate::{
+    domain::{
+        event::Event,
+        ids::{Position, Version},
+        operations,
+    },
+    ports::{append::leaf_at, event_store::Expected, kept_checkpoints},
+    record::{
+        checkpoint::{Checkpoint, write_hash},
+        merkle::{Frontier, Hash},
+        note::Note,
+    },
+    services::{Error, journal::Context},
+};
+
+/// How often it begins again when others write into the same stream meanwhile.
+const TRIES_MAX: u32 = 10;
+
+/// Events that may come while the ledger is read and are left for the next seal.
+const LEFT_EVENTS_MAX: u64 = 8_192;
+
+/// How often it follows a ledger that grows faster than that.
+const ROUNDS_MAX: u32 = 20;
+
+/// What became of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Outcome {
+    /// A new checkpoint.
+    Sealed(Box<Sealed>),
+    /// Nothing was recorded since the last, or ever.
+    Nothing(Option<Box<Sealed>>),
+}
+
+impl Audit {
+    /// Seals everything that is recorded now. Of several that try at once, one does; the others find it done.
+    ///
+    /// # Errors
+    /// `Damaged` where an event is not what its hash says: nothing is signed that was not checked. `Kept` where a checkpoint
+    /// outside contradicts the ledger.
+    pub async fn seal(&self, context: &Context) -> Result<Outcome, Error> {
+        for _ in 0..TRIES_MAX {
+            let (latest, last) = self.latest().await?;
+            let end = self.store().end().await?;
+            if let Some(latest) = &latest {
+                // Perhaps the process that recorded it ended before it was kept.
+                self.kept.keep(latest.checkpoint.size, &latest.note)?;
+            }
+            let size = latest.as_ref().map_or(0, |latest| latest.checkpoint.size);
+            let own = latest.as_ref().is_some_and(|latest| latest.position.0 == size && end == latest.position.next());
+            if own || end.0 == size {
+                return Ok(Outcome::Nothing(latest.map(Box::new)));
+            }
+            let frontier = latest.map_or_else(Frontier::new, |latest| latest.frontier);
+            let frontier = self.advance(frontier).await?;
+            match self.record(frontier, last, context).await {
+                Ok(sealed) => {
+                    self.kept.keep(sealed.checkpoint.size, &sealed.note)?;
+                    return Ok(Outcome::Sealed(Box::new(sealed)));
+                }
+                Err(error) if error.is_conflict() => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Err(Error::Busy)
+    }
+
+    /// The tree up to the ledger's end, every event on the way held against its hash, and checkpoints that are kept outside
+    /// against the tree.
+    async fn advance(&self, mut tree: Frontier) -> Result<Frontier, Error> {
+        let kept = self.kept_above(tree.size())?;
+        let mut kept = kept.iter().peekable();
+        for _ in 0..ROUNDS_MAX {
+            let end = self.store().end().await?;
+            self.read_up_to(&mut tree, end, &mut kept).await?;
+            if self.store().end().await?.0 <= tree.size() + LEFT_EVENTS_MAX {
+                break;
+            }
+        }
+        match kept.next() {
+            None => Ok(tree),
+            Some((size, _, place)) => {
+                Err(kept_checkpoints::Failure::Ahead { place: place.clone(), size: *size, end: tree.size() }.into())
+            }
+        }
+    }
+
+    async fn read_up_to(
+        &self,
+        tree: &mut Frontier,
+        end: Position,
+        kept: &mut std::iter::Peekable<std::slice::Iter<'_, (u64, Hash, String)>>,
+    ) -> Result<(), Error> {
+        while tree.size() < end.0 {
+            let limit = usize::try_from(end.0 - tree.size()).unwrap_or(PAGE_EVENTS).min(PAGE_EVENTS);
+            let page = self.store().read_all(Position(tree.size()), limit).await?;
+            if page.is_empty() {
+                return Err(Error::Invalid(format!("position {} is missing: run `audit verify`", tree.size())));
+            }
+            for it in page {
+                let stream = it.stream.to_string();
+                if it.position.0 != tree.size() || leaf_at(&stream, it.version, it.position, &it.event) != it.leaf {
+                    let reason =
+                        format!("at position {} it is not what its hash says: run `audit verify`", it.position);
+                    return Err(Error::Damaged { stream, version: it.version.0, reason });
+                }
+                tree.push(it.leaf);
+                while let Some((size, root, place)) = kept.next_if(|(size, _, _)| *size <= tree.size()) {
+                    if *size == tree.size() && *root != tree.root() {
+                        return Err(kept_checkpoints::Failure::Contradicted(place.clone()).into());
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Checkpoints kept outside that cover more than `size` events: size, root, place.
+    fn kept_above(&self, size: u64) -> Result<Vec<(u64, Hash, String)>, Error> {
+        let origin = self.origin();
+        let read = |kept: kept_checkpoints::Kept| {
+            let checkpoint = Note::parse(&kept.note).and_then(|note| Checkpoint::parse(note.text())).ok()?;
+            (checkpoint.origin == origin && checkpoint.size > size).then_some((
+                checkpoint.size,
+                checkpoint.root,
+                kept.place,
+            ))
+        };
+        let mut all: Vec<_> = self.kept.all()?.into_iter().filter_map(read).collect();
+        all.sort_by_key(|(size, _, _)| *size);
+        Ok(all)
+    }
+
+    async fn record(&self, frontier: Frontier, last: Option<Version>, context: &Context) -> Result<Sealed, Error> {
+        let checkpoint = Checkpoint::new(self.origin(), frontier.size(), frontier.root());
+        let note = checkpoint.sign(&self.keys.signer().await?).map_err(|e| Error::Invalid(e.to_string()))?;
+        let fact = operations::Event::CheckpointSealed {
+            size: checkpoint.size,
+            root: write_hash(&checkpoint.root),
+            note: note.clone(),
+            frontier: frontier.nodes().iter().map(write_hash).collect(),
+        };
+        // At the version that was seen: a second process that seals the same finds this one's checkpoint instead.
+        let facts = vec![Event::Operations(fact)];
+        let appended = self.journal.append(&self.stream(), Expected::after(last), facts, context).await?;
+        Ok(Sealed { position: appended.position, checkpoint, note, frontier })
+    }
+}

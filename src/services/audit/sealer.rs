@@ -1,0 +1,41 @@
+//! The loop that seals a running service's ledger every now and then.
+
+use std::time::Duration;
+
+use tokio::time::sleep;
+use tokio_util::sync::CancellationToken;
+use tracing::{error, info};
+
+use super::{Audit, Outcome};
+use crate::{
+    record::envelope::{Actor, Origin},
+    services::{journal::Context, run::Troubles},
+};
+
+/// The name of the loop in `/health`.
+const NAME: &str = "sealer";
+
+/// Seals every so often until `stop`. A failure is noted, and tried again at the next turn.
+pub async fn run(audit: Audit, every: Duration, troubles: Troubles, stop: CancellationToken) {
+    loop {
+        tokio::select! {
+            () = sleep(every) => {}
+            () = stop.cancelled() => return,
+        }
+        let clock = audit.journal.clock();
+        let context = Context::root(Actor::new("operator", NAME), Origin::Admin, clock.event_id());
+        let failure = match audit.seal(&context).await {
+            Ok(Outcome::Sealed(sealed)) => {
+                let size = sealed.checkpoint.size;
+                info!(audit.size = size, "Sealed the first {size} events");
+                None
+            }
+            Ok(Outcome::Nothing(_)) => None,
+            Err(failure) => {
+                error!(error = %failure, "The ledger was not sealed: {failure}");
+                Some(failure.to_string())
+            }
+        };
+        troubles.note(NAME, clock.now(), failure);
+    }
+}

@@ -1,0 +1,198 @@
+//! Checks the whole ledger: places, ids, hashes, roots, signatures, and what is kept outside.
+
+use futures::{FutureExt as _, poll};
+use serde::Serialize;
+
+use super::{
+    Audit, Fault, PAGE_EVENTS,
+    walk::{Due, Walk},
+};
+use crate::{
+    domain::ids::Position,
+    ports::{append::leaf_at, event_store::Failure, kept_checkpoints::Kept},
+    record::{
+        checkpoint::{Checkpoint, write_hash},
+        envelope::Recorded,
+        merkle::Frontier,
+        note::VerifierKey,
+    },
+    services::Error,
+};
+
+/// What to check with, besides what the ledger has itself.
+#[derive(Debug, Clone, Default)]
+pub struct Asked {
+    /// Keys that the auditor kept. Where there are any, the ledger's own word about its keys counts for nothing.
+    pub keys: Vec<VerifierKey>,
+    /// Checkpoints that the auditor kept.
+    pub checkpoints: Vec<Kept>,
+}
+
+/// What was found.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Report {
+    /// Whether nothing is wrong.
+    pub sound: bool,
+    /// Which ledger.
+    pub origin: String,
+    /// Events that were checked.
+    pub events: u64,
+    /// The root over them, in base64.
+    pub root: String,
+    /// Recorded checkpoints that hold.
+    pub checkpoints: u64,
+    /// Checkpoints kept outside that hold.
+    pub kept: u64,
+    /// Events that a checkpoint covers, recorded or kept.
+    pub sealed: u64,
+    /// What is wrong, the first first.
+    pub faults: Vec<Fault>,
+}
+
+impl Report {
+    /// Adds what was found below the events.
+    pub fn add(&mut self, found: Vec<String>) {
+        self.faults.extend(found.into_iter().map(Fault::general));
+        self.sound = self.faults.is_empty();
+    }
+}
+
+impl Audit {
+    /// Checks everything that is recorded now. `progress` is told how many events are done, and of how many.
+    ///
+    /// # Errors
+    /// Where the ledger or the keys cannot be reached; what is wrong with them is in the report.
+    pub async fn verify(&self, asked: &Asked, progress: &mut (dyn FnMut(u64, u64) + Send)) -> Result<Report, Error> {
+        let known = if asked.keys.is_empty() { self.known().await? } else { asked.keys.clone() };
+        let end = self.store().end().await?;
+        let mut walk = Walk::new(self.origin(), known.clone(), Frontier::new());
+        let mut report = Report { origin: self.origin(), ..Report::default() };
+        let mut kept = self.kept.all()?;
+        kept.extend(asked.checkpoints.iter().cloned());
+        let mut expected = 0;
+        for Kept { place, note } in kept {
+            match Checkpoint::signed(&note, &self.origin(), &known) {
+                Ok(checkpoint) => {
+                    expected += 1;
+                    walk.expect(
+                        checkpoint.size,
+                        Due { root: checkpoint.root, told: format!("the checkpoint in {place}") },
+                    );
+                }
+                Err(wrong) => report.faults.push(Fault::general(format!("{place}: {wrong}"))),
+            }
+        }
+        let walked = self.walk(&mut walk, end, progress).await?;
+        let late = std::mem::take(&mut walk.late);
+        report.faults.extend(walked.err());
+        if report.faults.is_empty() && !late.is_empty() {
+            report.faults.extend(self.late(late, &mut walk).await?);
+        }
+        report.events = walk.tree().size();
+        if report.faults.iter().all(|fault| fault.position.is_none()) {
+            let beyond = walk.unmet().map(|(size, due)| {
+                let why = "events were removed, or this is an older copy";
+                Fault::general(format!("{} covers {size} events, but there are {}: {why}", due.told, report.events))
+            });
+            let beyond: Vec<Fault> = beyond.collect();
+            report.kept = expected - beyond.len() as u64;
+            report.faults.extend(beyond);
+        }
+        (report.checkpoints, report.sealed) = (walk.checkpoints, walk.sealed);
+        report.root = write_hash(&walk.tree().root());
+        report.sound = report.faults.is_empty();
+        Ok(report)
+    }
+
+    async fn walk(
+        &self,
+        walk: &mut Walk,
+        end: Position,
+        progress: &mut (dyn FnMut(u64, u64) + Send),
+    ) -> Result<Result<(), Fault>, Error> {
+        let store = self.store();
+        let from = |at: u64| (Position(at), usize::try_from(end.0 - at).unwrap_or(PAGE_EVENTS).min(PAGE_EVENTS));
+        let (first, limit) = from(walk.tree().size());
+        let mut reading = store.read_all(first, limit);
+        while walk.tree().size() < end.0 {
+            let page = match reading.await {
+                Ok(page) if page.is_empty() => {
+                    return Ok(Err(Fault::at(Position(walk.tree().size()), "it is missing")));
+                }
+                Ok(page) => page,
+                Err(Failure::Corrupt { .. }) => return self.one_by_one(walk, end).await.map(Err),
+                Err(other) => return Err(other.into()),
+            };
+            // The next page is on its way while this one is looked at, on another core where the database reads by itself.
+            let (next, limit) = from((walk.tree().size() + page.len() as u64).min(end.0));
+            let mut ahead = store.read_all(next, limit.max(1)).boxed();
+            let early = if next < end { poll!(&mut ahead) } else { std::task::Poll::Pending };
+            for it in &page {
+                if let Err(fault) = event(it).and_then(|()| walk.take(it)) {
+                    return Ok(Err(fault));
+                }
+            }
+            progress(walk.tree().size(), end.0);
+            reading = match early {
+                std::task::Poll::Ready(page) => std::future::ready(page).boxed(),
+                std::task::Poll::Pending => ahead,
+            };
+        }
+        Ok(Ok(()))
+    }
+
+    /// After a page that cannot be read: every event by itself, so that the first fault is found, which may be another.
+    async fn one_by_one(&self, walk: &mut Walk, end: Position) -> Result<Fault, Error> {
+        while walk.tree().size() < end.0 {
+            let at = Position(walk.tree().size());
+            match self.store().read_all(at, 1).await {
+                Ok(page) => match page.first() {
+                    None => return Ok(Fault::at(at, "it is missing")),
+                    Some(it) => {
+                        if let Err(fault) = event(it).and_then(|()| walk.take(it)) {
+                            return Ok(fault);
+                        }
+                    }
+                },
+                Err(Failure::Corrupt { at: place, reason }) if place.starts_with("position") => {
+                    return Ok(Fault::at(at, reason));
+                }
+                Err(Failure::Corrupt { at: place, reason }) => return Ok(Fault::at(at, format!("{place}: {reason}"))),
+                Err(other) => return Err(other.into()),
+            }
+        }
+        Ok(Fault::general("the ledger could not be read, and then it could: check the machine it is on"))
+    }
+
+    /// Holds checkpoints whose events came late against the tree, in a second walk over the hashes alone.
+    async fn late(&self, late: Vec<(u64, Due)>, walk: &mut Walk) -> Result<Option<Fault>, Error> {
+        let mut late = late;
+        late.sort_by_key(|(size, _)| *size);
+        let mut tree = Frontier::new();
+        for (size, due) in late {
+            while tree.size() < size {
+                let limit = usize::try_from(size - tree.size()).unwrap_or(super::PAGE_LEAVES).min(super::PAGE_LEAVES);
+                let page = self.store().leaves(Position(tree.size()), limit).await?;
+                if page.is_empty() {
+                    return Ok(Some(Fault::at(Position(tree.size()), "it is missing")));
+                }
+                page.into_iter().for_each(|leaf| tree.push(leaf));
+            }
+            if tree.root() != due.root {
+                let reason = format!("these events are not the ones that were sealed: {} has another root", due.told);
+                return Ok(Some(Fault { position: Some(0), up_to: Some(size - 1), ..Fault::general(reason) }));
+            }
+            walk.checkpoints += 1;
+            walk.sealed = walk.sealed.max(size);
+        }
+        Ok(None)
+    }
+}
+
+/// Whether an event is what its stored hash says.
+fn event(it: &Recorded) -> Result<(), Fault> {
+    if leaf_at(&it.stream.to_string(), it.version, it.position, &it.event) == it.leaf {
+        return Ok(());
+    }
+    Err(Fault::of(it, "it is not what its stored hash says: one of both was changed"))
+}

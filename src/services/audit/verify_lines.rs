@@ -1,0 +1,159 @@
+//! Checks an exported ledger by itself: no configuration, no ledger, no network.
+
+use super::{
+    Fault, Report,
+    walk::{Due, Walk},
+};
+use crate::{
+    domain::ids::Position,
+    ports::{kept_checkpoints::Kept, lines::Lines},
+    record::{
+        checkpoint::{Checkpoint, write_hash},
+        export::{EDGE_BYTES_MAX, Header, Trailer},
+        leaf,
+        note::VerifierKey,
+    },
+};
+
+/// An export that was checked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Contents {
+    /// What was found.
+    pub report: Report,
+    /// Its first line; `None` where that cannot be read.
+    pub header: Option<Header>,
+    /// The checkpoint at its end; `None` unless everything holds.
+    pub checkpoint: Option<Checkpoint>,
+    /// The keys that it names, the one that signed it last.
+    pub keys: Vec<VerifierKey>,
+    /// Whether it was signed with a key that was known before: else it agrees with itself, and who made it is not known.
+    pub authentic: bool,
+}
+
+/// Reads all lines and checks everything about them, with the keys that the auditor kept, if any.
+pub fn verify_lines(
+    lines: Lines,
+    known: &[VerifierKey],
+    kept: &[Kept],
+    progress: &mut dyn FnMut(u64, u64),
+) -> Contents {
+    let mut contents =
+        Contents { report: Report::default(), header: None, checkpoint: None, keys: Vec::new(), authentic: false };
+    let mut reading = Reading { lines, line: 0 };
+    match reading.check(known, kept, progress, &mut contents) {
+        Ok(()) => contents.report.sound = true,
+        Err(fault) => {
+            contents.checkpoint = None;
+            contents.report.faults.push(fault);
+        }
+    }
+    contents
+}
+
+struct Reading {
+    lines: Lines,
+    /// The line that was read last, from 1.
+    line: u64,
+}
+
+impl Reading {
+    fn next(&mut self, wanted: &str) -> Result<Vec<u8>, Fault> {
+        self.line += 1;
+        match self.lines.next() {
+            Some(Ok(line)) => Ok(line),
+            Some(Err(unreadable)) => Err(self.fault(unreadable.to_string())),
+            None => Err(self.fault(format!("the file ends where {wanted} should be"))),
+        }
+    }
+
+    fn fault(&self, reason: impl Into<String>) -> Fault {
+        Fault::general(reason).on(self.line)
+    }
+
+    fn edge(&mut self, wanted: &str) -> Result<Vec<u8>, Fault> {
+        let line = self.next(wanted)?;
+        if line.len() > EDGE_BYTES_MAX {
+            return Err(self.fault(format!("it has {} bytes; {EDGE_BYTES_MAX} are allowed", line.len())));
+        }
+        Ok(line)
+    }
+
+    fn check(
+        &mut self,
+        known: &[VerifierKey],
+        kept: &[Kept],
+        progress: &mut dyn FnMut(u64, u64),
+        contents: &mut Contents,
+    ) -> Result<(), Fault> {
+        let first = self.edge("its first line")?;
+        let header = Header::read(&first).map_err(|e| self.fault(e))?;
+        contents.report.origin.clone_from(&header.origin);
+        contents.keys = header.keys().map_err(|e| self.fault(e))?;
+        let before = header.before().ok_or_else(|| self.fault("its first line contradicts itself"))?;
+        let (from, to) = (header.from, header.to);
+        contents.header = Some(header);
+        let all = [known, contents.keys.as_slice()].concat();
+        let mut walk = Walk::new(contents.report.origin.clone(), all, before);
+        for Kept { place, note } in kept {
+            let keys = if known.is_empty() { &contents.keys } else { known };
+            let checkpoint = Checkpoint::signed(note, &contents.report.origin, keys);
+            let checkpoint = checkpoint.map_err(|e| Fault::general(format!("{place}: {e}")))?;
+            if !(from < checkpoint.size && checkpoint.size <= to) {
+                let size = checkpoint.size;
+                return Err(Fault::general(format!("{place} is over {size} events, which this file does not show")));
+            }
+            walk.expect(checkpoint.size, Due { root: checkpoint.root, told: format!("the checkpoint in {place}") });
+        }
+        let walked = self.events(&mut walk, from, to, progress);
+        contents.report.events = walk.tree().size() - from;
+        (contents.report.checkpoints, contents.report.sealed) = (walk.checkpoints, walk.sealed);
+        contents.report.root = write_hash(&walk.tree().root());
+        walked?;
+        if let Some((size, due)) = walk.late.first() {
+            // Ours are never so far apart: see the sealer.
+            return Err(Fault::general(format!(
+                "{} covers only {size} events: it cannot be checked in one go",
+                due.told
+            )));
+        }
+        contents.report.kept = kept.len() as u64;
+        self.trailer(&walk, known, contents)
+    }
+
+    fn events(&mut self, walk: &mut Walk, from: u64, to: u64, progress: &mut dyn FnMut(u64, u64)) -> Result<(), Fault> {
+        while walk.tree().size() < to {
+            let position = walk.tree().size();
+            let line = self.next(&format!("position {position}"));
+            let line = line.map_err(|fault| Fault { position: Some(position), ..fault })?;
+            let read = leaf::read(&line).map_err(|e| Fault::at(Position(position), e.to_string()).on(self.line))?;
+            walk.take(&read).map_err(|fault| fault.on(self.line))?;
+            if position.is_multiple_of(8_192) {
+                progress(position - from, to - from);
+            }
+        }
+        Ok(())
+    }
+
+    fn trailer(&mut self, walk: &Walk, known: &[VerifierKey], contents: &mut Contents) -> Result<(), Fault> {
+        let last = self.edge("the checkpoint that ends it")?;
+        let trailer = Trailer::read(&last).map_err(|e| self.fault(e))?;
+        let key: VerifierKey = trailer.key.parse().map_err(|e| self.fault(format!("the key that signed it: {e}")))?;
+        contents.keys.retain(|other| *other != key);
+        contents.keys.push(key);
+        // Where the auditor has keys, only those count.
+        let keys = if known.is_empty() { &contents.keys } else { known };
+        let checkpoint = Checkpoint::signed(&trailer.checkpoint, &contents.report.origin, keys);
+        let checkpoint = checkpoint.map_err(|e| self.fault(format!("the checkpoint that ends it: {e}")))?;
+        if checkpoint.size != walk.tree().size() || checkpoint.root != walk.tree().root() {
+            return Err(self.fault("the checkpoint that ends it is not over these events"));
+        }
+        if let Some(more) = self.lines.next() {
+            self.line += 1;
+            return Err(self.fault(more.map_or_else(|e| e.to_string(), |_| "there is more after its end".to_owned())));
+        }
+        contents.report.sealed = checkpoint.size;
+        contents.checkpoint = Some(checkpoint);
+        contents.authentic = !known.is_empty();
+        Ok(())
+    }
+}

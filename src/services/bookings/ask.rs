@@ -1,0 +1,226 @@
+//! A client's request about a booking, carried out: the same over every way in.
+
+use chrono::{DateTime, Utc};
+use serde::Serialize;
+
+use super::{
+    API_SOURCE,
+    keys::{Keys, Used},
+    request::{self, DetailsChange, NewBooking, Reassignment, SlotBody},
+    view::BookingView,
+};
+use crate::{
+    domain::{
+        booking::{self, Booking, CancelReason, Cause, Command, RequestMark, Snapshot},
+        event,
+        ids::{BookingId, ResourceId, Revision, SourceName, Version, short_hash},
+    },
+    record::stream::StreamName,
+    services::{
+        Error,
+        execute::execute,
+        journal::{Context, Journal},
+        problem::{Kind, Problem},
+    },
+};
+
+/// What can be asked.
+#[derive(Debug)]
+pub enum Asked {
+    /// Create one.
+    Create(NewBooking),
+    /// Settle it.
+    Confirm,
+    /// Move it to another time.
+    Reschedule(SlotBody),
+    /// Move it to another resource.
+    Reassign(Reassignment),
+    /// Change its words or its customer.
+    ChangeDetails(DetailsChange),
+    /// Call it off.
+    Cancel,
+    /// Call it on again.
+    Restore,
+}
+
+/// Who asks, and how.
+#[derive(Debug, Clone)]
+pub struct Asker {
+    /// On whose behalf it is recorded.
+    pub context: Context,
+    /// The one source whose bookings they may see and change; `None`: all.
+    pub only: Option<&'static str>,
+    /// Hash of the request's key and of who sent it, where it has one.
+    pub key: Option<String>,
+}
+
+/// What it came to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Done {
+    /// The booking.
+    pub booking: BookingId,
+    /// Its revision after that, or after the first request with the same key.
+    pub revision: Revision,
+    /// Whether the request created it.
+    pub created: bool,
+    /// Whether anything changed now.
+    pub changed: bool,
+}
+
+/// Why it was not done.
+#[derive(Debug)]
+pub enum NotDone {
+    /// The request itself is not right.
+    Wrong(Problem),
+    /// A rule says no, or something needed is not there.
+    Failed(Error),
+}
+
+impl From<Problem> for NotDone {
+    fn from(problem: Problem) -> Self {
+        Self::Wrong(problem)
+    }
+}
+
+impl From<Error> for NotDone {
+    fn from(error: Error) -> Self {
+        Self::Failed(error)
+    }
+}
+
+impl From<NotDone> for Problem {
+    fn from(not: NotDone) -> Self {
+        match not {
+            NotDone::Wrong(problem) => problem,
+            NotDone::Failed(error) => error.into(),
+        }
+    }
+}
+
+/// The mark of a request whose key has that hash. `asked` names what is asked, body and all.
+pub fn mark(key: Option<&String>, asked: &[&str]) -> Option<RequestMark> {
+    key.map(|key| RequestMark { key: key.clone(), digest: short_hash(asked, 64) })
+}
+
+/// Carries out what is asked, of the booking named `id` unless it is to be created.
+///
+/// # Errors
+/// [`NotDone`].
+pub async fn ask(journal: &Journal, keys: &Keys, id: &str, asked: &Asked, asker: &Asker) -> Result<Done, NotDone> {
+    let (asked_as, command) = match asked {
+        Asked::Create(body) => return create(journal, keys, body, asker).await,
+        Asked::Confirm => ("confirm".to_owned(), Command::Confirm),
+        Asked::Reschedule(body) => {
+            let slot = body.checked("").map_err(Problem::fields)?;
+            (format!("reschedule {}", canonical(body)?), Command::Reschedule(slot))
+        }
+        Asked::Reassign(body) => {
+            let resource = ResourceId::new(&body.resource).map_err(|e| Problem::field("resource", e.to_string()))?;
+            (format!("reassign {}", canonical(body)?), Command::Reassign(resource))
+        }
+        Asked::ChangeDetails(body) => {
+            let (_, booking) = wanted(journal, id, asker.only).await?;
+            let details = body.applied(&booking.details)?;
+            (format!("details {}", canonical(body)?), Command::ChangeDetails(details))
+        }
+        Asked::Cancel => ("cancel".to_owned(), Command::Cancel(CancelReason::Requested)),
+        Asked::Restore => ("restore".to_owned(), Command::Restore),
+    };
+    let (id, _) = wanted(journal, id, asker.only).await?;
+    let mark = mark(asker.key.as_ref(), &[&asked_as, id.as_str()]);
+    if let Some(done) = repeated(keys, mark.as_ref())? {
+        return Ok(done);
+    }
+    carry_out(journal, keys, &id, &command, mark, asker).await
+}
+
+async fn create(journal: &Journal, keys: &Keys, body: &NewBooking, asker: &Asker) -> Result<Done, NotDone> {
+    let mark = mark(asker.key.as_ref(), &["create", &canonical(body)?]);
+    if let Some(done) = repeated(keys, mark.as_ref())? {
+        return Ok(done);
+    }
+    let source = SourceName::new(API_SOURCE).map_err(|e| Problem::field("source", e.to_string()))?;
+    let reference = match (&body.id, &mark) {
+        (Some(id), _) => request::reference(id)?,
+        // The same key names the same booking: a repetition finds it whatever happened to the answer.
+        (None, Some(mark)) => format!("k-{}", mark.key.chars().take(32).collect::<String>()),
+        (None, None) => journal.clock().event_id().to_string(),
+    };
+    let id = BookingId::of_source(&source, &reference);
+    let (resource, slot, details) = body.checked(&id)?;
+    let confirmed = body.confirmed;
+    let snapshot = Snapshot { source, source_ref: reference, resource, slot, details, confirmed, cancelled: false };
+    carry_out(journal, keys, &id, &Command::Register(snapshot), mark, asker).await
+}
+
+/// The booking of that name, if the asker may see it.
+///
+/// # Errors
+/// `NotFound`.
+pub async fn wanted(journal: &Journal, id: &str, only: Option<&str>) -> Result<(BookingId, Booking), NotDone> {
+    let not_found = || Problem::not_found("booking", id);
+    let known = BookingId::new(id).map_err(|_| not_found())?;
+    let (booking, _) = journal.booking(&known).await?;
+    let booking = booking.ok_or_else(not_found)?;
+    // Whether somebody else's booking exists is told to nobody.
+    if only.is_none_or(|only| only == booking.source.as_str()) { Ok((known, booking)) } else { Err(not_found().into()) }
+}
+
+/// What it came to the first time, where this process knows the key.
+fn repeated(keys: &Keys, mark: Option<&RequestMark>) -> Result<Option<Done>, NotDone> {
+    let Some(mark) = mark else { return Ok(None) };
+    match keys.find(mark) {
+        None => Ok(None),
+        Some(used) if used.digest != mark.digest => Err(Error::from(booking::Refusal::KeyReused).into()),
+        Some(Used { booking, revision, created, .. }) => Ok(Some(Done { booking, revision, created, changed: false })),
+    }
+}
+
+async fn carry_out(
+    journal: &Journal,
+    keys: &Keys,
+    id: &BookingId,
+    command: &Command,
+    mark: Option<RequestMark>,
+    asker: &Asker,
+) -> Result<Done, NotDone> {
+    let cause = Cause { request: mark.clone(), ..Cause::default() };
+    let now: DateTime<Utc> = journal.clock().now();
+    let executed = execute(journal, id, command, &cause, now, &asker.context).await?;
+    // Nothing happened, and the booking remembers the key: this is a repetition, answered as it was the first time.
+    let first = mark.as_ref().and_then(|mark| {
+        let known = executed.booking.requests.iter().find(|(known, _)| known.key == mark.key);
+        known.map(|(_, revision)| *revision).filter(|_| executed.events.is_empty())
+    });
+    let creates = matches!(command, Command::Register(_));
+    let created = creates && (first.is_some() || executed.events.contains(&"registered"));
+    let revision = first.unwrap_or(executed.booking.revision);
+    if let Some(mark) = mark {
+        let used = Used { digest: mark.digest.clone(), booking: id.clone(), revision, created };
+        keys.remember(&mark, used);
+    }
+    Ok(Done { booking: id.clone(), revision, created, changed: !executed.events.is_empty() })
+}
+
+/// The booking as it was at that revision.
+///
+/// # Errors
+/// `NotFound`; the ledger's.
+pub async fn shown(journal: &Journal, id: &BookingId, revision: Revision) -> Result<BookingView, NotDone> {
+    let mut state = None;
+    for told in journal.stream(&StreamName::booking(id), Version(0)).await? {
+        if let event::Event::Booking(event) = &told.event {
+            state = booking::evolve(state, event, told.recorded.event.effective_at);
+        }
+        if state.as_ref().is_some_and(|booking| booking.revision >= revision) {
+            break;
+        }
+    }
+    let booking = state.ok_or_else(|| Problem::not_found("booking", id.as_str()))?;
+    Ok(BookingView::of(id, &booking))
+}
+
+/// One writing for one meaning: fields in the order of the type, defaults filled in.
+fn canonical(body: &impl Serialize) -> Result<String, Problem> {
+    serde_json::to_string(body).map_err(|error| Problem::new(Kind::Malformed, error.to_string()))
+}

@@ -1,0 +1,47 @@
+//! A request's JSON, read into its type: every mistake is told with the field that it is in.
+
+use serde::de::DeserializeOwned;
+
+use crate::services::problem::{Kind, Problem};
+
+/// Reads a JSON object.
+///
+/// # Errors
+/// `Malformed`, or `Invalid` with the field at fault.
+pub fn object<T: DeserializeOwned>(body: &[u8]) -> Result<T, Problem> {
+    // A list would be read as the fields in their order, which nobody means.
+    if body.iter().find(|byte| !byte.is_ascii_whitespace()) != Some(&b'{') {
+        let parsed = serde_json::from_slice::<serde::de::IgnoredAny>(body);
+        parsed.map_err(|error| not_json(&error))?;
+        return Err(Problem::new(Kind::Invalid, "the body is JSON, but no object: write `{ … }`"));
+    }
+    let mut reader = serde_json::Deserializer::from_slice(body);
+    let value = serde_path_to_error::deserialize(&mut reader).map_err(|error| {
+        let path = error.path().to_string();
+        let inner = error.into_inner();
+        let path = missing(&inner).map_or(path.clone(), |field| match path.as_str() {
+            "." => field.clone(),
+            path => format!("{path}.{field}"),
+        });
+        if inner.is_data() && path != "." {
+            Problem::field(path, inner.to_string())
+        } else if inner.is_data() {
+            Problem::new(Kind::Invalid, inner.to_string())
+        } else {
+            not_json(&inner)
+        }
+    })?;
+    reader.end().map_err(|error| not_json(&error))?;
+    Ok(value)
+}
+
+/// The field that is not there, if that is what is wrong.
+fn missing(error: &serde_json::Error) -> Option<String> {
+    let text = error.to_string();
+    let (field, _) = text.strip_prefix("missing field `")?.split_once('`')?;
+    Some(field.to_owned())
+}
+
+fn not_json(error: &serde_json::Error) -> Problem {
+    Problem::new(Kind::Malformed, format!("the body is not JSON: {error}"))
+}

@@ -1,0 +1,186 @@
+//! Commands that come as messages: recorded first, then carried out, answered and settled.
+//!
+//! Every command has a stream of its own, named by its key and created once, as deliveries of booking sources have. So one
+//! that is handed out again finds its first answer there, another one under the same key is refused, and what cannot be
+//! carried out stays visible and can be reprocessed. A command that we never settled is handed out again by the queue.
+
+mod came;
+mod carry_out;
+mod record;
+
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
+
+use futures::future::join_all;
+use tokio::sync::Mutex;
+use tracing::{error, info, warn};
+
+pub use came::{Came, VERBS};
+pub(crate) use carry_out::reprocessed;
+
+use self::record::Standing;
+use super::{
+    Error,
+    bookings::{Keys, view::BookingView},
+    journal::Journal,
+    problem::{Kind, PROBLEM_JSON, Problem},
+};
+use crate::ports::commands::{CommandQueue, Handed, Reply, Unavailable};
+
+/// The source that commands are deliveries of.
+pub const SOURCE: &str = "nats";
+/// Commands taken at once.
+const BATCH: usize = 64;
+/// How long one is waited for.
+const WAIT: Duration = Duration::from_secs(1);
+/// The longest pause before a command that failed is handed out again.
+const PAUSE_MAX: Duration = Duration::from_secs(30);
+
+/// Whose bookings commands may change, and when they are given up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Rules {
+    /// Whether they may be about any booking, not only about those that clients created.
+    pub any: bool,
+    /// A command that was recorded and handed out more often than this is given up.
+    pub deliveries_max: u64,
+}
+
+/// Takes commands.
+pub struct Commands {
+    journal: Journal,
+    queue: Arc<dyn CommandQueue>,
+    keys: Arc<Keys>,
+    rules: Rules,
+    prepared: Mutex<bool>,
+}
+
+/// What to say to whoever sent a command.
+#[derive(Debug)]
+enum Answer {
+    /// It was done: the booking, and whether it was created.
+    Booking(Box<BookingView>, bool),
+    /// It was not.
+    Problem(Problem),
+}
+
+/// What to do about a command.
+enum Outcome {
+    /// Answer, and settle it.
+    Answered(Answer),
+    /// Have it handed out again.
+    Again(Error),
+}
+
+impl Commands {
+    /// Takes commands from `queue` into `journal`.
+    pub fn new(journal: Journal, queue: Arc<dyn CommandQueue>, rules: Rules) -> Self {
+        Self { journal, queue, keys: Arc::default(), rules, prepared: Mutex::new(false) }
+    }
+
+    /// Takes what waits, at most for a moment, and carries it out: what concerns one booking in the order it came, the rest at the
+    /// same time. Answers how many there were.
+    ///
+    /// # Errors
+    /// The queue is not there.
+    pub async fn step(&self) -> Result<usize, Unavailable> {
+        let mut prepared = self.prepared.lock().await;
+        if !*prepared {
+            for differs in self.queue.prepare().await? {
+                warn!("NATS: {differs}");
+            }
+            *prepared = true;
+        }
+        let handed = match self.queue.take(BATCH, WAIT).await {
+            Ok(handed) => handed,
+            Err(unavailable) => {
+                *prepared = false;
+                return Err(unavailable);
+            }
+        };
+        let count = handed.len();
+        let mut lines: BTreeMap<String, Vec<Box<dyn Handed>>> = BTreeMap::new();
+        for one in handed {
+            lines.entry(Came::of(one.message(), self.rules.any).about()).or_default().push(one);
+        }
+        let lines = lines.into_values().map(|line| async {
+            for one in line {
+                if let Err(unavailable) = self.treat(&*one).await {
+                    // It will be handed out again, and find its answer.
+                    warn!("A command could not be settled: {unavailable}");
+                }
+            }
+        });
+        join_all(lines).await;
+        Ok(count)
+    }
+
+    async fn treat(&self, handed: &dyn Handed) -> Result<(), Unavailable> {
+        let message = handed.message();
+        let came = Came::of(message, self.rules.any);
+        match self.answer(&came, message.deliveries).await {
+            Outcome::Answered(answer) => {
+                let reply = reply(answer, &came.correlation(&self.journal), &came.key);
+                info!(verb = came.verb, status = reply.status, "A command was answered {}", reply.status);
+                handed.reply(reply).await?;
+                handed.settle().await
+            }
+            Outcome::Again(error) => {
+                let exponent = u32::try_from(message.deliveries).unwrap_or(u32::MAX).min(8);
+                let pause = (Duration::from_millis(100) * 2_u32.pow(exponent)).min(PAUSE_MAX);
+                error!(%error, "A command could not be carried out, and is tried again in {} ms", pause.as_millis());
+                handed.retry(pause).await
+            }
+        }
+    }
+
+    async fn answer(&self, came: &Came, deliveries: u64) -> Outcome {
+        match self.carried_out(came, deliveries).await {
+            Ok(answer) => Outcome::Answered(answer),
+            Err(error) => Outcome::Again(error),
+        }
+    }
+
+    /// Records it, carries it out, and records what became of it.
+    async fn carried_out(&self, came: &Came, deliveries: u64) -> Result<Answer, Error> {
+        let received = match record::receive(&self.journal, came).await? {
+            Standing::Open(received) => received,
+            Standing::Applied { booking, revision, created } => {
+                return carry_out::shown(&self.journal, &booking, revision, created).await;
+            }
+            Standing::Refused(problem) => {
+                // What is wrong with the request itself is told in full, as it was the first time.
+                let wrong = came.asked().err().unwrap_or(problem);
+                return Ok(Answer::Problem(wrong));
+            }
+            Standing::Other => {
+                let problem: Problem = Error::from(crate::domain::booking::Refusal::KeyReused).into();
+                if !came.awaited {
+                    record::refuse_apart(&self.journal, came, &problem).await?;
+                }
+                return Ok(Answer::Problem(problem));
+            }
+        };
+        if deliveries > self.rules.deliveries_max {
+            let why = format!("given up after it was handed out {} times", deliveries - 1);
+            let problem = Problem::new(Kind::Internal, why);
+            record::refuse(&self.journal, came, &received, &problem, false).await?;
+            return Ok(Answer::Problem(problem));
+        }
+        carry_out::carry_out(&self.journal, &self.keys, came, &received).await
+    }
+}
+
+fn reply(answer: Answer, correlation: &str, key: &str) -> Reply {
+    let key = key.to_owned();
+    match answer {
+        Answer::Booking(view, created) => {
+            let body = serde_json::to_vec(&view).expect("a booking is made of texts, numbers and times");
+            Reply { status: if created { 201 } else { 200 }, media: "application/json", body, key }
+        }
+        Answer::Problem(problem) => {
+            let status = problem.kind.code();
+            let body =
+                serde_json::to_vec(&problem.document(correlation)).expect("a problem is made of texts and one number");
+            Reply { status, media: PROBLEM_JSON, body, key }
+        }
+    }
+}

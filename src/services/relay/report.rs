@@ -1,0 +1,88 @@
+//! How publishing goes, for `/health` and the metrics.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use chrono::TimeDelta;
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use crate::{domain::ids::Position, ports::clock::Clock, ports::event_store::EventStore};
+
+/// What this process does about publishing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Role {
+    /// It has not reached the feed yet.
+    #[default]
+    Starting,
+    /// It publishes.
+    Active,
+    /// Another process publishes; this one takes over where that one stops.
+    Standby,
+}
+
+/// How publishing goes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct Publishing {
+    /// What this process does about it.
+    pub role: Role,
+    /// The position that is published next; `null` until the feed was reached.
+    pub position: Option<u64>,
+    /// Events that are not published yet.
+    pub events: u64,
+    /// How long the oldest of them has waited, in seconds; 0 where there is none.
+    pub seconds: u64,
+    /// Messages that this process published since it started.
+    pub published: u64,
+    /// Whether the last attempt failed.
+    pub failing: bool,
+}
+
+/// What is known of it, shared with whoever tells it.
+#[derive(Debug, Clone, Default)]
+pub struct Progress(Arc<Mutex<Known>>);
+
+#[derive(Debug, Clone, Default)]
+struct Known {
+    role: Role,
+    next: Option<Position>,
+    published: u64,
+    failing: bool,
+}
+
+impl Progress {
+    pub(super) fn stands(&self, role: Role, next: Position) {
+        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        (known.role, known.next, known.failing) = (role, Some(next), false);
+    }
+
+    pub(super) fn acknowledged(&self, next: Position) {
+        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        known.next = Some(next);
+        known.published += 1;
+    }
+
+    pub(super) fn failed(&self) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).failing = true;
+    }
+
+    /// How it goes now. Where the ledger gives no answer, nothing is said to wait: that is told elsewhere.
+    pub async fn told(&self, store: &dyn EventStore, clock: &dyn Clock) -> Publishing {
+        let known = self.0.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let next = known.next.unwrap_or_default();
+        let end = store.end().await.unwrap_or(next);
+        let waiting = match next < end {
+            true => store.read_all(next, 1).await.ok().and_then(|mut page| page.pop()),
+            false => None,
+        };
+        let behind = waiting.map_or(TimeDelta::zero(), |event| clock.now() - event.event.recorded_at);
+        Publishing {
+            role: known.role,
+            position: known.next.map(|position| position.0),
+            events: end.0.saturating_sub(next.0),
+            seconds: u64::try_from(behind.num_seconds()).unwrap_or(0),
+            published: known.published,
+            failing: known.failing,
+        }
+    }
+}

@@ -1,0 +1,153 @@
+//! Writes the ledger, or a part of it, as lines that anybody can verify.
+
+use crate::{
+    domain::ids::Position,
+    ports::{
+        append::leaf_at,
+        lines::{LineSink, Lines},
+    },
+    record::{
+        checkpoint::Checkpoint,
+        envelope::{leaf_bytes, leaf_hash},
+        export::{Header, Trailer},
+        merkle::Frontier,
+    },
+    services::{
+        Error,
+        audit::{Audit, PAGE_LEAVES},
+    },
+};
+
+/// Events between two places from which an interrupted export can go on.
+const SETTLE_EVENTS: usize = 4_096;
+
+/// Which events.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Range {
+    /// The first position.
+    pub from: u64,
+    /// The last position; `None`: up to the end as it is when the export begins.
+    pub to: Option<u64>,
+}
+
+/// What was written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Exported {
+    /// The first position.
+    pub from: u64,
+    /// How many events.
+    pub events: u64,
+    /// How many of them an earlier, interrupted export had written.
+    pub resumed: u64,
+    /// The checkpoint over everything up to the last.
+    pub checkpoint: Checkpoint,
+}
+
+/// Writes a range of events, after what `already` holds of the very same export.
+///
+/// # Errors
+/// `Invalid` where the range is empty or `already` is of another export; `Damaged` where an event is not what its hash says.
+pub async fn export(
+    audit: &Audit,
+    range: Range,
+    already: Lines,
+    mut sink: Box<dyn LineSink>,
+    progress: &mut (dyn FnMut(u64, u64) + Send),
+) -> Result<Exported, Error> {
+    let failed = |told: String| Error::Invalid(format!("the export cannot be written: {told}"));
+    let (header, mut tree) = match resumed(audit, range, already).await? {
+        Some(resumed) => resumed,
+        None => begun(audit, range, &mut *sink).await?,
+    };
+    let resumed = tree.size() - header.from;
+    while tree.size() < header.to {
+        let limit = usize::try_from(header.to - tree.size()).unwrap_or(SETTLE_EVENTS).min(SETTLE_EVENTS);
+        let page = audit.store().read_all(Position(tree.size()), limit).await?;
+        if page.is_empty() {
+            return Err(Error::Invalid(format!("position {} is missing: run `audit verify`", tree.size())));
+        }
+        for it in page {
+            let stream = it.stream.to_string();
+            if leaf_at(&stream, it.version, it.position, &it.event) != it.leaf || it.position.0 != tree.size() {
+                let reason = format!("at position {} it is not what its hash says: run `audit verify`", it.position);
+                return Err(Error::Damaged { stream, version: it.version.0, reason });
+            }
+            sink.line(&leaf_bytes(&stream, it.version, it.position, &it.event)).map_err(failed)?;
+            tree.push(it.leaf);
+        }
+        sink.settle().map_err(failed)?;
+        progress(tree.size() - header.from, header.to - header.from);
+    }
+    let checkpoint = Checkpoint::new(header.origin, tree.size(), tree.root());
+    let key = audit.keys().signer().await?;
+    let note = checkpoint.sign(&key).map_err(|e| Error::Invalid(e.to_string()))?;
+    let trailer = Trailer { checkpoint: note, key: key.verifier().to_string() };
+    sink.line(&line(&trailer)).map_err(failed)?;
+    sink.finish().map_err(failed)?;
+    Ok(Exported { from: header.from, events: header.to - header.from, resumed, checkpoint })
+}
+
+fn line(edge: &impl serde::Serialize) -> Vec<u8> {
+    serde_json::to_vec(edge).expect("it is made of texts and numbers")
+}
+
+/// A new export: where it begins and ends, and its first line.
+async fn begun(audit: &Audit, range: Range, sink: &mut dyn LineSink) -> Result<(Header, Frontier), Error> {
+    let end = audit.store().end().await?.0;
+    let to = range.to.map_or(end, |last| last.saturating_add(1));
+    if to > end || range.from >= to {
+        let from = range.from;
+        return Err(Error::Invalid(format!(
+            "there are {end} events, from position 0; {from} to {to} is no part of them"
+        )));
+    }
+    let mut tree = Frontier::new();
+    while tree.size() < range.from {
+        let limit = usize::try_from(range.from - tree.size()).unwrap_or(PAGE_LEAVES).min(PAGE_LEAVES);
+        let page = audit.store().leaves(Position(tree.size()), limit).await?;
+        if page.is_empty() {
+            return Err(Error::Invalid(format!("position {} is missing: run `audit verify`", tree.size())));
+        }
+        page.into_iter().for_each(|leaf| tree.push(leaf));
+    }
+    // Made now where there is none, so that it stands in the first line.
+    audit.keys().signer().await?;
+    let header = Header::new(audit.origin(), &tree, to, &audit.known().await?);
+    let written = sink.line(&line(&header)).and_then(|()| sink.settle());
+    written.map_err(|told| Error::Invalid(format!("the export cannot be written: {told}")))?;
+    Ok((header, tree))
+}
+
+/// What an interrupted export has written, held against the ledger; `None` where there is nothing.
+async fn resumed(audit: &Audit, range: Range, already: Lines) -> Result<Option<(Header, Frontier)>, Error> {
+    let other =
+        |why: &str| Error::Invalid(format!("an interrupted export is there, but {why}: remove it to begin anew"));
+    let mut already = already.map(|line| line.map_err(|e| other(&e.to_string())));
+    let Some(first) = already.next().transpose()? else { return Ok(None) };
+    let header = Header::read(&first).map_err(|e| other(&e))?;
+    let same = header.origin == audit.origin() && header.from == range.from;
+    if !same || range.to.is_some_and(|last| last.saturating_add(1) != header.to) {
+        return Err(other("it is of another ledger or of other events"));
+    }
+    let mut tree = header.before().ok_or_else(|| other("its first line contradicts itself"))?;
+    let mut leaves = Vec::new().into_iter();
+    for line in already {
+        let line = line?;
+        if tree.size() >= header.to {
+            return Err(other("it has more events than it says"));
+        }
+        let ours = match leaves.next() {
+            Some(leaf) => Some(leaf),
+            None => {
+                leaves = audit.store().leaves(Position(tree.size()), PAGE_LEAVES).await?.into_iter();
+                leaves.next()
+            }
+        };
+        let leaf = leaf_hash(&line);
+        if ours != Some(leaf) {
+            return Err(other(&format!("its position {} is not the ledger's", tree.size())));
+        }
+        tree.push(leaf);
+    }
+    Ok(Some((header, tree)))
+}
