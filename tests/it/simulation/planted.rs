@@ -32,7 +32,7 @@ use syncledger::{
 use super::skewed::{HastyWorklist, SkippingModels};
 
 /// Seeds within which a planted bug must be found.
-const SEEDS_MAX: u64 = 30;
+const SEEDS_MAX: u64 = 150;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Bug {

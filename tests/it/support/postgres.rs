@@ -35,7 +35,7 @@ impl Database {
 
     /// Makes one that orders texts as English people do, unlike their bytes.
     pub async fn in_english() -> Self {
-        Self::made(&server_of_the_run(), " TEMPLATE template0 LOCALE_PROVIDER icu ICU_LOCALE 'en-US'").await
+        Self::made(&server_of_the_run(), "TEMPLATE template0 LOCALE_PROVIDER icu ICU_LOCALE 'en-US'").await
     }
 
     async fn made(server: &str, how: &str) -> Self {
