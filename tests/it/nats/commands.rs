@@ -23,7 +23,6 @@ use syncledger::{
         intake,
         journal::{Context, Journal},
         project::Projector,
-        reader::Reader,
         reprocess::reprocess,
     },
 };
@@ -35,7 +34,6 @@ use super::{
 
 struct Desk {
     world: World,
-    vault: Arc<MemoryVault>,
     journal: Journal,
     commands: Commands,
     client: async_nats::Client,
@@ -65,10 +63,10 @@ impl Desk {
     async fn new() -> Self {
         let world = World::new();
         let vault = Arc::new(MemoryVault::new(world.clock.clone()));
-        let journal = Journal::new(world.ledger.clone(), vault.clone(), world.clock.clone());
+        let journal = Journal::new(world.ledger.clone(), vault, world.clock.clone());
         let commands = commands(&world.server, &journal, Rules { any: false, deliveries_max: 3 }).await;
         let client = async_nats::connect(world.server.url()).await.unwrap();
-        let desk = Self { world, vault, journal, commands, client };
+        let desk = Self { world, journal, commands, client };
         assert_eq!(desk.commands.step().await, Ok(0));
         desk
     }
@@ -125,8 +123,7 @@ impl Desk {
     async fn dead_letters(&self) -> Vec<(String, String)> {
         let models: Arc<dyn ProjectionStore> = Arc::new(MemoryProjections::default());
         models.prepare(syncledger::ports::clock::Clock::now(&*self.world.clock)).await.unwrap();
-        let reader = Reader::new(self.vault.clone());
-        let projector = Projector::new(self.world.ledger.clone(), models.clone(), reader, self.world.clock.clone());
+        let projector = Projector::new(self.world.ledger.clone(), models.clone(), self.world.clock.clone());
         projector.catch_up(100).await.unwrap();
         let rows = models.ask(&Query::DeadLetters(Page::first(100))).await.unwrap();
         let cell = |row: &syncledger::projections::Row, name: &str| row.text(name).unwrap_or_default().to_owned();
