@@ -60,17 +60,17 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(200))]
 
     #[test]
-    fn roots_and_proofs_are_theirs(size in 1_usize..300, at in 0.0_f64..1.0, before in 0.0_f64..1.0) {
+    fn roots_and_proofs_are_theirs(size in 1_usize..300, at in 0..usize::MAX, before in 0..usize::MAX) {
         let (tree, mine) = (theirs(size), ours(size));
         prop_assert_eq!(mine.root().to_vec(), tree.root().as_bytes().to_vec());
         let root = their_root(&mine.root(), size as u64);
-        let index = (at * size as f64) as usize;
+        let index = at % size;
         let proof = collected(merkle::inclusion(index as u64, size as u64).unwrap(), size);
         prop_assert_eq!(proof.concat(), tree.prove_inclusion(index).as_bytes().to_vec());
         prop_assert!(root.verify_inclusion(&leaf(index), index as u64, &their_inclusion(&proof)).is_ok());
         prop_assert!(merkle::includes(&leaf_hash(&leaf(index)), index as u64, size as u64, &proof, &mine.root()));
 
-        let old = 1 + (before * (size - 1) as f64) as usize;
+        let old = 1 + before % size.max(2).saturating_sub(1);
         let proof = collected(merkle::consistency(old as u64, size as u64).unwrap(), size);
         prop_assert_eq!(proof.concat(), tree.prove_consistency(size - old).as_bytes().to_vec());
         let old_root = ours(old).root();
@@ -79,8 +79,8 @@ proptest! {
     }
 
     #[test]
-    fn no_other_leaf_place_size_or_path_is_proved(size in 2_usize..80, at in 0.0_f64..1.0, bit in 0_usize..256) {
-        let (index, root) = ((at * size as f64) as u64, ours(size).root());
+    fn no_other_leaf_place_size_or_path_is_proved(size in 2_usize..80, at in 0..usize::MAX, bit in 0_usize..256) {
+        let (index, root) = ((at % size) as u64, ours(size).root());
         let hash = leaf_hash(&leaf(index as usize));
         let proof = collected(merkle::inclusion(index, size as u64).unwrap(), size);
         let holds = |leaf: &Hash, index, size, proof: &[Hash]| merkle::includes(leaf, index, size, proof, &root);

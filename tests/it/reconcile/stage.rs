@@ -289,7 +289,7 @@ impl Stage {
                 match &mut flight.command.operation {
                     Operation::Create { content } => wordless(content),
                     Operation::Update { from, content, ours, .. } => {
-                        [from, content, ours].into_iter().for_each(wordless)
+                        [from, content, ours].into_iter().for_each(wordless);
                     }
                     Operation::Delete { .. } | Operation::WriteBackSlot { .. } | Operation::WriteBackCancel { .. } => {}
                 }
