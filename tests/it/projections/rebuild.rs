@@ -151,15 +151,9 @@ async fn a_rebuild_is_not_noticed_by_those_who_ask(place: Place) {
 
 async fn redelivery(models: Arc<dyn ProjectionStore>) {
     let world = World::new();
-<<<<<<< HEAD
     let joined = link::Event::SyncRequested { of: of(), reason: "there is one at least".to_owned() };
     world.record(&StreamName::link(&of().link), joined).await;
     chaos(&world, 59).await;
-=======
-    story::tell(&world).await;
-    let told = world.ledger.end().await.unwrap();
-    chaos(&world, 60 - told.0 as usize).await;
->>>>>>> pgmodels
     let projector = world.projector(models.clone());
     projector.catch_up(9).await.unwrap();
     let before = ask(&*models, links()).await;
