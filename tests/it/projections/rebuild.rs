@@ -9,7 +9,6 @@ use futures::executor::block_on;
 use syncledger::{
     domain::{ids::*, link},
     ports::{
-        event_store::EventStore as _,
         projection_store::{Batch, Differs, Failure, ProjectionStore, Shelf},
         read_models::{LinkFilter, Page, Query},
     },

@@ -49,9 +49,9 @@ mod wire {
         clippy::all,
         clippy::allow_attributes,
         clippy::allow_attributes_without_reason,
-        dead_code,
         reason = "generated code"
     )]
+    #![allow(dead_code, reason = "not all of the contract is needed here")]
     include!(concat!(env!("OUT_DIR"), "/wire.rs"));
 }
 
