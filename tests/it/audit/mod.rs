@@ -2,7 +2,7 @@
 
 mod disk;
 mod exports;
-mod given;
+pub mod given;
 mod postgres;
 mod program;
 mod proofs;

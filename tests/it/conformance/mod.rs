@@ -1,7 +1,7 @@
 //! One suite per port, run against every backend: what a port promises is what its suite holds.
 
 pub mod event_store;
-mod eventstoredb;
+pub mod eventstoredb;
 mod faults;
 pub mod given;
 mod http;

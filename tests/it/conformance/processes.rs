@@ -9,11 +9,13 @@ use std::{
 };
 
 use syncledger::{
+    adapters::{memory::MemorySigningKeys, system::SystemClock},
     domain::ids::Position,
     ports::{
         event_store::{EventStore, Expected, Failure},
         upkeep::Upkeep,
     },
+    services::audit::Asked,
 };
 
 use super::given::{append, event, folder, open_postgres, open_sqlite, sound, stream};
@@ -122,6 +124,12 @@ async fn check(place: &str, acknowledged: &Acknowledged) -> usize {
     for (id, position) in acknowledged {
         assert_eq!(places.get(id), Some(position), "event {id} was acknowledged at {position}");
     }
+    let (files, clock) = (folder(), Arc::new(SystemClock::new()));
+    let keys = Arc::new(MemorySigningKeys::new("loft", clock));
+    let audit = crate::audit::given::audit(ledger, keys, files.path());
+    let report = audit.verify(&Asked::default(), &mut |_, _| {}).await.unwrap();
+    assert!(report.sound && report.events == all.len() as u64, "{report:?}");
+    assert_eq!(upkeep.inspect().await, Ok(Vec::new()));
     upkeep.close().await;
     all.len()
 }

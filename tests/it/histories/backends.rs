@@ -6,7 +6,7 @@ use std::{any::Any, sync::Arc};
 use sqlx::{ConnectOptions as _, Row as _, SqliteConnection, sqlite::SqliteConnectOptions};
 use syncledger::{
     adapters::{
-        memory::MemoryProjections,
+        memory::{MemoryLedger, MemoryProjections},
         postgres::{self, PostgresLedger, PostgresProjections, Server},
         sqlite::{self, SqliteLedger, SqliteProjections},
     },
@@ -18,6 +18,7 @@ use syncledger::{
 use tokio::sync::Mutex;
 
 use crate::{
+    conformance::eventstoredb::served::Served,
     projections::{choices::noon, world::World},
     support::postgres::Database,
 };
@@ -58,7 +59,7 @@ pub enum Tables {
 
 /// The backends that are told what was made up in memory.
 pub async fn all(world: &World) -> Vec<Backend> {
-    vec![sqlite(world).await, postgres(world).await]
+    vec![sqlite(world).await, postgres(world).await, eventstoredb(world).await]
 }
 
 /// The ledger on which histories are made up.
@@ -98,6 +99,13 @@ async fn postgres(world: &World) -> Backend {
     let models = Arc::new(PostgresProjections::open(&server).await.unwrap());
     let tables = Tables::Postgres(Mutex::new(database.connect().await));
     with(world, "PostgreSQL", Arc::new(ledger), true, models, tables, Box::new(database)).await
+}
+
+/// Through our gateway, with the stock client: an append is a call to a server, so they come one by one.
+async fn eventstoredb(world: &World) -> Backend {
+    let served = Served::start(Arc::new(MemoryLedger::new())).await;
+    let ledger = Arc::new(served.open().await);
+    memory(world, "EventStoreDB", ledger, false, Box::new(served)).await
 }
 
 async fn with(

@@ -4,7 +4,7 @@
 mod fake;
 mod pitfalls;
 mod real;
-mod served;
+pub mod served;
 mod tls;
 
 use std::{sync::Arc, time::Duration};
