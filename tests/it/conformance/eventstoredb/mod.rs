@@ -112,7 +112,8 @@ async fn two_processes_share_a_ledger() {
             for n in 0..25_u64 {
                 let to = format!("s{}", (writer + n * n) % 5);
                 let one = event(n);
-                let (_, position, repeated) = append(&ledger, &to, Expected::Any, &[one.clone()]).await.unwrap();
+                let (_, position, repeated) =
+                    append(&ledger, &to, Expected::Any, std::slice::from_ref(&one)).await.unwrap();
                 assert!(!repeated);
                 acknowledged.push((position, one.id));
             }
