@@ -150,7 +150,8 @@ impl App {
         let polled = Arc::clone(self.sources.get(&source.name)?);
         let every = TimeDelta::from_std(source.poll_every).unwrap_or(TimeDelta::minutes(1));
         let worker = self.reconciler.settings.worker.clone();
-        Some(Arc::new(Poller::new(self.stores.journal.clone(), polled, worker, every)))
+        let gates = Arc::clone(&self.gates);
+        Some(Arc::new(Poller::new(self.stores.journal.clone(), polled, gates, worker, every)))
     }
 }
 

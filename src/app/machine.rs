@@ -6,6 +6,7 @@ use std::{
     fs::{self, File},
     io::{self, Write as _},
     path::Path,
+    thread,
     time::Duration,
 };
 
@@ -25,6 +26,11 @@ const ASK_MAX: Duration = Duration::from_secs(10);
 /// The machine's clock.
 pub fn clock() -> SystemClock {
     SystemClock::new()
+}
+
+/// How many threads run at the same time here.
+pub fn cores() -> usize {
+    thread::available_parallelism().map_or(1, usize::from)
 }
 
 /// All variables of the environment.

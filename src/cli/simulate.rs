@@ -1,61 +1,101 @@
 //! `simulate`: the whole loop under a virtual clock, with faults and crashes.
 
+use chrono::TimeDelta;
 use indicatif::{ProgressBar, ProgressStyle};
 
 use super::Stop;
 use crate::{
     app::machine,
-    simulation::{self, Request},
+    ports::clock::Clock as _,
+    simulation::{self, Request, Span},
 };
+
+/// Seeds played where nothing is said.
+const SEEDS: u64 = 20;
 
 /// What to simulate.
 #[derive(Debug, Clone, clap::Args)]
 pub(super) struct Arguments {
-    /// How many seeds
-    #[arg(long, value_name = "N", default_value_t = 20)]
-    seeds: u64,
-    /// The first seed
+    /// Number of seeds to play [default: 20, or 1 with --seed]
+    #[arg(long, value_name = "N", conflicts_with = "time")]
+    seeds: Option<u64>,
+    /// Play seeds for this long, such as 90s, 10m or 2h
+    #[arg(long = "for", value_name = "TIME", value_parser = time)]
+    time: Option<TimeDelta>,
+    /// First seed
     #[arg(long, value_name = "S")]
     seed: Option<u64>,
-    /// Steps of chaos for each seed
+    /// Draw the first seed at random; it is printed
+    #[arg(long, conflicts_with = "seed")]
+    from_entropy: bool,
+    /// Steps of chaos per seed
     #[arg(long, value_name = "K", default_value_t = simulation::STEPS)]
     steps: u32,
-    /// A fault that shall not happen; may be given several times
+    /// Number of seeds to play at the same time [default: all cores]
+    #[arg(long, value_name = "N")]
+    cores: Option<usize>,
+    /// Leave this fault out; may be repeated
     #[arg(long, value_name = "FAULT")]
     without: Vec<String>,
-    /// A step to leave out; may be given several times
+    /// Leave this step out; may be repeated
     #[arg(long, value_name = "STEP")]
     skip: Vec<u32>,
-    /// Print everything that happens; one seed where no number is given
+    /// Print everything that happens
     #[arg(long)]
     trace: bool,
 }
 
-/// Plays the seeds. Stops with a refusal where a rule was broken.
+fn time(text: &str) -> Result<TimeDelta, String> {
+    let time = crate::config::duration(text).and_then(|time| TimeDelta::from_std(time).ok());
+    time.ok_or_else(|| "write a number and a unit, such as 90s, 10m or 2h".to_owned())
+}
+
+/// Plays the seeds. Stops with a refusal if a rule was broken.
 pub(super) fn run(arguments: &Arguments, json: bool) -> Result<(), Stop> {
-    // A seed that was named is to be replayed, alone.
-    let seeds = if arguments.seed.is_some() && arguments.seeds == 20 { 1 } else { arguments.seeds };
+    let clock = machine::clock();
+    let span = match (arguments.time, arguments.seeds) {
+        (Some(time), _) => Span::For(time),
+        (None, Some(seeds)) => Span::Seeds(seeds),
+        // A seed that was named is to be played again, alone.
+        (None, None) => Span::Seeds(if arguments.seed.is_some() { 1 } else { SEEDS }),
+    };
     let request = Request {
-        seed: arguments.seed.unwrap_or(0),
-        seeds,
+        // Half of the bits, so that people can read it aloud.
+        seed: arguments.seed.unwrap_or(if arguments.from_entropy { clock.chance() >> 32 } else { 0 }),
+        span,
         steps: arguments.steps,
         without: arguments.without.clone(),
         skip: arguments.skip.iter().copied().collect(),
         trace: arguments.trace,
         json,
+        cores: arguments.cores.unwrap_or_else(machine::cores).max(1),
     };
-    let bar = ProgressBar::new(seeds);
-    if let Ok(style) = ProgressStyle::with_template("{bar:30} {pos}/{len} seeds, {per_sec}, {eta} left") {
-        bar.set_style(style);
-    }
-    let clock = machine::clock();
+    let bar = bar(span);
     let mut out = std::io::stdout().lock();
-    let held = simulation::run(&request, &clock, &mut out, &mut |progress| bar.set_position(progress.done));
+    let held = simulation::run(&request, &clock, &mut out, &mut |progress| {
+        match span {
+            Span::Seeds(_) => bar.set_position(progress.done),
+            Span::For(_) => bar.set_position(u64::try_from(progress.took.num_milliseconds()).unwrap_or(0)),
+        }
+        bar.set_message(format!("{} seeds, {} broken", progress.done, progress.broken));
+    });
     bar.finish_and_clear();
     match held {
         Ok(true) => Ok(()),
         Ok(false) => Err(Stop::refused("a rule was broken")),
-        Err(wrong @ simulation::Error::UnknownFault(_)) => Err(Stop::usage(wrong)),
         Err(simulation::Error::Output(failure)) => Err(failure.into()),
+        Err(wrong @ (simulation::Error::UnknownFault(_) | simulation::Error::NoSeeds)) => Err(Stop::usage(wrong)),
     }
+}
+
+fn bar(span: Span) -> ProgressBar {
+    let length = match span {
+        Span::Seeds(seeds) => seeds,
+        Span::For(time) => u64::try_from(time.num_milliseconds()).unwrap_or(0),
+    };
+    let bar = ProgressBar::new(length);
+    if let Ok(style) = ProgressStyle::with_template("{bar:30} {msg}, {eta} left") {
+        bar.set_style(style);
+    }
+    bar
 }

@@ -20,7 +20,7 @@ use zeroize::Zeroizing;
 pub use gateway::{Accept, Gateway, GatewayTls};
 pub use nats::{Nats, NatsAccess, NatsCommands, NatsStream};
 pub use profile::policy;
-pub use section::{Problem, Problems};
+pub use section::{Problem, Problems, duration};
 pub use store::{Address, Store};
 
 use crate::domain::{

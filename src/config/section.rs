@@ -349,7 +349,8 @@ fn distance(a: &str, b: &str) -> usize {
     row[b.len()]
 }
 
-pub(super) fn duration(text: &str) -> Option<Duration> {
+/// A span of time as people write it: `250ms`, `60s`, `5min`, `2h`. `None` where it is not one.
+pub fn duration(text: &str) -> Option<Duration> {
     let digits = text.trim_end_matches(char::is_alphabetic);
     let number: u64 = digits.trim().parse().ok()?;
     let seconds = |each: u64| number.checked_mul(each).map(Duration::from_secs);

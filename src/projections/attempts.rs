@@ -114,7 +114,8 @@ fn of_link(recorded: &Recorded, event: &link::Event) -> Vec<Write> {
         | link::Event::SupersededLeft { .. }
         | link::Event::CloneSuspected { .. }
         | link::Event::RemoteChangeAnswered { .. }
-        | link::Event::LookRequested { .. } => Vec::new(),
+        | link::Event::LookRequested { .. }
+        | link::Event::WaitEnded { .. } => Vec::new(),
     }
 }
 

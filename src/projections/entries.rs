@@ -86,7 +86,8 @@ fn of_link(recorded: &Recorded, event: &link::Event) -> Vec<Write> {
         | link::Event::DeadLettered { .. }
         | link::Event::Reprocessed { .. }
         | link::Event::RemoteChangeAnswered { .. }
-        | link::Event::LookRequested { .. } => Vec::new(),
+        | link::Event::LookRequested { .. }
+        | link::Event::WaitEnded { .. } => Vec::new(),
     }
 }
 

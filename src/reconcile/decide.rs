@@ -9,7 +9,8 @@ use crate::domain::{
     entry::{Observation, Seen},
     ids::{BookingId, Generation, IdempotencyKey, RemoteId, short_hash},
     link::{
-        Action, CommandId, Event, HoldReason, IssuedCommand, Link, LinkRef, LookReason, Operation, RemoteChange, evolve,
+        Action, CommandId, Event, HoldReason, IssuedCommand, Link, LinkRef, LookReason, Operation, RemoteChange, Wait,
+        WithholdReason, evolve,
     },
     operations::Approval,
     profile::Profile,
@@ -105,6 +106,37 @@ pub(super) struct Decider<'a> {
 
 impl Decider<'_> {
     fn run(&mut self) -> Step {
+        let step = self.step();
+        if step == Step::Rest {
+            self.end_waits();
+        }
+        step
+    }
+
+    /// At rest nothing may be overdue: a time that has come although nothing is done about it is not waited for any more.
+    fn end_waits(&mut self) {
+        let (now, Some(link)) = (self.i.now, &self.link) else { return };
+        let over = |at: Option<DateTime<Utc>>| at.is_some_and(|at| at <= now);
+        if !over(link.due_at()) {
+            return;
+        }
+        let withheld = over(link.withheld.as_ref().and_then(|(_, _, until)| *until));
+        if over(link.retry.at) {
+            self.push(Event::WaitEnded { wait: Wait::Retry });
+        }
+        if withheld {
+            self.end_withholding();
+        }
+    }
+
+    /// There is nothing that is kept from being sent.
+    pub(super) fn end_withholding(&mut self) {
+        if self.link().withheld.is_some() {
+            self.push(Event::WaitEnded { wait: Wait::Withheld });
+        }
+    }
+
+    fn step(&mut self) -> Step {
         if self.link.is_none() {
             let wanted = self.i.routed && self.i.booking.active();
             if !wanted {
@@ -152,7 +184,15 @@ impl Decider<'_> {
         } else {
             flight.command.lease_until > self.i.now
         };
-        Some(if waiting { Step::Rest } else { Step::Verify(flight.command) })
+        let (gate, now) = match flight.command.operation.at_source() {
+            true => (self.i.source_gate_until, self.i.now),
+            false => (self.i.gate_until, self.i.now),
+        };
+        Some(match gate.filter(|until| *until > now) {
+            _ if waiting => Step::Rest,
+            Some(until) => self.withhold(WithholdReason::RateLimited, Some(until)),
+            None => Step::Verify(flight.command),
+        })
     }
 
     /// Keeps a change for later, unless that very change is kept for that very reason already and nothing asked to look.
@@ -175,12 +215,18 @@ impl Decider<'_> {
         }
     }
 
-    /// The step that reads the entry.
-    pub(super) fn look(&self) -> Step {
+    /// The step that reads the entry; the same things keep it from being read as from being written.
+    pub(super) fn look(&mut self) -> Step {
+        if self.i.revoked {
+            return self.withhold(WithholdReason::ConnectionRevoked, None);
+        }
         if self.link().retry.at.is_some_and(|at| at > self.i.now) {
             return Step::Rest;
         }
-        Step::Look(self.current_id())
+        match self.i.gate_until.filter(|until| *until > self.i.now) {
+            Some(until) => self.withhold(WithholdReason::RateLimited, Some(until)),
+            None => Step::Look(self.current_id()),
+        }
     }
 
     /// The id under which the entry stands, or would stand.

@@ -27,6 +27,7 @@ impl Decider<'_> {
             (Desired::Present(_), None) | (Desired::Absent(_), Some(_)) => false,
         };
         if nothing_to_send && self.link().superseded.is_none() {
+            self.end_withholding();
             return Step::Rest;
         }
         if self.i.revoked {
@@ -64,6 +65,7 @@ impl Decider<'_> {
         // The profile says to note the removal and keep the booking: the entry stays removed.
         let noted = self.i.booking.removal_marked.as_ref() == Some(&self.i.of.link);
         if noted || !self.i.booking.active() {
+            self.end_withholding();
             return Step::Rest;
         }
         let (starts, ends) = content.slot.widest();

@@ -8,7 +8,10 @@ use std::{
 use chrono::{DateTime, Utc};
 use serde_json::Value;
 
-use super::Error;
+use super::{
+    Error,
+    snapshots::{Kept, Snapshot, Snapshots},
+};
 use crate::{
     domain::{
         booking::{self, Booking},
@@ -18,7 +21,7 @@ use crate::{
     },
     ports::{
         clock::Clock,
-        event_store::{Appended, EventStore, Expected},
+        event_store::{self, Appended, EventStore, Expected},
         vault::{self, KeyState, SubjectKey, Vault},
     },
     record::{
@@ -80,12 +83,13 @@ pub struct Journal {
     store: Arc<dyn EventStore>,
     pub(super) vault: Arc<dyn Vault>,
     clock: Arc<dyn Clock>,
+    snapshots: Arc<Snapshots>,
 }
 
 impl Journal {
     /// Joins a ledger, its keys and a clock.
     pub fn new(store: Arc<dyn EventStore>, vault: Arc<dyn Vault>, clock: Arc<dyn Clock>) -> Self {
-        Self { store, vault, clock }
+        Self { store, vault, clock, snapshots: Arc::default() }
     }
 
     /// The ledger itself.
@@ -128,7 +132,13 @@ impl Journal {
         for fact in facts {
             events.push(self.seal(&fact.into(), effective_at, context).await?);
         }
-        Ok(self.store.append(stream, expected, events).await?)
+        let appended = self.store.append(stream, expected, events).await;
+        if matches!(appended, Err(event_store::Failure::Conflict { .. })) {
+            // Usually somebody was faster, and reading on would do. After a ledger was put back to an older state it would not.
+            self.snapshots.bookings.drop(&stream.id);
+            self.snapshots.links.drop(&stream.id);
+        }
+        Ok(appended?)
     }
 
     async fn seal(&self, fact: &Event, effective_at: DateTime<Utc>, context: &Context) -> Result<NewEvent, Error> {
@@ -179,19 +189,25 @@ impl Journal {
             .map_err(|e| Error::Invalid(format!("a {kind} cannot be sealed: {e}")))
     }
 
-    /// Opens every sealed text in the data of event `id` whose key is still there; the others read as forgotten.
+    /// Opens every sealed text in the data of event `id` whose key is still there; the others read as forgotten. Answers
+    /// whose were opened.
     ///
     /// # Errors
     /// `Vault`; inside, a text that does not open under its own key.
-    pub async fn open_texts(&self, id: EventId, data: &mut Value) -> Result<Result<(), sealing::Failure>, Error> {
-        let mut keys: BTreeMap<String, SubjectKey> = BTreeMap::new();
+    pub async fn open_texts(
+        &self,
+        id: EventId,
+        data: &mut Value,
+    ) -> Result<Result<BTreeSet<SubjectId>, sealing::Failure>, Error> {
+        let mut keys: BTreeMap<SubjectId, SubjectKey> = BTreeMap::new();
         for subject in sealing::sealed_subjects(data) {
             if let KeyState::Held(key) = self.vault.key(&subject).await? {
-                keys.insert(subject.to_string(), key);
+                keys.insert(subject, key);
             }
         }
-        let key_of = |subject: &str| keys.get(subject).map(|k| KeyRef { id: &k.id, bytes: &k.bytes });
-        Ok(sealing::open(data, id, &key_of))
+        let by_name: BTreeMap<&str, &SubjectKey> = keys.iter().map(|(s, k)| (s.as_str(), k)).collect();
+        let key_of = |subject: &str| by_name.get(subject).map(|k| KeyRef { id: &k.id, bytes: &k.bytes });
+        Ok(sealing::open(data, id, &key_of).map(|()| keys.into_keys().collect()))
     }
 
     /// What a stored event says. Texts whose key was destroyed read as forgotten.
@@ -199,16 +215,21 @@ impl Journal {
     /// # Errors
     /// `Damaged` where it cannot be read.
     pub async fn tell(&self, recorded: Recorded) -> Result<Told, Error> {
+        Ok(self.tell_with_subjects(recorded).await?.0)
+    }
+
+    async fn tell_with_subjects(&self, recorded: Recorded) -> Result<(Told, BTreeSet<SubjectId>), Error> {
         let damaged = |reason: String| Error::Damaged {
             stream: recorded.stream.to_string(),
             version: recorded.version.0,
             reason,
         };
         let mut data: Value = serde_json::from_str(&recorded.event.data).map_err(|e| damaged(e.to_string()))?;
-        self.open_texts(recorded.event.id, &mut data).await?.map_err(|e| damaged(e.to_string()))?;
+        let opened = self.open_texts(recorded.event.id, &mut data).await?;
+        let subjects = opened.map_err(|e| damaged(e.to_string()))?;
         let event =
             codec::from_data(&recorded.event.kind, recorded.event.schema, data).map_err(|e| damaged(e.to_string()))?;
-        Ok(Told { recorded, event })
+        Ok((Told { recorded, event }, subjects))
     }
 
     /// A whole stream, from version `from` on.
@@ -236,15 +257,11 @@ impl Journal {
     /// # Errors
     /// As [`Journal::stream`].
     pub async fn booking(&self, id: &BookingId) -> Result<(Option<Booking>, Option<Version>), Error> {
-        let mut state = None;
-        let mut version = None;
-        for told in self.stream(&StreamName::booking(id), Version(0)).await? {
-            version = Some(told.recorded.version);
-            if let Event::Booking(event) = &told.event {
-                state = booking::evolve(state, event, told.recorded.event.effective_at);
-            }
-        }
-        Ok((state, version))
+        self.fold(&StreamName::booking(id), &self.snapshots.bookings, |state, told| match &told.event {
+            Event::Booking(event) => booking::evolve(state, event, told.recorded.event.effective_at),
+            _ => state,
+        })
+        .await
     }
 
     /// A link and the version of its last event.
@@ -252,14 +269,52 @@ impl Journal {
     /// # Errors
     /// As [`Journal::stream`].
     pub async fn link(&self, id: &LinkId) -> Result<(Option<Link>, Option<Version>), Error> {
-        let mut state = None;
-        let mut version = None;
-        for told in self.stream(&StreamName::link(id), Version(0)).await? {
-            version = Some(told.recorded.version);
-            if let Event::Link(event) = &told.event {
-                state = link::evolve(state, event, told.recorded.event.recorded_at);
+        self.fold(&StreamName::link(id), &self.snapshots.links, |state, told| match &told.event {
+            Event::Link(event) => link::evolve(state, event, told.recorded.event.recorded_at),
+            _ => state,
+        })
+        .await
+    }
+
+    /// What a stream's events make, beginning at its snapshot.
+    async fn fold<S: Clone + Send>(
+        &self,
+        stream: &StreamName,
+        kept: &Kept<S>,
+        evolve: impl Fn(Option<S>, &Told) -> Option<S> + Send + Sync,
+    ) -> Result<(Option<S>, Option<Version>), Error> {
+        let mut snapshot = kept.get(&stream.id);
+        if !self.all_held(&snapshot.subjects).await? {
+            snapshot = Snapshot::default();
+        }
+        let known = snapshot.version;
+        loop {
+            let from = snapshot.version.map_or(Version(0), Version::next);
+            let page = self.store.read_stream(stream, from, PAGE_EVENTS).await?;
+            let full = page.len() == PAGE_EVENTS;
+            for recorded in page {
+                let (told, subjects) = self.tell_with_subjects(recorded).await?;
+                snapshot.version = Some(told.recorded.version);
+                snapshot.subjects.extend(subjects);
+                snapshot.state = evolve(snapshot.state, &told);
+            }
+            if !full {
+                break;
             }
         }
-        Ok((state, version))
+        if snapshot.version != known {
+            kept.put(&stream.id, snapshot.clone());
+        }
+        Ok((snapshot.state, snapshot.version))
+    }
+
+    /// Whether the keys of all these people are still there.
+    async fn all_held(&self, subjects: &BTreeSet<SubjectId>) -> Result<bool, Error> {
+        for subject in subjects {
+            if !matches!(self.vault.key(subject).await?, KeyState::Held(_)) {
+                return Ok(false);
+            }
+        }
+        Ok(true)
     }
 }

@@ -39,6 +39,7 @@ pub mod resync;
 pub mod rotate;
 pub mod routing;
 pub mod run;
+mod snapshots;
 pub mod story;
 pub mod submit;
 mod texts;

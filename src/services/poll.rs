@@ -10,6 +10,7 @@ use tracing::warn;
 
 use super::{
     Error,
+    gate::Gates,
     intake::{Received, receive},
     journal::{Context, Journal},
 };
@@ -52,6 +53,7 @@ pub enum Polled {
 pub struct Poller {
     journal: Journal,
     source: Arc<dyn BookingSource>,
+    gates: Arc<Gates>,
     worker: String,
     every: TimeDelta,
     /// The source's stream as far as it was read: it grows long.
@@ -60,8 +62,14 @@ pub struct Poller {
 
 impl Poller {
     /// Polls `source` in the name of `worker`, who means to call [`Poller::poll`] that often.
-    pub fn new(journal: Journal, source: Arc<dyn BookingSource>, worker: String, every: TimeDelta) -> Self {
-        Self { journal, source, worker, every, folded: Mutex::default() }
+    pub fn new(
+        journal: Journal,
+        source: Arc<dyn BookingSource>,
+        gates: Arc<Gates>,
+        worker: String,
+        every: TimeDelta,
+    ) -> Self {
+        Self { journal, source, gates, worker, every, folded: Mutex::default() }
     }
 
     /// The source.
@@ -89,6 +97,11 @@ impl Poller {
             if !self.holds().await? {
                 return Ok(Polled::Waits);
             }
+            let (gate, now) = (self.source.name().as_str(), self.journal.clock().now());
+            if self.gates.closed_until(gate, now).is_some() {
+                return Ok(Polled::Waits);
+            }
+            self.gates.passed(gate, now);
             let changes = match self.source.changes(polling.cursor.as_deref(), page.as_deref()).await {
                 Ok(changes) => changes,
                 Err(failure) => return self.failed(failure).await,
@@ -149,6 +162,7 @@ impl Poller {
         let wait = failure.retry_after_ms.unwrap_or_else(|| retry::backoff_ms(polling.failures, clock.chance()));
         let retry_at = clock.now() + TimeDelta::milliseconds(i64::try_from(wait).unwrap_or(60_000));
         warn!(source = %name, class = failure.class.as_str(), error = failure.summary, "Poll of {name} failed");
+        self.gates.failed(name.as_str(), &failure, None, clock.now());
         self.append(Event::PollFailed { source: name.clone(), failure: failure.clone(), retry_at }).await?;
         Ok(Polled::Failed(failure))
     }

@@ -188,7 +188,13 @@ impl Puller {
         let asked_at = self.journal.clock().now();
         let (mut entries, mut next, mut pages) = (Vec::new(), None::<String>, 0);
         loop {
-            self.gates.passed(key.connection.as_str(), self.journal.clock().now());
+            let (gate, now) = (key.connection.as_str(), self.journal.clock().now());
+            if let Some(until) = self.gates.closed_until(gate, now) {
+                let mut failure = CallFailure::new(FailureClass::RateLimited, "the provider asked us to wait");
+                failure.retry_after_ms = u64::try_from((until - now).num_milliseconds()).ok();
+                return Err(failure);
+            }
+            self.gates.passed(gate, now);
             let page = provider.list(key, from, next.as_deref()).await?;
             pages += 1;
             entries.extend(page.entries);

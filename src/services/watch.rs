@@ -69,14 +69,16 @@ impl Watcher {
         let context =
             Context::root(Actor::new("reconciler", "watcher"), Origin::Reconciler, self.journal.clock().event_id());
         let now = self.journal.clock().now();
+        if self.gates.closed_until(key.connection.as_str(), now).is_some() {
+            return Ok(());
+        }
         let (calendar, version) = loop {
             let (calendar, version) = self.calendars.load(&self.journal, key).await?;
             let Some(channel) = calendar.channels.iter().find(|c| over(c, now)) else { break (calendar, version) };
             self.close(key, provider, channel, version, &context).await?;
         };
         let asked_for = calendar.channels.iter().any(|c| c.resource.is_none() && !over(c, now));
-        let waits = calendar.channel_retry_at.is_some_and(|at| at > now)
-            || self.gates.closed_until(key.connection.as_str(), now).is_some();
+        let waits = calendar.channel_retry_at.is_some_and(|at| at > now);
         let current = calendar.current_channel().filter(|c| !over(c, now));
         let due = current.is_none_or(|c| c.renew_at.is_none_or(|at| at <= now));
         if calendar.push_unsupported || waits || asked_for || !due {
@@ -107,6 +109,12 @@ impl Watcher {
             return Ok(());
         }
         let asked_at = clock.now();
+        if let Some(until) = self.gates.closed_until(key.connection.as_str(), asked_at) {
+            let mut failure = CallFailure::new(FailureClass::RateLimited, "the provider asked us to wait");
+            failure.retry_after_ms = u64::try_from((until - asked_at).num_milliseconds()).ok();
+            let facts = self.not_opened(key, &channel, calendar, failure, asked_at).await?;
+            return self.append(key, facts, context).await;
+        }
         self.gates.passed(key.connection.as_str(), asked_at);
         let life_s = self.life_s.unwrap_or(LIFE_S);
         let request =
@@ -177,6 +185,9 @@ impl Watcher {
             return Ok(());
         }
         let Some(resource) = &channel.resource else { return Ok(()) };
+        if self.gates.closed_until(key.connection.as_str(), self.journal.clock().now()).is_some() {
+            return Ok(());
+        }
         if let Err(failure) = provider.stop(&channel.id, resource).await {
             warn!(calendar = %key, channel = %channel.id, error = failure.summary, "A channel of {key} could not be stopped");
         }

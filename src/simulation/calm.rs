@@ -6,10 +6,11 @@ use futures::executor::block_on;
 use super::{
     chance::Chance,
     driver::Driver,
+    plan::Outage,
     process::Loop,
-    safety::link_stream,
+    safety::{entries_by_link, link_stream},
     weather,
-    world::{self, BAYS},
+    world::{self, BAYS, WORKSPACE},
 };
 use crate::{
     domain::{event, ids::Version, link, operations},
@@ -30,6 +31,8 @@ use crate::{
 
 /// How long it is calm.
 const CALM: TimeDelta = TimeDelta::hours(48);
+/// How long something stays broken before that, in some worlds.
+const OUTAGE: TimeDelta = TimeDelta::hours(12);
 /// Rounds at one instant after which something is said to go in circles.
 const ROUNDS_MAX: u32 = 300;
 
@@ -64,6 +67,38 @@ pub(super) fn two_days(driver: &mut Driver<'_>) -> DateTime<Utc> {
     began
 }
 
+/// Calls on one entry or appointment in an outage of [`OUTAGE`]: some in its first minutes, then fewer and fewer.
+const CALLS_MAX: u64 = 40;
+
+/// Something stays broken for half a day: whatever meets it goes on trying, less and less often.
+pub(super) fn outage(driver: &mut Driver<'_>, outage: Outage) {
+    driver.finish_all();
+    weather::heal(&driver.world);
+    weather::cut(&driver.world, outage);
+    driver.say(&format!("broken for half a day: {outage:?}"));
+    driver.world.notes.open().count("outages");
+    driver.world.notes.open().calls.clear();
+    let until = driver.world.now() + OUTAGE;
+    while driver.world.now() < until && !driver.broken() {
+        rest(driver);
+        advance(driver, TimeDelta::minutes(20), until);
+    }
+    let mut notes = driver.world.notes.open();
+    let on_one =
+        |path: &str| path.split('/').skip_while(|part| *part != "events" && *part != "appointments").count() > 1;
+    let often: Vec<String> = notes
+        .calls
+        .iter()
+        .filter(|((_, path), calls)| on_one(path) && **calls > CALLS_MAX)
+        .map(|((method, path), calls)| {
+            format!("{calls} times {method} {path} in half a day of {outage:?} being broken")
+        })
+        .collect();
+    for what in often {
+        notes.broken("I10", what);
+    }
+}
+
 /// Every loop of every process, until nothing happens any more.
 fn rest(driver: &mut Driver<'_>) {
     for round in 0..ROUNDS_MAX {
@@ -78,7 +113,7 @@ fn rest(driver: &mut Driver<'_>) {
             );
             loops.push(Loop::Watch);
             if round == 0 {
-                loops.extend([Loop::Probe, Loop::Poll]);
+                loops.extend([Loop::Probe, Loop::Poll, Loop::Seal]);
             }
             for which in loops {
                 if let Err(what) = driver.whole(process, which) {
@@ -105,8 +140,15 @@ fn advance(driver: &mut Driver<'_>, slice: TimeDelta, until: DateTime<Utc>) {
     let now = driver.world.now();
     let far = now + TimeDelta::days(400);
     let rows = block_on(driver.world.models.ask(&Query::DueLinks { now: far, limit: 1_000 })).unwrap_or_default();
-    let due = rows.iter().filter_map(|row| row.text("due_at")?.parse::<DateTime<Utc>>().ok());
-    let next = due.filter(|due| *due > now).min().map_or(now + slice, |due| due.min(now + slice));
+    let due =
+        rows.iter().filter_map(|row| Some((row.text("link")?, row.text("due_at")?.parse::<DateTime<Utc>>().ok()?)));
+    let next = due.min_by_key(|(_, due)| *due);
+    if let Some((link, due)) = next.filter(|(_, due)| *due <= now) {
+        let what = format!("{link} was due at {due}; it is {now}, and nobody does anything about it");
+        driver.world.notes.open().broken("timers", what);
+        return;
+    }
+    let next = next.map_or(now + slice, |(_, due)| due.min(now + slice));
     driver.world.clock.set(next.min(until).max(now + TimeDelta::milliseconds(1)));
     driver.say("time passes");
 }
@@ -116,12 +158,13 @@ fn operator(driver: &mut Driver<'_>, chance: &mut Chance) {
     let journal = driver.world.journal();
     let context =
         |journal: &Journal| Context::root(Actor::new("operator", "olga"), Origin::Admin, journal.clock().event_id());
-    let approvals = block_on(approve::approvals(&journal, "loft")).unwrap_or_default();
+    let approvals = block_on(approve::approvals(&journal, WORKSPACE)).unwrap_or_default();
     for (name, stand) in approvals {
         if stand == operations::Approval::Open {
-            let grant = chance.permille(500);
+            let grant = truly_gone(driver, &name);
+            driver.world.notes.open().count(if grant { "approvals_granted" } else { "approvals_denied" });
             let context = context(&journal);
-            let answered = block_on(approve::answer(&journal, "loft", &name, grant, &context));
+            let answered = block_on(approve::answer(&journal, WORKSPACE, &name, grant, &context));
             driver.say(&format!("operator says {grant} to {name}: {}", answered.is_ok()));
         }
     }
@@ -136,6 +179,11 @@ fn operator(driver: &mut Driver<'_>, chance: &mut Chance) {
         })
         .collect();
     for (id, dead, waits) in links {
+        if dead || waits {
+            let appointment =
+                driver.safety.links.get(&id).and_then(Option::as_ref).map(|link| link.of.appointment.clone());
+            driver.world.notes.open().act(&appointment.unwrap_or_default());
+        }
         if dead {
             say(driver, &id, link::Event::Reprocessed { by: "olga".into() });
         }
@@ -144,6 +192,13 @@ fn operator(driver: &mut Driver<'_>, chance: &mut Chance) {
             say(driver, &id, link::Event::RemoteChangeAnswered { accept, by: "olga".into() });
         }
     }
+}
+
+/// What an operator finds who looks at the calendar: whether all the entries that are said to be gone are gone.
+fn truly_gone(driver: &Driver<'_>, approval: &str) -> bool {
+    let links = driver.safety.approvals.get(approval).cloned().unwrap_or_default();
+    let standing = entries_by_link(&driver.world, &driver.world.notes.open());
+    !links.iter().any(|link| standing.contains_key(link))
 }
 
 /// Whether a person is asked.

@@ -1,29 +1,42 @@
-//! `syncledger simulate`: seeds one after the other, what came of them, and the shortest script of one that broke a rule.
+//! `syncledger simulate`: seeds on all cores, what became of them, and for each broken rule the shortest script found.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
     io::{self, Write},
+    sync::{
+        atomic::{AtomicU64, Ordering},
+        mpsc,
+    },
+    thread,
 };
 
-use chrono::TimeDelta;
-use serde_json::json;
+use chrono::{DateTime, TimeDelta, Utc};
 
 use super::{
     Outcome,
     parts::AsShipped,
     plan::{Fault, Plan, STEPS},
     play,
-    shrink::shrink,
+    report::{self, Summary},
 };
 use crate::ports::clock::Clock;
+
+/// How many seeds are played.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Span {
+    /// That many.
+    Seeds(u64),
+    /// As many as can be begun in that time.
+    For(TimeDelta),
+}
 
 /// What is asked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Request {
-    /// The first seed.
+    /// The first seed. The others follow it one by one.
     pub seed: u64,
-    /// How many seeds.
-    pub seeds: u64,
+    /// How many.
+    pub span: Span,
     /// Steps of chaos for each.
     pub steps: u32,
     /// Faults that do not happen, by name.
@@ -34,11 +47,22 @@ pub struct Request {
     pub trace: bool,
     /// Whether the summary is printed as JSON.
     pub json: bool,
+    /// Seeds played at the same time, each on a thread of its own. Changes how long it takes, and nothing else.
+    pub cores: usize,
 }
 
 impl Default for Request {
     fn default() -> Self {
-        Self { seed: 0, seeds: 20, steps: STEPS, without: Vec::new(), skip: BTreeSet::new(), trace: false, json: false }
+        Self {
+            seed: 0,
+            span: Span::Seeds(20),
+            steps: STEPS,
+            without: Vec::new(),
+            skip: BTreeSet::new(),
+            trace: false,
+            json: false,
+            cores: 1,
+        }
     }
 }
 
@@ -47,12 +71,10 @@ impl Default for Request {
 pub struct Progress {
     /// Seeds played.
     pub done: u64,
-    /// Seeds in all.
-    pub of: u64,
-    /// Seeds per second; 0 before the clock has moved.
-    pub rate: f64,
-    /// Time left at that rate.
-    pub left: Option<TimeDelta>,
+    /// Seeds that broke a rule.
+    pub broken: u64,
+    /// Time gone by.
+    pub took: TimeDelta,
 }
 
 /// Why nothing was simulated.
@@ -61,6 +83,9 @@ pub enum Error {
     /// There is no such fault.
     #[error("there is no fault {0:?}; there are: {names}", names = names())]
     UnknownFault(String),
+    /// No seed is asked for.
+    #[error("no seed would be played: ask for at least one, or for a longer time")]
+    NoSeeds,
     /// The output cannot be written.
     #[error("the output cannot be written")]
     Output(#[from] io::Error),
@@ -70,8 +95,8 @@ fn names() -> String {
     Fault::ALL.map(|(_, name)| name).join(", ")
 }
 
-/// Plays what is asked for and writes the summary to `out`; `told` hears after every seed. `clock` is the machine's: it
-/// tells how fast it goes, and nothing of what is simulated. Answers whether every rule held: exit code 0, else 1.
+/// Plays what is asked for and writes the summary to `out`; `report` is called after every seed. `clock` is the machine's:
+/// it says how long it took, and nothing of what is simulated. Answers whether every rule held: exit code 0, else 1.
 ///
 /// # Errors
 /// [`Error`]: exit code 2.
@@ -79,109 +104,91 @@ pub fn run(
     request: &Request,
     clock: &dyn Clock,
     out: &mut dyn Write,
-    told: &mut dyn FnMut(Progress),
+    progress: &mut dyn FnMut(Progress),
 ) -> Result<bool, Error> {
     let without = request
         .without
         .iter()
         .map(|name| Fault::named(name).ok_or_else(|| Error::UnknownFault(name.clone())))
         .collect::<Result<BTreeSet<_>, _>>()?;
-    let (began, mut counts, mut broken) = (clock.now(), BTreeMap::new(), Vec::new());
-    for done in 0..request.seeds {
-        let plan = Plan {
-            seed: request.seed + done,
-            steps: request.steps,
-            without: without.clone(),
-            skip: request.skip.clone(),
-            crash_at_turn: None,
-        };
-        let outcome = play(&plan, &AsShipped, request.trace);
-        for (what, count) in &outcome.counts {
-            *counts.entry(*what).or_insert(0) += count;
-        }
-        if request.trace {
-            for line in &outcome.trace {
-                writeln!(out, "{line}")?;
-            }
-            writeln!(out, "seed {} ended with trace {}", plan.seed, outcome.hash)?;
-        }
-        if !outcome.holds() {
-            broken.push((plan, outcome));
-        }
-        told(progress(done + 1, request.seeds, clock.now() - began));
+    if matches!(request.span, Span::Seeds(0)) || matches!(request.span, Span::For(time) if time <= TimeDelta::zero()) {
+        return Err(Error::NoSeeds);
     }
-    summary(request, &counts, &broken, out)?;
-    if let (Some((plan, outcome)), false) = (broken.first(), request.json) {
-        script(plan, outcome, out)?;
-    }
-    Ok(broken.is_empty())
-}
-
-#[expect(clippy::cast_precision_loss, reason = "a rate for people; counts beyond 2^52 do not occur")]
-fn progress(done: u64, of: u64, took: TimeDelta) -> Progress {
-    let seconds = took.as_seconds_f64();
-    let rate = if seconds > 0.0 { done as f64 / seconds } else { 0.0 };
-    let left = (rate > 0.0).then(|| {
-        #[expect(clippy::cast_possible_truncation, reason = "whole milliseconds are enough")]
-        let ms = ((of - done) as f64 / rate * 1_000.0) as i64;
-        TimeDelta::milliseconds(ms)
+    let template = Plan { seed: 0, steps: request.steps, without, skip: request.skip.clone(), crash_at_turn: None };
+    let began = clock.now();
+    let mut tally =
+        Tally { request, began, out, progress, next: 0, early: BTreeMap::new(), played: Summary::default() };
+    let begun = AtomicU64::new(0);
+    let written = thread::scope(|scope| {
+        let (send, outcomes) = mpsc::channel();
+        for _ in 0..request.cores.max(1) {
+            let (send, begun, template) = (send.clone(), &begun, &template);
+            scope.spawn(move || draw(request, clock, began, begun, template, &send));
+        }
+        drop(send);
+        // Threads end by themselves when nobody receives any more.
+        outcomes.into_iter().try_for_each(|(nth, plan, outcome)| tally.take(clock, nth, plan, outcome))
     });
-    Progress { done, of, rate, left }
+    written?;
+    let mut summary = tally.played;
+    summary.took = clock.now() - began;
+    report::write(request, &summary, &AsShipped, out)?;
+    Ok(summary.broken.is_empty())
 }
 
-fn summary(
+type Played = (u64, Plan, Outcome);
+
+/// Plays the next seed that nobody has begun, until there is none.
+fn draw(
     request: &Request,
-    counts: &BTreeMap<&'static str, u64>,
-    broken: &[(Plan, Outcome)],
-    out: &mut dyn Write,
-) -> Result<(), Error> {
-    let faults: BTreeMap<_, _> = counts.iter().filter(|(name, _)| Fault::named(name).is_some()).collect();
-    let others: BTreeMap<_, _> = counts.iter().filter(|(name, _)| Fault::named(name).is_none()).collect();
-    if request.json {
-        let violations: Vec<_> = broken
-            .iter()
-            .flat_map(|(plan, outcome)| outcome.violations.iter().map(move |v| (plan.seed, outcome.step, v)))
-            .map(|(seed, step, v)| json!({"seed": seed, "step": step, "invariant": v.invariant, "what": v.what}))
-            .collect();
-        let said = json!({
-            "seeds": request.seeds, "first_seed": request.seed, "steps": request.steps,
-            "faults": faults, "counts": others, "violations": violations,
-        });
-        writeln!(out, "{said}")?;
-        return Ok(());
-    }
-    writeln!(out, "{} seeds from {} on, {} steps each", request.seeds, request.seed, request.steps)?;
-    let line = |counts: &BTreeMap<&&'static str, &u64>| {
-        counts.iter().map(|(name, count)| format!("{name} {count}")).collect::<Vec<_>>().join(", ")
-    };
-    writeln!(out, "faults: {}", line(&faults))?;
-    writeln!(out, "counts: {}", line(&others))?;
-    for (plan, outcome) in broken {
-        for violation in &outcome.violations {
-            writeln!(out, "seed {} step {}: {}: {}", plan.seed, outcome.step, violation.invariant, violation.what)?;
+    clock: &dyn Clock,
+    began: DateTime<Utc>,
+    begun: &AtomicU64,
+    template: &Plan,
+    send: &mpsc::Sender<Played>,
+) {
+    loop {
+        if matches!(request.span, Span::For(time) if clock.now() - began >= time) {
+            return;
+        }
+        let nth = begun.fetch_add(1, Ordering::Relaxed);
+        if matches!(request.span, Span::Seeds(seeds) if nth >= seeds) {
+            return;
+        }
+        let plan = Plan { seed: request.seed.wrapping_add(nth), ..template.clone() };
+        let outcome = play(&plan, &AsShipped, request.trace);
+        if send.send((nth, plan, outcome)).is_err() {
+            return;
         }
     }
-    writeln!(out, "{}", if broken.is_empty() { "every rule held" } else { "rules were broken" })?;
-    Ok(())
 }
 
-/// The shortest script found for a violation, and how to play it again.
-fn script(plan: &Plan, outcome: &Outcome, out: &mut dyn Write) -> Result<(), Error> {
-    let (plan, outcome) = shrink(plan, outcome, &AsShipped);
-    writeln!(out, "\nthe shortest script found:")?;
-    for line in &outcome.trace {
-        writeln!(out, "{line}")?;
+/// Takes outcomes in the order of their seeds, in whatever order they come.
+struct Tally<'a> {
+    request: &'a Request,
+    began: DateTime<Utc>,
+    out: &'a mut dyn Write,
+    progress: &'a mut dyn FnMut(Progress),
+    next: u64,
+    early: BTreeMap<u64, (Plan, Outcome)>,
+    played: Summary,
+}
+
+impl Tally<'_> {
+    fn take(&mut self, clock: &dyn Clock, nth: u64, plan: Plan, outcome: Outcome) -> io::Result<()> {
+        self.early.insert(nth, (plan, outcome));
+        while let Some((plan, outcome)) = self.early.remove(&self.next) {
+            self.next += 1;
+            if self.request.trace {
+                for line in &outcome.trace {
+                    writeln!(self.out, "{line}")?;
+                }
+                writeln!(self.out, "seed {} ended with trace {}", plan.seed, outcome.hash)?;
+            }
+            self.played.add(plan, outcome);
+        }
+        let took = clock.now() - self.began;
+        (self.progress)(Progress { done: self.played.seeds, broken: self.played.broken.len() as u64, took });
+        Ok(())
     }
-    for violation in &outcome.violations {
-        writeln!(out, "{}: {}", violation.invariant, violation.what)?;
-    }
-    write!(out, "replay: syncledger simulate --seed {} --seeds 1 --steps {} --trace", plan.seed, plan.steps)?;
-    for fault in &plan.without {
-        write!(out, " --without {}", fault.name())?;
-    }
-    for step in &plan.skip {
-        write!(out, " --skip {step}")?;
-    }
-    writeln!(out)?;
-    Ok(())
 }

@@ -7,6 +7,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::{
     chance::Chance,
+    client,
     parts::Parts,
     people,
     plan::{Climate, Fault, Plan},
@@ -141,7 +142,8 @@ impl<'a> Driver<'a> {
             }
         }
         match chance.below(100) {
-            0..=11 => {
+            0..=2 => self.application(&mut chance),
+            3..=11 => {
                 let what = people::customer(&self.world, &mut chance);
                 self.say(&what);
             }
@@ -154,6 +156,15 @@ impl<'a> Driver<'a> {
             48..=59 if self.processes.len() > 1 => self.race(&mut chance),
             _ => self.run_some(&mut chance),
         }
+    }
+
+    /// The host application sends a request to one of the processes.
+    fn application(&mut self, chance: &mut Chance) {
+        let (order, what) = client::next(&self.world, chance);
+        self.say(&what);
+        let process = usize::try_from(chance.below(self.processes.len() as u64)).unwrap_or(0);
+        let step = client::send(&self.processes[process], &self.world.notes, order);
+        self.add(process, Loop::Receive(self.tasks_begun), step, None);
     }
 
     /// Two processes react to the same news, turn by turn.
@@ -378,12 +389,15 @@ impl<'a> Driver<'a> {
 }
 
 fn some_loop(chance: &mut Chance) -> Loop {
-    match chance.below(16) {
-        0..=1 => Loop::Project,
-        2..=7 => Loop::React,
-        8..=11 => Loop::Pull(usize::try_from(chance.below(BAYS.len() as u64)).unwrap_or(0)),
-        12 => Loop::Watch,
-        13 => Loop::Probe,
-        _ => Loop::Poll,
+    match chance.below(64) {
+        63 => Loop::Seal,
+        n => match n / 4 {
+            0..=1 => Loop::Project,
+            2..=7 => Loop::React,
+            8..=11 => Loop::Pull(usize::try_from(chance.below(BAYS.len() as u64)).unwrap_or(0)),
+            12 => Loop::Watch,
+            13 => Loop::Probe,
+            _ => Loop::Poll,
+        },
     }
 }

@@ -1,6 +1,6 @@
 //! What must hold in the end.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, TimeDelta, Utc};
 use futures::executor::block_on;
@@ -43,6 +43,7 @@ pub(super) fn check(driver: &Driver<'_>, began: DateTime<Utc>) {
     if let Some(first) = late.first() {
         notes.broken("I6", format!("{} writes in the last 24 hours, the first {first}", late.len()));
     }
+    few_writes(&mut notes);
     let standing = entries_by_link(world, &notes);
     for (link, entries) in &standing {
         if entries.len() > 1 && excuse_of(driver.safety.links.get(link)).is_none_or(|why| why != "detached") {
@@ -56,6 +57,24 @@ pub(super) fn check(driver: &Driver<'_>, began: DateTime<Utc>) {
     }
     unspoken(driver, &mut notes);
     agreement(driver, &mut notes, &standing);
+}
+
+/// I6: at most two writes for everything that somebody did about an appointment; its first entry counts as two acts, since
+/// it may have to be removed again. An entry that the provider made unknowingly (409 without a reason) is removed by one
+/// write more.
+fn few_writes(notes: &mut Notes) {
+    let spare = notes.counts.get(super::plan::Fault::Conflict.name()).copied().unwrap_or(0);
+    let many: Vec<String> = notes
+        .writes
+        .iter()
+        .map(|(appointment, writes)| (appointment, *writes, notes.acts.get(appointment).copied().unwrap_or(0)))
+        .filter(|(_, writes, acts)| *writes > 2 * (acts + 1) + spare)
+        .map(|(appointment, writes, acts)| format!("{writes} writes for {acts} acts about {appointment}"))
+        .collect();
+    notes.count("writes_counted");
+    for what in many {
+        notes.broken("I6", what);
+    }
 }
 
 /// I7: a version that a person made and that still stands is in the ledger, taken over, held or turned down.
@@ -125,33 +144,52 @@ fn excuse_of(link: Option<&Option<Link>>) -> Option<&'static str> {
 /// I5: source, ledger and calendars say the same, or an open item says why not.
 fn agreement(driver: &Driver<'_>, notes: &mut Notes, standing: &BTreeMap<String, Vec<(String, String)>>) {
     let world = &driver.world;
-    let journal = world.journal();
     let appointments: Vec<Appointment> = open(&world.uschedule).appointments().cloned().collect();
     for appointment in &appointments {
         let id = BookingId::of_source(&world::source_name(), &appointment.id);
-        let booking = block_on(journal.booking(&id)).ok().and_then(|(booking, _)| booking);
-        let Some(booking) = booking else {
+        let Some(booking) = booking(world, &id) else {
             notes.broken("I5", format!("{} is not in the ledger", appointment.id));
             continue;
         };
-        notes.count("bookings_compared");
         if let Some(differs) = differs(appointment, &booking) {
             notes.broken("I5", format!("{}: source and ledger differ in their {differs}", appointment.id));
         }
-        for (resource, calendar) in BAYS {
-            let link_id = LinkId::of(&id, &world::calendar_key(calendar));
-            let link = driver.safety.links.get(link_id.as_str());
-            let empty = Vec::new();
-            let entries = standing.get(link_id.as_str()).unwrap_or(&empty);
-            if let Some(excuse) = excuse_of(link) {
-                notes.count(if excuse == "detached" { "excused_detached" } else { "excused_held" });
-                continue;
-            }
-            let wanted = booking.active() && booking.resource.as_str() == resource;
-            let link = link.and_then(Option::as_ref);
-            if let Some(what) = compare(world, wanted, appointment, link, entries) {
-                notes.broken("I5", format!("{link_id}: {what}"));
-            }
+        on_calendars(driver, notes, standing, &id, &booking);
+    }
+    let asked: BTreeSet<String> = notes.answered.values().map(|answered| answered.booking().to_owned()).collect();
+    for id in asked.iter().filter_map(|id| BookingId::new(id.as_str()).ok()) {
+        match booking(world, &id) {
+            Some(booking) => on_calendars(driver, notes, standing, &id, &booking),
+            None => notes.broken("I5", format!("{id} was answered for, and is not in the ledger")),
+        }
+    }
+}
+
+fn booking(world: &World, id: &BookingId) -> Option<Booking> {
+    block_on(world.journal().booking(id)).ok().and_then(|(booking, _)| booking)
+}
+
+fn on_calendars(
+    driver: &Driver<'_>,
+    notes: &mut Notes,
+    standing: &BTreeMap<String, Vec<(String, String)>>,
+    id: &BookingId,
+    booking: &Booking,
+) {
+    notes.count("bookings_compared");
+    for (resource, calendar) in BAYS {
+        let link_id = LinkId::of(id, &world::calendar_key(calendar));
+        let link = driver.safety.links.get(link_id.as_str());
+        let empty = Vec::new();
+        let entries = standing.get(link_id.as_str()).unwrap_or(&empty);
+        if let Some(excuse) = excuse_of(link) {
+            notes.count(if excuse == "detached" { "excused_detached" } else { "excused_held" });
+            continue;
+        }
+        let wanted = booking.active() && booking.resource.as_str() == resource;
+        let link = link.and_then(Option::as_ref);
+        if let Some(what) = compare(&driver.world, wanted, booking, link, entries) {
+            notes.broken("I5", format!("{link_id}: {what}"));
         }
     }
 }
@@ -175,7 +213,7 @@ fn differs(appointment: &Appointment, booking: &Booking) -> Option<&'static str>
 fn compare(
     world: &World,
     wanted: bool,
-    appointment: &Appointment,
+    booking: &Booking,
     link: Option<&Link>,
     entries: &[(String, String)],
 ) -> Option<String> {
@@ -198,12 +236,13 @@ fn compare(
         return Some(format!("the link knows {} at {}, and {:?} stands", remote.id, remote.etag, resource.get("etag")));
     }
     let at = |side: &str| time(resource, side);
-    if at("start") != Some(appointment.booked.starts_at) || at("end") != Some(appointment.booked.ends_at) {
-        return Some(format!("it stands at {:?}, and is booked for {}", at("start"), appointment.booked.starts_at));
+    let (starts_at, ends_at) = booking.slot.widest();
+    if at("start") != Some(starts_at) || at("end") != Some(ends_at) {
+        return Some(format!("it stands at {:?}, and is booked for {starts_at}", at("start")));
     }
     let title = resource.get("summary").and_then(Value::as_str);
     let by_person = title.is_some_and(|title| title.starts_with("VIP "));
-    (!by_person && title != Some(appointment.booked.service.as_str())).then(|| format!("its title is {title:?}"))
+    (!by_person && title != booking.details.title.text.as_deref()).then(|| format!("its title is {title:?}"))
 }
 
 fn time(resource: &Map<String, Value>, side: &str) -> Option<DateTime<Utc>> {

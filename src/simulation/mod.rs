@@ -5,10 +5,12 @@
 
 mod calm;
 mod chance;
+mod client;
 mod command;
 mod driver;
 mod ends;
 mod ledger;
+mod manners;
 mod network;
 mod notes;
 mod parts;
@@ -16,6 +18,7 @@ mod people;
 mod plan;
 mod post;
 mod process;
+mod report;
 mod safety;
 mod shrink;
 mod turn;
@@ -24,7 +27,7 @@ mod world;
 
 use std::collections::BTreeMap;
 
-pub use command::{Error, Progress, Request, run};
+pub use command::{Error, Progress, Request, Span, run};
 pub use notes::Violation;
 pub use parts::{AsShipped, Parts};
 pub use plan::{Fault, Plan, STEPS};
@@ -77,6 +80,12 @@ pub fn play(plan: &Plan, parts: &dyn Parts, keep_trace: bool) -> Outcome {
         }
     }
     driver.step = plan.steps;
+    if let Some(outage) = driver.climate.outage {
+        calm::outage(&mut driver, outage);
+    }
+    if driver.broken() {
+        return outcome(driver, plan.steps);
+    }
     let began = calm::two_days(&mut driver);
     if !driver.broken() {
         ends::check(&driver, began);

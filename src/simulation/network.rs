@@ -11,7 +11,9 @@ use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::Value;
 
 use super::{
+    manners::Manners,
     notes::Notebook,
+    people::text,
     plan::Fault,
     turn::effect,
     world::{self, GOOGLE_HOST, SOURCE_HOST, World, open},
@@ -134,6 +136,7 @@ pub(super) struct Network {
     intents: Arc<futures::lock::Mutex<Intents>>,
     clock: Arc<VirtualClock>,
     notes: Notebook,
+    manners: Mutex<Manners>,
 }
 
 impl Network {
@@ -148,6 +151,7 @@ impl Network {
             intents: Arc::clone(&world.intents),
             clock: Arc::clone(&world.clock),
             notes: world.notes.clone(),
+            manners: Mutex::default(),
         }
     }
 
@@ -208,11 +212,16 @@ impl Network {
             return;
         }
         let now = self.clock.now();
-        let starts_at =
-            open(&self.google).entry(at.0, at.1).and_then(|e| e.get("start")?["dateTime"].as_str()?.parse().ok());
+        let (starts_at, appointment) = {
+            let google = open(&self.google);
+            let entry = google.entry(at.0, at.1);
+            let starts_at = entry.and_then(|e| e.get("start")?["dateTime"].as_str()?.parse().ok());
+            (starts_at, entry.map(|e| text(e, "uscheduleAppointmentId")).unwrap_or_default())
+        };
         let far_ahead = starts_at.is_some_and(|at: DateTime<Utc>| at > now + TimeDelta::days(89));
         let mut notes = self.notes.open();
         notes.count("writes_carried_out");
+        *notes.writes.entry(appointment).or_default() += 1;
         if !(matches!(call, Call::Create { .. }) && far_ahead) {
             notes.entry_writes.push((now, format!("{} of {}", call.intent().0, at.1)));
         }
@@ -247,35 +256,41 @@ impl Network {
 impl Transport for Network {
     async fn send(&self, request: Request, timeout: Duration) -> Result<Response, Failure> {
         self.notes.open().count("calls");
-        effect(async {
-            let Some(call) = Call::of(&request) else {
-                let answer = self.direct.send(request, timeout).await;
-                self.count_refusal(&answer);
-                return answer;
-            };
-            self.check(&call, &request).await;
-            let entry = call.entry().map(|(calendar, entry)| (calendar.to_owned(), entry.to_owned()));
-            let at = entry.as_ref().map(|(calendar, entry)| (calendar.as_str(), entry.as_str()));
-            let before = at.and_then(|at| self.etag(at));
-            let appointment = match &call {
-                Call::Reschedule { appointment, .. } | Call::Cancel { appointment, .. } => Some(appointment.clone()),
-                _ => None,
-            };
-            let revision =
-                appointment.as_ref().and_then(|id| open(&self.uschedule).appointment(id).map(|a| a.revision));
+        open(&self.manners).check(&request, self.clock.now(), &mut self.notes.open());
+        let asked = request.clone();
+        let answer = effect(self.carry(request, timeout)).await;
+        open(&self.manners).heed(&asked, &answer, self.clock.now(), &mut self.notes.open());
+        answer
+    }
+}
+
+impl Network {
+    async fn carry(&self, request: Request, timeout: Duration) -> Result<Response, Failure> {
+        let Some(call) = Call::of(&request) else {
             let answer = self.direct.send(request, timeout).await;
             self.count_refusal(&answer);
-            if !matches!(&answer, Ok(response) if response.status == 401) {
-                self.sent(&call).await;
-            }
-            if let Some(at) = at {
-                self.entry_written(&call, at, before);
-            }
-            if let Some(appointment) = appointment {
-                self.appointment_written(&appointment, revision).await;
-            }
-            answer
-        })
-        .await
+            return answer;
+        };
+        self.check(&call, &request).await;
+        let entry = call.entry().map(|(calendar, entry)| (calendar.to_owned(), entry.to_owned()));
+        let at = entry.as_ref().map(|(calendar, entry)| (calendar.as_str(), entry.as_str()));
+        let before = at.and_then(|at| self.etag(at));
+        let appointment = match &call {
+            Call::Reschedule { appointment, .. } | Call::Cancel { appointment, .. } => Some(appointment.clone()),
+            _ => None,
+        };
+        let revision = appointment.as_ref().and_then(|id| open(&self.uschedule).appointment(id).map(|a| a.revision));
+        let answer = self.direct.send(request, timeout).await;
+        self.count_refusal(&answer);
+        if !matches!(&answer, Ok(response) if response.status == 401) {
+            self.sent(&call).await;
+        }
+        if let Some(at) = at {
+            self.entry_written(&call, at, before);
+        }
+        if let Some(appointment) = appointment {
+            self.appointment_written(&appointment, revision).await;
+        }
+        answer
     }
 }

@@ -7,6 +7,7 @@ use std::{
 
 use chrono::{DateTime, Utc};
 
+use super::client::{Answered, Order};
 use crate::domain::ids::EventId;
 
 /// A rule that did not hold.
@@ -55,6 +56,18 @@ pub(super) struct Notes {
     pub deleted_by_person: BTreeSet<String>,
     /// Our writes that changed an entry, and when; those left out that had to wait until the window reached them.
     pub entry_writes: Vec<(DateTime<Utc>, String)>,
+    /// What customers, people at the calendar and operators did about an appointment, how often.
+    pub acts: BTreeMap<String, u64>,
+    /// Our writes that changed an entry, by the appointment that it is of.
+    pub writes: BTreeMap<String, u64>,
+    /// What was sent under an idempotency key, by source and key: method, URL and body.
+    pub keys: BTreeMap<String, String>,
+    /// Requests of the application, the first under each key.
+    pub orders: Vec<Order>,
+    /// What was first answered to each of them, by key.
+    pub answered: BTreeMap<String, Answered>,
+    /// Calls by method and path, as long as an outage lasts.
+    pub calls: BTreeMap<(String, String), u64>,
     /// Rules found broken.
     pub violations: Vec<Violation>,
     /// What happened how often.
@@ -65,6 +78,11 @@ impl Notes {
     /// Counts one more.
     pub fn count(&mut self, what: &'static str) {
         *self.counts.entry(what).or_default() += 1;
+    }
+
+    /// One more act about an appointment.
+    pub fn act(&mut self, appointment: &str) {
+        *self.acts.entry(appointment.to_owned()).or_default() += 1;
     }
 
     /// Notes a broken rule.

@@ -22,6 +22,7 @@ pub(super) fn customer(world: &World, chance: &mut Chance) -> String {
     let booked: Vec<String> =
         uschedule.appointments().filter(|a| a.status == Status::Booked).map(|a| a.id.clone()).collect();
     let some = chance.pick(&booked).cloned();
+    let of = some.clone();
     let what = chance.below(20);
     let (starts_at, ends_at) = time(chance, now);
     let resource = BAYS[usize::from(chance.permille(400))].0;
@@ -59,6 +60,9 @@ pub(super) fn customer(world: &World, chance: &mut Chance) -> String {
             (format!("customer books {resource} at {starts_at}"), uschedule.create(new, now).map(drop))
         }
     };
+    if let Some(id) = &of {
+        world.notes.open().act(id);
+    }
     match done {
         (what, Ok(())) => what,
         (what, Err(refusal)) => format!("{what}: {refusal}"),
@@ -66,7 +70,7 @@ pub(super) fn customer(world: &World, chance: &mut Chance) -> String {
 }
 
 /// An hour or so, on the half hour, mostly within the next weeks; seldom near the end of the profile's window.
-fn time(chance: &mut Chance, now: DateTime<Utc>) -> (DateTime<Utc>, DateTime<Utc>) {
+pub(super) fn time(chance: &mut Chance, now: DateTime<Utc>) -> (DateTime<Utc>, DateTime<Utc>) {
     let days = if chance.permille(40) { chance.between(88, 95) } else { chance.between(4, 20) };
     let half_hours = chance.between(0, 40);
     let start = now.duration_trunc(TimeDelta::hours(24)).unwrap_or(now);
@@ -83,7 +87,8 @@ struct Entry {
     length: TimeDelta,
 }
 
-fn text(resource: &Map<String, Value>, property: &str) -> String {
+/// A private property of an entry; empty where it has none.
+pub(super) fn text(resource: &Map<String, Value>, property: &str) -> String {
     let value = resource.get("extendedProperties").map(|p| &p["private"][property]);
     value.and_then(Value::as_str).unwrap_or_default().to_owned()
 }
@@ -130,6 +135,7 @@ pub(super) fn person(world: &World, chance: &mut Chance) -> String {
     let Entry { calendar, id, .. } = entry;
     let (starts_at, _) = time(chance, now);
     let mut notes = world.notes.open();
+    notes.act(&entry.appointment);
     match what {
         0..=8 => {
             notes.count("edits_of_time");
@@ -182,6 +188,8 @@ fn undelete(world: &World, google: &mut Google, chance: &mut Chance) -> String {
         return format!("{id} is not in the bin any more");
     }
     notes.count("undeletions");
+    let appointment = google.entry(&calendar, &id).map(|entry| text(entry, "uscheduleAppointmentId"));
+    notes.act(&appointment.unwrap_or_default());
     notes.brought_back.insert((calendar.clone(), id.clone()));
     format!("person brings {id} back")
 }
@@ -206,6 +214,7 @@ fn stranger(world: &World, chance: &mut Chance, what: u64) -> String {
             notes.unmanaged.insert((calendar.clone(), id.clone()), None);
             // Where nobody saw it without its marker, it is an entry of ours that was deleted.
             if let Some(appointment) = notes.stripped.get(id).cloned() {
+                notes.act(&appointment);
                 notes.deleted_by_person.insert(appointment);
             }
             format!("person deletes {id}, which is not ours")

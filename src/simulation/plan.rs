@@ -158,6 +158,11 @@ impl Plan {
         self
     }
 
+    /// Steps of chaos that are not left out.
+    pub fn steps_played(&self) -> usize {
+        (0..self.steps).filter(|step| !self.skip.contains(step)).count()
+    }
+
     /// The climate of this seed.
     pub(super) fn climate(&self) -> Climate {
         let mut chance = Chance::new(self.seed ^ 0xC11A);
@@ -169,7 +174,9 @@ impl Plan {
                 rates.push((fault, rate));
             }
         }
-        Climate { rates, processes: 1 + usize::from(chance.permille(400)), short_pages: chance.permille(300) }
+        let (processes, short_pages) = (1 + usize::from(chance.permille(400)), chance.permille(300));
+        let outage = chance.pick(&Outage::ALL).copied().filter(|_| chance.permille(150) && self.without.is_empty());
+        Climate { rates, processes, short_pages, outage }
     }
 }
 
@@ -182,6 +189,30 @@ pub(super) struct Climate {
     pub processes: usize,
     /// Whether the provider's pages come shorter than asked for.
     pub short_pages: bool,
+    /// What stays broken for half a day once the chaos is over.
+    pub outage: Option<Outage>,
+}
+
+/// What can stay broken for half a day.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Outage {
+    /// Entries cannot be read by their id.
+    Reads,
+    /// Entries cannot be written.
+    Writes,
+    /// Writes are carried out, and nobody hears so; nor can entries be read.
+    Answers,
+    /// The provider cannot be reached.
+    Provider,
+    /// The grant is gone.
+    Grant,
+    /// The booking source cannot be reached.
+    Source,
+}
+
+impl Outage {
+    /// All of them.
+    pub const ALL: [Self; 6] = [Self::Reads, Self::Writes, Self::Answers, Self::Provider, Self::Grant, Self::Source];
 }
 
 impl Climate {

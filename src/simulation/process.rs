@@ -22,11 +22,14 @@ use crate::{
         checkpoints::Checkpoints, clock::Clock, event_store::EventStore, projection_store::ProjectionStore,
         provider::CalendarProvider, source::BookingSource, transport::Transport,
     },
+    record::envelope::{Actor, Origin},
     services::{
+        audit::{Audit, Outcome},
         authorise,
+        bookings::Keys,
         calendars::Calendars,
         gate::Gates,
-        journal::Journal,
+        journal::{Context, Journal},
         lists::Lists,
         poll::Poller,
         project::Projector,
@@ -57,6 +60,7 @@ pub(super) enum Loop {
     Watch,
     Probe,
     Poll,
+    Seal,
     /// An incoming notification; as many at once as arrive.
     Receive(u64),
 }
@@ -74,6 +78,8 @@ pub(super) struct Process {
     puller: Puller,
     watcher: Watcher,
     poller: Poller,
+    audit: Audit,
+    pub keys: Keys,
     provider: Arc<dyn CalendarProvider>,
 }
 
@@ -106,7 +112,8 @@ impl Process {
             BTreeMap::from([(world::source_name(), Arc::clone(&source))]);
         let routing = Arc::new(routing(world, &provider, &sources));
         let (gates, calendars) = (Arc::new(Gates::default()), Arc::new(Calendars::default()));
-        let settings = Settings { worker: name.to_owned(), lease: LEASE, workspace: "loft".into() };
+        let gates_of_poller = Arc::clone(&gates);
+        let settings = Settings { worker: name.to_owned(), lease: LEASE, workspace: world::WORKSPACE.into() };
         let reconciler = Reconciler {
             journal: journal.clone(),
             worklist: Arc::clone(&worklist),
@@ -130,10 +137,28 @@ impl Process {
             address: Some(PUSH_ADDRESS.to_owned()),
             life_s: None,
         };
+        let audit = Audit::new(
+            world::WORKSPACE,
+            journal.clone(),
+            Arc::clone(&world.signing_keys) as _,
+            Arc::clone(&world.kept_checkpoints) as _,
+        );
         let reactor = Reactor::new(reconciler, sources);
         let name = name.to_owned();
-        let poller = Poller::new(journal.clone(), source, name.clone(), POLL_EVERY);
-        Arc::new(Self { name, journal, calendars, projector, reactor, puller, watcher, poller, provider })
+        let poller = Poller::new(journal.clone(), source, gates_of_poller, name.clone(), POLL_EVERY);
+        Arc::new(Self {
+            name,
+            journal,
+            calendars,
+            projector,
+            reactor,
+            puller,
+            watcher,
+            poller,
+            audit,
+            keys: Keys::default(),
+            provider,
+        })
     }
 
     /// Begins one step of a loop.
@@ -171,6 +196,15 @@ impl Process {
                     async move { process.poller.poll().await.map(|p| format!("{p:?}")).map_err(|e| e.to_string()) },
                 )
             }
+            Loop::Seal => Box::pin(async move {
+                let actor = Actor::new("sealer", process.name.clone());
+                let context = Context::root(actor, Origin::Reconciler, process.journal.clock().event_id());
+                match process.audit.seal(&context).await {
+                    Ok(Outcome::Sealed(sealed)) => Ok(format!("sealed {} events", sealed.checkpoint.size)),
+                    Ok(Outcome::Nothing(_)) => Ok("nothing to seal".into()),
+                    Err(failure) => Err(failure.to_string()),
+                }
+            }),
             Loop::Receive(_) => Box::pin(async { Ok(String::new()) }),
         }
     }
@@ -187,10 +221,10 @@ impl Process {
 
 fn provider(transport: &Arc<dyn Transport>, clock: &Arc<dyn Clock>) -> Arc<dyn CalendarProvider> {
     let base = format!("https://{GOOGLE_HOST}");
-    let account = ServiceAccount::from_json(&service_account::credentials(&base).to_string())
-        .expect("the sandbox's own key file can be read");
-    let settings =
-        google::Settings { api_base: format!("{base}/calendar/v3"), token_url: Some(format!("{base}/token")), account };
+    let token_url = format!("{base}/token");
+    let account =
+        ServiceAccount::with_shared_secret(service_account::CLIENT_EMAIL, &token_url, service_account::SHARED_SECRET);
+    let settings = google::Settings { api_base: format!("{base}/calendar/v3"), token_url: Some(token_url), account };
     Arc::new(Google::new(settings, Arc::clone(transport), Arc::clone(clock)))
 }
 

@@ -7,17 +7,20 @@ use serde_json::Value;
 
 use super::{
     notes::Notes,
-    world::{BAYS, World, open},
+    world::{self, BAYS, World, open},
 };
 use crate::{
     domain::{
         event::Event,
         ids::{EventId, Position},
         link::{self, Link},
+        operations,
     },
-    ports::event_store::EventStore as _,
+    ports::{append::leaf_at, event_store::EventStore as _},
     record::{
+        checkpoint::write_hash,
         envelope::Recorded,
+        merkle::{Frontier, Hash},
         stream::{Category, StreamName},
     },
     services::journal::Told,
@@ -40,6 +43,10 @@ pub(super) struct Safety {
     pub duplicates: BTreeSet<String>,
     /// Commands that were issued and have no known outcome.
     pub open: BTreeMap<String, Position>,
+    /// Approvals that were asked for, and the links whose entries are said to be gone.
+    pub approvals: BTreeMap<String, Vec<String>>,
+    /// The leaf hashes of all events.
+    leaves: Vec<Hash>,
 }
 
 impl Safety {
@@ -65,6 +72,11 @@ impl Safety {
             }
             *expected = recorded.version.0 + 1;
             self.news.push(line(&recorded));
+            secrets(&recorded, &mut notes);
+            if leaf_at(&stream, recorded.version, recorded.position, &recorded.event) != recorded.leaf {
+                notes.broken("I12", format!("the event at {} is not what its hash says", recorded.position));
+            }
+            self.leaves.push(recorded.leaf);
             match block_on(journal.tell(recorded)) {
                 Ok(told) => self.told(&told, &mut notes),
                 Err(failure) => notes.broken("I3", format!("an event cannot be read: {failure}")),
@@ -94,7 +106,26 @@ impl Safety {
         self.acknowledged.extend(fresh);
     }
 
+    /// I12: a checkpoint says what the events before it make.
+    fn sealed(&self, size: u64, root: &str, notes: &mut Notes) {
+        notes.count("checkpoints");
+        let mut tree = Frontier::new();
+        for leaf in self.leaves.iter().take(usize::try_from(size).unwrap_or(usize::MAX)) {
+            tree.push(*leaf);
+        }
+        if tree.size() != size || write_hash(&tree.root()) != root {
+            notes.broken("I12", format!("the checkpoint over {size} events has another root than they have"));
+        }
+    }
+
     fn told(&mut self, told: &Told, notes: &mut Notes) {
+        if let Event::Operations(operations::Event::ApprovalRequested { approval, links, .. }) = &told.event {
+            notes.count("approvals_asked_for");
+            self.approvals.insert(approval.clone(), links.iter().map(ToString::to_string).collect());
+        }
+        if let Event::Operations(operations::Event::CheckpointSealed { size, root, .. }) = &told.event {
+            self.sealed(*size, root, notes);
+        }
         if told.recorded.stream.category != Category::Link {
             return;
         }
@@ -129,6 +160,27 @@ impl Safety {
         }
         note_kind(event, notes);
         *state = link::evolve(state.take(), event, told.recorded.event.recorded_at);
+    }
+}
+
+/// Words of people and secrets of ours that stand nowhere in the clear.
+const CANARIES: [&str; 9] = [
+    "Customer ",
+    "@mail.example",
+    "left-handed",
+    "own clubs",
+    "Swing lesson",
+    "VIP ",
+    world::SECRET,
+    "ya29.",
+    "sandbox-key",
+];
+
+/// I11: no personal text and no secret stands in an event.
+fn secrets(recorded: &Recorded, notes: &mut Notes) {
+    notes.count("events_searched");
+    if let Some(found) = CANARIES.iter().find(|canary| recorded.event.data.contains(*canary)) {
+        notes.broken("I11", format!("{} at {} holds {found:?} in the clear", recorded.event.kind, recorded.position));
     }
 }
 

@@ -4,7 +4,7 @@ use chrono::TimeDelta;
 
 use super::{
     chance::Chance,
-    plan::{Climate, Fault},
+    plan::{Climate, Fault, Outage},
     world::{BAYS, World, open},
 };
 use crate::adapters::sandbox::{
@@ -16,6 +16,8 @@ const ENTRIES: &str = "/calendar/v3/calendars/*/events";
 const ENTRY: &str = "/calendar/v3/calendars/*/events/*";
 const CALENDAR: &str = "/calendar/*";
 const APPOINTMENTS: &str = "/v1/appointments*";
+/// The calls that write entries.
+const WRITES: [(&str, &str); 3] = [("POST", ENTRIES), ("PATCH", ENTRY), ("DELETE", ENTRY)];
 
 fn status(chance: &mut Chance, status: u16, reason: &str) -> Kind {
     let retry_after_s = chance.permille(500).then(|| 1 + u32::try_from(chance.below(90)).unwrap_or(0));
@@ -129,6 +131,37 @@ pub(super) fn strike(world: &World, fault: Fault, chance: &mut Chance) -> Option
     drop(google);
     world.notes.open().count(fault.name());
     Some(fault.name().to_owned())
+}
+
+/// Breaks something until everything is healed.
+pub(super) fn cut(world: &World, outage: Outage) {
+    let failing =
+        |status| Kind::Status { status, reason: "backendError".into(), retry_after_s: None, carried_out: false };
+    let mut google = open(&world.google);
+    let mut arm = |method: &str, path: &str, kind: Kind| {
+        google.desk().faults.arm(Rule::on(method, path, kind).times(u32::MAX));
+    };
+    match outage {
+        Outage::Reads => arm("GET", ENTRY, failing(503)),
+        Outage::Writes => {
+            WRITES.into_iter().for_each(|(method, path)| arm(method, path, failing(503)));
+        }
+        Outage::Answers => {
+            WRITES.into_iter().for_each(|(method, path)| arm(method, path, Kind::AfterCommit));
+            arm("GET", ENTRY, Kind::Unreachable);
+        }
+        Outage::Provider => {
+            ["GET", "POST", "PATCH", "DELETE"].into_iter().for_each(|method| arm(method, CALENDAR, Kind::Unreachable));
+        }
+        Outage::Grant => google.revoke_grants(),
+        Outage::Source => {
+            drop(google);
+            let mut uschedule = open(&world.uschedule);
+            for method in ["GET", "POST", "PATCH"] {
+                uschedule.desk().faults.arm(Rule::on(method, APPOINTMENTS, Kind::Unreachable).times(u32::MAX));
+            }
+        }
+    }
 }
 
 /// Takes every fault away.

@@ -19,7 +19,8 @@ use crate::{
     adapters::{
         memory::{
             checkpoints::MemoryCheckpoints, clock::VirtualClock, event_store::MemoryLedger,
-            projections::MemoryProjections, vault::MemoryVault,
+            kept_checkpoints::MemoryCheckpointsKept, projections::MemoryProjections, signing_keys::MemorySigningKeys,
+            vault::MemoryVault,
         },
         sandbox::{
             google::{self, Google},
@@ -37,6 +38,8 @@ use crate::{
 /// The calendars with the resources that lead to them.
 pub(super) const BAYS: [(&str, &str); 2] =
     [("bay-1", "bay1@group.calendar.google.com"), ("bay-2", "bay2@group.calendar.google.com")];
+/// The workspace.
+pub(super) const WORKSPACE: &str = "loft";
 /// The connection's name.
 pub(super) const CONNECTION: &str = "loft-bot";
 /// The booking source's name.
@@ -59,6 +62,8 @@ pub(super) struct World {
     pub vault: Arc<MemoryVault>,
     pub checkpoints: Arc<MemoryCheckpoints>,
     pub models: Arc<MemoryProjections>,
+    pub signing_keys: Arc<MemorySigningKeys>,
+    pub kept_checkpoints: Arc<MemoryCheckpointsKept>,
     pub trouble: Arc<Mutex<Trouble>>,
     pub notes: Notebook,
     pub intents: Arc<futures::lock::Mutex<Intents>>,
@@ -112,6 +117,7 @@ impl World {
             page_entries_max: if climate.short_pages { 3 } else { 2_500 },
             short_pages: climate.short_pages,
             channel_life_max: TimeDelta::hours(chance.between(1, 100)),
+            assertions: google::Assertions::SharedSecret,
             ..google::Settings::default()
         });
         for (resource, calendar) in BAYS {
@@ -127,6 +133,7 @@ impl World {
             ..uschedule::Settings::default()
         });
         let vault = Arc::new(MemoryVault::new(Arc::clone(&clock) as Arc<dyn Clock>));
+        let signing_keys = Arc::new(MemorySigningKeys::new(WORKSPACE, Arc::clone(&clock) as _));
         let trouble = Trouble { down: 0, answer_lost: 0, chance: Chance::new(plan.seed ^ 0x1ED6) };
         let mut world = Self {
             clock,
@@ -136,6 +143,8 @@ impl World {
             vault,
             checkpoints: Arc::new(MemoryCheckpoints::default()),
             models: Arc::new(MemoryProjections::default()),
+            signing_keys,
+            kept_checkpoints: Arc::default(),
             trouble: Arc::new(Mutex::new(trouble)),
             notes: Notebook::default(),
             intents: Arc::default(),

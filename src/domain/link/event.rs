@@ -296,6 +296,16 @@ pub enum LookReason {
     Asked,
 }
 
+/// What a link waits for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Wait {
+    /// The end of whatever kept us from sending.
+    Withheld,
+    /// The time of the next try.
+    Retry,
+}
+
 /// A fact about a link. Type: `link.<variant in snake case>`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "type", rename_all = "snake_case")]
@@ -510,6 +520,11 @@ pub enum Event {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         retry_at: Option<DateTime<Utc>>,
     },
+    /// Something that was waited for is not waited for any more: the timer that belongs to it ends.
+    WaitEnded {
+        /// What.
+        wait: Wait,
+    },
 }
 
 impl Event {
@@ -540,6 +555,7 @@ impl Event {
             Self::SupersededLeft { .. } => "superseded_left",
             Self::CloneSuspected { .. } => "clone_suspected",
             Self::LookRequested { .. } => "look_requested",
+            Self::WaitEnded { .. } => "wait_ended",
         }
     }
 }

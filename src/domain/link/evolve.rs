@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 
 use super::{
-    event::{Attempt, CommandId, Event, IssuedCommand, LookReason, Operation, RemoteChange, Side, Verified},
+    event::{Attempt, CommandId, Event, IssuedCommand, LookReason, Operation, RemoteChange, Side, Verified, Wait},
     state::{Held, InFlight, Inbound, InboundStage, Link, Remote, Retry},
 };
 use crate::domain::{
@@ -32,8 +32,8 @@ pub fn evolve(state: Option<Link>, event: &Event, at: DateTime<Utc>) -> Option<L
         Event::CommandIssued { command } => {
             link.commands += 1;
             link.generation = link.generation.max(command.generation);
+            link.looked();
             link.retry.at = None;
-            link.look = None;
             link.in_flight = Some(InFlight { command: command.clone(), unknown: false });
         }
         Event::AttemptSucceeded { command, answer, .. }
@@ -63,7 +63,7 @@ pub fn evolve(state: Option<Link>, event: &Event, at: DateTime<Utc>) -> Option<L
                 ours: content.clone(),
             });
             link.held = None;
-            link.look = None;
+            link.looked();
             link.deleted = None;
             link.wrote_at = Some(at);
         }
@@ -82,7 +82,7 @@ pub fn evolve(state: Option<Link>, event: &Event, at: DateTime<Utc>) -> Option<L
         }
         Event::RemoteChangeApplied { .. } => link.inbound = None,
         Event::RemoteChangeHeld { observation, reason, booking_revision, until } => {
-            link.look = None;
+            link.looked();
             link.held = Some(Held {
                 observation: observation.clone(),
                 reason: reason.clone(),
@@ -125,7 +125,7 @@ pub fn evolve(state: Option<Link>, event: &Event, at: DateTime<Utc>) -> Option<L
             link.detached = Some(remote.clone());
             link.remote = None;
             link.held = None;
-            link.look = None;
+            link.looked();
             link.inbound = None;
         }
         Event::SupersededLeft { remote, generation, etag } => {
@@ -136,8 +136,11 @@ pub fn evolve(state: Option<Link>, event: &Event, at: DateTime<Utc>) -> Option<L
         }
         Event::LookRequested { reason, retry_at } => {
             link.look = Some(*reason);
+            link.looks_failed = if retry_at.is_some() { link.looks_failed.saturating_add(1) } else { 0 };
             link.retry.at = *retry_at;
         }
+        Event::WaitEnded { wait: Wait::Withheld } => link.withheld = None,
+        Event::WaitEnded { wait: Wait::Retry } => link.retry.at = None,
     }
     Some(link)
 }
@@ -185,11 +188,19 @@ impl Link {
         }
     }
 
+    /// The entry need not be read any more, and a time at which that would be tried again does not count.
+    fn looked(&mut self) {
+        if self.look.take().is_some() {
+            self.looks_failed = 0;
+            self.retry.at = None;
+        }
+    }
+
     fn accepted(&mut self, change: &RemoteChange, at: DateTime<Utc>) {
         self.wrote_at = Some(at);
         self.held = None;
         self.conflict = None;
-        self.look = None;
+        self.looked();
         self.last_source = Some(Side::Calendar);
         match change {
             RemoteChange::Edited { etag, content, .. } => self.rebase(etag, content),
@@ -241,7 +252,7 @@ fn failed(link: &mut Link, failure: &CallFailure, retry_at: Option<DateTime<Utc>
 }
 
 fn echo(link: &mut Link, remote: &RemoteId, etag: Option<&Etag>, at: DateTime<Utc>) {
-    link.look = None;
+    link.looked();
     match (etag, &mut link.remote) {
         (Some(etag), Some(known)) if known.id == *remote => {
             if known.etag != *etag {

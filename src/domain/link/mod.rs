@@ -6,7 +6,7 @@ mod state;
 
 pub use event::{
     Action, Attempt, CommandId, Conflict, Event, HoldReason, IssuedCommand, LinkRef, LookReason, Operation,
-    RemoteChange, RemovalPolicy, Side, Verified, WithholdReason,
+    RemoteChange, RemovalPolicy, Side, Verified, Wait, WithholdReason,
 };
 pub use evolve::evolve;
 pub use state::{Held, InFlight, Inbound, InboundStage, Link, Remote, Retry};

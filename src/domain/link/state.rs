@@ -117,6 +117,8 @@ pub struct Link {
     pub conflict: Option<Conflict>,
     /// The entry is to be read by its id first.
     pub look: Option<LookReason>,
+    /// How often reading it has failed since then.
+    pub looks_failed: u32,
     /// Why nothing is sent, as it was last recorded.
     pub withheld: Option<(WithholdReason, Revision, Option<DateTime<Utc>>)>,
     /// An entry of an earlier generation that is to be removed.
@@ -135,6 +137,24 @@ pub struct Link {
 }
 
 impl Link {
+    /// When it is to be looked at again though nothing happens: the earliest timer that counts. `None`: never.
+    ///
+    /// A call under way is decided on first, then a look, and neither is made while the other side wants no calls: what
+    /// stands behind one of them is not waited for yet.
+    pub fn due_at(&self) -> Option<DateTime<Utc>> {
+        let withheld_until = self.withheld.as_ref().and_then(|(_, _, until)| *until);
+        let next = match (&self.in_flight, self.look) {
+            (Some(flight), _) => Some(self.retry.at.unwrap_or(flight.command.lease_until)),
+            (None, Some(_)) => self.retry.at,
+            (None, None) => {
+                let held_until = self.held.as_ref().and_then(|held| held.until);
+                return [self.retry.at, held_until, withheld_until].into_iter().flatten().min();
+            }
+        };
+        let limited = matches!(self.withheld, Some((WithholdReason::RateLimited, _, _)));
+        next.max(withheld_until.filter(|_| limited))
+    }
+
     /// A link about which nothing is known yet but what it joins.
     pub(super) fn new(of: LinkRef) -> Self {
         Self {
@@ -151,6 +171,7 @@ impl Link {
             held: None,
             conflict: None,
             look: None,
+            looks_failed: 0,
             withheld: None,
             superseded: None,
             clones: BTreeSet::new(),

@@ -23,7 +23,7 @@ use super::{Column, Projection, Table, Write, flag, int, text};
 use crate::{
     domain::{
         event::Event,
-        link::{self, Side, Verified},
+        link::{self, Side, Verified, Wait},
     },
     record::{envelope::Recorded, stream::Category},
 };
@@ -31,7 +31,7 @@ use crate::{
 /// The read model.
 pub static PROJECTION: Projection = Projection {
     name: "links",
-    version: 1,
+    version: 2,
     table: Table { columns: COLUMNS, keys: 1, settle: Some(settle::settle), personal: &[] },
     reads: &[Category::Link],
     project,
@@ -150,5 +150,7 @@ fn of_link(recorded: &Recorded, event: &link::Event) -> Vec<Write> {
         link::Event::LookRequested { reason, retry_at } => {
             vec![of.patch().set("look", words::look(*reason)).set("retry_at", *retry_at)]
         }
+        link::Event::WaitEnded { wait: Wait::Withheld } => vec![of.patch().clear(&["withheld", "withheld_until"])],
+        link::Event::WaitEnded { wait: Wait::Retry } => vec![of.patch().clear(&["retry_at"])],
     }
 }

@@ -58,11 +58,18 @@ fn phase(row: &Cells<'_>) -> &'static str {
     }
 }
 
-/// The earliest timer that counts. While a retry is set nothing is sent before it, so a lease that ran out meanwhile does
-/// not make the link due: it would be looked at in a loop until the retry's time came.
+/// The earliest timer that counts. Twin: `Link::due_at` in `domain/link/state.rs`, which says why.
 fn due(row: &Cells<'_>) -> Option<String> {
-    let sending = row.text("retry_at").or_else(|| row.text("lease_until"));
-    [sending, row.text("held_until"), row.text("withheld_until")].into_iter().flatten().min().map(str::to_owned)
+    let (retry_at, withheld_until) = (row.text("retry_at"), row.text("withheld_until"));
+    let next = if row.filled("command") {
+        retry_at.or_else(|| row.text("lease_until"))
+    } else if row.filled("look") {
+        retry_at
+    } else {
+        return [retry_at, row.text("held_until"), withheld_until].into_iter().flatten().min().map(str::to_owned);
+    };
+    let limited = row.text("withheld") == Some("rate_limited");
+    next.max(withheld_until.filter(|_| limited)).map(str::to_owned)
 }
 
 fn attention(row: &Cells<'_>) -> (Option<&'static str>, Option<String>) {

@@ -43,6 +43,11 @@ impl Of<'_> {
         self.patch().clear(CONFLICT)
     }
 
+    /// The entry need not be read any more, and a time at which that would be tried again does not count.
+    fn looked(&self) -> Write {
+        self.patch().when(Condition::IsNot("look", Value::Null)).clear(&["look", "retry_at"])
+    }
+
     /// Only while that command is under way.
     fn flying(&self, command: &CommandId) -> Write {
         self.patch().when(Condition::Is("command", command.0.as_str().into()))
@@ -140,9 +145,8 @@ impl Of<'_> {
         let adopted = present(self.released(), content)
             .set("remote", remote.as_str())
             .set("etag", etag.as_str())
-            .set("last_synced_at", self.at)
-            .clear(&["look"]);
-        vec![self.at_least(generation), adopted]
+            .set("last_synced_at", self.at);
+        vec![self.at_least(generation), self.looked(), adopted]
     }
 
     pub(super) fn echoed(&self, remote: &RemoteId, etag: Option<&Etag>) -> Vec<Write> {
@@ -150,31 +154,26 @@ impl Of<'_> {
             let known = self.released().when(Condition::Is("remote", remote.as_str().into()));
             known.set("etag", etag.as_str())
         });
-        [self.patch().clear(&["look"])].into_iter().chain(known).collect()
+        [self.patch(), self.looked()].into_iter().chain(known).collect()
     }
 
     /// Their version becomes the common base, whoever's words stand from now on.
     pub(super) fn accepted(&self, change: &RemoteChange, last_source: &str) -> Vec<Write> {
-        let seen = self
-            .patch()
-            .set("last_source", last_source)
-            .set("last_synced_at", self.at)
-            .clear(HELD)
-            .clear(CONFLICT)
-            .clear(&["look"]);
+        let seen =
+            self.patch().set("last_source", last_source).set("last_synced_at", self.at).clear(HELD).clear(CONFLICT);
         match change {
             RemoteChange::Edited { etag, content, .. } => {
                 let known = self.patch().when(Condition::IsNot("remote", Value::Null));
-                vec![seen, present(known, content).set("etag", etag.as_str())]
+                vec![self.looked(), seen, present(known, content).set("etag", etag.as_str())]
             }
-            RemoteChange::Removed { .. } => vec![seen.clear(REMOTE)],
+            RemoteChange::Removed { .. } => vec![self.looked(), seen.clear(REMOTE)],
         }
     }
 
     pub(super) fn held(&self, reason: &HoldReason, until: Option<DateTime<Utc>>) -> Vec<Write> {
         let (word, words, approval) = words::held(reason);
         let held = self.patch().set("held", word).set("held_words", words).set("approval", approval);
-        vec![held.set("held_until", until).clear(&["look"])]
+        vec![self.looked(), held.set("held_until", until)]
     }
 
     pub(super) fn conflicted(&self, theirs: &RemoteChange) -> Vec<Write> {
@@ -197,7 +196,8 @@ impl Of<'_> {
                 .copy("etag", "conflict_etag")
                 .copy("marked_cancelled", "conflict_cancelled"),
             self.patch().when(Condition::Is("conflict", "removed".into())).clear(REMOTE),
-            self.released().when(Condition::IsNot("conflict", Value::Null)).clear(CONFLICT).clear(&["look"]),
+            self.looked().when(Condition::IsNot("conflict", Value::Null)),
+            self.released().when(Condition::IsNot("conflict", Value::Null)).clear(CONFLICT),
             self.without_retry().set("last_source", "booking").clear(&["inbound"]),
         ]
     }
@@ -209,7 +209,7 @@ impl Of<'_> {
 
     pub(super) fn detached(&self, remote: &RemoteId, reason: &str) -> Vec<Write> {
         let detached = self.released().set("detached", remote.as_str()).set("detached_words", reason);
-        vec![detached.clear(REMOTE).clear(&["look", "inbound"])]
+        vec![self.looked(), detached.clear(REMOTE).clear(&["inbound"])]
     }
 }
 

@@ -12,7 +12,7 @@ use crate::{
         ids::{Generation, LinkId, RemoteId, SubjectId, Version},
         link::{Attempt, Event as LinkEvent, IssuedCommand, LinkRef, LookReason, Operation, RemoteChange, Verified},
     },
-    ports::event_store::Expected,
+    ports::{event_store::Expected, source::Shown},
     reconcile::retry,
     record::{
         envelope::{Actor, Origin},
@@ -30,7 +30,14 @@ impl Reconciler {
         context: &Context,
     ) -> Result<Version, Error> {
         let gate = self.gate_of(round, &command);
-        self.gates.passed(&gate, self.journal.clock().now());
+        let now = self.journal.clock().now();
+        if let Some(until) = self.gates.closed_until(&gate, now) {
+            // Another call was told to wait since this one was decided on.
+            let mut failure = CallFailure::new(FailureClass::RateLimited, "not sent: the other side asked us to wait");
+            failure.retry_after_ms = u64::try_from((until - now).num_milliseconds()).ok();
+            return self.outcome(round, &command, Err(failure), &gate, context).await;
+        }
+        self.gates.passed(&gate, now);
         let whose = &round.booking.details.title.subject;
         let outcome = match (&command.operation, round.source) {
             (Operation::WriteBackSlot { .. } | Operation::WriteBackCancel { .. }, None) => {
@@ -137,7 +144,7 @@ impl Reconciler {
         context: &Context,
     ) -> Result<Looked, Error> {
         let found = if command.operation.at_source() {
-            self.verify_at_source(round, &command).await
+            self.verify_at_source(round, &command, context).await?
         } else {
             self.read_entry(round, &command.remote).await.map(|seen| {
                 let outcome = verified(&command, &seen);
@@ -174,9 +181,14 @@ impl Reconciler {
         &self,
         round: &Round<'_>,
         command: &IssuedCommand,
-    ) -> Result<(Verified, Option<Observation>), CallFailure> {
-        let Some(source) = round.source else { return Ok((Verified::NotDone {}, None)) };
-        let shown = source.get(&round.of.appointment).await?;
+        context: &Context,
+    ) -> Result<Result<(Verified, Option<Observation>), CallFailure>, Error> {
+        let Some(source) = round.source else { return Ok(Ok((Verified::NotDone {}, None))) };
+        self.gates.passed(round.booking.source.as_str(), self.journal.clock().now());
+        let shown = match source.get(&round.of.appointment).await {
+            Ok(shown) => shown,
+            Err(failure) => return Ok(Err(failure)),
+        };
         let done = match (&command.operation, &shown) {
             (Operation::WriteBackSlot { slot, .. }, Some(shown)) => {
                 !shown.snapshot.cancelled && shown.snapshot.slot.same_time(slot)
@@ -184,9 +196,21 @@ impl Reconciler {
             (Operation::WriteBackCancel { .. }, Some(shown)) => shown.snapshot.cancelled,
             _ => false,
         };
-        let source_revision = shown.and_then(|shown| shown.revision);
+        let source_revision = shown.as_ref().and_then(|shown| shown.revision);
+        // Others may have changed more since then. What they changed is part of this revision, and is taken over with it:
+        // a delivery about it would come too late, and be left out as old.
+        if let Some(shown) = shown {
+            self.observe_source(round, shown, context).await?;
+        }
         let answer = Attempt::WrittenBack { source_revision };
-        Ok((if done { Verified::Done { answer } } else { Verified::NotDone {} }, None))
+        Ok(Ok((if done { Verified::Done { answer } } else { Verified::NotDone {} }, None)))
+    }
+
+    async fn observe_source(&self, round: &Round<'_>, shown: Shown, context: &Context) -> Result<(), Error> {
+        let cause = Cause { source_revision: shown.revision, ..Cause::default() };
+        let command = booking::Command::Observe(shown.snapshot);
+        execute(&self.journal, &round.of.booking, &command, &cause, shown.changed_at, context).await?;
+        Ok(())
     }
 
     pub(super) async fn look(&self, round: &Round<'_>, remote: &RemoteId, context: &Context) -> Result<Looked, Error> {
@@ -195,8 +219,7 @@ impl Reconciler {
             Err(failure) => {
                 let clock = self.journal.clock();
                 let link = round.link.as_ref();
-                let failures = link.map_or(0, |l| l.retry.failures);
-                let chance = clock.chance();
+                let (failures, chance) = (link.map_or(0, |l| l.looks_failed), clock.chance());
                 let wait = failure.retry_after_ms.unwrap_or_else(|| retry::backoff_ms(failures.max(1), chance));
                 let wait = TimeDelta::milliseconds(i64::try_from(wait).unwrap_or(60_000));
                 let reason = link.and_then(|l| l.look).unwrap_or(LookReason::Doubtful);
@@ -225,11 +248,20 @@ impl Reconciler {
 
     pub(super) async fn read_source(&self, round: &Round<'_>, context: &Context) -> Result<(), Error> {
         let Some(source) = round.source else { return Ok(()) };
-        let Ok(Some(shown)) = source.get(&round.of.appointment).await else { return Ok(()) };
-        let cause = Cause { source_revision: shown.revision, ..Cause::default() };
-        let command = booking::Command::Observe(shown.snapshot);
-        execute(&self.journal, &round.of.booking, &command, &cause, shown.changed_at, context).await?;
-        Ok(())
+        let (gate, now) = (round.booking.source.as_str(), self.journal.clock().now());
+        if self.gates.closed_until(gate, now).is_some() {
+            return Ok(());
+        }
+        self.gates.passed(gate, now);
+        let shown = match source.get(&round.of.appointment).await {
+            Ok(Some(shown)) => shown,
+            Ok(None) => return Ok(()),
+            Err(failure) => {
+                self.gates.failed(gate, &failure, None, self.journal.clock().now());
+                return Ok(());
+            }
+        };
+        self.observe_source(round, shown, context).await
     }
 
     pub(super) async fn apply(

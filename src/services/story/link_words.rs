@@ -3,7 +3,7 @@
 use super::{Teller, words::Words};
 use crate::domain::link::{
     Action, Attempt, Conflict, Event, HoldReason, IssuedCommand, LookReason, Operation, RemovalPolicy, Side, Verified,
-    WithholdReason,
+    Wait, WithholdReason,
 };
 
 impl Teller {
@@ -64,6 +64,12 @@ impl Teller {
             }
             Event::LookRequested { reason, .. } => {
                 (format!("The entry is to be read by its id first: {}.", look(*reason)), Vec::new())
+            }
+            Event::WaitEnded { wait: Wait::Withheld } => {
+                ("There is nothing to send any more: it is not withheld.".to_owned(), Vec::new())
+            }
+            Event::WaitEnded { wait: Wait::Retry } => {
+                ("There is nothing to try again any more.".to_owned(), Vec::new())
             }
             Event::EchoRecognised { .. }
             | Event::RemoteChangeAccepted { .. }

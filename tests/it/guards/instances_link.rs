@@ -6,7 +6,7 @@ use syncledger::domain::{
     ids::{Generation, IdempotencyKey, Revision},
     link::{
         Action, Attempt, CommandId, Conflict, Event as E, HoldReason, IssuedCommand, LinkRef, LookReason, Operation,
-        RemoteChange, RemovalPolicy, Side, Verified, WithholdReason,
+        RemoteChange, RemovalPolicy, Side, Verified, Wait, WithholdReason,
     },
 };
 
@@ -228,6 +228,8 @@ fn ends() -> Vec<E> {
         E::Detached { remote: remote.clone(), reason: "its marker was removed".into() },
         E::SupersededLeft { remote: remote.clone(), generation, etag: etag("1") },
         E::CloneSuspected { remote },
+        E::WaitEnded { wait: Wait::Withheld },
+        E::WaitEnded { wait: Wait::Retry },
     ];
     events.extend(looks.map(look));
     events

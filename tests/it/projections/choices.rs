@@ -188,7 +188,7 @@ impl Choices<'_> {
             Some(flying) if choices.one_of(6) > 0 => (flying.id.clone(), flying.operation.name().to_owned()),
             _ => (choices.command(), "update".to_owned()),
         };
-        match self.one_of(22) {
+        match self.one_of(23) {
             0 => link::Event::SyncRequested { of: of.clone(), reason: "asked".to_owned() },
             1 => link::Event::Decided {
                 action: Action::Update,
@@ -290,7 +290,8 @@ impl Choices<'_> {
                 }
                 _ => link::Event::CloneSuspected { remote: self.remote() },
             },
-            _ => link::Event::LookRequested { reason: LookReason::Asked, retry_at: self.maybe_time() },
+            21 => link::Event::LookRequested { reason: LookReason::Asked, retry_at: self.maybe_time() },
+            _ => link::Event::WaitEnded { wait: if self.yes() { Wait::Withheld } else { Wait::Retry } },
         }
     }
 

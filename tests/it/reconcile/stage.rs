@@ -365,6 +365,7 @@ pub fn told(fact: &Event) -> String {
         Event::Detached { reason, .. } => format!("{name}: {reason}"),
         Event::SupersededLeft { remote, .. } | Event::CloneSuspected { remote } => format!("{name}: {remote}"),
         Event::LookRequested { reason, .. } => format!("{name}: {reason:?}"),
+        Event::WaitEnded { wait } => format!("{name}: {wait:?}"),
         Event::DeadLettered { failure, .. } => format!("{name}: {}", failure.class.as_str()),
         _ => name.to_owned(),
     }

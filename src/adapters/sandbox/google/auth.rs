@@ -8,10 +8,10 @@ use serde::Deserialize;
 use serde_json::json;
 
 use super::{
-    Google,
+    Assertions, Google,
     entry::Calendar,
     errors::{Answer, error, token_error},
-    service_account,
+    service_account::{self, PUBLIC_KEY_PEM, SHARED_SECRET},
 };
 use crate::{
     adapters::sandbox::model::scramble,
@@ -122,7 +122,7 @@ impl Google {
 
     fn token_for_assertion(&mut self, assertion: &str, url: &str, now: DateTime<Utc>) -> Answer {
         let grant_error = |text: &str| token_error(400, "invalid_grant", text);
-        let claims = verified(assertion).map_err(|text| grant_error(&text))?;
+        let claims = verified(assertion, self.settings.assertions).map_err(|text| grant_error(&text))?;
         let url = url.split('?').next().unwrap_or(url);
         if claims.iss != service_account::CLIENT_EMAIL || self.grants.service_account_revoked {
             return Err(grant_error("Invalid grant: account not found"));
@@ -189,12 +189,15 @@ impl Google {
     }
 }
 
-/// The claims of an assertion whose RS256 signature is the sandbox's own service account's. Times are not looked at
-/// here: the library would ask the machine for them.
-fn verified(assertion: &str) -> Result<Claims, String> {
-    let key = DecodingKey::from_rsa_pem(service_account::PUBLIC_KEY_PEM.as_bytes())
-        .map_err(|error| format!("Invalid test key: {error}"))?;
-    let mut rules = Validation::new(Algorithm::RS256);
+/// The claims of an assertion whose signature is the sandbox's own service account's. Times are not looked at here: the
+/// library would ask the machine for them.
+fn verified(assertion: &str, signed: Assertions) -> Result<Claims, String> {
+    let (algorithm, key) = match signed {
+        Assertions::PrivateKey => (Algorithm::RS256, DecodingKey::from_rsa_pem(PUBLIC_KEY_PEM.as_bytes())),
+        Assertions::SharedSecret => (Algorithm::HS256, Ok(DecodingKey::from_secret(SHARED_SECRET))),
+    };
+    let key = key.map_err(|error| format!("Invalid test key: {error}"))?;
+    let mut rules = Validation::new(algorithm);
     rules.validate_exp = false;
     rules.validate_nbf = false;
     rules.validate_aud = false;

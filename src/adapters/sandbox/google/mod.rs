@@ -63,6 +63,17 @@ pub struct Settings {
     pub client_id: String,
     /// Its secret.
     pub client_secret: String,
+    /// How the service account signs its assertions.
+    pub assertions: Assertions,
+}
+
+/// How a service account signs its assertions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Assertions {
+    /// With the private key of [`service_account::credentials`] (RS256), as Google wants it.
+    PrivateKey,
+    /// With [`service_account::SHARED_SECRET`] (HS256): a hundred times faster, for the simulation.
+    SharedSecret,
 }
 
 impl Default for Settings {
@@ -78,6 +89,7 @@ impl Default for Settings {
             quota: None,
             client_id: "sandbox-client".into(),
             client_secret: "sandbox-secret".into(),
+            assertions: Assertions::PrivateKey,
         }
     }
 }

@@ -11,6 +11,9 @@ pub const PRIVATE_KEY_PEM: &str = include_str!("test_only_key.pem");
 /// The public half, with which the sandbox checks assertions.
 pub(super) const PUBLIC_KEY_PEM: &str = include_str!("test_only_public_key.pem");
 
+/// What assertions are signed with where the sandbox is set to `Assertions::SharedSecret`.
+pub const SHARED_SECRET: &[u8] = b"a secret of the sandbox, known to everyone";
+
 /// The account's credentials file, as Google's console would hand it out, pointing at the sandbox under `base_url`.
 pub fn credentials(base_url: &str) -> Value {
     let base_url = base_url.trim_end_matches('/');

@@ -1,0 +1,129 @@
+//! Streams as they were folded last: the next fold begins there, so that a decision costs what is new and not what there was.
+//!
+//! Kept in memory only, and only as long as every text in it may still be read: a person who was forgotten since then is
+//! forgotten here too.
+
+use std::{
+    collections::{BTreeSet, HashMap},
+    sync::{Mutex, MutexGuard, PoisonError},
+};
+
+use crate::domain::{
+    booking::Booking,
+    ids::{SubjectId, Version},
+    link::Link,
+};
+
+/// Snapshots of one kind that are kept; as many again are dropped only when this many newer ones have come.
+const KEPT_MAX: usize = 1_000;
+
+/// A folded stream.
+#[derive(Debug, Clone)]
+pub(super) struct Snapshot<S> {
+    /// What its events make.
+    pub state: Option<S>,
+    /// The version of the last of them.
+    pub version: Option<Version>,
+    /// Whose texts were opened for it.
+    pub subjects: BTreeSet<SubjectId>,
+}
+
+impl<S> Default for Snapshot<S> {
+    fn default() -> Self {
+        Self { state: None, version: None, subjects: BTreeSet::new() }
+    }
+}
+
+/// Snapshots of one kind, by the id of their stream.
+#[derive(Debug)]
+pub(super) struct Kept<S>(Mutex<Generations<S>>);
+
+#[derive(Debug)]
+struct Generations<S> {
+    young: HashMap<String, Snapshot<S>>,
+    old: HashMap<String, Snapshot<S>>,
+}
+
+impl<S> Default for Kept<S> {
+    fn default() -> Self {
+        Self(Mutex::new(Generations { young: HashMap::new(), old: HashMap::new() }))
+    }
+}
+
+impl<S: Clone> Kept<S> {
+    fn open(&self) -> MutexGuard<'_, Generations<S>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The snapshot of that stream; empty where none is kept.
+    pub fn get(&self, id: &str) -> Snapshot<S> {
+        let mut kept = self.open();
+        if let Some(known) = kept.young.get(id) {
+            return known.clone();
+        }
+        let Some(known) = kept.old.remove(id) else { return Snapshot::default() };
+        kept.put(id, known.clone());
+        known
+    }
+
+    /// Keeps a snapshot.
+    pub fn put(&self, id: &str, snapshot: Snapshot<S>) {
+        self.open().put(id, snapshot);
+    }
+
+    /// Drops a snapshot: the stream is read from its beginning next time.
+    pub fn drop(&self, id: &str) {
+        let mut kept = self.open();
+        kept.young.remove(id);
+        kept.old.remove(id);
+    }
+}
+
+impl<S> Generations<S> {
+    fn put(&mut self, id: &str, snapshot: Snapshot<S>) {
+        if self.young.len() >= KEPT_MAX && !self.young.contains_key(id) {
+            self.old = std::mem::take(&mut self.young);
+        }
+        self.young.insert(id.to_owned(), snapshot);
+    }
+}
+
+/// What a journal keeps.
+#[derive(Debug, Default)]
+pub(super) struct Snapshots {
+    pub bookings: Kept<Booking>,
+    pub links: Kept<Link>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn snapshot(version: u64) -> Snapshot<u64> {
+        Snapshot { state: Some(version), version: Some(Version(version)), subjects: BTreeSet::new() }
+    }
+
+    #[test]
+    fn what_is_used_stays_and_the_number_is_bounded() {
+        let kept = Kept::default();
+        kept.put("often", snapshot(7));
+        for n in 0..10 * KEPT_MAX as u64 {
+            kept.put(&n.to_string(), snapshot(n));
+            assert_eq!(kept.get("often").state, Some(7), "after {n}");
+            let generations = kept.open();
+            assert!(generations.young.len() + generations.old.len() <= 2 * KEPT_MAX);
+        }
+        assert_eq!(kept.get("0").state, None);
+    }
+
+    #[test]
+    fn a_dropped_one_is_gone_whatever_its_age() {
+        let kept = Kept::default();
+        kept.put("a", snapshot(1));
+        for n in 0..KEPT_MAX as u64 + 5 {
+            kept.put(&n.to_string(), snapshot(n));
+        }
+        kept.drop("a");
+        assert_eq!(kept.get("a").version, None);
+    }
+}
