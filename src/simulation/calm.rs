@@ -16,15 +16,15 @@ use crate::{
     ports::{
         event_store::{EventStore as _, Expected},
         projection_store::ProjectionStore as _,
-        read_models::Query,
     },
+    projections::query::Query,
     record::{
         envelope::{Actor, Origin},
         stream::StreamName,
     },
     services::{
-        approve,
         journal::{Context, Journal},
+        sync::approve,
     },
 };
 

@@ -9,13 +9,14 @@ use super::{
     errors::{self, Call},
 };
 use crate::{
+    adapters::shared::percent::percent_encoded,
     domain::{
         failure::{CallFailure, FailureClass},
         ids::{CalendarKey, RemoteId},
     },
     ports::{
         clock::Clock,
-        transport::{Request, Response, Transport, percent_encoded},
+        transport::{Request, Response, Transport},
     },
 };
 

@@ -7,10 +7,11 @@ use super::{
     errors::{self, Call},
 };
 use crate::{
+    adapters::shared::percent::percent_encoded,
     domain::failure::{CallFailure, FailureClass},
     ports::{
         clock::Clock,
-        transport::{Request, Response, Transport, percent_encoded},
+        transport::{Request, Response, Transport},
     },
 };
 

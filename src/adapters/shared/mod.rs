@@ -1,0 +1,4 @@
+//! What adapters of remote systems share. It names none of them.
+
+pub mod percent;
+pub mod retry_after;
