@@ -28,16 +28,19 @@ use crate::{
     },
     ports::{clock::Clock, provider::CalendarProvider, source::BookingSource, transport::Transport},
     services::{
-        calendars::Calendars,
-        gate::Gates,
-        poll::Poller,
-        publish_profiles::{publish, unpublished},
-        pull::Puller,
-        react::Reactor,
-        reconcile::{Reconciler, Settings},
-        routing::{Route, Routing},
-        run::{Troubles, Workers},
-        watch::Watcher,
+        operators::publish_profiles::{publish, unpublished},
+        sync::{
+            calendars::Calendars,
+            poll::Poller,
+            pull::Puller,
+            react::Reactor,
+            reconcile::{Reconciler, Settings},
+            routing::{Route, Routing},
+            run::Workers,
+            throttle::Throttle,
+            watch::Watcher,
+        },
+        troubles::Troubles,
     },
 };
 
@@ -56,8 +59,8 @@ pub struct App {
     pub sources: BTreeMap<SourceName, Arc<dyn BookingSource>>,
     /// Folded calendars.
     pub calendars: Arc<Calendars>,
-    /// Gates before the calls.
-    pub gates: Arc<Gates>,
+    /// Holds calls back.
+    pub gates: Arc<Throttle>,
     /// Brings links into step.
     pub reconciler: Reconciler,
     /// What fails.
@@ -94,7 +97,7 @@ impl App {
             providers: providers(config, &transport, &stores.clock)?,
             sources: sources.clone(),
         });
-        let gates = Arc::new(Gates::default());
+        let gates = Arc::new(Throttle::default());
         let settings = Settings {
             worker: format!("worker-{}", stores.clock.event_id()),
             lease: LEASE,

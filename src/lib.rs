@@ -8,6 +8,9 @@ pub mod record;
 
 pub mod ports;
 
+pub mod keys;
+pub mod ledger;
+
 pub mod adapters;
 pub mod services;
 

@@ -13,8 +13,8 @@ use crate::{
     config::{self, Config, SourceKind},
     gateway::{self, Gateway, TlsAcceptor},
     http::{self, Api, Limits},
-    ports::webhooks::WebhookVerifier,
-    services::{audit, submit::Accept},
+    ports::deliveries::WebhookVerifier,
+    services::{audit, external_events::Accept},
 };
 
 /// A service that runs.

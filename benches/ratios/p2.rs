@@ -15,7 +15,7 @@ use syncledger::{
     },
     domain::ids::Position,
     ports::{clock::Clock as _, event_store::EventStore as _, projection_store::ProjectionStore as _},
-    services::{project::Projector, reader, rebuild},
+    services::models::{project::Projector, reader, rebuild},
 };
 
 use crate::{

@@ -15,7 +15,8 @@ use syncledger::{
         system::SystemClock,
     },
     domain::ids::{Position, Version},
-    ports::{append::leaf_at, clock::Clock as _, event_store::EventStore as _, upkeep::Upkeep as _},
+    ledger::append::leaf_at,
+    ports::{clock::Clock as _, event_store::EventStore as _, upkeep::Upkeep as _},
     record::{
         envelope::{Actor, Origin, leaf_bytes},
         wrap::MasterKey,

@@ -8,6 +8,7 @@ pub mod memory;
 pub mod nats;
 pub mod postgres;
 pub mod sandbox;
+pub mod shared;
 pub mod sqlite;
 pub mod system;
 pub mod uschedule;

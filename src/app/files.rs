@@ -8,7 +8,7 @@ use chrono_tz::Tz;
 use crate::{
     adapters::files::{self, Options, ResourceFrom},
     domain::ids::{ResourceId, SourceName},
-    services::import::Line,
+    services::bookings::import::Line,
 };
 
 /// What the files themselves do not say.

@@ -19,19 +19,18 @@ use crate::{
         system::{CheckpointFolder, KeyFile, SystemClock, master_key},
     },
     config::{Address, Config, Store},
+    keys::keyring::Keyring,
     ports::{
-        checkpoints::Checkpoints,
-        clock::Clock,
-        event_store::EventStore,
-        masters::{Keyring, MasterFile},
-        projection_store::ProjectionStore,
-        rotation::Rotation,
-        signing_keys::SigningKeys,
-        tokens::Tokens,
-        upkeep::Upkeep,
-        vault::Vault,
+        checkpoints::Checkpoints, clock::Clock, event_store::EventStore, masters::MasterFile,
+        projection_store::ProjectionStore, rotation::Rotation, signing_keys::SigningKeys, tokens::Tokens,
+        upkeep::Upkeep, vault::Vault,
     },
-    services::{audit::Audit, journal::Journal, lists::Lists, project::Projector, worklist::Worklist},
+    services::{
+        audit::Audit,
+        journal::Journal,
+        models::project::Projector,
+        sync::{read_model_worklist::ReadModelWorklist, worklist::Worklist},
+    },
 };
 
 /// What is kept: the ledger, its keys, tokens and read models. Enough to read and to change; nothing here calls anybody.
@@ -84,7 +83,7 @@ pub async fn open(config: &Config) -> anyhow::Result<Stores> {
         audit: Audit::new(&config.workspace, journal.clone(), signing, kept),
         journal,
         tokens,
-        worklist: Arc::new(Lists::new(Arc::clone(&models), projector.clone(), Arc::clone(&checkpoints))),
+        worklist: Arc::new(ReadModelWorklist::new(Arc::clone(&models), projector.clone(), Arc::clone(&checkpoints))),
         checkpoints,
         clock,
         ledger,

@@ -7,7 +7,7 @@ use super::{
     Session, Stop, ask,
     print::{cell, objects, time},
 };
-use crate::{ports::read_models::Query, services::approve};
+use crate::{projections::query::Query, services::sync::approve};
 
 #[derive(Debug, Subcommand)]
 pub enum Command {

@@ -3,8 +3,10 @@
 use super::Stop;
 use crate::{
     app::Stores,
-    ports::read_models::{PAGE_ROWS_MAX, Page, Query},
-    projections::Row,
+    projections::{
+        Row,
+        query::{PAGE_ROWS_MAX, Page, Query},
+    },
 };
 
 /// Facts projected in one step before a question is answered.

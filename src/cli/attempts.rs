@@ -9,8 +9,8 @@ use super::{
     print::{cell, object, objects, time},
 };
 use crate::{
-    ports::read_models::{AttemptFilter, Query},
-    services::reprocess::{Reprocessed, reprocess},
+    projections::query::{AttemptFilter, Query},
+    services::operators::reprocess::{Reprocessed, reprocess},
 };
 
 #[derive(Debug, Subcommand)]

@@ -12,9 +12,12 @@ use super::{
 };
 use crate::{
     domain::ids::{BookingId, LinkId},
-    ports::read_models::{BookingFilter, Query},
-    projections::Row,
-    services::{lists::slot_of, story},
+    projections::{
+        Row,
+        bookings::slot_of,
+        query::{BookingFilter, Query},
+    },
+    services::story,
 };
 
 #[derive(Debug, Subcommand)]

@@ -13,7 +13,7 @@ use crate::{
     domain::ids::{ResourceId, SourceName},
     record::envelope::{Actor, Origin},
     services::{
-        import::{Imported, Outcome, import},
+        bookings::import::{Imported, Outcome, import},
         journal::Context,
     },
 };

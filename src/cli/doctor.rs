@@ -7,7 +7,7 @@ use super::{Stop, print::Printer};
 use crate::{
     app::{self, App, logging, machine},
     config::{Config, LogFormat, Logging, Problems, ProviderKind, SourceKind, Store},
-    services::doctor::{self, Check, State},
+    services::operators::doctor::{self, Check, State},
 };
 
 /// Where Google's clock is asked for when a connection names no other address.

@@ -11,7 +11,7 @@ use crate::{
         envelope::{Origin, Recorded},
         stream::Category,
     },
-    services::past::AsOf,
+    services::models::past::AsOf,
 };
 
 #[derive(Debug, Clone, Default, Args)]

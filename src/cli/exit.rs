@@ -42,8 +42,8 @@ impl From<services::Error> for Stop {
     }
 }
 
-impl From<services::project::Error> for Stop {
-    fn from(error: services::project::Error) -> Self {
+impl From<services::models::project::Error> for Stop {
+    fn from(error: services::models::project::Error) -> Self {
         Self::refused(error)
     }
 }

@@ -9,9 +9,11 @@ use super::{
 };
 use crate::{
     domain::ids::LinkId,
-    ports::read_models::{LinkFilter, Query},
-    projections::Row,
-    services::answer::answer,
+    projections::{
+        Row,
+        query::{LinkFilter, Query},
+    },
+    services::operators::answer::answer,
 };
 
 #[derive(Debug, Subcommand)]

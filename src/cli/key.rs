@@ -4,7 +4,7 @@ use clap::Subcommand;
 use indicatif::ProgressBar;
 
 use super::{Session, Stop};
-use crate::services::rotate::{Keys, rotate, status};
+use crate::services::people::rotate::{Keys, rotate, status};
 
 #[derive(Debug, Subcommand)]
 pub enum Command {

@@ -8,7 +8,7 @@ use super::{Session, Stop, ask, progress};
 use crate::{
     app::{self, Stores},
     projections::{self, Projection},
-    services::past::{AsOf, Reach, reach},
+    services::models::past::{AsOf, Reach, reach},
 };
 
 #[derive(Debug, Clone, Copy, Default, Args)]

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressStyle};
 
-use crate::services::rebuild::Step;
+use crate::services::models::rebuild::Step;
 
 /// A bar; it hides itself where standard error is no terminal.
 pub fn bar() -> ProgressBar {

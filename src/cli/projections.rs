@@ -15,7 +15,7 @@ use crate::{
     },
     projections::{ALL, Value as Cell},
     record::stream::StreamName,
-    services::rebuild::{Options, Report},
+    services::models::rebuild::{Options, Report},
 };
 
 #[derive(Debug, Subcommand)]

@@ -8,10 +8,7 @@ use super::{
     print::{cell, objects},
     projections::known,
 };
-use crate::{
-    ports::read_models::Query,
-    projections::{self, Projection, Row, Value},
-};
+use crate::projections::{self, Projection, Row, Value, query::Query};
 
 #[derive(Debug, Args)]
 pub struct Show {

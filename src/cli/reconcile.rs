@@ -15,10 +15,12 @@ use crate::{
         link::{Event, LinkRef},
         profile::Policy,
     },
-    ports::read_models::{BookingFilter, Query},
-    projections::Row,
+    projections::{
+        Row,
+        query::{BookingFilter, Query},
+    },
     reconcile::{Decision, Step},
-    services::{reconcile::Reconciler, story::withheld},
+    services::{story::withheld, sync::reconcile::Reconciler},
 };
 
 /// The longest draft, in bytes.

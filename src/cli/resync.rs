@@ -7,8 +7,8 @@ use serde_json::json;
 use super::{Session, Stop, ask};
 use crate::{
     domain::ids::{BookingId, ConnectionId},
-    ports::read_models::{BookingFilter, LinkFilter, Query},
-    services::resync,
+    projections::query::{BookingFilter, LinkFilter, Query},
+    services::operators::resync,
 };
 
 #[derive(Debug, Subcommand)]

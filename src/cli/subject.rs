@@ -6,7 +6,7 @@ use serde_json::json;
 use super::{Session, Stop, ask};
 use crate::{
     domain::ids::SubjectId,
-    services::{
+    services::people::{
         forget::{Erased, erase},
         forget_outside::{Left, Shown, left},
     },

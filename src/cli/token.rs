@@ -6,7 +6,7 @@ use serde_json::json;
 use super::{Session, Stop};
 use crate::{
     ports::tokens::{Role, Token},
-    services::tokens,
+    services::operators::tokens,
 };
 
 #[derive(Debug, Subcommand)]

@@ -113,9 +113,12 @@ impl World {
     /// # Errors
     /// No token could be made.
     pub async fn say_where(&self, json: bool) -> anyhow::Result<()> {
-        let (_, secret) =
-            crate::services::tokens::create(&*self.stores.tokens, &*self.clock, crate::ports::tokens::Role::Admin)
-                .await?;
+        let (_, secret) = crate::services::operators::tokens::create(
+            &*self.stores.tokens,
+            &*self.clock,
+            crate::ports::tokens::Role::Admin,
+        )
+        .await?;
         if json {
             println!(
                 "{}",

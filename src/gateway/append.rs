@@ -13,12 +13,10 @@ use super::{
     },
 };
 use crate::{
-    ports::{
-        append::APPEND_BYTES_MAX,
-        event_store::{APPEND_EVENTS_MAX, Appended},
-    },
+    ledger::append::APPEND_BYTES_MAX,
+    ports::event_store::{APPEND_EVENTS_MAX, Appended},
     record::stream::StreamName,
-    services::{access::Caller, submit},
+    services::{access::Caller, external_events},
 };
 
 /// An append that is being gathered.
@@ -75,7 +73,7 @@ impl Gateway {
             return Err(Refusal::Forbidden(format!("this token may not append to {stream}")));
         }
         let proposed = gathered.events.into_iter().map(Sent::proposed).collect::<Result<Vec<_>, _>>()?;
-        let events = submit::prepare(&self.journal, self.accept, caller, stream, proposed).await?;
+        let events = external_events::prepare(&self.journal, self.accept, caller, stream, proposed).await?;
         let store = self.journal.store();
         if expectation == Expectation::Exists && store.last(stream).await?.is_none() {
             return Err(Refusal::WrongVersion(None));

@@ -11,7 +11,7 @@ use crate::{
     ports::tokens::{Role, Tokens},
     services::{
         access::{self, Caller},
-        tokens,
+        operators::tokens,
     },
 };
 

@@ -17,7 +17,7 @@ use crate::{
     domain::ids::EventId,
     ports::event_store::EVENT_BYTES_MAX,
     record::{envelope::Recorded, metadata},
-    services::submit::Proposed,
+    services::external_events::Proposed,
 };
 
 /// The only type of content there is.

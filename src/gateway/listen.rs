@@ -30,7 +30,7 @@ use super::{
         streams::streams_server::StreamsServer,
     },
 };
-use crate::ports::append::APPEND_BYTES_MAX;
+use crate::ledger::append::APPEND_BYTES_MAX;
 
 /// How every HTTP/2 connection begins (RFC 9113 §3.4).
 const PREFACE: &[u8; 24] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";

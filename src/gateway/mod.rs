@@ -32,7 +32,7 @@ pub use tokio_rustls::TlsAcceptor;
 use crate::{
     domain::ids::EventId,
     ports::tokens::Tokens,
-    services::{journal::Journal, submit::Accept},
+    services::{external_events::Accept, journal::Journal},
 };
 
 /// What the gateway is built from.

@@ -6,11 +6,7 @@ use super::{
     expectation::Expectation,
     wire::{self, Any, ErrorStatus},
 };
-use crate::{
-    domain::ids::Version,
-    ports::{append::APPEND_BYTES_MAX, event_store::Failure},
-    services,
-};
+use crate::{domain::ids::Version, ledger::append::APPEND_BYTES_MAX, ports::event_store::Failure, services};
 
 /// Why not.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

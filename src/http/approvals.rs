@@ -11,7 +11,7 @@ use super::{
     lists::{self, Paging},
     problem::{Done, Problem},
 };
-use crate::{ports::read_models::Query, record::envelope::Origin, services::approve};
+use crate::{projections::query::Query, record::envelope::Origin, services::sync::approve};
 
 /// Which approvals to list.
 #[derive(Debug, Deserialize, JsonSchema)]

@@ -12,9 +12,9 @@ use super::{
     problem::{Done, Problem},
 };
 use crate::{
-    ports::read_models::{AttemptFilter, Query},
+    projections::query::{AttemptFilter, Query},
     record::envelope::Origin,
-    services::reprocess::{Reprocessed, reprocess},
+    services::operators::reprocess::{Reprocessed, reprocess},
 };
 
 /// Which attempts to list.

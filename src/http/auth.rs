@@ -9,7 +9,7 @@ pub use crate::services::access::{
 };
 use crate::{
     ports::tokens::{Role, Tokens},
-    services::tokens,
+    services::operators::tokens,
 };
 
 /// The caller, if the token is good and its role is one of `roles`.

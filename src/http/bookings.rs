@@ -20,7 +20,7 @@ use crate::{
         booking::{self, Booking},
         ids::BookingId,
     },
-    ports::read_models::{BookingFilter, Query},
+    projections::query::{BookingFilter, Query},
     record::envelope::Origin,
     services::bookings::{
         Asked, Asker,

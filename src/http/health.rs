@@ -7,7 +7,7 @@ use super::{
     call::{Answer, Call},
     problem::{Done, Problem},
 };
-use crate::services::health::{self, Health, Status};
+use crate::services::operators::health::{self, Health, Status};
 
 /// How the service is doing.
 pub async fn show(server: Arc<Server>, _: Call) -> Result<Answer, Problem> {

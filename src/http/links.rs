@@ -13,9 +13,9 @@ use super::{
 };
 use crate::{
     domain::ids::LinkId,
-    ports::read_models::{LinkFilter, Query},
+    projections::query::{LinkFilter, Query},
     record::envelope::Origin,
-    services::answer::answer,
+    services::operators::answer::answer,
 };
 
 /// Which links to list.

@@ -13,9 +13,11 @@ use super::{
     problem::{Done, Problem},
 };
 use crate::{
-    ports::read_models::{PAGE_ROWS_MAX, Page, Query},
-    projections::{Row, Value},
-    services::health,
+    projections::{
+        Row, Value,
+        query::{PAGE_ROWS_MAX, Page, Query},
+    },
+    services::operators::health,
 };
 
 /// Rows of a page where nothing is said.

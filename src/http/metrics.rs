@@ -16,10 +16,9 @@ use super::{
 };
 use crate::{
     domain::failure::FailureClass,
-    ports::read_models::Query,
-    projections::Row,
+    projections::{Row, query::Query},
     services::{
-        health::{Health, Status},
+        operators::health::{Health, Status},
         relay::Role,
     },
 };

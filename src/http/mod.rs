@@ -32,13 +32,17 @@ pub use serve::serve;
 
 use crate::{
     ports::{
-        projection_store::ProjectionStore,
+        deliveries::WebhookVerifier, notifications::NotificationReader, projection_store::ProjectionStore,
         tokens::Tokens,
-        webhooks::{NotificationReader, WebhookVerifier},
     },
     services::{
-        audit::Audit, bookings::Keys, calendars::Calendars, journal::Journal, project::Projector, relay::Progress,
-        routing::Routing, run::Troubles,
+        audit::Audit,
+        bookings::Keys,
+        journal::Journal,
+        models::project::Projector,
+        relay::Progress,
+        sync::{calendars::Calendars, routing::Routing},
+        troubles::Troubles,
     },
 };
 

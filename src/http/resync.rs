@@ -10,7 +10,7 @@ use super::{
     call::{Answer, Call},
     problem::{Done, Problem},
 };
-use crate::{domain::ids::BookingId, record::envelope::Origin, services::resync};
+use crate::{domain::ids::BookingId, record::envelope::Origin, services::operators::resync};
 
 /// What is compared again.
 #[derive(Debug, Serialize, JsonSchema)]

@@ -29,8 +29,8 @@ fn machines() -> Vec<Route> {
     vec![
         Route::new(Verb::Get, "/health", "getHealth", "How the service is doing, with reasons", health::show)
             .access(Access::Open)
-            .answers::<crate::services::health::Health>(Done::Ok)
-            .answers::<crate::services::health::Health>(Done::Failing),
+            .answers::<crate::services::operators::health::Health>(Done::Ok)
+            .answers::<crate::services::operators::health::Health>(Done::Failing),
         Route::new(Verb::Get, "/metrics", "getMetrics", "The same in numbers, for Prometheus", health::metrics)
             .access(Access::Open)
             .shaped(Done::Ok, Shape::Text(metrics)),

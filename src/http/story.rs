@@ -8,7 +8,7 @@ use super::{
     call::{Answer, Call},
     problem::{Done, Problem},
 };
-use crate::{domain::ids::LinkId, ports::read_models::Query, services::story};
+use crate::{domain::ids::LinkId, projections::query::Query, services::story};
 
 /// The story of a booking.
 pub async fn show(server: Arc<Server>, call: Call) -> Result<Answer, Problem> {

@@ -13,7 +13,7 @@ use super::{
 use crate::{
     domain::ids::SubjectId,
     record::envelope::Origin,
-    services::{
+    services::people::{
         forget::{Erased, erase},
         forget_outside::{Left, left},
     },

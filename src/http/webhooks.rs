@@ -13,14 +13,12 @@ use super::{
 };
 use crate::{
     domain::ids::{CalendarKey, ChannelId, ConnectionId, RemoteCalendarId},
-    ports::{
-        read_models::Query,
-        webhooks::{Headers, Refusal},
-    },
+    ports::webhooks::{Headers, Refusal},
+    projections::query::Query,
     record::envelope::Origin,
-    services::{
+    services::sync::{
         intake::{Received, receive},
-        listen::{Heard, Notification, hear},
+        notified::{Heard, Notification, hear},
     },
 };
 

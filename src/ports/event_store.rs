@@ -7,7 +7,6 @@
 
 use async_trait::async_trait;
 
-use super::restore::by_appending;
 use crate::{
     domain::ids::{EventId, Position, Version},
     record::{
@@ -136,9 +135,7 @@ pub trait EventStore: Send + Sync {
     ///
     /// # Errors
     /// `Invalid` where they do not follow the end or are not what an append may carry, or as [`EventStore::append`].
-    async fn restore(&self, events: Vec<Recorded>) -> Result<Position, Failure> {
-        by_appending(self, events).await
-    }
+    async fn restore(&self, events: Vec<Recorded>) -> Result<Position, Failure>;
 
     /// Returns once there is an event at `from`, however it got there (another process included), or after a while
     /// without one: the caller reads again either way.

@@ -3,8 +3,6 @@
 //! There is one, but while it is being rotated there are two, newest first. Which of them secrets are wrapped under is said by
 //! the database (`ports/rotation.rs`), not by the file.
 
-use std::sync::Arc;
-
 use crate::record::wrap::MasterKey;
 
 /// Where master keys are looked up.
@@ -14,44 +12,6 @@ pub trait Masters: Send + Sync {
 
     /// The newest.
     fn newest(&self) -> Option<MasterKey>;
-}
-
-/// Master keys, shared.
-#[derive(Clone)]
-pub struct Keyring(Arc<dyn Masters>);
-
-impl Keyring {
-    /// Over that source.
-    pub fn new(masters: Arc<dyn Masters>) -> Self {
-        Self(masters)
-    }
-
-    /// As [`Masters::find`].
-    pub fn find(&self, id: &str) -> Option<MasterKey> {
-        self.0.find(id)
-    }
-
-    /// As [`Masters::newest`].
-    pub fn newest(&self) -> Option<MasterKey> {
-        self.0.newest()
-    }
-}
-
-/// One key that never changes.
-impl Masters for MasterKey {
-    fn find(&self, id: &str) -> Option<MasterKey> {
-        (self.id() == id).then(|| self.clone())
-    }
-
-    fn newest(&self) -> Option<MasterKey> {
-        Some(self.clone())
-    }
-}
-
-impl From<MasterKey> for Keyring {
-    fn from(key: MasterKey) -> Self {
-        Self::new(Arc::new(key))
-    }
 }
 
 /// Why the file of master keys was not read or changed, in words for an operator. No key is in it.

@@ -7,10 +7,9 @@
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 
-use super::read_models::Query;
 use crate::{
     domain::ids::Position,
-    projections::{Projection, Row, Value, Write, statements::Book},
+    projections::{Projection, Row, Value, Write, query::Query, statements::Book},
 };
 
 pub use crate::projections::Shelf;

@@ -3,6 +3,7 @@
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 
+use super::deliveries::Delivery;
 use crate::domain::{
     booking::Snapshot,
     failure::CallFailure,
@@ -19,17 +20,6 @@ pub struct Shown {
     pub revision: Option<u64>,
     /// When it changed last, by the source's clock.
     pub changed_at: DateTime<Utc>,
-}
-
-/// A delivery as it came, not yet understood.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Delivery {
-    /// The source's id of the delivery: a replay bears the same.
-    pub id: String,
-    /// Whose data it is, as far as can be told without understanding it all.
-    pub subject: crate::domain::ids::SubjectId,
-    /// The booking's JSON.
-    pub body: String,
 }
 
 /// One page of what changed.

@@ -6,7 +6,6 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
-use chrono::{DateTime, Utc};
 
 /// An HTTP request. `url` is absolute; header names are lower case.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -80,38 +79,6 @@ impl Response {
     pub fn header_value(&self, name: &str) -> Option<&str> {
         self.headers.iter().find(|(n, _)| n == name).map(|(_, v)| v.as_str())
     }
-}
-
-/// The longest wait that we let another side ask of us: a day. Longer ones are shortened to it.
-pub const RETRY_AFTER_MS_MAX: u64 = 24 * 60 * 60 * 1000;
-
-impl Response {
-    /// How long the other side asks us to wait, in milliseconds: `Retry-After`, in seconds or as a date (RFC 9110 §10.2.3).
-    pub fn retry_after_ms(&self, now: DateTime<Utc>) -> Option<u64> {
-        let text = self.header_value("retry-after")?.trim();
-        let wait_ms = match text.parse::<u64>() {
-            Ok(seconds) => seconds.saturating_mul(1000),
-            Err(_) => {
-                let at = DateTime::parse_from_rfc2822(text).ok()?.with_timezone(&Utc);
-                u64::try_from((at - now).num_milliseconds()).unwrap_or(0)
-            }
-        };
-        Some(wait_ms.min(RETRY_AFTER_MS_MAX))
-    }
-}
-
-/// `text` as one segment of a URL's path, or one name or value of its query: all but the unreserved characters
-/// (RFC 3986 §2.3) are percent-encoded.
-pub fn percent_encoded(text: &str) -> String {
-    let mut out = String::with_capacity(text.len() + 8);
-    for byte in text.bytes() {
-        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
-            out.push(char::from(byte));
-        } else {
-            out.push_str(&format!("%{byte:02X}"));
-        }
-    }
-    out
 }
 
 /// Why there is no answer, by what may be concluded from it.

@@ -2,9 +2,11 @@
 //!
 //! The one read model with personal texts. They stand in it sealed, just as they do in the events: projecting needs no
 //! key, nothing readable is written to disk, and a table filled before a person was forgotten equals one filled after. They
-//! are opened when somebody asks: `src/services/texts.rs`.
+//! are opened when somebody asks: `src/services/models/texts.rs`.
 
-use super::{Column, Kind, Projection, Table, Write, int, text};
+use chrono::{DateTime, Utc};
+
+use super::{Column, Kind, Projection, Row, Table, Write, int, text};
 use crate::{
     domain::{
         booking::{self, CancelReason, Details},
@@ -152,5 +154,17 @@ fn reason_word(reason: CancelReason) -> &'static str {
         CancelReason::AtSource => "at_source",
         CancelReason::Requested => "requested",
         CancelReason::RemovedFromCalendar => "removed_from_calendar",
+    }
+}
+
+/// The slot in a row of `bookings`.
+pub fn slot_of(row: &Row) -> Option<Slot> {
+    let at = |name: &str| row.text(name)?.parse::<DateTime<Utc>>().ok();
+    let day = |name: &str| row.text(name)?.parse().ok();
+    match (at("starts_at"), at("ends_at")) {
+        (Some(starts_at), Some(ends_at)) => {
+            Some(Slot::Timed { starts_at, ends_at, zone: row.text("zone").unwrap_or("UTC").to_owned() })
+        }
+        _ => Some(Slot::AllDay { from: day("from_day")?, until: day("until_day")? }),
     }
 }

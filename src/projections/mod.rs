@@ -16,6 +16,8 @@ pub mod entries;
 pub mod links;
 mod merge;
 pub mod open_commands;
+pub mod query;
+pub mod query_statements;
 mod shelf;
 pub mod statements;
 mod value;

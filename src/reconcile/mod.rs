@@ -1,7 +1,7 @@
 //! Floor 1: what is to be done about one link. Pure: it can be replayed, explained, dry-run and snapshotted.
 //!
 //! [`decide()`] takes what is known and gives facts to record and one step to take. The shell that records and takes it is
-//! `services/reconcile.rs`.
+//! `services/sync/reconcile/mod.rs`.
 #![deny(clippy::wildcard_enum_match_arm)]
 
 mod decide;

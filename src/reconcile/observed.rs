@@ -9,7 +9,7 @@ use super::{
 use crate::domain::{
     entry::{Content, Observation, Seen},
     ids::{Etag, Generation, RemoteId},
-    link::{Conflict, Event, HoldReason, LookReason, Remote, RemoteChange, RemovalPolicy, Side},
+    link::{Conflict, Event, HoldReason, LookReason, Remote, RemoteChange, RemovalPolicy, Side, Wait},
     profile::{Conflicts, OnRemoval},
     slot::Slot,
 };
@@ -38,8 +38,15 @@ impl Decider<'_> {
             }
             (None, None) => {}
         }
-        let look_answered = self.i.fresh && self.link().look.is_some();
-        (self.link().look.is_some() && !look_answered).then(|| self.look())
+        if self.link().look.is_none() {
+            return None;
+        }
+        if self.i.fresh && self.i.observation.is_some() {
+            // It was read just now, and showed nothing that had to be recorded.
+            self.push(Event::WaitEnded { wait: Wait::Look });
+            return None;
+        }
+        Some(self.look())
     }
 
     pub(super) fn reject(&mut self, observation: &Observation, reason: &str) {

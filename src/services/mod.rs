@@ -1,51 +1,23 @@
-//! Floor 3: the imperative shell: load, ask the core, store, call. One verb per file.
+//! Floor 3: the imperative shell: load, ask the core, store, call. A room for each
+//! thing that is served, and in it one verb per file.
 
 pub mod access;
-pub mod answer;
-pub mod approve;
 pub mod asyncapi;
 pub mod audit;
-pub mod authorise;
 pub mod bookings;
-pub mod calendars;
 pub mod commands;
-pub mod diff;
-pub mod doctor;
 pub mod error;
-pub mod execute;
-pub mod forget;
-pub mod forget_outside;
-pub mod gate;
-pub mod health;
-pub mod import;
-pub mod intake;
+pub mod external_events;
 pub mod journal;
-pub mod listen;
-pub mod lists;
-mod log;
-pub mod past;
-pub mod poll;
+pub mod models;
+pub mod operators;
+pub mod people;
 pub mod problem;
-pub mod project;
-pub mod publish_profiles;
-pub mod pull;
-pub mod react;
-pub mod reader;
-pub mod rebuild;
-pub mod reconcile;
 pub mod relay;
-pub mod reprocess;
-pub mod resync;
-pub mod rotate;
-pub mod routing;
-pub mod run;
 mod snapshots;
 pub mod story;
-pub mod submit;
-mod texts;
-pub mod tokens;
+pub mod sync;
 pub mod transfer;
-pub mod watch;
-pub mod worklist;
+pub mod troubles;
 
 pub use error::Error;

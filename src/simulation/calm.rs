@@ -14,18 +14,14 @@ use super::{
 };
 use crate::{
     domain::{event, ids::Version, link, operations},
-    ports::{
-        event_store::{EventStore as _, Expected},
-        projection_store::ProjectionStore as _,
-        read_models::Query,
-    },
+    ports::event_store::{EventStore as _, Expected},
     record::{
         envelope::{Actor, Origin},
         stream::StreamName,
     },
     services::{
-        approve,
         journal::{Context, Journal},
+        sync::approve,
     },
 };
 
@@ -138,12 +134,9 @@ fn rest(driver: &mut Driver<'_>) {
 /// To the next timer, or by `slice`.
 fn advance(driver: &mut Driver<'_>, slice: TimeDelta, until: DateTime<Utc>) {
     let now = driver.world.now();
-    let far = now + TimeDelta::days(400);
-    let rows = block_on(driver.world.models.ask(&Query::DueLinks { now: far, limit: 1_000 })).unwrap_or_default();
-    let due =
-        rows.iter().filter_map(|row| Some((row.text("link")?, row.text("due_at")?.parse::<DateTime<Utc>>().ok()?)));
-    let next = due.min_by_key(|(_, due)| *due);
-    if let Some((link, due)) = next.filter(|(_, due)| *due <= now) {
+    let links = driver.safety.links.iter().filter_map(|(id, link)| Some((id, link.as_ref()?.due_at()?)));
+    let next = links.min_by_key(|(_, due)| *due).map(|(id, due)| (id.clone(), due));
+    if let Some((link, due)) = next.as_ref().filter(|(_, due)| *due <= now) {
         let what = format!("{link} was due at {due}; it is {now}, and nobody does anything about it");
         driver.world.notes.open().broken("timers", what);
         return;

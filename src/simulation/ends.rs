@@ -22,7 +22,7 @@ use crate::{
     },
     ports::event_store::EventStore as _,
     projections::ALL,
-    services::{project::Projector, rebuild::Options},
+    services::models::{project::Projector, rebuild::Options},
 };
 
 /// Everything that is looked at once all is calm; `began` is when that began.

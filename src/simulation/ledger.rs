@@ -9,13 +9,13 @@ use chrono::{DateTime, Utc};
 use super::{chance::Chance, notes::Notebook, plan::Fault, turn::effect};
 use crate::{
     domain::ids::{EventId, Position, Version},
+    ledger::restore::by_appending,
     ports::{
         checkpoints::{Checkpoints, Unavailable},
         event_store::{Appended, EventStore, Expected, Failure},
         projection_store::{self, Batch, Checkpoint, Comparison, ProjectionStore, Shelf},
-        read_models::Query,
     },
-    projections::{Projection, Row},
+    projections::{Projection, Row, query::Query},
     record::{
         envelope::{NewEvent, Recorded},
         stream::StreamName,
@@ -88,6 +88,10 @@ impl EventStore for Effects {
         self.inner.end().await
     }
 
+    async fn restore(&self, events: Vec<Recorded>) -> Result<Position, Failure> {
+        by_appending(self, events).await
+    }
+
     async fn wait(&self, _from: Position) {}
 }
 
@@ -133,6 +137,10 @@ impl EventStore for Acknowledged {
 
     async fn end(&self) -> Result<Position, Failure> {
         self.inner.end().await
+    }
+
+    async fn restore(&self, events: Vec<Recorded>) -> Result<Position, Failure> {
+        by_appending(self, events).await
     }
 
     async fn wait(&self, from: Position) {

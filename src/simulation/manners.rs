@@ -10,7 +10,7 @@ use super::{
     world::{GOOGLE_HOST, SOURCE_HOST},
 };
 use crate::{
-    adapters::sandbox::target::Target,
+    adapters::{sandbox::target::Target, shared::retry_after::retry_after_ms},
     ports::transport::{Failure, Request, Response},
 };
 
@@ -69,8 +69,8 @@ impl Manners {
         notes: &mut Notes,
     ) {
         let (Some(target), Ok(response)) = (Target::of(&request.url), answer) else { return };
-        let (Some(door), Some(ms)) = (door(&target), response.retry_after_ms(now)) else { return };
-        if response.status < 400 {
+        let (Some(door), Some(ms)) = (door(&target), retry_after_ms(response, now)) else { return };
+        if !matches!(response.status, 403 | 429 | 503) {
             return;
         }
         notes.count("pauses_asked_for");

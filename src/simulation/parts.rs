@@ -7,7 +7,7 @@ use crate::{
         checkpoints::Checkpoints, clock::Clock, event_store::EventStore, projection_store::ProjectionStore,
         provider::CalendarProvider, source::BookingSource, transport::Transport,
     },
-    services::worklist::Worklist,
+    services::sync::worklist::Worklist,
 };
 
 /// Stands between the services and what they use. Every method answers the part as it is, unless overridden; each is

@@ -16,9 +16,9 @@ use crate::{
     },
     ports::transport::Request,
     record::envelope::Origin,
-    services::{
+    services::sync::{
         intake,
-        listen::{self, Heard, Notification},
+        notified::{self, Heard, Notification},
     },
 };
 
@@ -99,7 +99,7 @@ async fn heard(process: &Process, request: &Request) -> (u16, Option<Heard>) {
             Err(_) => return (503, None),
         }
     }
-    match listen::hear(&process.journal, &process.calendars, &key, &notification).await {
+    match notified::hear(&process.journal, &process.calendars, &key, &notification).await {
         Ok(heard) => (if heard == Heard::Recorded { 204 } else { 401 }, Some(heard)),
         Err(_) => (503, None),
     }

@@ -25,20 +25,22 @@ use crate::{
     record::envelope::{Actor, Origin},
     services::{
         audit::{Audit, Outcome},
-        authorise,
         bookings::Keys,
-        calendars::Calendars,
-        gate::Gates,
         journal::{Context, Journal},
-        lists::Lists,
-        poll::Poller,
-        project::Projector,
-        pull::Puller,
-        react::Reactor,
-        reconcile::{Reconciler, Settings},
-        routing::{Route, Routing},
-        watch::Watcher,
-        worklist::Worklist,
+        models::project::Projector,
+        sync::{
+            authorise,
+            calendars::Calendars,
+            poll::Poller,
+            pull::Puller,
+            react::Reactor,
+            read_model_worklist::ReadModelWorklist,
+            reconcile::{Reconciler, Settings},
+            routing::{Route, Routing},
+            throttle::Throttle,
+            watch::Watcher,
+            worklist::Worklist,
+        },
     },
 };
 
@@ -106,12 +108,12 @@ impl Process {
         let checkpoints: Arc<dyn Checkpoints> =
             parts.checkpoints(Arc::new(SlowCheckpoints(Arc::clone(&world.checkpoints) as _)));
         let projector = Projector::new(Arc::clone(&store), Arc::clone(&models), Arc::clone(&clock));
-        let lists: Arc<dyn Worklist> = Arc::new(Lists::new(models, projector.clone(), checkpoints));
+        let lists: Arc<dyn Worklist> = Arc::new(ReadModelWorklist::new(models, projector.clone(), checkpoints));
         let worklist = parts.worklist(lists, &store);
         let sources: BTreeMap<SourceName, Arc<dyn BookingSource>> =
             BTreeMap::from([(world::source_name(), Arc::clone(&source))]);
         let routing = Arc::new(routing(world, &provider, &sources));
-        let (gates, calendars) = (Arc::new(Gates::default()), Arc::new(Calendars::default()));
+        let (gates, calendars) = (Arc::new(Throttle::default()), Arc::new(Calendars::default()));
         let gates_of_poller = Arc::clone(&gates);
         let settings = Settings { worker: name.to_owned(), lease: LEASE, workspace: world::WORKSPACE.into() };
         let reconciler = Reconciler {

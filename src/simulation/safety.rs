@@ -16,7 +16,8 @@ use crate::{
         link::{self, Link},
         operations,
     },
-    ports::{append::leaf_at, event_store::EventStore as _},
+    ledger::append::leaf_at,
+    ports::event_store::EventStore as _,
     record::{
         checkpoint::write_hash,
         envelope::Recorded,

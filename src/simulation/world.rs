@@ -32,7 +32,7 @@ use crate::{
         profile::{Policy, Profile},
     },
     ports::clock::Clock,
-    services::{journal::Journal, publish_profiles::publish},
+    services::{journal::Journal, operators::publish_profiles::publish},
 };
 
 /// The calendars with the resources that lead to them.

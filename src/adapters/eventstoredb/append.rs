@@ -12,10 +12,8 @@ use tokio::sync::oneshot;
 use super::{event_store::Shared, failure::Trouble, index::End, mapping::to_server, pending::Seen, read};
 use crate::{
     domain::ids::{Position, Version},
-    ports::{
-        append::{Standing, Verdict, judge},
-        event_store::{Appended, Expected, Failure},
-    },
+    ledger::append::{Standing, Verdict, judge},
+    ports::event_store::{Appended, Expected, Failure},
     record::{
         envelope::{NewEvent, Recorded},
         stream::StreamName,

@@ -12,8 +12,8 @@ use tokio_util::sync::CancellationToken;
 use super::{append::append, claims::Claims, index::Index, line::Line, read, session::Sessions};
 use crate::{
     domain::ids::{EventId, Position, Version},
+    ledger::{append::checked, restore::by_appending},
     ports::{
-        append::checked,
         event_store::{Appended, EventStore, Expected, Failure},
         upkeep::Upkeep,
     },
@@ -137,6 +137,10 @@ impl EventStore for EventStoreDbLedger {
     async fn end(&self) -> Result<Position, Failure> {
         self.0.open()?;
         Ok(Position(self.0.index().end()))
+    }
+
+    async fn restore(&self, events: Vec<Recorded>) -> Result<Position, Failure> {
+        by_appending(self, events).await
     }
 
     async fn wait(&self, from: Position) {

@@ -6,7 +6,8 @@ use serde_json::value::RawValue;
 use super::index::LogPosition;
 use crate::{
     domain::ids::{EventId, Position, Version},
-    ports::{append::leaf_at, event_store::Failure},
+    ledger::append::leaf_at,
+    ports::event_store::Failure,
     record::{
         envelope::{NewEvent, Recorded},
         metadata,

@@ -15,10 +15,11 @@ use zeroize::Zeroizing;
 
 use super::{credential::ServiceAccount, errors};
 use crate::{
+    adapters::shared::percent::percent_encoded,
     domain::failure::{CallFailure, FailureClass},
     ports::{
         clock::Clock,
-        transport::{Request, Transport, percent_encoded},
+        transport::{Request, Transport},
     },
 };
 

@@ -9,13 +9,14 @@ use super::{
     errors::{self, Call},
 };
 use crate::{
+    adapters::shared::{pause::Pause, percent::percent_encoded},
     domain::{
         failure::{CallFailure, FailureClass},
         ids::{CalendarKey, RemoteId},
     },
     ports::{
         clock::Clock,
-        transport::{Request, Response, Transport, percent_encoded},
+        transport::{Request, Response, Transport},
     },
 };
 
@@ -28,6 +29,7 @@ pub(super) struct Client {
     pub tokens: Tokens,
     /// Without a slash at its end.
     pub api_base: String,
+    pub pause: Pause,
 }
 
 impl Client {
@@ -56,7 +58,11 @@ impl Client {
 
     async fn send_once(&self, call: Call, request: Request) -> Result<Response, CallFailure> {
         let request = request.header("accept", "application/json");
-        self.transport.send(request, CALL_TIMEOUT).await.map_err(|failure| errors::unanswered(&failure, call))
+        self.pause.check(self.clock.now())?;
+        let answer = self.transport.send(request, CALL_TIMEOUT).await;
+        let response = answer.map_err(|failure| errors::unanswered(&failure, call))?;
+        self.pause.heed(&response, self.clock.now());
+        Ok(response)
     }
 
     fn judge(&self, call: Call, response: Response) -> Result<Response, CallFailure> {

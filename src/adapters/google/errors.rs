@@ -10,6 +10,7 @@ use chrono::{DateTime, Utc};
 use serde_json::Value;
 
 use crate::{
+    adapters::shared::retry_after::retry_after_ms,
     domain::failure::{CallFailure, FailureClass},
     ports::transport::{Failure, Response},
 };
@@ -201,7 +202,7 @@ pub fn refused(response: &Response, call: Call, now: DateTime<Utc>) -> CallFailu
     let error =
         serde_json::from_slice::<Value>(&response.body).ok().and_then(|mut v| v.get_mut("error").map(Value::take));
     let reasons = reasons(error.as_ref());
-    let retry_after_ms = response.retry_after_ms(now);
+    let retry_after_ms = retry_after_ms(response, now);
     let seen = Seen { call, sync_token: blames_sync_token(error.as_ref()), retry_after: retry_after_ms.is_some() };
     let fits = |row: &&Row| {
         row.status.contains(&response.status)
@@ -273,7 +274,7 @@ pub fn token_refused(response: &Response, now: DateTime<Utc>) -> CallFailure {
     CallFailure {
         status: Some(response.status),
         reason: error,
-        retry_after_ms: response.retry_after_ms(now),
+        retry_after_ms: retry_after_ms(response, now),
         ..CallFailure::new(class, format!("Google's token endpoint answered {}{named}: {says}", response.status))
     }
 }

@@ -24,7 +24,10 @@ pub use credential::{NotACredential, ServiceAccount, TOKEN_URL};
 pub use errors::{Call, refused, token_refused, unanswered, unreadable};
 pub use mapping::CANCELLED_PREFIX;
 
-use crate::ports::{clock::Clock, transport::Transport};
+use crate::{
+    adapters::shared::pause::Pause,
+    ports::{clock::Clock, transport::Transport},
+};
 
 /// Where Google's calendar API is.
 pub const API_BASE: &str = "https://www.googleapis.com/calendar/v3";
@@ -57,6 +60,6 @@ impl Google {
     pub fn new(settings: Settings, transport: Arc<dyn Transport>, clock: Arc<dyn Clock>) -> Self {
         let tokens = Tokens::new(transport.clone(), clock.clone(), settings.account, settings.token_url);
         let api_base = settings.api_base.trim_end_matches('/').to_owned();
-        Self { client: Client { transport, clock, tokens, api_base } }
+        Self { client: Client { transport, clock, tokens, api_base, pause: Pause::default() } }
     }
 }

@@ -13,6 +13,7 @@ use super::{
     push,
 };
 use crate::{
+    adapters::shared::percent::percent_encoded,
     domain::{
         entry::{Content, Marker, RemoteEntry},
         failure::{CallFailure, FailureClass},
@@ -20,7 +21,7 @@ use crate::{
     },
     ports::{
         provider::{Account, CalendarFacts, CalendarProvider, ListFrom, Page, Watch, WatchRequest},
-        transport::{Request, percent_encoded},
+        transport::Request,
     },
 };
 

@@ -5,7 +5,10 @@
 
 use chrono::{DateTime, Utc};
 
-use crate::{domain::ids::ChannelId, ports::webhooks};
+use crate::{
+    domain::ids::ChannelId,
+    ports::{notifications, webhooks},
+};
 
 /// The longest token that a notification may bear, in bytes.
 pub const TOKEN_BYTES_MAX: usize = 256;
@@ -119,10 +122,10 @@ impl Notification {
 #[derive(Debug, Clone, Copy, Default)]
 pub struct PushReader;
 
-impl webhooks::NotificationReader for PushReader {
-    fn read(&self, headers: &webhooks::Headers<'_>) -> Result<webhooks::Notification, webhooks::Refusal> {
+impl notifications::NotificationReader for PushReader {
+    fn read(&self, headers: &webhooks::Headers<'_>) -> Result<notifications::Notification, webhooks::Refusal> {
         let read = Notification::from_headers(headers).map_err(|e| webhooks::Refusal::Malformed(e.to_string()))?;
-        Ok(webhooks::Notification {
+        Ok(notifications::Notification {
             channel: read.channel,
             token: read.token.unwrap_or_default(),
             resource: read.resource,

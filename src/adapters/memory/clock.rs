@@ -4,11 +4,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-use crate::{
-    domain::ids::EventId,
-    ports::{append::to_micros, clock::Clock},
-    record::event_ids::EventIds,
-};
+use crate::{domain::ids::EventId, ledger::append::to_micros, ports::clock::Clock, record::event_ids::EventIds};
 
 /// The virtual clock. The same seed and the same calls give the same answers.
 #[derive(Debug)]

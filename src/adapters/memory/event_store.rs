@@ -11,10 +11,11 @@ use tokio::sync::watch;
 
 use crate::{
     domain::ids::{EventId, Position, Version},
-    ports::{
+    ledger::{
         append::{Standing, Verdict, checked, judge, leaf_at},
-        event_store::{Appended, EventStore, Expected, Failure},
+        restore::by_appending,
     },
+    ports::event_store::{Appended, EventStore, Expected, Failure},
     record::{
         envelope::{NewEvent, Recorded},
         stream::StreamName,
@@ -119,6 +120,10 @@ impl EventStore for MemoryLedger {
 
     async fn end(&self) -> Result<Position, Failure> {
         Ok(Position(self.state().events.len() as u64))
+    }
+
+    async fn restore(&self, events: Vec<Recorded>) -> Result<Position, Failure> {
+        by_appending(self, events).await
     }
 
     async fn wait(&self, from: Position) {

@@ -8,16 +8,12 @@ use std::{
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 
+use super::read_models::answer;
 use crate::{
     domain::ids::Position,
-    ports::{
-        projection_store::{Batch, Checkpoint, Comparison, Difference, Differs, Failure, ProjectionStore, Shelf},
-        read_models::Query,
-    },
-    projections::{ALL, Drafts, Projection, Row, Stored, Table},
+    ports::projection_store::{Batch, Checkpoint, Comparison, Difference, Differs, Failure, ProjectionStore, Shelf},
+    projections::{ALL, Drafts, Projection, Row, Stored, Table, query::Query},
 };
-
-use super::read_models::answer;
 
 /// A table's rows by key.
 pub(super) type Rows = BTreeMap<Vec<String>, Stored>;

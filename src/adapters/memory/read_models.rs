@@ -4,11 +4,11 @@ use std::{cmp::Ordering, collections::BTreeMap, sync::Arc};
 
 use super::projections::Tables;
 use crate::{
-    ports::{
-        projection_store::Shelf,
-        read_models::{AttemptFilter, BookingFilter, LinkFilter, PAGE_ROWS_MAX, Query},
+    ports::projection_store::Shelf,
+    projections::{
+        self, Row, Stored, Table, Value,
+        query::{AttemptFilter, BookingFilter, LinkFilter, PAGE_ROWS_MAX, Query},
     },
-    projections::{self, Row, Stored, Table, Value},
     record::envelope::write_time,
 };
 

@@ -5,9 +5,9 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 
-use crate::ports::{
-    append::to_micros,
-    tokens::{Token, Tokens, Unavailable},
+use crate::{
+    ledger::append::to_micros,
+    ports::tokens::{Token, Tokens, Unavailable},
 };
 
 /// Tokens that live as long as the process.

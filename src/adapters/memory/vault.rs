@@ -10,8 +10,8 @@ use chrono::{DateTime, Utc};
 
 use crate::{
     domain::ids::SubjectId,
+    ledger::append::to_micros,
     ports::{
-        append::to_micros,
         clock::Clock,
         rotation::{Rotation, Standing},
         vault::{Failure, KeyState, SubjectKey, Vault},

@@ -19,13 +19,11 @@ use super::{
 };
 use crate::{
     domain::ids::{EventId, Position, Version},
+    ledger::{append::checked, grouping::Request, restore::by_appending, writer_state::WriterState},
     ports::{
-        append::checked,
         clock::Clock,
         event_store::{Appended, EventStore, Expected, Failure},
-        grouping::Request,
         upkeep::{Finding, Upkeep},
-        writer_state::WriterState,
     },
     record::{
         envelope::{NewEvent, Recorded},
@@ -118,6 +116,10 @@ impl EventStore for PostgresLedger {
 
     async fn end(&self) -> Result<Position, Failure> {
         stored_end(&self.pool, &self.end).await.map(Position)
+    }
+
+    async fn restore(&self, events: Vec<Recorded>) -> Result<Position, Failure> {
+        by_appending(self, events).await
     }
 
     async fn wait(&self, from: Position) {

@@ -12,7 +12,7 @@ use super::{
     transact::{end, in_time},
     writer::Job,
 };
-use crate::ports::{event_store::Failure, grouping::Known};
+use crate::{ledger::grouping::Known, ports::event_store::Failure};
 
 /// Pauses between attempts to connect: from the first, doubled up to the last.
 const CONNECT_PAUSE: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(2));

@@ -7,8 +7,8 @@ use sqlx::{Connection as _, PgConnection, Row as _};
 
 use super::vault::{PostgresVault, scrub, unavailable};
 use crate::{
+    keys::keyring::Keyring,
     ports::{
-        masters::Keyring,
         rotation::{Rotation, Standing},
         vault::Failure,
     },

@@ -6,7 +6,8 @@ use uuid::Uuid;
 use super::sql;
 use crate::{
     domain::ids::{CorrelationId, EventId, Position, Version},
-    ports::{event_store::Failure, grouping::Placed},
+    ledger::grouping::Placed,
+    ports::event_store::Failure,
     record::{
         envelope::{Actor, NewEvent, Origin, Recorded},
         stream::StreamName,

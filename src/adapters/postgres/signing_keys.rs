@@ -6,10 +6,8 @@ use sqlx::{Connection as _, Row as _, postgres::PgRow};
 
 use super::{event_store::PostgresLedger, failure::told};
 use crate::{
-    ports::{
-        masters::Keyring,
-        signing_keys::{Failure, KnownKey, SigningKeys},
-    },
+    keys::keyring::Keyring,
+    ports::signing_keys::{Failure, KnownKey, SigningKeys},
     record::{
         checkpoint::origin,
         note::{SigningKey, VerifierKey},

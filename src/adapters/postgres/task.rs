@@ -12,11 +12,15 @@ use super::{
     transact::{in_time, write_judged, write_predicted},
     writer::{Append, Job},
 };
-use crate::ports::{
-    clock::Clock,
-    event_store::{Appended, Failure},
-    grouping::{GROUP_BYTES_MAX, GROUP_EVENTS_MAX, Known, Plan, predict},
-    writer_state::Kept,
+use crate::{
+    ledger::{
+        grouping::{GROUP_BYTES_MAX, GROUP_EVENTS_MAX, Known, Plan, predict},
+        writer_state::Kept,
+    },
+    ports::{
+        clock::Clock,
+        event_store::{Appended, Failure},
+    },
 };
 
 /// How often the task lets others run before it takes a group: callers that were just answered are about to come back, and

@@ -12,10 +12,8 @@ use super::{
 };
 use crate::{
     domain::ids::Version,
-    ports::{
-        event_store::Failure,
-        grouping::{Known, Looked, Placed, Plan, judge_each},
-    },
+    ledger::grouping::{Known, Looked, Placed, Plan, judge_each},
+    ports::event_store::Failure,
 };
 
 /// How long the writer waits for an answer. The server ends its statements sooner; a server that does not answer even that is

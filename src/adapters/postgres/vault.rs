@@ -16,10 +16,8 @@ use super::{
 };
 use crate::{
     domain::ids::SubjectId,
-    ports::{
-        masters::Keyring,
-        vault::{Failure, KeyState, SubjectKey, Vault},
-    },
+    keys::keyring::Keyring,
+    ports::vault::{Failure, KeyState, SubjectKey, Vault},
     record::wrap::{Place, new_subject_key},
 };
 

@@ -10,11 +10,15 @@ use sqlx::PgConnection;
 use tokio::sync::{mpsc, oneshot, watch};
 
 use super::{address::Server, task::Task};
-use crate::ports::{
-    clock::Clock,
-    event_store::{Appended, Failure},
-    grouping::{Known, Request},
-    writer_state::{Kept, WriterState},
+use crate::{
+    ledger::{
+        grouping::{Known, Request},
+        writer_state::{Kept, WriterState},
+    },
+    ports::{
+        clock::Clock,
+        event_store::{Appended, Failure},
+    },
 };
 
 /// Jobs that may wait for the writer. A caller beyond that waits for a place in the queue.

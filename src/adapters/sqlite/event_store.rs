@@ -16,13 +16,11 @@ use super::{
 };
 use crate::{
     domain::ids::{EventId, Position, Version},
+    ledger::{append::checked, grouping::Request, writer_state::WriterState},
     ports::{
-        append::checked,
         clock::Clock,
         event_store::{Appended, EventStore, Expected, Failure},
-        grouping::Request,
         upkeep::Upkeep,
-        writer_state::WriterState,
     },
     record::{
         envelope::{NewEvent, Recorded},

@@ -8,7 +8,7 @@ use std::{path::Path, time::Duration};
 use rusqlite::{Connection, OpenFlags, params};
 
 use super::{failure::Trouble, sql};
-use crate::ports::grouping::Placed;
+use crate::ledger::grouping::Placed;
 
 /// How long it waits for another process's lock before the writer tries again, up to the writer's own limit: SQLite looks
 /// more and more rarely the longer it waits, so that a busy neighbour could starve it.

@@ -16,17 +16,16 @@ use super::{
     failure::{Trouble, told},
     projection_compare::compared,
     projection_rows::{answered, corrupt, keys_json, rows_json, stored},
-    projection_sql::{self as sql, book},
+    projection_sql as sql,
+    projection_sql::book,
 };
 use crate::{
     domain::ids::Position,
-    ports::{
-        projection_store::{Batch, Checkpoint, Comparison, Failure, ProjectionStore, Shelf},
-        questions::asked,
-        read_models::Query,
-    },
+    ports::projection_store::{Batch, Checkpoint, Comparison, Failure, ProjectionStore, Shelf},
     projections::{
         ALL, Drafts, Projection, Row, Value,
+        query::Query,
+        query_statements::asked,
         statements::{CHECKPOINT, CHECKPOINTS, CREATE_CHECKPOINTS, DROP_CHECKPOINT, PUT_CHECKPOINT},
     },
     record::envelope::write_time,

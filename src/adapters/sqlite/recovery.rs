@@ -6,7 +6,7 @@ use sqlx::{Connection as _, Row as _, SqliteConnection};
 use tokio::sync::mpsc;
 
 use super::{connection, failure::told, pen::Pen, sql, thread::Thread, transact::end, writer::Job};
-use crate::ports::{event_store::Failure, grouping::Known};
+use crate::{ledger::grouping::Known, ports::event_store::Failure};
 
 /// Pauses between attempts to reopen: from the first, doubled up to the last.
 const REOPEN_PAUSE: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(2));

@@ -5,12 +5,12 @@ use tokio::sync::oneshot;
 use super::{event_store::SqliteLedger, failure::Trouble, thread::Thread};
 use crate::{
     domain::ids::Position,
-    ports::{
+    ledger::{
         append::Standing,
-        event_store::{EventStore as _, Failure},
         grouping::{Known, Placed},
         restore::{checked, misplaced},
     },
+    ports::event_store::{EventStore as _, Failure},
     record::envelope::Recorded,
 };
 

@@ -7,8 +7,8 @@ use sqlx::{Row as _, SqliteConnection};
 
 use super::vault::{SqliteVault, unavailable};
 use crate::{
+    keys::keyring::Keyring,
     ports::{
-        masters::Keyring,
         rotation::{Rotation, Standing},
         vault::Failure,
     },

@@ -6,10 +6,8 @@ use sqlx::{Row as _, SqliteConnection, sqlite::SqliteRow};
 
 use super::{event_store::SqliteLedger, failure::told};
 use crate::{
-    ports::{
-        masters::Keyring,
-        signing_keys::{Failure, KnownKey, SigningKeys},
-    },
+    keys::keyring::Keyring,
+    ports::signing_keys::{Failure, KnownKey, SigningKeys},
     record::{
         checkpoint::origin,
         note::{SigningKey, VerifierKey},

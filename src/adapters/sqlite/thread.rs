@@ -13,11 +13,15 @@ use super::{
     transact::{settle, write_judged},
     writer::{Append, Job, Work},
 };
-use crate::ports::{
-    clock::Clock,
-    event_store::{Appended, Failure},
-    grouping::{GROUP_BYTES_MAX, GROUP_EVENTS_MAX, Known, Plan, predict},
-    writer_state::Kept,
+use crate::{
+    ledger::{
+        grouping::{GROUP_BYTES_MAX, GROUP_EVENTS_MAX, Known, Plan, predict},
+        writer_state::Kept,
+    },
+    ports::{
+        clock::Clock,
+        event_store::{Appended, Failure},
+    },
 };
 
 /// How often a group asks for a lock that another process holds. Each try waits up to 100 ms: about ten seconds in all.

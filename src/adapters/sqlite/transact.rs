@@ -7,10 +7,8 @@ use sqlx::{Row as _, SqliteConnection, sqlite::SqliteArguments};
 use super::{failure::Trouble, pen::Pen, rows::decode, sql, writer::Append};
 use crate::{
     domain::ids::Version,
-    ports::{
-        event_store::Failure,
-        grouping::{Known, Looked, Plan, judge_each},
-    },
+    ledger::grouping::{Known, Looked, Plan, judge_each},
+    ports::event_store::Failure,
     record::wrap::hex,
 };
 

@@ -13,10 +13,8 @@ use zeroize::Zeroizing;
 use super::{event_store::SqliteLedger, failure::told};
 use crate::{
     domain::ids::SubjectId,
-    ports::{
-        masters::Keyring,
-        vault::{Failure, KeyState, SubjectKey, Vault},
-    },
+    keys::keyring::Keyring,
+    ports::vault::{Failure, KeyState, SubjectKey, Vault},
     record::wrap::{Place, new_subject_key},
 };
 

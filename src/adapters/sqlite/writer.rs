@@ -12,11 +12,15 @@ use sqlx::SqliteConnection;
 use tokio::sync::{mpsc, oneshot, watch};
 
 use super::{pen::Pen, restore::Restore, thread::Thread};
-use crate::ports::{
-    clock::Clock,
-    event_store::{Appended, Failure},
-    grouping::{Known, Request},
-    writer_state::{Kept, WriterState},
+use crate::{
+    ledger::{
+        grouping::{Known, Request},
+        writer_state::{Kept, WriterState},
+    },
+    ports::{
+        clock::Clock,
+        event_store::{Appended, Failure},
+    },
 };
 
 /// Jobs that may wait for the writer. A caller beyond that waits for a place in the queue.

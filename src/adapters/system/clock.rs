@@ -5,11 +5,7 @@ use std::sync::{Mutex, PoisonError};
 use chrono::{DateTime, Utc};
 use rand::{TryRng as _, rngs::SysRng};
 
-use crate::{
-    domain::ids::EventId,
-    ports::{append::to_micros, clock::Clock},
-    record::event_ids::EventIds,
-};
+use crate::{domain::ids::EventId, ledger::append::to_micros, ports::clock::Clock, record::event_ids::EventIds};
 
 /// The machine's clock. One per process, so that its ids rise.
 #[derive(Debug, Default)]

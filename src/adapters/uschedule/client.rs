@@ -7,10 +7,11 @@ use super::{
     errors::{self, Call},
 };
 use crate::{
+    adapters::shared::{pause::Pause, percent::percent_encoded},
     domain::failure::{CallFailure, FailureClass},
     ports::{
         clock::Clock,
-        transport::{Request, Response, Transport, percent_encoded},
+        transport::{Request, Response, Transport},
     },
 };
 
@@ -23,6 +24,7 @@ pub(super) struct Client {
     /// Without a slash at its end.
     pub base_url: String,
     pub api_key: Secret,
+    pub pause: Pause,
 }
 
 impl Client {
@@ -45,8 +47,10 @@ impl Client {
         let request = request
             .header("authorization", format!("Bearer {}", self.api_key.as_str()))
             .header("accept", "application/json");
+        self.pause.check(self.clock.now())?;
         let response = self.transport.send(request, CALL_TIMEOUT).await;
         let response = response.map_err(|failure| errors::unanswered(&failure, call))?;
+        self.pause.heed(&response, self.clock.now());
         if (200..300).contains(&response.status) {
             Ok(response)
         } else {

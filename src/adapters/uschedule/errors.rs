@@ -4,6 +4,7 @@ use chrono::{DateTime, Utc};
 use serde_json::Value;
 
 use crate::{
+    adapters::shared::retry_after::retry_after_ms,
     domain::failure::{CallFailure, FailureClass},
     ports::transport::{Failure, Response},
 };
@@ -28,7 +29,7 @@ impl Call {
 pub fn refused(response: &Response, call: Call, now: DateTime<Utc>) -> CallFailure {
     use FailureClass as C;
     let code = code(&response.body);
-    let retry_after_ms = response.retry_after_ms(now);
+    let retry_after_ms = retry_after_ms(response, now);
     let (class, says) = match (response.status, call) {
         (401, _) => (C::Unauthorised, "the API key was refused"),
         (403, _) => (C::OperatorNeeded, "the API key may not do this"),

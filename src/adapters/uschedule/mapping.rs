@@ -11,7 +11,7 @@ use crate::{
         personal::Personal,
         slot::Slot,
     },
-    ports::source::{Delivery, Shown},
+    ports::{deliveries::Delivery, source::Shown},
 };
 
 /// The largest appointment that is understood, in bytes of JSON.

@@ -21,6 +21,7 @@ pub use errors::{Call, refused, unanswered, unreadable};
 pub use verifier::Verifier;
 
 use crate::{
+    adapters::shared::pause::Pause,
     domain::ids::SourceName,
     ports::{clock::Clock, transport::Transport},
 };
@@ -68,6 +69,9 @@ impl USchedule {
     /// An account with these settings. Sends nothing yet.
     pub fn new(settings: Settings, transport: Arc<dyn Transport>, clock: Arc<dyn Clock>) -> Self {
         let base_url = settings.base_url.trim_end_matches('/').to_owned();
-        Self { name: settings.name, client: Client { transport, clock, base_url, api_key: settings.api_key } }
+        Self {
+            name: settings.name,
+            client: Client { transport, clock, base_url, api_key: settings.api_key, pause: Pause::default() },
+        }
     }
 }

@@ -11,6 +11,7 @@ use super::{
     mapping,
 };
 use crate::{
+    adapters::shared::percent::percent_encoded,
     domain::{
         failure::{CallFailure, FailureClass},
         ids::{IdempotencyKey, SourceName},
@@ -18,7 +19,7 @@ use crate::{
     },
     ports::{
         source::{BookingSource, Changes, Shown},
-        transport::{Request, Response, percent_encoded},
+        transport::{Request, Response},
     },
 };
 

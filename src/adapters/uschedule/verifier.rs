@@ -9,8 +9,8 @@ use super::{
 use crate::{
     domain::ids::SourceName,
     ports::{
-        source::Delivery,
-        webhooks::{self, Headers, WebhookVerifier},
+        deliveries::{Delivery, WebhookVerifier},
+        webhooks::{self, Headers},
     },
 };
 

@@ -12,7 +12,7 @@ use sha2::Sha256;
 use subtle::{Choice, ConstantTimeEq as _};
 
 use super::{Secret, mapping};
-use crate::{domain::ids::SourceName, ports::source::Delivery};
+use crate::{domain::ids::SourceName, ports::deliveries::Delivery};
 
 /// The header with the delivery's id.
 pub const DELIVERY_HEADER: &str = "x-uschedule-delivery";

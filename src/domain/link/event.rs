@@ -304,6 +304,8 @@ pub enum Wait {
     Withheld,
     /// The time of the next try.
     Retry,
+    /// A look at the entry: it was read, and shows nothing that is to be recorded.
+    Look,
 }
 
 /// A fact about a link. Type: `link.<variant in snake case>`.

@@ -141,6 +141,7 @@ pub fn evolve(state: Option<Link>, event: &Event, at: DateTime<Utc>) -> Option<L
         }
         Event::WaitEnded { wait: Wait::Withheld } => link.withheld = None,
         Event::WaitEnded { wait: Wait::Retry } => link.retry.at = None,
+        Event::WaitEnded { wait: Wait::Look } => link.looked(),
     }
     Some(link)
 }

@@ -152,5 +152,6 @@ fn of_link(recorded: &Recorded, event: &link::Event) -> Vec<Write> {
         }
         link::Event::WaitEnded { wait: Wait::Withheld } => vec![of.patch().clear(&["withheld", "withheld_until"])],
         link::Event::WaitEnded { wait: Wait::Retry } => vec![of.patch().clear(&["retry_at"])],
+        link::Event::WaitEnded { wait: Wait::Look } => vec![of.patch(), of.looked()],
     }
 }

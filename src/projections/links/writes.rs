@@ -44,7 +44,7 @@ impl Of<'_> {
     }
 
     /// The entry need not be read any more, and a time at which that would be tried again does not count.
-    fn looked(&self) -> Write {
+    pub(super) fn looked(&self) -> Write {
         self.patch().when(Condition::IsNot("look", Value::Null)).clear(&["look", "retry_at"])
     }
 

@@ -13,7 +13,7 @@ use crate::{
         merkle::Frontier,
         note::VerifierKey,
     },
-    services::{Error, reader},
+    services::{Error, models::reader},
 };
 
 /// Events of the operations' stream read at once, from its end.

@@ -7,7 +7,8 @@ use crate::{
         ids::{Position, Version},
         operations,
     },
-    ports::{append::leaf_at, event_store::Expected, kept_checkpoints},
+    ledger::append::leaf_at,
+    ports::{event_store::Expected, kept_checkpoints},
     record::{
         checkpoint::{Checkpoint, write_hash},
         merkle::{Frontier, Hash},

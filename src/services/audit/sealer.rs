@@ -9,7 +9,7 @@ use tracing::{error, info};
 use super::{Audit, Outcome};
 use crate::{
     record::envelope::{Actor, Origin},
-    services::{journal::Context, run::Troubles},
+    services::{journal::Context, troubles::Troubles},
 };
 
 /// The name of the loop in `/health`.

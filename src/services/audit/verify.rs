@@ -9,7 +9,8 @@ use super::{
 };
 use crate::{
     domain::ids::Position,
-    ports::{append::leaf_at, event_store::Failure, kept_checkpoints::Kept},
+    ledger::append::leaf_at,
+    ports::{event_store::Failure, kept_checkpoints::Kept},
     record::{
         checkpoint::{Checkpoint, write_hash},
         envelope::Recorded,

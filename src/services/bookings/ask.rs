@@ -5,6 +5,7 @@ use serde::Serialize;
 
 use super::{
     API_SOURCE,
+    execute::execute,
     keys::{Keys, Used},
     request::{self, DetailsChange, NewBooking, Reassignment, SlotBody},
     view::BookingView,
@@ -19,7 +20,6 @@ use crate::{
     record::stream::StreamName,
     services::{
         Error,
-        execute::execute,
         journal::{Context, Journal},
         problem::{Kind, Problem},
     },

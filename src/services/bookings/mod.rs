@@ -2,6 +2,8 @@
 //! are answered.
 
 pub mod ask;
+pub mod execute;
+pub mod import;
 pub mod keys;
 pub mod read;
 pub mod request;

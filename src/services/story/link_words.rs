@@ -68,6 +68,9 @@ impl Teller {
             Event::WaitEnded { wait: Wait::Withheld } => {
                 ("There is nothing to send any more: it is not withheld.".to_owned(), Vec::new())
             }
+            Event::WaitEnded { wait: Wait::Look } => {
+                ("The entry was read, and is as it was known to be.".to_owned(), Vec::new())
+            }
             Event::WaitEnded { wait: Wait::Retry } => {
                 ("There is nothing to try again any more.".to_owned(), Vec::new())
             }

@@ -2,10 +2,8 @@
 
 use crate::{
     domain::ids::Position,
-    ports::{
-        append::leaf_at,
-        lines::{LineSink, Lines},
-    },
+    ledger::append::leaf_at,
+    ports::lines::{LineSink, Lines},
     record::{
         checkpoint::Checkpoint,
         envelope::{leaf_bytes, leaf_hash},

@@ -135,7 +135,7 @@ async fn one_who_hashes_anew_is_found_by_the_seal() {
     let mut it = disk.ledger.read_all(syncledger::domain::ids::Position(7), 1).await.unwrap().remove(0);
     disk.close().await;
     it.event.data = r#"{"n":666}"#.into();
-    let leaf = syncledger::ports::append::leaf_at(&it.stream.to_string(), it.version, it.position, &it.event);
+    let leaf = syncledger::ledger::append::leaf_at(&it.stream.to_string(), it.version, it.position, &it.event);
     let hex = syncledger::record::wrap::hex(&leaf);
     let sql = format!("UPDATE events SET data = '{{\"n\":666}}', leaf = unhex('{hex}') WHERE position = 7");
     let report = after(original.path(), &sql, false).await;

@@ -7,10 +7,8 @@ use chrono::{DateTime, TimeDelta};
 use futures::future::join_all;
 use syncledger::{
     domain::ids::{CorrelationId, EventId, Position, Version},
-    ports::{
-        append::{APPEND_BYTES_MAX, DATA_LEVELS_MAX, TEXT_BYTES_MAX},
-        event_store::{APPEND_EVENTS_MAX, Appended, EVENT_BYTES_MAX, EventStore, Expected, Failure},
-    },
+    ledger::append::{APPEND_BYTES_MAX, DATA_LEVELS_MAX, TEXT_BYTES_MAX},
+    ports::event_store::{APPEND_EVENTS_MAX, Appended, EVENT_BYTES_MAX, EventStore, Expected, Failure},
     record::{
         envelope::{Actor, NewEvent, Origin},
         stream::{Category, StreamName},

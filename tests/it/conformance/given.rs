@@ -11,8 +11,8 @@ use syncledger::{
         system::SystemClock,
     },
     domain::ids::{CorrelationId, EventId, Position, Version},
+    ledger::append::leaf_at,
     ports::{
-        append::leaf_at,
         clock::Clock,
         event_store::{EventStore, Expected, Failure},
     },

@@ -6,8 +6,9 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 use syncledger::{
     domain::ids::SubjectId,
+    keys::keyring::Keyring,
     ports::{
-        masters::{Keyring, Masters},
+        masters::Masters,
         rotation::Rotation,
         vault::{KeyState, Vault},
     },

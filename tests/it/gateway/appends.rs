@@ -6,7 +6,7 @@ use serde_json::json;
 use syncledger::{
     domain::ids::{EventId, Version},
     record::{metadata, stream::StreamName},
-    services::submit::Accept,
+    services::external_events::Accept,
 };
 use uuid::Uuid;
 

@@ -2,7 +2,7 @@
 
 use eventstore::{BatchAppendOptions, Error, ExpectedRevision, ReadStreamOptions};
 use futures::future::join_all;
-use syncledger::services::submit::Accept;
+use syncledger::services::external_events::Accept;
 
 use super::world::{BACKENDS, Backend, World, confirmed, fill, ids, some, soon};
 

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use eventstore::{ReadAllOptions, StreamPosition};
-use syncledger::{gateway::Limits, services::submit::Accept};
+use syncledger::{gateway::Limits, services::external_events::Accept};
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::TcpStream,

@@ -6,7 +6,7 @@ use eventstore::{
     BatchAppendOptions, Error, ExpectedRevision, ReadStreamOptions, RetryOptions, StreamPosition,
     SubscribeToAllOptions, SubscriptionEvent, SubscriptionFilter,
 };
-use syncledger::services::submit::Accept;
+use syncledger::services::external_events::Accept;
 
 use super::world::{BACKENDS, Backend, PATIENCE, World, fill, some, soon};
 

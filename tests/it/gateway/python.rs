@@ -1,6 +1,6 @@
 //! Kurrent's Python client, and messages written by hand, against the gateway.
 
-use syncledger::{gateway::Limits, services::submit::Accept};
+use syncledger::{gateway::Limits, services::external_events::Accept};
 
 use super::world::{BACKENDS, PATIENCE, World, authority};
 use crate::sandbox::support::{python, tools};

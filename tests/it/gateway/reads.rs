@@ -1,7 +1,7 @@
 //! Reads in both directions, from everywhere, across pages.
 
 use eventstore::{Error, Position, ReadAllOptions, ReadEvent, ReadStreamOptions, StreamPosition};
-use syncledger::services::submit::Accept;
+use syncledger::services::external_events::Accept;
 
 use super::world::{BACKENDS, Backend, World, all, fill, ids};
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 use eventstore::{
     BatchAppendOptions, Client, Error, ExpectedRevision, ReadAllOptions, SubscribeToAllOptions, SubscriptionEvent,
 };
-use syncledger::{gateway::Limits, ports::tokens::Role, services::submit::Accept};
+use syncledger::{gateway::Limits, ports::tokens::Role, services::external_events::Accept};
 
 use super::world::{Backend, World, all, authority, confirmed, expecting, fill, some, soon};
 

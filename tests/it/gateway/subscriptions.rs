@@ -4,7 +4,7 @@ use eventstore::{
     Position, StreamPosition, SubscribeToAllOptions, SubscribeToStreamOptions, Subscription, SubscriptionEvent,
     SubscriptionFilter,
 };
-use syncledger::services::submit::Accept;
+use syncledger::services::external_events::Accept;
 
 use super::world::{BACKENDS, Backend, World, fill, soon};
 

@@ -18,7 +18,7 @@ use syncledger::{
         tokens::{Role, Tokens as _},
         vault::Vault,
     },
-    services::{journal::Journal, submit::Accept, tokens},
+    services::{external_events::Accept, journal::Journal, operators::tokens},
 };
 use tokio::{net::TcpListener, task::JoinHandle};
 use tokio_util::sync::CancellationToken;

@@ -230,6 +230,7 @@ fn ends() -> Vec<E> {
         E::CloneSuspected { remote },
         E::WaitEnded { wait: Wait::Withheld },
         E::WaitEnded { wait: Wait::Retry },
+        E::WaitEnded { wait: Wait::Look },
     ];
     events.extend(looks.map(look));
     events

@@ -48,7 +48,7 @@ const HOMES: [(&str, &str); 14] = [
     ("src/http/mod.rs", "takes what verifies /webhook/gcal and /webhook/uschedule"),
     ("src/http/routes.rs", "the addresses /webhook/gcal and /webhook/uschedule are fixed"),
     ("src/http/webhooks.rs", "answers at /webhook/gcal and /webhook/uschedule"),
-    ("src/services/doctor.rs", "advice names who refuses"),
+    ("src/services/operators/doctor.rs", "advice names who refuses"),
     ("src/projections/links/", "the users' own words for where a change came from: USCHEDULE and GCAL"),
     ("src/gateway/wire.rs", "the wire contract has messages of Google's"),
     ("src/record/stream.rs", "an example in a message"),

@@ -13,7 +13,7 @@ use syncledger::{
     domain::ids::Position,
     ports::{event_store::EventStore, projection_store::ProjectionStore},
     projections::{Kind, Projection, Stored, Value},
-    services::project::Projector,
+    services::models::project::Projector,
 };
 use tokio::sync::Mutex;
 

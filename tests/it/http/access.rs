@@ -9,7 +9,7 @@ use syncledger::{
         route::{Access, Verb},
         routes::table,
     },
-    services::tokens,
+    services::operators::tokens,
 };
 
 use super::world::World;

@@ -10,7 +10,7 @@ use syncledger::{
         ids::{ChannelId, SourceName},
     },
     record::stream::StreamName,
-    services::{intake, watch::token_hash},
+    services::sync::{intake, watch::token_hash},
 };
 
 use super::world::{Said, WEBHOOK_SECRET, World, bay1, now};

@@ -12,13 +12,10 @@ use syncledger::{
         ids::ConnectionId,
     },
     http::{Api, router},
-    ports::{
-        projection_store::{Batch, Checkpoint, Comparison, Failure, ProjectionStore, Shelf},
-        read_models::Query,
-    },
-    projections::{Projection, Row},
+    ports::projection_store::{Batch, Checkpoint, Comparison, Failure, ProjectionStore, Shelf},
+    projections::{Projection, Row, query::Query},
     record::stream::StreamName,
-    services::project::Projector,
+    services::models::project::Projector,
 };
 
 use super::world::World;

@@ -34,12 +34,14 @@ use syncledger::{
     },
     services::{
         audit::Audit,
-        calendars::Calendars,
         journal::{Context, Journal},
-        project::Projector,
-        routing::{Route, Routing},
-        run::Troubles,
-        tokens,
+        models::project::Projector,
+        operators::tokens,
+        sync::{
+            calendars::Calendars,
+            routing::{Route, Routing},
+        },
+        troubles::Troubles,
     },
 };
 use tower::ServiceExt as _;

@@ -10,20 +10,16 @@ use syncledger::{
         memory::{MemoryProjections, MemoryVault},
         nats::{Nats, NatsCommands},
     },
-    domain::ids::Position,
-    domain::{event, source},
-    ports::{
-        event_store::EventStore as _,
-        projection_store::ProjectionStore,
-        read_models::{Page, Query},
-    },
+    domain::{event, ids::Position, source},
+    ports::{event_store::EventStore as _, projection_store::ProjectionStore},
+    projections::query::{Page, Query},
     record::envelope::{Actor, Origin},
     services::{
         commands::{Commands, Rules},
-        intake,
         journal::{Context, Journal},
-        project::Projector,
-        reprocess::reprocess,
+        models::project::Projector,
+        operators::reprocess::reprocess,
+        sync::intake,
     },
 };
 

@@ -291,7 +291,7 @@ impl Choices<'_> {
                 _ => link::Event::CloneSuspected { remote: self.remote() },
             },
             21 => link::Event::LookRequested { reason: LookReason::Asked, retry_at: self.maybe_time() },
-            _ => link::Event::WaitEnded { wait: if self.yes() { Wait::Withheld } else { Wait::Retry } },
+            _ => link::Event::WaitEnded { wait: [Wait::Withheld, Wait::Retry, Wait::Look][self.one_of(3)] },
         }
     }
 

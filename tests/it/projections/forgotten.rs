@@ -20,8 +20,8 @@ use syncledger::{
     },
     services::{
         Error,
-        forget::erase,
         journal::{Context, Journal},
+        people::forget::erase,
     },
 };
 

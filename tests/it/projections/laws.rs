@@ -12,13 +12,13 @@ use syncledger::{
         ids::*,
         link::{self, LinkRef, Side},
     },
-    ports::{
-        projection_store::Shelf,
-        read_models::{AttemptFilter, BookingFilter, LinkFilter, Page, Query},
+    ports::projection_store::Shelf,
+    projections::{
+        ALL, Row,
+        query::{AttemptFilter, BookingFilter, LinkFilter, Page, Query},
     },
-    projections::{ALL, Row},
     record::{envelope::write_time, stream::StreamName},
-    services::rebuild::Options,
+    services::models::rebuild::Options,
 };
 
 use super::{

@@ -8,13 +8,13 @@ use std::sync::{
 use futures::executor::block_on;
 use syncledger::{
     domain::{ids::*, link},
-    ports::{
-        projection_store::{Batch, Differs, Failure, ProjectionStore, Shelf},
-        read_models::{LinkFilter, Page, Query},
+    ports::projection_store::{Batch, Differs, Failure, ProjectionStore, Shelf},
+    projections::{
+        self, Value, Write,
+        query::{LinkFilter, Page, Query},
     },
-    projections::{self, Value, Write},
     record::stream::StreamName,
-    services::{project::Error, rebuild::Options},
+    services::models::{project::Error, rebuild::Options},
 };
 
 use super::{

@@ -14,14 +14,10 @@ use syncledger::{
         slot::Slot,
         source,
     },
-    ports::{
-        clock::Clock as _,
-        projection_store::ProjectionStore,
-        read_models::{AttemptFilter, BookingFilter, LinkFilter, Page, Query},
-        vault::Vault as _,
-    },
+    ports::{clock::Clock as _, projection_store::ProjectionStore, vault::Vault as _},
+    projections::query::{AttemptFilter, BookingFilter, LinkFilter, Page, Query},
     record::stream::StreamName,
-    services::{project::Stopped, rebuild::Options},
+    services::models::{project::Stopped, rebuild::Options},
 };
 
 use super::{

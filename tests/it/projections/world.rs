@@ -18,17 +18,16 @@ use syncledger::{
         clock::Clock as _,
         event_store::{EventStore as _, Expected},
         projection_store::{ProjectionStore, Shelf},
-        read_models::Query,
         vault::{KeyState, Vault as _},
     },
-    projections::{ALL, Row, Value},
+    projections::{ALL, Row, Value, query::Query},
     record::{
         codec,
         envelope::{Actor, NewEvent, Origin},
         sealing::{self, KeyRef},
         stream::StreamName,
     },
-    services::{journal::Journal, project::Projector},
+    services::{journal::Journal, models::project::Projector},
 };
 
 use tempfile::TempDir;

@@ -22,10 +22,7 @@ use syncledger::{
         ids::{IdempotencyKey, SourceName},
         slot::Slot,
     },
-    ports::{
-        source::{BookingSource as _, Delivery},
-        transport::Transport,
-    },
+    ports::{deliveries::Delivery, source::BookingSource as _, transport::Transport},
 };
 
 use super::stand::{class, start, status};

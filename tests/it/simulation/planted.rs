@@ -14,6 +14,7 @@ use syncledger::{
         failure::{CallFailure, FailureClass},
         ids::*,
     },
+    ledger::restore::by_appending,
     ports::{
         clock::Clock,
         event_store::{Appended, EventStore, Expected, Failure},
@@ -25,7 +26,7 @@ use syncledger::{
         envelope::{NewEvent, Recorded},
         stream::{Category, StreamName},
     },
-    services::worklist::Worklist,
+    services::sync::worklist::Worklist,
     simulation::{Parts, Plan, play},
 };
 
@@ -293,6 +294,10 @@ impl EventStore for BadLedger {
 
     async fn end(&self) -> Result<Position, Failure> {
         self.inner.end().await
+    }
+
+    async fn restore(&self, events: Vec<Recorded>) -> Result<Position, Failure> {
+        by_appending(self, events).await
     }
 
     async fn wait(&self, from: Position) {

@@ -12,12 +12,11 @@ use syncledger::{
     ports::{
         event_store::EventStore,
         projection_store::{Batch, Checkpoint, Comparison, Failure, ProjectionStore, Shelf},
-        read_models::Query,
     },
-    projections::{Projection, Row},
+    projections::{Projection, Row, query::Query},
     services::{
         Error,
-        worklist::{LiveLink, Worklist},
+        sync::worklist::{LiveLink, Worklist},
     },
 };
 

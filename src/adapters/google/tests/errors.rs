@@ -6,12 +6,15 @@ use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
 
 use crate::{
-    adapters::google::{
-        Call,
-        errors::{ROWS, refused, token_refused, token_unanswered, unanswered, unreadable},
+    adapters::{
+        google::{
+            Call,
+            errors::{ROWS, refused, token_refused, token_unanswered, unanswered, unreadable},
+        },
+        shared::retry_after::RETRY_AFTER_MS_MAX,
     },
     domain::failure::FailureClass as C,
-    ports::transport::{Failure, RETRY_AFTER_MS_MAX, Response},
+    ports::transport::{Failure, Response},
 };
 
 fn now() -> DateTime<Utc> {

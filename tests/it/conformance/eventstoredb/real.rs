@@ -12,8 +12,11 @@ use syncledger::{
         system::SystemClock,
     },
     domain::ids::{EventId, Position, Version},
-    ports::{
+    ledger::{
         append::{checked, leaf_at},
+        restore::by_appending,
+    },
+    ports::{
         clock::Clock as _,
         event_store::{Appended, EventStore, Expected, Failure},
     },
@@ -136,6 +139,10 @@ impl EventStore for Window {
 
     async fn end(&self) -> Result<Position, Failure> {
         Ok(Position(self.own().await?.len() as u64))
+    }
+
+    async fn restore(&self, events: Vec<Recorded>) -> Result<Position, Failure> {
+        by_appending(self, events).await
     }
 
     async fn wait(&self, from: Position) {

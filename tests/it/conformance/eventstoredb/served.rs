@@ -10,7 +10,7 @@ use syncledger::{
     },
     gateway::{self, Gateway, Limits, TlsAcceptor},
     ports::{clock::Clock as _, tokens::Role},
-    services::{journal::Journal, submit::Accept, tokens},
+    services::{external_events::Accept, journal::Journal, operators::tokens},
 };
 use tokio::{net::TcpListener, runtime::Runtime};
 use tokio_util::sync::CancellationToken;

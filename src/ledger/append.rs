@@ -1,0 +1,187 @@
+//! What every ledger answers to an append: checked once here, and judged by one rule on every backend.
+
+use chrono::{DateTime, Utc};
+
+use crate::{
+    domain::ids::{EventId, Position, Version},
+    ports::event_store::{APPEND_EVENTS_MAX, Appended, EVENT_BYTES_MAX, Expected, Failure},
+    record::{
+        envelope::{NewEvent, Recorded, leaf_bytes, leaf_hash},
+        stream::StreamName,
+    },
+};
+
+/// The most bytes of data one append may carry, over all its events.
+pub const APPEND_BYTES_MAX: usize = 16 * 1024 * 1024;
+
+/// The longest text of an envelope (type, actor, correlation), in bytes.
+pub const TEXT_BYTES_MAX: usize = 1_024;
+
+/// How deep the data of an event may be nested: common JSON parsers stop at 128 levels, and what is stored must be readable.
+pub const DATA_LEVELS_MAX: usize = 64;
+
+/// Checks an append on its own and cuts its times to the microsecond, as they are kept.
+///
+/// # Errors
+/// [`Failure::Invalid`] with a sentence that names the limit.
+pub fn checked(stream: &StreamName, mut events: Vec<NewEvent>) -> Result<Vec<NewEvent>, Failure> {
+    let invalid = |why: String| Err(Failure::Invalid(why));
+    if StreamName::parse(&stream.to_string()).as_ref() != Ok(stream) {
+        return invalid(format!("{:?} names no stream", stream.to_string()));
+    }
+    if events.is_empty() || events.len() > APPEND_EVENTS_MAX {
+        return invalid(format!("it has {} events; 1 to {APPEND_EVENTS_MAX} are allowed", events.len()));
+    }
+    let bytes: usize = events.iter().map(|e| e.data.len()).sum();
+    if bytes > APPEND_BYTES_MAX {
+        return invalid(format!("its data has {bytes} bytes; {APPEND_BYTES_MAX} are allowed"));
+    }
+    let mut ids: Vec<EventId> = events.iter().map(|e| e.id).collect();
+    ids.sort_unstable();
+    if let Some(twice) = ids.windows(2).find(|pair| pair[0] == pair[1]) {
+        return invalid(format!("event {} is in it twice", twice[0]));
+    }
+    for event in &mut events {
+        check_event(event)?;
+        event.recorded_at = to_micros(event.recorded_at);
+        event.effective_at = to_micros(event.effective_at);
+    }
+    Ok(events)
+}
+
+fn check_event(event: &NewEvent) -> Result<(), Failure> {
+    let invalid = |why: String| Err(Failure::Invalid(format!("event {}: {why}", event.id)));
+    let texts = [
+        ("type", &event.kind),
+        ("actor's kind", &event.actor.kind),
+        ("actor's id", &event.actor.id),
+        ("correlation", &event.correlation.0),
+    ];
+    for (name, text) in texts {
+        // A control character is refused because PostgreSQL stores no zero byte, and every backend takes the same events.
+        if text.is_empty() || text.len() > TEXT_BYTES_MAX || text.chars().any(char::is_control) {
+            return invalid(format!(
+                "its {name} is not 1 to {TEXT_BYTES_MAX} bytes of text without control characters"
+            ));
+        }
+    }
+    if event.schema == 0 {
+        return invalid("schema versions start at 1".to_owned());
+    }
+    if event.data.len() > EVENT_BYTES_MAX {
+        return invalid(format!("its data has {} bytes; {EVENT_BYTES_MAX} are allowed", event.data.len()));
+    }
+    if !event.data.starts_with('{') || serde_json::from_str::<serde::de::IgnoredAny>(&event.data).is_err() {
+        return invalid("its data is not a JSON object".to_owned());
+    }
+    if levels(&event.data) > DATA_LEVELS_MAX {
+        return invalid(format!("its data is nested deeper than {DATA_LEVELS_MAX} levels"));
+    }
+    Ok(())
+}
+
+/// How deep a valid JSON text is nested.
+fn levels(json: &str) -> usize {
+    let (mut level, mut deepest, mut quoted, mut escaped) = (0_usize, 0, false, false);
+    for byte in json.bytes() {
+        match byte {
+            _ if escaped => escaped = false,
+            b'\\' => escaped = true,
+            b'"' => quoted = !quoted,
+            b'{' | b'[' if !quoted => level += 1,
+            b'}' | b']' if !quoted => level = level.saturating_sub(1),
+            _ => {}
+        }
+        deepest = deepest.max(level);
+    }
+    deepest
+}
+
+/// The same instant, cut to the microsecond. A leap second becomes the second after it, which every backend can hold.
+pub fn to_micros(at: DateTime<Utc>) -> DateTime<Utc> {
+    DateTime::from_timestamp_micros(at.timestamp_micros()).unwrap_or(at)
+}
+
+/// An event that is stored, or will be in the same durable step.
+#[derive(Debug, Clone, Copy)]
+pub struct Standing<'a> {
+    /// Its stream.
+    pub stream: &'a StreamName,
+    /// Its place within the stream.
+    pub version: Version,
+    /// Its place in the ledger.
+    pub position: Position,
+    /// What was appended.
+    pub event: &'a NewEvent,
+}
+
+impl<'a> From<&'a Recorded> for Standing<'a> {
+    fn from(it: &'a Recorded) -> Self {
+        Self { stream: &it.stream, version: it.version, position: it.position, event: &it.event }
+    }
+}
+
+/// What to do with an append.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verdict {
+    /// Write its events, the first at this version.
+    Write(Version),
+    /// They are there: answer this.
+    Repeated(Appended),
+}
+
+/// Judges an append from the stream's last version and from those of its ids that are stored already.
+///
+/// Ids come first: a caller who repeats itself gets its first answer, even though the stream has moved on since. Only an
+/// append none of whose ids is known is held to what it expected.
+///
+/// # Errors
+/// `IdTaken` where an id is stored with other content or at another place; `Conflict` where the end is elsewhere.
+pub fn judge<'a>(
+    stream: &StreamName,
+    expected: Expected,
+    events: &[NewEvent],
+    last: Option<Version>,
+    stored: impl Fn(EventId) -> Option<Standing<'a>>,
+) -> Result<Verdict, Failure> {
+    if let Some(known) = events.iter().find(|e| stored(e.id).is_some()) {
+        return repeated(stream, expected, events, stored).map(Verdict::Repeated).ok_or(Failure::IdTaken(known.id));
+    }
+    let fits = match expected {
+        Expected::Any => true,
+        Expected::NoStream => last.is_none(),
+        Expected::Exact(version) => last == Some(version),
+    };
+    if !fits {
+        return Err(Failure::Conflict { stream: stream.clone(), actual: last });
+    }
+    Ok(Verdict::Write(last.map_or(Version(0), Version::next)))
+}
+
+fn repeated<'a>(
+    stream: &StreamName,
+    expected: Expected,
+    events: &[NewEvent],
+    stored: impl Fn(EventId) -> Option<Standing<'a>>,
+) -> Option<Appended> {
+    let first = stored(events.first()?.id)?.version;
+    let there = match expected {
+        Expected::Any => true,
+        Expected::NoStream => first == Version(0),
+        Expected::Exact(version) => version.0.checked_add(1) == Some(first.0),
+    };
+    let mut appended = None;
+    for (event, version) in events.iter().zip(first.0..) {
+        let standing = stored(event.id)?;
+        if standing.stream != stream || standing.version.0 != version || !event.repeats(standing.event) {
+            return None;
+        }
+        appended = Some(Appended { version: standing.version, position: standing.position, repeated: true });
+    }
+    appended.filter(|_| there)
+}
+
+/// The leaf hash of an event at its place.
+pub fn leaf_at(stream: &str, version: Version, position: Position, event: &NewEvent) -> [u8; 32] {
+    leaf_hash(&leaf_bytes(stream, version, position, event))
+}

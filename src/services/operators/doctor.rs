@@ -1,0 +1,261 @@
+//! Checks of a set-up: each says how it is and, where it is not well, what to do.
+
+use std::sync::Arc;
+
+use chrono::TimeDelta;
+use serde::Serialize;
+
+use super::health::{self, Status};
+use crate::{
+    domain::{
+        failure::{CallFailure, FailureClass},
+        ids::CalendarKey,
+    },
+    ports::{
+        projection_store::ProjectionStore,
+        provider::CalendarProvider,
+        publisher,
+        source::BookingSource,
+        upkeep::{Finding, Upkeep},
+    },
+    services::{
+        journal::Journal,
+        models::project::Projector,
+        sync::{calendars::Calendars, routing::Routing},
+        troubles::Troubles,
+    },
+};
+
+/// A booking that no source has: asking for it shows whether the credential works, and changes nothing.
+const NO_BOOKING: &str = "syncledger-doctor";
+/// A clock that is farther off than this lets signed requests fail: five minutes are allowed by most, ten seconds are seen.
+const SKEW_FAIL: TimeDelta = TimeDelta::minutes(4);
+/// A clock that is farther off than this decides wrongly who was last.
+const SKEW_WARN: TimeDelta = TimeDelta::seconds(2);
+
+/// How a check ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum State {
+    /// All is well.
+    Ok,
+    /// It works, and could be better.
+    Warn,
+    /// It does not work.
+    Fail,
+}
+
+/// A check.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Check {
+    /// What was looked at.
+    pub name: String,
+    /// How it is.
+    pub state: State,
+    /// What was found.
+    pub found: String,
+    /// What to do; empty where all is well.
+    pub fix: String,
+}
+
+impl Check {
+    /// All is well.
+    pub fn ok(name: impl Into<String>, found: impl Into<String>) -> Self {
+        Self { name: name.into(), state: State::Ok, found: found.into(), fix: String::new() }
+    }
+
+    /// It works, and could be better.
+    pub fn warn(name: impl Into<String>, found: impl Into<String>, fix: impl Into<String>) -> Self {
+        Self { name: name.into(), state: State::Warn, found: found.into(), fix: fix.into() }
+    }
+
+    /// It does not work.
+    pub fn fail(name: impl Into<String>, found: impl Into<String>, fix: impl Into<String>) -> Self {
+        Self { name: name.into(), state: State::Fail, found: found.into(), fix: fix.into() }
+    }
+}
+
+/// Whether providers can reach us at that address.
+pub fn public_url(url: Option<&str>) -> Check {
+    const NAME: &str = "public_url";
+    let Some(url) = url else {
+        let fix = "set public_url to the https address under which the internet reaches this service, for changes within seconds";
+        return Check::warn(NAME, "not set: calendars and sources are polled, and nobody notifies us", fix);
+    };
+    let parsed = url::Url::parse(url).ok();
+    let host = parsed.as_ref().and_then(url::Url::host_str).unwrap_or_default().to_owned();
+    let local = host == "localhost" || host.starts_with("127.") || host == "[::1]" || host.ends_with(".local");
+    if local {
+        return Check::warn(
+            NAME,
+            format!("{url} is this machine: no provider can reach it"),
+            "set it to the address outside",
+        );
+    }
+    if parsed.is_none_or(|url| url.scheme() != "https") {
+        return Check::fail(
+            NAME,
+            format!("{url} is not https: Google refuses to notify it"),
+            "put TLS in front, and write https://",
+        );
+    }
+    Check::ok(NAME, format!("{url} (notifications go to {url}/webhook/…)"))
+}
+
+/// What a difference between clocks means.
+pub fn skew(whose: &str, ahead: Result<TimeDelta, String>) -> Check {
+    let name = format!("clock against {whose}");
+    match ahead {
+        Err(why) => Check::warn(name, format!("not known: {why}"), "check the network, HTTPS_PROXY and SSL_CERT_FILE"),
+        // A date has whole seconds: half of one is not a difference.
+        Ok(ahead) if (ahead - TimeDelta::milliseconds(500)).abs() <= SKEW_WARN => Check::ok(name, "in step"),
+        Ok(ahead) => {
+            let seconds = ahead.num_seconds();
+            let way = if seconds >= 0 { "ahead" } else { "behind" };
+            let found = format!("{} s {way}", seconds.abs());
+            let fix = "set the machine's clock (chrony or ntpd)";
+            if ahead.abs() > SKEW_FAIL { Check::fail(name, found, fix) } else { Check::warn(name, found, fix) }
+        }
+    }
+}
+
+/// The ledger and the read models.
+pub async fn stores(journal: &Journal, models: &dyn ProjectionStore, projector: &Projector) -> Vec<Check> {
+    // The troubles of a service's loops are known to that service alone.
+    let report = health::health(journal, models, projector, &Troubles::default(), None).await;
+    let mut checks = Vec::new();
+    if let Some(end) = report.ledger_end {
+        checks.push(Check::ok("ledger", format!("{end} events")));
+    }
+    match report.status {
+        Status::Ok => {
+            let lag = format!("{} tables, {} events behind at most", report.projections.len(), report.lag_events_max);
+            checks.push(Check::ok("read models", lag));
+        }
+        Status::Degraded => {
+            let fix = "start the service, or look at what waits: attempts dead, approvals list, held list";
+            checks.extend(report.reasons.into_iter().map(|reason| Check::warn("state", reason, fix)));
+        }
+        Status::Failing => {
+            checks.extend(
+                report.reasons.into_iter().map(|reason| Check::fail("stores", reason, "check disk and permissions")),
+            );
+        }
+    }
+    checks
+}
+
+/// How the ledger's database is set up.
+pub async fn set_up(database: &dyn Upkeep) -> Vec<Check> {
+    let findings = database.examine().await.into_iter();
+    let check = |it: Finding| match it.fix {
+        None => Check::ok(it.name, it.found),
+        Some(fix) => Check::warn(it.name, it.found, fix),
+    };
+    findings.map(check).collect()
+}
+
+/// The feed that events are published to: connected, what is said about it; or why it is not.
+pub fn feed(found: Result<Result<String, publisher::Failure>, &str>) -> Check {
+    const NAME: &str = "NATS";
+    match found {
+        Ok(Ok(found)) => Check::ok(NAME, found),
+        Ok(Err(publisher::Failure::Refused(why))) => {
+            let fix = "start the service: it sets the stream up. If it cannot, give its user the rights in docs/operating/nats.md";
+            Check::warn(NAME, why, fix)
+        }
+        Ok(Err(failure)) => Check::fail(NAME, failure.to_string(), "switch JetStream on for this account"),
+        Err(why) => Check::fail(NAME, why, "start the server; check nats.url, its credentials and nats.ca_file"),
+    }
+}
+
+/// Every connection: its credential, and each calendar that a route leads to.
+pub async fn connections(journal: &Journal, routing: &Routing, calendars: &Calendars) -> Vec<Check> {
+    let mut checks = Vec::new();
+    for (id, provider) in &routing.providers {
+        let name = format!("connection {id}");
+        match provider.authorise().await {
+            Err(failure) => {
+                checks.push(Check::fail(name, failure.to_string(), advice(&failure)));
+            }
+            Ok(account) => {
+                checks.push(Check::ok(name, format!("authorised as {}", account.name)));
+                for key in routing.calendars().iter().filter(|key| key.connection == *id) {
+                    checks.push(calendar(key, provider, &account.name).await);
+                    checks.push(channel(journal, calendars, key).await);
+                }
+            }
+        }
+    }
+    checks
+}
+
+async fn calendar(key: &CalendarKey, provider: &Arc<dyn CalendarProvider>, account: &str) -> Check {
+    let name = format!("calendar {}", key.calendar);
+    match provider.describe(key).await {
+        Ok(facts) if facts.writable => {
+            let zone = facts.zone.map(|zone| format!(" (zone {zone})")).unwrap_or_default();
+            Check::ok(name, format!("writable{zone}"))
+        }
+        Ok(_) => {
+            let fix = format!("share the calendar with {account}, with the right \"Make changes to events\"");
+            Check::fail(name, "readable, but not writable", fix)
+        }
+        Err(failure) if failure.class == FailureClass::CalendarUnavailable => {
+            let fix = format!("check its id in [[routes]], and share it with {account}");
+            Check::fail(name, failure.to_string(), fix)
+        }
+        Err(failure) => Check::fail(name, failure.to_string(), advice(&failure)),
+    }
+}
+
+async fn channel(journal: &Journal, calendars: &Calendars, key: &CalendarKey) -> Check {
+    let name = format!("push for {}", key.calendar);
+    let now = journal.clock().now();
+    match calendars.load(journal, key).await {
+        Err(error) => Check::fail(name, error.to_string(), "check the ledger"),
+        Ok((calendar, _)) if calendar.push_unsupported => Check::ok(name, "this calendar has none: it is polled"),
+        Ok((calendar, _)) => match calendar.current_channel().and_then(|c| c.expires_at) {
+            Some(at) if at > now => Check::ok(name, format!("open until {}", at.format("%Y-%m-%d %H:%M:%SZ"))),
+            _ => {
+                let fix = "start the service with a public_url: it opens one by itself";
+                Check::warn(name, "no channel is open: the calendar is polled", fix)
+            }
+        },
+    }
+}
+
+/// Every source: its credential.
+pub async fn sources<'a>(sources: impl Iterator<Item = &'a Arc<dyn BookingSource>>) -> Vec<Check> {
+    let mut checks = Vec::new();
+    for source in sources {
+        let name = format!("source {}", source.name());
+        checks.push(match source.get(NO_BOOKING).await {
+            Ok(_) => Check::ok(name, "answers, and takes our key"),
+            Err(failure) => Check::fail(name, failure.to_string(), advice(&failure)),
+        });
+    }
+    checks
+}
+
+/// What to do about a failed call.
+fn advice(failure: &CallFailure) -> &'static str {
+    use FailureClass as F;
+    match failure.class {
+        F::Transient | F::OutcomeUnknown => "check the network, the address, HTTPS_PROXY and SSL_CERT_FILE; or wait",
+        F::RateLimited | F::UsageLocked => "wait: the other side limits our calls",
+        F::AuthRevoked => "the grant is gone: make a new key or renew the grant",
+        F::Unauthorised => "check the credential: is it the right one, and is the machine's clock right?",
+        F::ScopeMissing => "grant the calendar scope",
+        F::Forbidden => "give us the right to do this at the other side",
+        F::OperatorNeeded => "switch on the API for the project at the provider, or correct the client",
+        F::CalendarUnavailable | F::Gone => "check the id, and whether it is shared with us",
+        F::NonRetryable
+        | F::CursorExpired
+        | F::Stale
+        | F::IdentityTaken
+        | F::RejectedBySource
+        | F::PushUnsupported
+        | F::WindowTooWide => "see what the other side says",
+    }
+}

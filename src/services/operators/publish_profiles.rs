@@ -1,0 +1,88 @@
+//! Policies of the configuration, published into the ledger: a decision cites the version that it was made under.
+
+use std::collections::BTreeMap;
+
+use crate::{
+    domain::{
+        event,
+        ids::{ProfileId, Version},
+        profile::{Event, Policy, Profile},
+    },
+    ports::event_store::Expected,
+    record::{
+        envelope::{Actor, Origin},
+        stream::StreamName,
+    },
+    services::{
+        Error,
+        journal::{Context, Journal},
+    },
+};
+
+/// Publishes what changed since it was published last, and answers all of them with their versions.
+///
+/// # Errors
+/// The ledger is not available.
+pub async fn publish(
+    journal: &Journal,
+    policies: &BTreeMap<ProfileId, Policy>,
+) -> Result<BTreeMap<ProfileId, Profile>, Error> {
+    let mut profiles = BTreeMap::new();
+    for (id, policy) in policies {
+        profiles.insert(id.clone(), publish_one(journal, id, policy).await?);
+    }
+    Ok(profiles)
+}
+
+/// The same answer without publishing: what has changed gets the version that it would be published under.
+///
+/// # Errors
+/// The ledger is not available.
+pub async fn unpublished(
+    journal: &Journal,
+    policies: &BTreeMap<ProfileId, Policy>,
+) -> Result<BTreeMap<ProfileId, Profile>, Error> {
+    let mut profiles = BTreeMap::new();
+    for (id, policy) in policies {
+        let (last, _) = last(journal, id).await?;
+        let version = match last {
+            Some((version, known)) if known == *policy => version,
+            Some((version, _)) => version + 1,
+            None => 1,
+        };
+        profiles.insert(id.clone(), Profile { id: id.clone(), version, policy: policy.clone() });
+    }
+    Ok(profiles)
+}
+
+/// What was published last, and the version of its event.
+async fn last(journal: &Journal, id: &ProfileId) -> Result<(Option<(u64, Policy)>, Option<Version>), Error> {
+    let (mut last, mut at) = (None, None);
+    for told in journal.stream(&StreamName::profile(id), Version(0)).await? {
+        at = Some(told.recorded.version);
+        if let event::Event::Profile(Event::Published { version, policy, .. }) = told.event {
+            last = Some((version, policy));
+        }
+    }
+    Ok((last, at))
+}
+
+async fn publish_one(journal: &Journal, id: &ProfileId, policy: &Policy) -> Result<Profile, Error> {
+    let stream = StreamName::profile(id);
+    loop {
+        let (last, at) = last(journal, id).await?;
+        if let Some((version, known)) = &last
+            && known == policy
+        {
+            return Ok(Profile { id: id.clone(), version: *version, policy: policy.clone() });
+        }
+        let version = last.map_or(1, |(version, _)| version + 1);
+        let fact = Event::Published { profile: id.clone(), version, policy: policy.clone() };
+        let context = Context::root(Actor::new("operator", "configuration"), Origin::Admin, journal.clock().event_id());
+        match journal.append(&stream, Expected::after(at), vec![fact], &context).await {
+            Ok(_) => return Ok(Profile { id: id.clone(), version, policy: policy.clone() }),
+            Err(error) if error.is_conflict() => {}
+            Err(error) => return Err(error),
+        }
+    }
+}

@@ -1,0 +1,142 @@
+//! Forgetting a person: their key is destroyed, and with it everything that was ever sealed under it, wherever a copy stands.
+//!
+//! Order: the intent is recorded, then the key is destroyed, then that is recorded. After a crash between any two, the same
+//! command, or the reactor of any service on the ledger, does what is left. Read models need nothing: their texts are sealed.
+
+use chrono::{DateTime, Utc};
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use crate::{
+    domain::{
+        event,
+        ids::{SubjectId, Version},
+        operations::Event,
+        personal,
+    },
+    ports::{
+        event_store::Expected,
+        vault::{self, KeyState},
+    },
+    record::stream::StreamName,
+    services::{
+        Error,
+        journal::{Context, Journal},
+    },
+};
+
+/// How often the outcome is appended anew when others write into the stream of operations at the same time.
+const TRIES_MAX: usize = 20;
+
+/// What was done.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct Erased {
+    /// Who was forgotten.
+    pub subject: String,
+    /// When their key was destroyed.
+    pub erased_at: DateTime<Utc>,
+    /// Who asked for it first.
+    pub by: String,
+    /// Whether it was done before: nothing was done now.
+    pub repeated: bool,
+}
+
+/// What the ledger says about one subject.
+#[derive(Default)]
+struct Told {
+    asked_by: Option<String>,
+    erased: Option<(String, DateTime<Utc>)>,
+    version: Option<Version>,
+}
+
+/// Forgets `subject`. Doing it again changes nothing, and finishes what a crash interrupted.
+///
+/// # Errors
+/// `NotFound` where nothing was ever sealed for them (a slip of the pen would otherwise look like an erasure), unless
+/// `unseen`, which makes sure that nothing ever will be; `Vault` where the key is not surely gone: call it again.
+pub async fn erase(
+    journal: &Journal,
+    workspace: &str,
+    subject: &SubjectId,
+    unseen: bool,
+    context: &Context,
+) -> Result<Erased, Error> {
+    if *subject == personal::nobody() {
+        return Err(Error::Invalid(format!("{subject} is nobody: it stands for words that are about no person")));
+    }
+    let told = told(journal, workspace, subject).await?;
+    if told.asked_by.is_none() && told.erased.is_none() && !unseen && !known(journal, subject).await? {
+        return Err(Error::NotFound { what: "subject", id: subject.to_string() });
+    }
+    let by = match &told.asked_by {
+        Some(by) => by.clone(),
+        None => {
+            let by = context.actor.id.clone();
+            let asked = Event::SubjectErasureRequested { subject: subject.clone(), by: by.clone() };
+            journal.append(&StreamName::operations(workspace), Expected::Any, vec![asked], context).await?;
+            by
+        }
+    };
+    // A service may have finished it between our intent and now: it was done on our word all the same.
+    let repeated = told.erased.is_some();
+    Ok(Erased { repeated, ..finish(journal, workspace, subject, &by, context).await? })
+}
+
+/// Whether anything was ever sealed for them. A key that this program cannot unwrap is a key all the same.
+async fn known(journal: &Journal, subject: &SubjectId) -> Result<bool, Error> {
+    match journal.vault.key(subject).await {
+        Ok(KeyState::Unknown) => Ok(false),
+        Ok(KeyState::Held(_) | KeyState::Destroyed(_)) | Err(vault::Failure::WrongMaster(_)) => Ok(true),
+        Err(failure) => Err(failure.into()),
+    }
+}
+
+/// Does what is left of an erasure whose intent is recorded.
+///
+/// # Errors
+/// As [`erase`].
+pub async fn finish(
+    journal: &Journal,
+    workspace: &str,
+    subject: &SubjectId,
+    by: &str,
+    context: &Context,
+) -> Result<Erased, Error> {
+    let stream = StreamName::operations(workspace);
+    // Asked every time: an earlier call may have left a copy of the key in the database's log.
+    journal.vault.destroy(subject, journal.clock().now()).await?;
+    let KeyState::Destroyed(erased_at) = journal.vault.key(subject).await? else { return Err(Error::Busy) };
+    for _ in 0..TRIES_MAX {
+        let told = told(journal, workspace, subject).await?;
+        if let Some((by, erased_at)) = told.erased {
+            return Ok(Erased { subject: subject.to_string(), erased_at, by, repeated: true });
+        }
+        let erased = Event::SubjectErased { subject: subject.clone(), by: by.to_owned(), erased_at };
+        match journal.append(&stream, Expected::after(told.version), vec![erased], context).await {
+            Ok(_) => {
+                let (subject, by) = (subject.to_string(), by.to_owned());
+                return Ok(Erased { subject, erased_at, by, repeated: false });
+            }
+            Err(error) if error.is_conflict() => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Err(Error::Busy)
+}
+
+async fn told(journal: &Journal, workspace: &str, subject: &SubjectId) -> Result<Told, Error> {
+    let mut found = Told::default();
+    for told in journal.stream(&StreamName::operations(workspace), Version(0)).await? {
+        found.version = Some(told.recorded.version);
+        match told.event {
+            event::Event::Operations(Event::SubjectErasureRequested { subject: of, by }) if of == *subject => {
+                found.asked_by.get_or_insert(by);
+            }
+            event::Event::Operations(Event::SubjectErased { subject: of, by, erased_at }) if of == *subject => {
+                found.erased.get_or_insert((by, erased_at));
+            }
+            _ => {}
+        }
+    }
+    Ok(found)
+}

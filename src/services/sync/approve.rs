@@ -1,0 +1,55 @@
+//! Approvals: what waits for an operator's word, and the word.
+
+use crate::{
+    domain::{
+        event,
+        ids::Version,
+        operations::{self, Approval, Approvals, Event},
+    },
+    ports::event_store::Expected,
+    record::stream::StreamName,
+    services::{
+        Error,
+        journal::{Context, Journal},
+    },
+};
+
+/// All approvals of a workspace.
+///
+/// # Errors
+/// The ledger is not available.
+pub async fn approvals(journal: &Journal, workspace: &str) -> Result<Approvals, Error> {
+    let mut approvals = Approvals::new();
+    for told in journal.stream(&StreamName::operations(workspace), Version(0)).await? {
+        if let event::Event::Operations(event) = &told.event {
+            approvals = operations::evolve(approvals, event);
+        }
+    }
+    Ok(approvals)
+}
+
+/// Answers an approval. The first answer stands.
+///
+/// # Errors
+/// `NotFound`; `Invalid` where it was answered otherwise already.
+pub async fn answer(
+    journal: &Journal,
+    workspace: &str,
+    approval: &str,
+    grant: bool,
+    context: &Context,
+) -> Result<(), Error> {
+    let wanted = if grant { Approval::Granted } else { Approval::Denied };
+    match approvals(journal, workspace).await?.get(approval) {
+        None => return Err(Error::NotFound { what: "approval", id: approval.to_owned() }),
+        Some(known) if *known == wanted => return Ok(()),
+        Some(Approval::Granted | Approval::Denied) => {
+            return Err(Error::Invalid(format!("approval {approval} was answered otherwise already")));
+        }
+        Some(Approval::Open) => {}
+    }
+    let (approval, by) = (approval.to_owned(), context.actor.id.clone());
+    let fact = if grant { Event::ApprovalGranted { approval, by } } else { Event::ApprovalDenied { approval, by } };
+    journal.append(&StreamName::operations(workspace), Expected::Any, vec![fact], context).await?;
+    Ok(())
+}

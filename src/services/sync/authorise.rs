@@ -1,0 +1,108 @@
+//! Connections: whether the grant works, and what is recorded when it does not.
+
+use std::sync::Arc;
+
+use chrono::TimeDelta;
+use tracing::{error, info};
+
+use crate::{
+    domain::{
+        connection::{self, Connection, Event},
+        event,
+        failure::{CallFailure, FailureClass},
+        ids::{ConnectionId, Version},
+    },
+    ports::{event_store::Expected, provider::CalendarProvider},
+    reconcile::retry,
+    record::{
+        envelope::{Actor, Origin},
+        stream::StreamName,
+    },
+    services::{
+        Error,
+        journal::{Context, Journal},
+    },
+};
+
+/// The connection as its stream makes it.
+///
+/// # Errors
+/// The ledger is not available.
+pub async fn connection(journal: &Journal, id: &ConnectionId) -> Result<Connection, Error> {
+    Ok(load(journal, id).await?.0)
+}
+
+async fn load(journal: &Journal, id: &ConnectionId) -> Result<(Connection, Option<Version>), Error> {
+    let (mut state, mut version) = (Connection::default(), None);
+    for told in journal.stream(&StreamName::connection(id), Version(0)).await? {
+        version = Some(told.recorded.version);
+        if let event::Event::Connection(event) = &told.event {
+            state = connection::evolve(state, event);
+        }
+    }
+    Ok((state, version))
+}
+
+fn context(journal: &Journal) -> Context {
+    Context::root(Actor::new("reconciler", "connections"), Origin::Reconciler, journal.clock().event_id())
+}
+
+/// Makes sure that the credential works. `true` where it does.
+///
+/// # Errors
+/// The ledger is not available.
+pub async fn probe(journal: &Journal, id: &ConnectionId, provider: &Arc<dyn CalendarProvider>) -> Result<bool, Error> {
+    let (state, version) = load(journal, id).await?;
+    let stream = StreamName::connection(id);
+    let fact = match provider.authorise().await {
+        Ok(_) if state.authorised && !state.revoked && state.refresh_failures == 0 => return Ok(true),
+        Ok(account) if !state.authorised => {
+            info!(connection = %id, "Connection {id} is authorised");
+            let provider = provider.name().to_owned();
+            Event::Authorised { connection: id.clone(), provider, account: account.name, scopes: account.scopes }
+        }
+        Ok(_) => {
+            info!(connection = %id, "Connection {id} works again");
+            Event::Reauthorised { connection: id.clone() }
+        }
+        Err(failure) if failure.class == FailureClass::AuthRevoked => {
+            note_failure(journal, id, &failure).await?;
+            return Ok(false);
+        }
+        Err(failure) => {
+            error!(connection = %id, class = failure.class.as_str(), "Connection {id} could not be checked");
+            let clock = journal.clock();
+            let wait = retry::backoff_ms(state.refresh_failures.max(4), clock.chance());
+            let retry_at = clock.now() + TimeDelta::milliseconds(i64::try_from(wait).unwrap_or(60_000));
+            Event::RefreshFailed { connection: id.clone(), failure, retry_at }
+        }
+    };
+    let works = !matches!(fact, Event::RefreshFailed { .. });
+    match journal.append(&stream, Expected::after(version), vec![fact], &context(journal)).await {
+        Ok(_) => Ok(works),
+        Err(error) if error.is_conflict() => Ok(works),
+        Err(error) => Err(error),
+    }
+}
+
+/// Records that the grant is gone, if that is what the failure says and it is not recorded yet.
+///
+/// # Errors
+/// The ledger is not available.
+pub async fn note_failure(journal: &Journal, id: &ConnectionId, failure: &CallFailure) -> Result<(), Error> {
+    if failure.class != FailureClass::AuthRevoked {
+        return Ok(());
+    }
+    let (state, version) = load(journal, id).await?;
+    if state.revoked {
+        return Ok(());
+    }
+    error!(connection = %id, "The grant of connection {id} is gone: it must be renewed");
+    let fact = Event::Revoked { connection: id.clone(), failure: failure.clone() };
+    let stream = StreamName::connection(id);
+    match journal.append(&stream, Expected::after(version), vec![fact], &context(journal)).await {
+        Ok(_) => Ok(()),
+        Err(error) if error.is_conflict() => Ok(()),
+        Err(error) => Err(error),
+    }
+}

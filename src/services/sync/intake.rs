@@ -1,0 +1,173 @@
+//! Deliveries from booking sources: recorded first, understood after that.
+//!
+//! A delivery has a stream of its own that is created once, so a replayed delivery is found there. What cannot be
+//! understood or carried out is refused with a reason, stays visible, and can be reprocessed.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use crate::{
+    domain::{
+        booking::{Cause, Command},
+        event,
+        ids::{BookingId, SourceName, Version},
+        personal::Personal,
+        source::Event,
+    },
+    ports::{deliveries::Delivery, event_store::Expected, source::BookingSource},
+    record::{
+        envelope::{Actor, Origin},
+        stream::StreamName,
+    },
+    services::{
+        Error,
+        bookings::execute::execute,
+        commands,
+        journal::{Context, Journal, Told},
+    },
+};
+
+/// Whether a delivery is news.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Received {
+    /// It is recorded now.
+    New,
+    /// It was recorded before.
+    Repeated,
+    /// It is about a person who was forgotten, and stays so: nothing of it is recorded.
+    LeftOut,
+}
+
+/// Records a delivery. When this answers, it is durable.
+///
+/// # Errors
+/// The ledger is not available.
+pub async fn receive(
+    journal: &Journal,
+    source: &SourceName,
+    delivery: Delivery,
+    origin: Origin,
+) -> Result<Received, Error> {
+    let stream = StreamName::delivery(source, &delivery.id);
+    let context = Context::root(Actor::new("source", source.to_string()), origin, journal.clock().event_id());
+    let body = Personal::new(delivery.subject, delivery.body);
+    let fact = Event::DeliveryReceived { source: source.clone(), delivery: delivery.id, body };
+    match journal.append(&stream, Expected::NoStream, vec![fact], &context).await {
+        Ok(_) => Ok(Received::New),
+        Err(error) if error.is_conflict() => Ok(Received::Repeated),
+        Err(Error::Vault(crate::ports::vault::Failure::Forgotten(_))) => Ok(Received::LeftOut),
+        Err(error) => Err(error),
+    }
+}
+
+/// Understands a recorded delivery and carries it out. Doing it again changes nothing.
+///
+/// # Errors
+/// The ledger is not available: the same call may be made again.
+pub async fn apply(
+    journal: &Journal,
+    sources: &BTreeMap<SourceName, Arc<dyn BookingSource>>,
+    told: &Told,
+) -> Result<Option<BookingId>, Error> {
+    let (source, delivery, body) = match &told.event {
+        // A command is carried out by whoever took it, and handed out again where that fails.
+        event::Event::Source(Event::DeliveryReceived { source, .. }) if source.as_str() == commands::SOURCE => {
+            return Ok(None);
+        }
+        event::Event::Source(Event::DeliveryReprocessed { source, delivery, .. })
+            if source.as_str() == commands::SOURCE =>
+        {
+            let text = first_body(journal, source, delivery).await?.and_then(|body| body.text);
+            commands::reprocessed(journal, text.as_deref(), &told.recorded).await?;
+            return Ok(None);
+        }
+        event::Event::Source(Event::DeliveryReceived { source, delivery, body }) => (source, delivery, body.clone()),
+        event::Event::Source(Event::DeliveryReprocessed { source, delivery, .. }) => {
+            match first_body(journal, source, delivery).await? {
+                Some(body) => (source, delivery, body),
+                None => return Ok(None),
+            }
+        }
+        _ => return Ok(None),
+    };
+    let origin = told.recorded.event.origin;
+    let actor = Actor::new("source", source.to_string());
+    let context = Context::caused_by(actor, origin, &told.recorded);
+    let outcome = carry_out(journal, sources, source, &body, &context).await?;
+    let booking = outcome.as_ref().ok().map(|(booking, _)| booking.clone());
+    let fact = match outcome {
+        Ok((booking, changed)) => {
+            let (source, delivery) = (source.clone(), delivery.clone());
+            Event::DeliveryApplied { source, delivery, booking, changed, revision: None, created: false }
+        }
+        Err(reason) => {
+            let (source, delivery) = (source.clone(), delivery.clone());
+            Event::DeliveryRefused { source, delivery, reason, problem: None, told: false }
+        }
+    };
+    let stream = StreamName::delivery(source, delivery);
+    let expected = Expected::Exact(told.recorded.version);
+    match journal.append(&stream, expected, vec![fact], &context).await {
+        Ok(_) => Ok(booking),
+        // Another process was first; carrying it out twice has changed nothing.
+        Err(error) if error.is_conflict() => Ok(booking),
+        Err(error) => Err(error),
+    }
+}
+
+async fn first_body(journal: &Journal, source: &SourceName, delivery: &str) -> Result<Option<Personal>, Error> {
+    let told = journal.stream(&StreamName::delivery(source, delivery), Version(0)).await?;
+    Ok(told.into_iter().find_map(|t| match t.event {
+        event::Event::Source(Event::DeliveryReceived { body, .. }) => Some(body),
+        _ => None,
+    }))
+}
+
+/// `Err`: why it is refused, in words.
+async fn carry_out(
+    journal: &Journal,
+    sources: &BTreeMap<SourceName, Arc<dyn BookingSource>>,
+    source: &SourceName,
+    body: &Personal,
+    context: &Context,
+) -> Result<Result<(BookingId, bool), String>, Error> {
+    let Some(reader) = sources.get(source) else {
+        return Ok(Err(format!("source {source} is not configured")));
+    };
+    let Some(text) = &body.text else {
+        return Ok(Err("the person it is about was forgotten".into()));
+    };
+    let shown = match reader.read(text) {
+        Ok(shown) => shown,
+        Err(reason) => return Ok(Err(reason)),
+    };
+    let booking = BookingId::of_source(source, &shown.snapshot.source_ref);
+    let cause = Cause { source_revision: shown.revision, ..Cause::default() };
+    let command = Command::Observe(shown.snapshot);
+    match execute(journal, &booking, &command, &cause, shown.changed_at, context).await {
+        Ok(executed) => Ok(Ok((booking, !executed.events.is_empty()))),
+        Err(Error::Refused(refusal)) => Ok(Err(refusal.to_string())),
+        Err(Error::Vault(crate::ports::vault::Failure::Forgotten(_))) => {
+            Ok(Err("the person it is about was forgotten".into()))
+        }
+        Err(error) => Err(error),
+    }
+}
+
+/// Asks for another try of a refused delivery.
+///
+/// # Errors
+/// `NotFound`; `Invalid` where it was not refused.
+pub async fn reprocess(journal: &Journal, source: &SourceName, delivery: &str, context: &Context) -> Result<(), Error> {
+    let stream = StreamName::delivery(source, delivery);
+    let told = journal.stream(&stream, Version(0)).await?;
+    let Some(last) = told.last() else {
+        return Err(Error::NotFound { what: "delivery", id: format!("{source}.{delivery}") });
+    };
+    if !matches!(last.event, event::Event::Source(Event::DeliveryRefused { .. })) {
+        return Err(Error::Invalid(format!("delivery {delivery} was not refused: there is nothing to try again")));
+    }
+    let (source, delivery, by) = (source.clone(), delivery.to_owned(), context.actor.id.clone());
+    let fact = Event::DeliveryReprocessed { source, delivery, by };
+    journal.append(&stream, Expected::Exact(last.recorded.version), vec![fact], context).await?;
+    Ok(())
+}

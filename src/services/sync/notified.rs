@@ -1,0 +1,92 @@
+//! A provider's notification that something changed: believed or not, then recorded; what changed is pulled after that.
+
+use std::sync::Arc;
+
+use subtle::ConstantTimeEq as _;
+
+use super::{calendars::Calendars, watch::token_hash};
+use crate::{
+    domain::{
+        calendar::Event,
+        ids::{CalendarKey, ChannelId},
+    },
+    ports::event_store::Expected,
+    record::{
+        envelope::{Actor, Origin},
+        stream::StreamName,
+    },
+    services::{
+        Error,
+        journal::{Context, Journal},
+    },
+};
+
+/// A notification as it came. Nothing in it is believed but what is checked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Notification {
+    /// The channel that it names.
+    pub channel: ChannelId,
+    /// The token that it bears.
+    pub token: String,
+    /// The provider's name for what changed.
+    pub resource: String,
+    /// `sync`, `exists` or `not_exists`.
+    pub state: String,
+    /// The provider's number of it.
+    pub number: u64,
+}
+
+/// What came of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Heard {
+    /// It is recorded; the calendar is to be pulled.
+    Recorded,
+    /// It is not believed.
+    Rejected,
+}
+
+/// Checks a notification against the channels of `key`, and records it.
+///
+/// # Errors
+/// The ledger is not available: the provider is to send it again.
+pub async fn hear(
+    journal: &Journal,
+    calendars: &Arc<Calendars>,
+    key: &CalendarKey,
+    notification: &Notification,
+) -> Result<Heard, Error> {
+    let (calendar, _) = calendars.load(journal, key).await?;
+    let known = calendar.channels.iter().find(|c| c.id == notification.channel);
+    let now = journal.clock().now();
+    let reason = match known {
+        None => Some("the channel is closed or was never ours"),
+        Some(channel) => {
+            let hash = token_hash(&notification.token);
+            let same = bool::from(hash.as_bytes().ct_eq(channel.token_hash.as_bytes()));
+            // Until the provider's answer is recorded only the token tells.
+            let resource = channel.resource.as_ref().is_none_or(|r| *r == notification.resource);
+            if !same {
+                Some("its token is not the channel's")
+            } else if !resource {
+                Some("it is about another resource than the channel")
+            } else if channel.expires_at.is_some_and(|at| at <= now) {
+                Some("the channel has expired")
+            } else {
+                None
+            }
+        }
+    };
+    let context = Context::root(Actor::new("calendar", key.to_string()), Origin::Provider, journal.clock().event_id());
+    let (calendar, channel) = (key.clone(), notification.channel.clone());
+    let fact = match reason {
+        Some(reason) => Event::NotificationRejected { calendar, channel, reason: reason.into() },
+        None => Event::NotificationReceived {
+            calendar,
+            channel,
+            number: notification.number,
+            state: notification.state.clone(),
+        },
+    };
+    journal.append(&StreamName::calendar(key), Expected::Any, vec![fact], &context).await?;
+    Ok(if reason.is_none() { Heard::Recorded } else { Heard::Rejected })
+}

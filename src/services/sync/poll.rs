@@ -1,0 +1,204 @@
+//! Polling a booking source: what changed since the cursor, each change recorded as a delivery.
+//!
+//! Of several processes one polls: it claims the source in its stream, for a few periods at a time.
+
+use std::sync::Arc;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use futures::{StreamExt as _, TryStreamExt as _, lock::Mutex, stream};
+use tracing::warn;
+
+use super::{
+    intake::{Received, receive},
+    throttle::Throttle,
+};
+use crate::{
+    domain::{
+        event,
+        failure::CallFailure,
+        ids::Version,
+        source::{Event, Polling, evolve},
+    },
+    ports::{event_store::Expected, source::BookingSource},
+    reconcile::retry,
+    record::{
+        envelope::{Actor, Origin},
+        stream::StreamName,
+    },
+    services::{
+        Error,
+        journal::{Context, Journal},
+    },
+};
+
+/// Pages read in one poll; what is left is read by the next.
+const PAGES_MAX: usize = 10_000;
+/// How many periods a claim is for. It is renewed when half of it is over: a fact for every other poll, and no more.
+const CLAIM_PERIODS: i32 = 3;
+/// A claim never outlives its period by more: so long a source is not polled where the process that polled it was killed.
+const CLAIM_BEYOND_MAX: TimeDelta = TimeDelta::minutes(5);
+/// Deliveries recorded at the same time: the ledger commits them together.
+const RECORDED_AT_ONCE: usize = 64;
+
+/// How a poll ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Polled {
+    /// It was read to its end; so many deliveries were news.
+    Done(u32),
+    /// It was not.
+    Failed(CallFailure),
+    /// Another process polls it, or it is not time yet, after a failure.
+    Waits,
+}
+
+/// Polls one source, for one process.
+pub struct Poller {
+    journal: Journal,
+    source: Arc<dyn BookingSource>,
+    gates: Arc<Throttle>,
+    worker: String,
+    every: TimeDelta,
+    /// The source's stream as far as it was read: it grows long.
+    folded: Mutex<(Polling, Option<Version>)>,
+}
+
+impl Poller {
+    /// Polls `source` in the name of `worker`, who means to call [`Poller::poll`] that often.
+    pub fn new(
+        journal: Journal,
+        source: Arc<dyn BookingSource>,
+        gates: Arc<Throttle>,
+        worker: String,
+        every: TimeDelta,
+    ) -> Self {
+        Self { journal, source, gates, worker, every, folded: Mutex::default() }
+    }
+
+    /// The source.
+    pub fn source(&self) -> &Arc<dyn BookingSource> {
+        &self.source
+    }
+
+    /// How often it means to be polled.
+    pub fn every(&self) -> TimeDelta {
+        self.every
+    }
+
+    /// Polls once.
+    ///
+    /// # Errors
+    /// The ledger is not available.
+    pub async fn poll(&self) -> Result<Polled, Error> {
+        let polling = self.load().await?;
+        if polling.retry_at.is_some_and(|at| at > self.journal.clock().now()) {
+            return Ok(Polled::Waits);
+        }
+        let (mut page, mut news) = (None, 0_u32);
+        for _ in 0..PAGES_MAX {
+            // A listing may take longer than a claim.
+            if !self.holds().await? {
+                return Ok(Polled::Waits);
+            }
+            let (gate, now) = (self.source.name().as_str(), self.journal.clock().now());
+            if self.gates.closed_until(gate, now).is_some() {
+                return Ok(Polled::Waits);
+            }
+            self.gates.passed(gate, now);
+            let changes = match self.source.changes(polling.cursor.as_deref(), page.as_deref()).await {
+                Ok(changes) => changes,
+                Err(failure) => return self.failed(failure).await,
+            };
+            let name = self.source.name();
+            let received: Vec<Received> = stream::iter(changes.deliveries)
+                .map(|delivery| receive(&self.journal, name, delivery, Origin::Poll))
+                .buffered(RECORDED_AT_ONCE)
+                .try_collect()
+                .await?;
+            news += u32::try_from(received.iter().filter(|r| **r == Received::New).count()).unwrap_or(u32::MAX);
+            page = changes.next;
+            if let Some(cursor) = changes.cursor.filter(|_| page.is_none()) {
+                if polling.cursor.as_ref() != Some(&cursor) || polling.failures > 0 {
+                    self.append(Event::PollCompleted { source: name.clone(), cursor, news }).await?;
+                }
+                break;
+            }
+            if page.is_none() {
+                break;
+            }
+        }
+        Ok(Polled::Done(news))
+    }
+
+    /// Lets another process poll from now on.
+    ///
+    /// # Errors
+    /// The ledger is not available.
+    pub async fn give_up(&self) -> Result<(), Error> {
+        let polling = self.load().await?;
+        let now = self.journal.clock().now();
+        if polling.claim.is_some_and(|(worker, until)| worker == self.worker && until > now) {
+            self.append(self.claim(now)).await?;
+        }
+        Ok(())
+    }
+
+    /// Whether the source is this process's to poll now: its claim stands, or it made one.
+    async fn holds(&self) -> Result<bool, Error> {
+        let polling = self.load().await?;
+        let now = self.journal.clock().now();
+        let lease = (self.every * CLAIM_PERIODS).min(self.every + CLAIM_BEYOND_MAX);
+        match polling.claim {
+            Some((worker, until)) if worker == self.worker && until > now + lease / 2 => Ok(true),
+            Some((worker, until)) if worker != self.worker && until > now => Ok(false),
+            Some(_) | None => self.append(self.claim(now + lease)).await,
+        }
+    }
+
+    fn claim(&self, lease_until: DateTime<Utc>) -> Event {
+        Event::PollClaimed { source: self.source.name().clone(), worker: self.worker.clone(), lease_until }
+    }
+
+    async fn failed(&self, failure: CallFailure) -> Result<Polled, Error> {
+        let polling = self.folded.lock().await.0.clone();
+        let (clock, name) = (self.journal.clock(), self.source.name());
+        let wait = failure.retry_after_ms.unwrap_or_else(|| retry::backoff_ms(polling.failures, clock.chance()));
+        let retry_at = clock.now() + TimeDelta::milliseconds(i64::try_from(wait).unwrap_or(60_000));
+        warn!(source = %name, class = failure.class.as_str(), error = failure.summary, "Poll of {name} failed");
+        self.gates.failed(name.as_str(), &failure, None, clock.now());
+        self.append(Event::PollFailed { source: name.clone(), failure: failure.clone(), retry_at }).await?;
+        Ok(Polled::Failed(failure))
+    }
+
+    /// Polling up to the end of the source's stream.
+    async fn load(&self) -> Result<Polling, Error> {
+        let mut folded = self.folded.lock().await;
+        let (mut polling, mut version) = folded.clone();
+        let from = version.map_or(Version(0), Version::next);
+        for told in self.journal.stream(&StreamName::source(self.source.name()), from).await? {
+            version = Some(told.recorded.version);
+            if let event::Event::Source(event) = &told.event {
+                polling = evolve(polling, event, told.recorded.event.recorded_at);
+            }
+        }
+        *folded = (polling.clone(), version);
+        Ok(polling)
+    }
+
+    /// Appends where nobody did since the stream was last read; `false` where somebody did. Then they poll, and their word
+    /// is as good.
+    async fn append(&self, fact: Event) -> Result<bool, Error> {
+        let (name, now) = (self.source.name(), self.journal.clock().now());
+        let context =
+            Context::root(Actor::new("source", name.to_string()), Origin::Poll, self.journal.clock().event_id());
+        let mut folded = self.folded.lock().await;
+        let (stream, expected, facts) = (StreamName::source(name), Expected::after(folded.1), vec![fact.clone()]);
+        match self.journal.append(&stream, expected, facts, &context).await {
+            Ok(appended) => {
+                *folded = (evolve(folded.0.clone(), &fact, now), Some(appended.version));
+                Ok(true)
+            }
+            Err(error) if error.is_conflict() => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+}

@@ -1,0 +1,363 @@
+//! The one step that was decided, taken: the call, the look, the verification, the change of the booking; and its outcome
+//! recorded. Nothing is chosen here.
+
+use chrono::TimeDelta;
+
+use super::{Reconciler, Round};
+use crate::{
+    domain::{
+        booking::{self, Cause},
+        entry::{Body, Content, Evidence, Marker, Observation, RemoteEntry, Seen},
+        failure::{CallFailure, FailureClass},
+        ids::{Generation, LinkId, RemoteId, SubjectId, Version},
+        link::{Attempt, Event as LinkEvent, IssuedCommand, LinkRef, LookReason, Operation, RemoteChange, Verified},
+    },
+    ports::{event_store::Expected, source::Shown},
+    reconcile::retry,
+    record::{
+        envelope::{Actor, Origin},
+        stream::StreamName,
+    },
+    services::{
+        Error,
+        bookings::execute::execute,
+        journal::Context,
+        sync::{authorise, log},
+    },
+};
+
+impl Reconciler {
+    /// Sends a command whose intent is recorded, and records the outcome.
+    pub(super) async fn call(
+        &self,
+        round: &Round<'_>,
+        command: IssuedCommand,
+        context: &Context,
+    ) -> Result<Version, Error> {
+        let gate = self.gate_of(round, &command);
+        self.gates.passed(&gate, self.journal.clock().now());
+        let whose = &round.booking.details.title.subject;
+        let outcome = match (&command.operation, round.source) {
+            (Operation::WriteBackSlot { .. } | Operation::WriteBackCancel { .. }, None) => {
+                Err(CallFailure::new(FailureClass::OperatorNeeded, "the booking's source is not configured any more"))
+            }
+            (Operation::WriteBackSlot { slot, expect_revision }, Some(source)) => source
+                .reschedule(&round.of.appointment, slot, *expect_revision, &command.key)
+                .await
+                .map(|source_revision| Attempt::WrittenBack { source_revision }),
+            (Operation::WriteBackCancel { expect_revision }, Some(source)) => source
+                .cancel(&round.of.appointment, *expect_revision, &command.key)
+                .await
+                .map(|source_revision| Attempt::WrittenBack { source_revision }),
+            (Operation::Create { content }, _) => {
+                let marker = marker(round.of, command.generation);
+                let calendar = &round.of.calendar;
+                let created = round.provider.create(calendar, &command.remote, &marker, content, &command.key).await;
+                created.and_then(|entry| answer(&entry, whose))
+            }
+            (Operation::Update { expect, from, content, .. }, _) => {
+                let (calendar, key) = (&round.of.calendar, &command.key);
+                let updated = round.provider.update(calendar, &command.remote, expect, from, content, key).await;
+                updated.and_then(|entry| answer(&entry, whose))
+            }
+            (Operation::Delete { expect }, _) => round
+                .provider
+                .delete(&round.of.calendar, &command.remote, expect)
+                .await
+                .map(|already_absent| Attempt::Deleted { already_absent }),
+        };
+        self.outcome(round, &command, outcome, &gate, context).await
+    }
+
+    fn gate_of(&self, round: &Round<'_>, command: &IssuedCommand) -> String {
+        if command.operation.at_source() {
+            round.booking.source.to_string()
+        } else {
+            round.of.calendar.connection.to_string()
+        }
+    }
+
+    async fn outcome(
+        &self,
+        round: &Round<'_>,
+        command: &IssuedCommand,
+        outcome: Result<Attempt, CallFailure>,
+        gate: &str,
+        context: &Context,
+    ) -> Result<Version, Error> {
+        let operation = command.operation.name().to_owned();
+        let id = command.id.clone();
+        let facts = match outcome {
+            Ok(answer) => {
+                let mut facts = vec![LinkEvent::AttemptSucceeded { command: id, operation, answer }];
+                if matches!(command.operation, Operation::Create { .. }) {
+                    let (remote, generation) = (command.remote.clone(), command.generation);
+                    facts.push(LinkEvent::Established { remote, generation });
+                }
+                facts
+            }
+            Err(failure) => self.failed(round, command, operation, failure, gate).await?,
+        };
+        for fact in &facts {
+            log::link(round.of, fact, context);
+        }
+        // Whoever else wrote here meanwhile: an outcome is a fact, and is recorded. The fold goes by the command's id.
+        let stream = StreamName::link(&round.of.link);
+        Ok(self.journal.append(&stream, Expected::Any, facts, context).await?.version)
+    }
+
+    async fn failed(
+        &self,
+        round: &Round<'_>,
+        command: &IssuedCommand,
+        operation: String,
+        failure: CallFailure,
+        gate: &str,
+    ) -> Result<Vec<LinkEvent>, Error> {
+        let clock = self.journal.clock();
+        let now = clock.now();
+        let before = self.journal.link(&round.of.link).await?.0.map(|link| link.retry).unwrap_or_default();
+        let sequel = retry::after(&failure, &before, round.profile.policy.attempts_max, now, clock.chance());
+        self.gates.failed(gate, &failure, sequel.retry_at, now);
+        authorise::note_failure(&self.journal, &round.of.calendar.connection, &failure).await?;
+        let mut facts = vec![LinkEvent::AttemptFailed {
+            command: command.id.clone(),
+            operation,
+            failure: failure.clone(),
+            retry_at: sequel.retry_at,
+            counts: sequel.counts,
+        }];
+        if sequel.dead {
+            let booking_revision = round.booking.revision;
+            facts.push(LinkEvent::DeadLettered { command: command.id.clone(), failure, booking_revision });
+        }
+        Ok(facts)
+    }
+
+    /// Finds out how a command ended that nobody answered.
+    pub(super) async fn verify(
+        &self,
+        round: &Round<'_>,
+        command: IssuedCommand,
+        context: &Context,
+    ) -> Result<Looked, Error> {
+        let found = if command.operation.at_source() {
+            self.verify_at_source(round, &command, context).await?
+        } else {
+            self.read_entry(round, &command.remote).await.map(|seen| {
+                let outcome = verified(&command, &seen);
+                (outcome, Some(seen))
+            })
+        };
+        match found {
+            Ok((outcome, seen)) => {
+                let created =
+                    matches!((&command.operation, &outcome), (Operation::Create { .. }, Verified::Done { .. }));
+                let mut facts = vec![LinkEvent::OutcomeVerified { command: command.id, outcome }];
+                if created {
+                    facts.push(LinkEvent::Established { remote: command.remote, generation: command.generation });
+                }
+                for fact in &facts {
+                    log::link(round.of, fact, context);
+                }
+                let stream = StreamName::link(&round.of.link);
+                self.journal.append(&stream, Expected::Any, facts, context).await?;
+                Ok(Looked::Saw(seen))
+            }
+            Err(failure) => {
+                let unknown = CallFailure { class: FailureClass::OutcomeUnknown, ..failure.clone() };
+                let gate = self.gate_of(round, &command);
+                self.gates.failed(&gate, &failure, None, self.journal.clock().now());
+                self.outcome(round, &command, Err(unknown), &gate, context).await?;
+                authorise::note_failure(&self.journal, &round.of.calendar.connection, &failure).await?;
+                Ok(Looked::Failed)
+            }
+        }
+    }
+
+    async fn verify_at_source(
+        &self,
+        round: &Round<'_>,
+        command: &IssuedCommand,
+        context: &Context,
+    ) -> Result<Result<(Verified, Option<Observation>), CallFailure>, Error> {
+        let Some(source) = round.source else { return Ok(Ok((Verified::NotDone {}, None))) };
+        self.gates.passed(round.booking.source.as_str(), self.journal.clock().now());
+        let shown = match source.get(&round.of.appointment).await {
+            Ok(shown) => shown,
+            Err(failure) => return Ok(Err(failure)),
+        };
+        let done = match (&command.operation, &shown) {
+            (Operation::WriteBackSlot { slot, .. }, Some(shown)) => {
+                !shown.snapshot.cancelled && shown.snapshot.slot.same_time(slot)
+            }
+            (Operation::WriteBackCancel { .. }, Some(shown)) => shown.snapshot.cancelled,
+            _ => false,
+        };
+        let source_revision = shown.as_ref().and_then(|shown| shown.revision);
+        // Others may have changed more since then. What they changed is part of this revision, and is taken over with it:
+        // a delivery about it would come too late, and be left out as old.
+        if let Some(shown) = shown {
+            self.observe_source(round, shown, context).await?;
+        }
+        let answer = Attempt::WrittenBack { source_revision };
+        Ok(Ok((if done { Verified::Done { answer } } else { Verified::NotDone {} }, None)))
+    }
+
+    async fn observe_source(&self, round: &Round<'_>, shown: Shown, context: &Context) -> Result<(), Error> {
+        let cause = Cause { source_revision: shown.revision, ..Cause::default() };
+        let command = booking::Command::Observe(shown.snapshot);
+        execute(&self.journal, &round.of.booking, &command, &cause, shown.changed_at, context).await?;
+        Ok(())
+    }
+
+    pub(super) async fn look(&self, round: &Round<'_>, remote: &RemoteId, context: &Context) -> Result<Looked, Error> {
+        match self.read_entry(round, remote).await {
+            Ok(seen) => Ok(Looked::Saw(Some(seen))),
+            Err(failure) => {
+                let clock = self.journal.clock();
+                let link = round.link.as_ref();
+                let (failures, chance) = (link.map_or(0, |l| l.looks_failed), clock.chance());
+                let wait = failure.retry_after_ms.unwrap_or_else(|| retry::backoff_ms(failures.max(1), chance));
+                let wait = TimeDelta::milliseconds(i64::try_from(wait).unwrap_or(60_000));
+                let reason = link.and_then(|l| l.look).unwrap_or(LookReason::Doubtful);
+                let fact = LinkEvent::LookRequested { reason, retry_at: Some(clock.now() + wait) };
+                log::link(round.of, &fact, context);
+                let stream = StreamName::link(&round.of.link);
+                self.journal.append(&stream, Expected::Any, vec![fact], context).await?;
+                self.gates.failed(round.of.calendar.connection.as_str(), &failure, None, clock.now());
+                authorise::note_failure(&self.journal, &round.of.calendar.connection, &failure).await?;
+                Ok(Looked::Failed)
+            }
+        }
+    }
+
+    async fn read_entry(&self, round: &Round<'_>, remote: &RemoteId) -> Result<Observation, CallFailure> {
+        // Taken before the call: what is seen is at least as new as this.
+        let seen_at = self.journal.clock().now();
+        self.gates.passed(round.of.calendar.connection.as_str(), seen_at);
+        let entry = round.provider.get(&round.of.calendar, remote).await?;
+        let seen = match entry {
+            None => Seen::Gone { evidence: Evidence::NotFoundById, updated: None },
+            Some(entry) => seen(&entry, &round.of.link, &round.booking.details.title.subject),
+        };
+        Ok(Observation { remote: remote.clone(), seen_at, seen })
+    }
+
+    pub(super) async fn read_source(&self, round: &Round<'_>, context: &Context) -> Result<(), Error> {
+        let Some(source) = round.source else { return Ok(()) };
+        let (gate, now) = (round.booking.source.as_str(), self.journal.clock().now());
+        if self.gates.closed_until(gate, now).is_some() {
+            return Ok(());
+        }
+        self.gates.passed(gate, now);
+        let shown = match source.get(&round.of.appointment).await {
+            Ok(Some(shown)) => shown,
+            Ok(None) => return Ok(()),
+            Err(failure) => {
+                self.gates.failed(gate, &failure, None, self.journal.clock().now());
+                return Ok(());
+            }
+        };
+        self.observe_source(round, shown, context).await
+    }
+
+    pub(super) async fn apply(
+        &self,
+        round: &Round<'_>,
+        command: &booking::Command,
+        cause: &Cause,
+        context: &Context,
+    ) -> Result<(), Error> {
+        let now = self.journal.clock().now();
+        let inbound = round.link.as_ref().and_then(|link| link.inbound.as_ref());
+        let changed_at = match inbound.map(|inbound| &inbound.change) {
+            Some(RemoteChange::Edited { updated, .. } | RemoteChange::Removed { updated, .. }) => {
+                updated.unwrap_or(now)
+            }
+            None => now,
+        };
+        let actor = Actor::new("calendar", round.of.calendar.to_string());
+        let context = Context { actor, origin: Origin::Provider, ..context.clone() };
+        match execute(&self.journal, &round.of.booking, command, cause, changed_at.min(now), &context).await {
+            // Cancelled meanwhile: the next decision sees that.
+            Ok(_) | Err(Error::Refused(_)) => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
+}
+
+/// What a look at the entry gave.
+pub(super) enum Looked {
+    Saw(Option<Observation>),
+    Failed,
+}
+
+fn marker(of: &LinkRef, generation: Generation) -> Marker {
+    Marker {
+        link: of.link.clone(),
+        generation,
+        booking: of.booking.clone(),
+        appointment: of.appointment.clone(),
+        resource: of.resource.clone(),
+    }
+}
+
+fn answer(entry: &RemoteEntry, subject: &SubjectId) -> Result<Attempt, CallFailure> {
+    match &entry.body {
+        Body::Live(content) => {
+            let content = content.clone().owned_by(subject);
+            Ok(Attempt::Entry { etag: entry.etag.clone(), updated: entry.updated, content })
+        }
+        Body::Deleted | Body::Unreadable(_) => {
+            Err(CallFailure::new(FailureClass::OutcomeUnknown, "the provider's answer does not show the entry"))
+        }
+    }
+}
+
+/// What an entry shows, as an observation of that link's entry. Its texts are of the booking's own subject, so that
+/// forgetting that person forgets what the calendar said of them too.
+pub fn seen(entry: &RemoteEntry, link: &LinkId, subject: &SubjectId) -> Seen {
+    match &entry.body {
+        Body::Live(content) => Seen::Live {
+            etag: entry.etag.clone(),
+            updated: entry.updated,
+            marked: entry.marker.as_ref().is_some_and(|marker| marker.link == *link),
+            content: content.clone().owned_by(subject),
+        },
+        Body::Deleted => Seen::Gone { evidence: Evidence::Tombstone, updated: entry.updated },
+        Body::Unreadable(reason) => Seen::Unreadable { etag: entry.etag.clone(), reason: reason.clone() },
+    }
+}
+
+/// Whether the entry, read by its id, shows that the command was carried out.
+fn verified(command: &IssuedCommand, seen: &Observation) -> Verified {
+    let done = |etag, updated, content: &Content| Verified::Done {
+        answer: Attempt::Entry { etag, updated, content: content.clone() },
+    };
+    match (&command.operation, &seen.seen) {
+        (Operation::Create { content }, Seen::Live { etag, updated, marked: true, content: now }) => {
+            // Created, and edited since: the base is what was created, so that the edit is seen for what it is.
+            let (etag, base) = if now.same(content) { (etag.clone(), now) } else { (base_etag(), content) };
+            done(etag, *updated, base)
+        }
+        // Its id is used up: it had been created, and was removed since.
+        (Operation::Create { content }, Seen::Gone { evidence: Evidence::Tombstone, updated }) => {
+            done(base_etag(), *updated, content)
+        }
+        (Operation::Update { content, .. }, Seen::Live { etag, updated, marked: true, content: now })
+            if now.same(content) =>
+        {
+            done(etag.clone(), *updated, now)
+        }
+        (Operation::Delete { .. }, Seen::Gone { .. }) => {
+            Verified::Done { answer: Attempt::Deleted { already_absent: false } }
+        }
+        _ => Verified::NotDone {},
+    }
+}
+
+/// Stands for the version that a create had before somebody changed the entry: equal to no version a provider gives.
+fn base_etag() -> crate::domain::ids::Etag {
+    crate::domain::ids::Etag("(as created)".into())
+}

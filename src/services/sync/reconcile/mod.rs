@@ -1,0 +1,231 @@
+//! One link at a time: load, decide, record, then take the one step that was decided; until there is none.
+
+mod act;
+
+use std::sync::Arc;
+
+use chrono::TimeDelta;
+
+use act::Looked;
+pub(super) use act::seen;
+
+use super::{log, routing::Routing, throttle::Throttle, worklist::Worklist};
+use crate::{
+    domain::{
+        booking::Booking,
+        entry::Observation,
+        event::Event,
+        ids::{Generation, LinkId, Version},
+        link::{self, Event as LinkEvent, Link, LinkRef},
+        operations::{Approval, Approvals},
+        profile::Profile,
+    },
+    ports::{event_store::Expected, provider::CalendarProvider, source::BookingSource},
+    reconcile::{self, Decision, Inputs, Step},
+    record::stream::StreamName,
+    services::{
+        Error,
+        journal::{Context, Journal},
+    },
+};
+
+/// Steps taken for one link in one go; what is left after that is taken up by a timer.
+const STEPS_MAX: usize = 24;
+
+/// Why a link is looked at.
+#[derive(Debug, Clone, Default)]
+pub struct Trigger {
+    /// What was seen of its entry.
+    pub observation: Option<Observation>,
+    /// The approval that the observation's removal waits for.
+    pub approval: Option<String>,
+}
+
+/// How a run on a link ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Settled {
+    /// The last version of the link's stream that was taken into account.
+    pub version: Option<Version>,
+    /// Commands that were sent.
+    pub calls: u32,
+}
+
+/// Settings of a worker.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// Names this process among others on the same ledger.
+    pub worker: String,
+    /// How long a command is its sender's alone: longer than any call may take.
+    pub lease: TimeDelta,
+    /// The workspace.
+    pub workspace: String,
+}
+
+/// Brings links into step.
+#[derive(Clone)]
+pub struct Reconciler {
+    /// The ledger.
+    pub journal: Journal,
+    /// The mapping.
+    pub worklist: Arc<dyn Worklist>,
+    /// Where things go.
+    pub routing: Arc<Routing>,
+    /// Holds calls back.
+    pub gates: Arc<Throttle>,
+    /// This worker.
+    pub settings: Settings,
+}
+
+/// What one round knows.
+struct Round<'a> {
+    of: &'a LinkRef,
+    link: Option<Link>,
+    version: Option<Version>,
+    booking: Booking,
+    profile: &'a Profile,
+    provider: &'a Arc<dyn CalendarProvider>,
+    source: Option<&'a Arc<dyn BookingSource>>,
+}
+
+impl Reconciler {
+    /// Brings one link into step, as far as that can be done now.
+    ///
+    /// # Errors
+    /// The ledger or the read models are not available; nothing is lost, and the same call may be made again.
+    pub async fn settle(&self, of: &LinkRef, trigger: &Trigger, context: &Context) -> Result<Settled, Error> {
+        let mut seen = trigger.observation.clone();
+        let mut fresh = false;
+        let mut calls = 0;
+        let mut version = None;
+        for _ in 0..STEPS_MAX {
+            let Some(round) = self.load(of).await? else { break };
+            let decision = self.decide(&round, seen.as_ref(), fresh, trigger.approval.as_deref()).await?;
+            version = match self.record(&round, &decision, context).await {
+                Ok(version) => version,
+                // Somebody else was first: what they did is to be taken into account.
+                Err(error) if error.is_conflict() => continue,
+                Err(error) => return Err(error),
+            };
+            (seen, fresh) = (None, false);
+            match decision.step {
+                Step::Rest => break,
+                Step::Call(command) => {
+                    calls += 1;
+                    version = Some(self.call(&round, command, context).await?);
+                }
+                Step::Verify(command) => match self.verify(&round, command, context).await? {
+                    Looked::Saw(observation) => (seen, fresh) = (observation, true),
+                    Looked::Failed => break,
+                },
+                Step::Look(remote) => match self.look(&round, &remote, context).await? {
+                    Looked::Saw(observation) => (seen, fresh) = (observation, true),
+                    Looked::Failed => break,
+                },
+                Step::ReadSource => {
+                    self.read_source(&round, context).await?;
+                    fresh = true;
+                }
+                Step::Apply(command, cause) => self.apply(&round, &command, &cause, context).await?,
+            }
+        }
+        Ok(Settled { version, calls })
+    }
+
+    /// What would be done now, without doing it.
+    ///
+    /// # Errors
+    /// As [`Reconciler::settle`].
+    pub async fn plan(&self, of: &LinkRef) -> Result<Option<Decision>, Error> {
+        let Some(round) = self.load(of).await? else { return Ok(None) };
+        Ok(Some(self.decide(&round, None, false, None).await?))
+    }
+
+    async fn load<'a>(&'a self, of: &'a LinkRef) -> Result<Option<Round<'a>>, Error> {
+        let (Some(booking), _) = self.journal.booking(&of.booking).await? else { return Ok(None) };
+        let (link, version) = self.journal.link(&of.link).await?;
+        let Some(provider) = self.routing.providers.get(&of.calendar.connection) else { return Ok(None) };
+        let Some(profile) = self.routing.profiles.get(&of.profile) else { return Ok(None) };
+        let source = self.routing.sources.get(&booking.source);
+        Ok(Some(Round { of, link, version, booking, profile, provider, source }))
+    }
+
+    async fn decide(
+        &self,
+        round: &Round<'_>,
+        seen: Option<&Observation>,
+        fresh: bool,
+        approval: Option<&str>,
+    ) -> Result<Decision, Error> {
+        let now = self.journal.clock().now();
+        let held_for = match round.link.as_ref().and_then(|l| l.held.as_ref()).map(|h| &h.reason) {
+            Some(link::HoldReason::MassRemoval { approval }) => Some(approval.clone()),
+            _ => None,
+        };
+        let approval = match approval.map(str::to_owned).or(held_for) {
+            Some(name) => Some((self.approval(&name).await?, name)),
+            None => None,
+        };
+        let overlaps = match reconcile::candidate_slot(round.link.as_ref(), seen) {
+            Some(slot) => self.worklist.overlapping(&round.booking.resource, slot, &round.of.booking).await?,
+            None => Vec::new(),
+        };
+        let link_id = round.of.link.clone();
+        let identity = |generation: Generation| round.provider.identity(&link_id, generation);
+        let connection = round.of.calendar.connection.as_str();
+        Ok(reconcile::decide(&Inputs {
+            link: round.link.as_ref(),
+            of: round.of,
+            booking: &round.booking,
+            routed: self.routing.leads(&round.booking.resource, &round.of.calendar),
+            observation: seen,
+            fresh,
+            overlaps: &overlaps,
+            approval: approval.as_ref().map(|(stand, name)| (name.as_str(), *stand)),
+            revoked: super::authorise::connection(&self.journal, &round.of.calendar.connection).await?.revoked,
+            gate_until: self.gates.closed_until(connection, now),
+            source_gate_until: self.gates.closed_until(round.booking.source.as_str(), now),
+            writes_back: round.source.is_some(),
+            profile: round.profile,
+            identity: &identity,
+            worker: &self.settings.worker,
+            lease: self.settings.lease,
+            now,
+        }))
+    }
+
+    async fn approval(&self, name: &str) -> Result<Approval, Error> {
+        let approvals: Approvals = super::approve::approvals(&self.journal, &self.settings.workspace).await?;
+        Ok(approvals.get(name).copied().unwrap_or(Approval::Open))
+    }
+
+    async fn record(
+        &self,
+        round: &Round<'_>,
+        decision: &Decision,
+        context: &Context,
+    ) -> Result<Option<Version>, Error> {
+        if decision.facts.is_empty() {
+            return Ok(round.version);
+        }
+        let stream = StreamName::link(&round.of.link);
+        let facts = decision.facts.clone();
+        for fact in &facts {
+            log::link(round.of, fact, context);
+        }
+        let appended = self.journal.append(&stream, Expected::after(round.version), facts, context).await?;
+        Ok(Some(appended.version))
+    }
+
+    /// What a link joins, from its own stream.
+    ///
+    /// # Errors
+    /// As [`Reconciler::settle`].
+    pub async fn link_ref(&self, link: &LinkId) -> Result<Option<LinkRef>, Error> {
+        let first = self.journal.store().read_stream(&StreamName::link(link), Version(0), 1).await?;
+        let Some(first) = first.into_iter().next() else { return Ok(None) };
+        match self.journal.tell(first).await?.event {
+            Event::Link(LinkEvent::SyncRequested { of, .. }) => Ok(Some(of)),
+            _ => Ok(None),
+        }
+    }
+}

@@ -1,0 +1,236 @@
+//! The loops of a running service. Each step is elsewhere; here is only when it is taken, and what happens when it fails.
+
+use std::{sync::Arc, time::Duration};
+
+use chrono::TimeDelta;
+use tokio::time::{sleep, timeout};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use tracing::{error, info};
+
+use super::{authorise, poll::Poller, pull::Puller, react::Reactor, watch::Watcher};
+use crate::{
+    domain::ids::{Position, SourceName},
+    services::{
+        Error,
+        commands::Commands,
+        models::project::Projector,
+        relay::{Relay, Rest},
+        troubles::Troubles,
+    },
+};
+
+/// Facts projected in one step.
+const PROJECT_FACTS: usize = 2_000;
+/// How often timers of links are looked at.
+const TICK: Duration = Duration::from_millis(500);
+/// How often calendars are looked at when nothing was recorded.
+const CALENDARS: Duration = Duration::from_secs(1);
+/// How often channels are looked after.
+const CHANNELS: Duration = Duration::from_secs(5);
+/// How often credentials are checked.
+const PROBES: Duration = Duration::from_secs(300);
+/// The first and the longest pause after a step that failed.
+const PAUSE: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(30));
+/// The longest pause of loops that only wait for a server to come back.
+const PAUSE_FEED: Duration = Duration::from_secs(2);
+/// How long loops may take to finish their step when the service stops.
+const STOP_WITHIN: Duration = Duration::from_secs(20);
+
+/// Everything that runs.
+pub struct Workers {
+    /// Keeps read models in step.
+    pub projector: Projector,
+    /// Brings links into step.
+    pub reactor: Arc<Reactor>,
+    /// Pulls calendars.
+    pub puller: Puller,
+    /// Keeps channels open.
+    pub watcher: Watcher,
+    /// Sources that are polled.
+    pub pollers: Vec<Arc<Poller>>,
+    /// How often a calendar is pulled although nothing was said to have changed: push is not fully reliable.
+    pub pull_every: TimeDelta,
+    /// Publishes events, where they are published.
+    pub relay: Option<Arc<Relay>>,
+    /// Takes commands, where any come.
+    pub commands: Option<Arc<Commands>>,
+    /// What fails.
+    pub troubles: Troubles,
+}
+
+impl Workers {
+    /// Runs until `stop`; every loop finishes the step that it is in.
+    pub async fn run(self, stop: CancellationToken) {
+        let workers = Arc::new(self);
+        let tracker = TaskTracker::new();
+        for (name, step) in LOOPS {
+            if matches!(step, Loop::Publish) && workers.relay.is_none()
+                || matches!(step, Loop::Take) && workers.commands.is_none()
+            {
+                continue;
+            }
+            let (workers, stop) = (Arc::clone(&workers), stop.clone());
+            tracker.spawn(async move { workers.repeat(name, step, stop).await });
+        }
+        for poller in workers.pollers.clone() {
+            let (workers, stop) = (Arc::clone(&workers), stop.clone());
+            tracker.spawn(async move { workers.poll_source(&poller, stop).await });
+        }
+        tracker.close();
+        stop.cancelled().await;
+        info!("Stopping: waiting for the steps under way");
+        if timeout(STOP_WITHIN, tracker.wait()).await.is_err() {
+            error!(
+                "Some steps did not end in {} s; what they began is taken up at the next start",
+                STOP_WITHIN.as_secs()
+            );
+        }
+    }
+
+    async fn repeat(self: Arc<Self>, name: &'static str, step: Loop, stop: CancellationToken) {
+        let longest = if matches!(step, Loop::Publish | Loop::Take) { PAUSE_FEED } else { PAUSE.1 };
+        let mut pause = PAUSE.0;
+        while !stop.is_cancelled() {
+            let outcome = match step {
+                Loop::Project => self.project().await.map_err(|error| error.to_string()),
+                Loop::React => self.react().await.map_err(|error| error.to_string()),
+                Loop::Pull => self.pull().await.map_err(|error| error.to_string()),
+                Loop::Watch => self.watch().await.map_err(|error| error.to_string()),
+                Loop::Probe => self.probe().await.map_err(|error| error.to_string()),
+                Loop::Publish => self.publish().await,
+                Loop::Take => self.take().await,
+            };
+            let now = self.puller.journal.clock().now();
+            match outcome {
+                Ok(wait) => {
+                    self.troubles.note(name, now, None);
+                    pause = PAUSE.0;
+                    self.rest(wait, &stop).await;
+                }
+                Err(failure) => {
+                    // A server that is away for a night is told once.
+                    let known = longest == PAUSE_FEED && self.troubles.known(name, &failure);
+                    if !known {
+                        let ms = pause.as_millis();
+                        error!(worker = name, error = failure, "{name} failed, and is tried again in {ms} ms");
+                    }
+                    self.troubles.note(name, now, Some(failure));
+                    self.rest(Wait::For(pause), &stop).await;
+                    pause = (pause * 2).min(longest);
+                }
+            }
+        }
+    }
+
+    async fn rest(&self, wait: Wait, stop: &CancellationToken) {
+        let ledger = self.puller.journal.store();
+        let until: futures::future::BoxFuture<'_, ()> = match wait {
+            Wait::Not => return,
+            Wait::For(time) => Box::pin(sleep(time)),
+            Wait::Event(next, most) => Box::pin(async move { drop(timeout(most, ledger.wait(next)).await) }),
+        };
+        tokio::select! {
+            () = until => {}
+            () = stop.cancelled() => {}
+        }
+    }
+
+    async fn project(&self) -> Result<Wait, Error> {
+        let step = self
+            .projector
+            .project_once(PROJECT_FACTS)
+            .await
+            .map_err(|failure| Error::ReadModels(failure.to_string()))?;
+        if let Some(stop) = step.stopped.first() {
+            let now = self.puller.journal.clock().now();
+            self.troubles.note("projection", now, Some(format!("{} stands still: {}", stop.projection, stop.poison)));
+        }
+        Ok(if step.facts > 0 || step.overtaken { Wait::Not } else { Wait::Event(step.reached, TICK) })
+    }
+
+    async fn react(&self) -> Result<Wait, Error> {
+        let taken = self.reactor.react().await?;
+        let due = self.reactor.tick().await?;
+        let next = self.reactor.position().unwrap_or(Position(0));
+        Ok(if taken > 0 || due > 0 { Wait::Event(next, Duration::from_millis(50)) } else { Wait::Event(next, TICK) })
+    }
+
+    async fn pull(&self) -> Result<Wait, Error> {
+        let next = self.puller.journal.store().end().await?;
+        for key in self.puller.routing.calendars() {
+            self.puller.pull_due(&key, self.pull_every).await?;
+        }
+        Ok(Wait::Event(next, CALENDARS))
+    }
+
+    async fn watch(&self) -> Result<Wait, Error> {
+        for key in self.watcher.routing.calendars() {
+            self.watcher.tend(&key).await?;
+        }
+        Ok(Wait::For(CHANNELS))
+    }
+
+    async fn probe(&self) -> Result<Wait, Error> {
+        for (id, provider) in &self.puller.routing.providers {
+            authorise::probe(&self.puller.journal, id, provider).await?;
+        }
+        Ok(Wait::For(PROBES))
+    }
+
+    async fn publish(&self) -> Result<Wait, String> {
+        let Some(relay) = &self.relay else { return Ok(Wait::For(PAUSE.1)) };
+        Ok(match relay.step().await.map_err(|error| error.to_string())? {
+            Rest::Not => Wait::Not,
+            Rest::For(time) => Wait::For(time),
+            Rest::Event(next) => Wait::Event(next, CALENDARS),
+        })
+    }
+
+    /// Waits for commands by itself.
+    async fn take(&self) -> Result<Wait, String> {
+        let Some(commands) = &self.commands else { return Ok(Wait::For(PAUSE.1)) };
+        commands.step().await.map(|_| Wait::Not).map_err(|error| error.to_string())
+    }
+
+    async fn poll_source(self: Arc<Self>, poller: &Poller, stop: CancellationToken) {
+        let name = format!("poll {}", SourceName::as_str(poller.source().name()));
+        let every = poller.every().to_std().unwrap_or(PAUSE.1);
+        while !stop.is_cancelled() {
+            let outcome = poller.poll().await;
+            let now = self.puller.journal.clock().now();
+            self.troubles.note(&name, now, outcome.err().map(|failure| failure.to_string()));
+            self.rest(Wait::For(every), &stop).await;
+        }
+        // The next process, or this one started again, need not wait for the claim to end.
+        if let Err(failure) = poller.give_up().await {
+            info!("The claim on {} ends by itself: {failure}", poller.source().name());
+        }
+    }
+}
+
+#[derive(Clone, Copy)]
+enum Loop {
+    Project,
+    React,
+    Pull,
+    Watch,
+    Probe,
+    Publish,
+    Take,
+}
+
+const LOOPS: [(&str, Loop); 7] = [
+    ("projector", Loop::Project),
+    ("reactor", Loop::React),
+    ("puller", Loop::Pull),
+    ("watcher", Loop::Watch),
+    ("connections", Loop::Probe),
+    ("publisher", Loop::Publish),
+    ("commands", Loop::Take),
+];
+
+enum Wait {
+    Not,
+    For(Duration),
+    Event(Position, Duration),
+}

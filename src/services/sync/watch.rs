@@ -1,0 +1,206 @@
+//! Push channels: opened where a calendar has them, replaced at 80 % of their life by a new one before the old is stopped.
+
+use std::sync::Arc;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use tracing::{info, warn};
+
+use super::{
+    calendars::{Calendars, claim},
+    routing::Routing,
+    throttle::Throttle,
+};
+use crate::{
+    domain::{
+        calendar::{Calendar, Channel, Event},
+        failure::{CallFailure, FailureClass},
+        ids::{CalendarKey, ChannelId, Version},
+    },
+    ports::{
+        event_store::Expected,
+        provider::{CalendarProvider, WatchRequest},
+    },
+    reconcile::retry,
+    record::{
+        envelope::{Actor, Origin},
+        stream::StreamName,
+    },
+    services::{
+        Error,
+        journal::{Context, Journal},
+    },
+};
+
+/// What we ask for. Google was seen to grant seven days at most; what it answers is what counts.
+const LIFE_S: u64 = 7 * 24 * 3_600;
+/// A channel whose opening nobody answered is given up after this.
+const UNANSWERED: TimeDelta = TimeDelta::minutes(5);
+
+/// Keeps channels open.
+#[derive(Clone)]
+pub struct Watcher {
+    /// The ledger.
+    pub journal: Journal,
+    /// Where things go.
+    pub routing: Arc<Routing>,
+    /// Holds calls back.
+    pub gates: Arc<Throttle>,
+    /// Folded calendars.
+    pub calendars: Arc<Calendars>,
+    /// Where providers reach us: `<public url>/webhook/…`; `None` where they cannot.
+    pub address: Option<String>,
+    /// How long a channel shall live, in seconds; `None` for the usual week.
+    pub life_s: Option<u64>,
+}
+
+/// SHA-256 in hex: what is kept of a channel's token.
+pub fn token_hash(token: &str) -> String {
+    use sha2::{Digest as _, Sha256};
+    Sha256::digest(token.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+impl Watcher {
+    /// Opens, replaces and closes channels of one calendar, as it is due.
+    ///
+    /// # Errors
+    /// The ledger is not available.
+    pub async fn tend(&self, key: &CalendarKey) -> Result<(), Error> {
+        let (Some(provider), Some(address)) = (self.routing.providers.get(&key.connection), &self.address) else {
+            return Ok(());
+        };
+        let context =
+            Context::root(Actor::new("reconciler", "watcher"), Origin::Reconciler, self.journal.clock().event_id());
+        let now = self.journal.clock().now();
+        if self.gates.closed_until(key.connection.as_str(), now).is_some() {
+            return Ok(());
+        }
+        let (calendar, version) = loop {
+            let (calendar, version) = self.calendars.load(&self.journal, key).await?;
+            let Some(channel) = calendar.channels.iter().find(|c| over(c, now)) else { break (calendar, version) };
+            self.close(key, provider, channel, version, &context).await?;
+        };
+        let asked_for = calendar.channels.iter().any(|c| c.resource.is_none() && !over(c, now));
+        let waits = calendar.channel_retry_at.is_some_and(|at| at > now);
+        let current = calendar.current_channel().filter(|c| !over(c, now));
+        let due = current.is_none_or(|c| c.renew_at.is_none_or(|at| at <= now));
+        if calendar.push_unsupported || waits || asked_for || !due {
+            return Ok(());
+        }
+        self.open(key, provider, address, &calendar, version, &context).await
+    }
+
+    async fn open(
+        &self,
+        key: &CalendarKey,
+        provider: &Arc<dyn CalendarProvider>,
+        address: &str,
+        calendar: &Calendar,
+        version: Option<Version>,
+        context: &Context,
+    ) -> Result<(), Error> {
+        let clock = self.journal.clock();
+        let mut secret = [0; 32];
+        clock.fill(&mut secret);
+        let token: String = secret.iter().map(|byte| format!("{byte:02x}")).collect();
+        let channel = ChannelId::new(clock.event_id().to_string())
+            .map_err(|e| Error::Invalid(format!("a UUID is a channel id, but: {e}")))?;
+        let requested =
+            Event::ChannelRequested { calendar: key.clone(), channel: channel.clone(), token_hash: token_hash(&token) };
+        // Two processes at once: one of them asks.
+        if !claim(&self.journal, key, version, requested, context).await? {
+            return Ok(());
+        }
+        let asked_at = clock.now();
+        self.gates.passed(key.connection.as_str(), asked_at);
+        let life_s = self.life_s.unwrap_or(LIFE_S);
+        let request =
+            WatchRequest { channel: channel.clone(), token: token.clone(), address: address.to_owned(), life_s };
+        let facts = match provider.watch(key, &request).await {
+            Ok(watch) => {
+                let life = (watch.expires_at - asked_at).max(TimeDelta::zero());
+                let renew_at = asked_at + life * 4 / 5;
+                info!(calendar = %key, channel = %channel, expires_at = %watch.expires_at, "Watching {key}");
+                let mut facts = vec![Event::ChannelOpened {
+                    calendar: key.clone(),
+                    channel: channel.clone(),
+                    token_hash: token_hash(&token),
+                    resource: watch.resource,
+                    expires_at: watch.expires_at,
+                    renew_at,
+                }];
+                facts.extend(calendar.channels.iter().filter(|c| !c.replaced && c.resource.is_some()).map(|old| {
+                    Event::ChannelRenewed { calendar: key.clone(), channel: old.id.clone(), by: channel.clone() }
+                }));
+                facts
+            }
+            Err(failure) => self.not_opened(key, &channel, calendar, failure, asked_at).await?,
+        };
+        self.append(key, facts, context).await
+    }
+
+    async fn not_opened(
+        &self,
+        key: &CalendarKey,
+        channel: &ChannelId,
+        calendar: &Calendar,
+        failure: CallFailure,
+        now: DateTime<Utc>,
+    ) -> Result<Vec<Event>, Error> {
+        if failure.class == FailureClass::PushUnsupported {
+            info!(calendar = %key, "{key} has no push: it is polled");
+            return Ok(vec![Event::PushUnsupported { calendar: key.clone() }]);
+        }
+        warn!(calendar = %key, class = failure.class.as_str(), error = failure.summary, "No channel for {key}");
+        super::authorise::note_failure(&self.journal, &key.connection, &failure).await?;
+        // A channel that cannot be opened is polled for meanwhile; there is no hurry.
+        let failures = if calendar.channel_retry_at.is_some() { 9 } else { 6 };
+        let wait = failure.retry_after_ms.unwrap_or_else(|| retry::backoff_ms(failures, self.journal.clock().chance()));
+        let retry_at = now + TimeDelta::milliseconds(i64::try_from(wait).unwrap_or(60_000));
+        self.gates.failed(key.connection.as_str(), &failure, None, now);
+        let (calendar, channel, reason) = (key.clone(), channel.clone(), failure.to_string());
+        Ok(vec![Event::ChannelLost { calendar, channel, reason, retry_at }])
+    }
+
+    /// Recorded first: of two processes at once, one stops it. Where that fails, or the process ends before it, the channel
+    /// ends by itself; until then its notifications are told to be of a closed channel.
+    async fn close(
+        &self,
+        key: &CalendarKey,
+        provider: &Arc<dyn CalendarProvider>,
+        channel: &Channel,
+        version: Option<Version>,
+        context: &Context,
+    ) -> Result<(), Error> {
+        let reason = match &channel.resource {
+            None => "its opening was never answered",
+            Some(_) => "a newer channel has taken its place, or its time was up",
+        };
+        let (calendar, id) = (key.clone(), channel.id.clone());
+        let closed = Event::ChannelClosed { calendar, channel: id, reason: reason.to_owned() };
+        if !claim(&self.journal, key, version, closed, context).await? {
+            return Ok(());
+        }
+        let Some(resource) = &channel.resource else { return Ok(()) };
+        if let Err(failure) = provider.stop(&channel.id, resource).await {
+            warn!(calendar = %key, channel = %channel.id, error = failure.summary, "A channel of {key} could not be stopped");
+        }
+        Ok(())
+    }
+
+    async fn append(&self, key: &CalendarKey, facts: Vec<Event>, context: &Context) -> Result<(), Error> {
+        self.journal.append(&StreamName::calendar(key), Expected::Any, facts, context).await?;
+        Ok(())
+    }
+}
+
+/// Whether a channel is to be closed: replaced, at its end, or never answered.
+fn over(channel: &Channel, now: DateTime<Utc>) -> bool {
+    let unanswered = channel.resource.is_none() && asked_at(channel).is_none_or(|at| at + UNANSWERED <= now);
+    channel.replaced || channel.expires_at.is_some_and(|at| at <= now) || unanswered
+}
+
+/// When a channel was asked for: its id is a UUIDv7, which says so.
+fn asked_at(channel: &Channel) -> Option<DateTime<Utc>> {
+    let (seconds, nanos) = uuid::Uuid::parse_str(channel.id.as_str()).ok()?.get_timestamp()?.to_unix();
+    DateTime::from_timestamp(i64::try_from(seconds).ok()?, nanos)
+}
