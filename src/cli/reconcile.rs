@@ -130,7 +130,7 @@ fn words(decision: &Decision) -> (String, String) {
     let what = match &decision.step {
         Step::Call(command) => format!("{} {}", command.operation.name().replace('_', " "), command.remote),
         Step::Verify(command) => format!("look up how command {} ended", command.id),
-        Step::Look(remote) => format!("read entry {remote}"),
+        Step::Look(remote, _) => format!("read entry {remote}"),
         Step::ReadSource => "read the booking at its source".to_owned(),
         Step::Apply(..) => "carry the accepted change over to the booking".to_owned(),
         Step::Rest => match decision.facts.last() {

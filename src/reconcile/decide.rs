@@ -75,7 +75,7 @@ pub enum Step {
     /// Find out how this command ended.
     Verify(IssuedCommand),
     /// Read the entry by its id, and decide again with what is seen.
-    Look(RemoteId),
+    Look(RemoteId, LookReason),
     /// Read the booking at its source, record what it shows, and decide again.
     ReadSource,
     /// Carry the accepted change over to the booking.
@@ -210,7 +210,8 @@ impl Decider<'_> {
     }
 
     pub(super) fn ask_to_look(&mut self, reason: LookReason) {
-        if self.link().look != Some(reason) {
+        // One look answers for all reasons. Asking anew would forget how often it has failed.
+        if self.link().look.is_none() {
             self.push(Event::LookRequested { reason, retry_at: None });
         }
     }
@@ -225,7 +226,10 @@ impl Decider<'_> {
         }
         match self.i.gate_until.filter(|until| *until > self.i.now) {
             Some(until) => self.withhold(WithholdReason::RateLimited, Some(until)),
-            None => Step::Look(self.current_id()),
+            None => {
+                let remote = self.link().look_at.clone().unwrap_or_else(|| self.current_id());
+                Step::Look(remote, self.link().look.unwrap_or(LookReason::Doubtful))
+            }
         }
     }
 
@@ -287,12 +291,17 @@ impl Decider<'_> {
             RemoteChange::Edited { etag, .. } => etag.to_string(),
             RemoteChange::Removed { updated, .. } => updated.map_or_else(String::new, |at| at.to_rfc3339()),
         });
+        // A source answers a key with its first answer, for ever. Once it shows another revision the same change is another
+        // intention: the first answer would be believed, and nothing done.
+        let at_source = self.i.booking.source_revision.map_or_else(String::new, |revision| revision.to_string());
         let parts: &[&str] = match operation {
             Operation::Create { .. } => &[link, "create", remote.as_str()],
             Operation::Update { expect, .. } => &[link, "update", remote.as_str(), expect.as_str(), &revision],
             Operation::Delete { expect } => &[link, "delete", remote.as_str(), expect.as_str()],
-            Operation::WriteBackSlot { slot, .. } => &[link, "write back", remote.as_str(), &base, &slot.to_string()],
-            Operation::WriteBackCancel { .. } => &[link, "write back cancel", remote.as_str(), &base],
+            Operation::WriteBackSlot { slot, .. } => {
+                &[link, "write back", remote.as_str(), &base, &slot.to_string(), &at_source]
+            }
+            Operation::WriteBackCancel { .. } => &[link, "write back cancel", remote.as_str(), &base, &at_source],
         };
         IdempotencyKey(short_hash(parts, 40))
     }

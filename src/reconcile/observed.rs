@@ -9,7 +9,7 @@ use super::{
 use crate::domain::{
     entry::{Content, Observation, Seen},
     ids::{Etag, Generation, RemoteId},
-    link::{Conflict, Event, HoldReason, LookReason, Remote, RemoteChange, RemovalPolicy, Side, Wait},
+    link::{Conflict, Event, HoldReason, InboundStage, LookReason, Remote, RemoteChange, RemovalPolicy, Side, Wait},
     profile::{Conflicts, OnRemoval},
     slot::Slot,
 };
@@ -30,13 +30,19 @@ impl Decider<'_> {
         }
         let held = self.link().held.clone();
         let busy_one = held.filter(|h| h.reason == HoldReason::Busy).map(|h| h.observation);
-        match (self.i.observation.cloned(), busy_one) {
-            (Some(seen), _) => self.judge(&seen),
-            (None, Some(kept)) => {
-                self.push(Event::RemoteChangeReleased { reason: "our own call is over".into() });
-                self.judge(&kept);
-            }
-            (None, None) => {}
+        if busy_one.is_some() {
+            self.push(Event::RemoteChangeReleased { reason: "our own call is over".into() });
+        }
+        let seen = self.i.observation.cloned();
+        // What was kept comes first, unless what is seen now says more about the same entry.
+        let replaced = |kept: &Observation| {
+            seen.as_ref().is_some_and(|seen| seen.remote == kept.remote && seen.seen_at >= kept.seen_at)
+        };
+        if let Some(kept) = busy_one.filter(|kept| !replaced(kept)) {
+            self.judge(&kept);
+        }
+        if let Some(seen) = seen {
+            self.judge(&seen);
         }
         if self.link().look.is_none() {
             return None;
@@ -88,7 +94,14 @@ impl Decider<'_> {
 
     /// An entry with our marker under another id: one of ours from before, or a copy that somebody made.
     pub(super) fn another_entry(&mut self, seen: &Observation) {
-        let Seen::Live { etag, marked: true, .. } = &seen.seen else { return };
+        let Seen::Live { etag, marked: true, .. } = &seen.seen else {
+            let left = self.link().superseded.as_ref().is_some_and(|(remote, _, _)| *remote == seen.remote);
+            // It is gone, or a person has made it their own.
+            if left {
+                self.push(Event::WaitEnded { wait: Wait::Superseded });
+            }
+            return;
+        };
         let earlier = (1..=self.link().generation.0).map(Generation).find(|g| (self.i.identity)(*g) == seen.remote);
         match earlier {
             Some(generation) => {
@@ -140,6 +153,14 @@ impl Decider<'_> {
 
     /// The entry is there although, as far as we knew, it was not.
     fn unexpected(&mut self, seen: &Observation, etag: &Etag, content: &Content) {
+        // The removal that was on its way to the booking was taken back before it arrived.
+        if let Some(inbound) = self.link().inbound.clone()
+            && inbound.stage == InboundStage::Accepted
+            && matches!(inbound.change, RemoteChange::Removed { .. })
+        {
+            let reason = "the entry was brought back before its removal had arrived".into();
+            self.push(Event::RemoteChangeRejected { change: inbound.change, reason });
+        }
         let wanted = matches!(self.wants(), Desired::Present(_)) && self.i.booking.active();
         if !wanted {
             self.hold(seen.clone(), HoldReason::BroughtBack, None);

@@ -14,7 +14,10 @@ use super::{
 };
 use crate::{
     domain::{event, ids::Version, link, operations},
-    ports::event_store::{EventStore as _, Expected},
+    ports::{
+        event_store::{EventStore as _, Expected},
+        projection_store::ProjectionStore as _,
+    },
     record::{
         envelope::{Actor, Origin},
         stream::StreamName,
@@ -124,7 +127,9 @@ fn rest(driver: &mut Driver<'_>) {
         }
         // What is notified at the very instant at which a pull began counts as news: time has to pass.
         driver.world.clock.advance(TimeDelta::milliseconds(1));
-        if block_on(driver.world.ledger.end()).unwrap_or_default() == before {
+        let end = block_on(driver.world.ledger.end()).unwrap_or_default();
+        let projected = block_on(driver.world.models.checkpoints()).unwrap_or_default();
+        if end == before && projected.iter().all(|checkpoint| checkpoint.position == end) {
             return;
         }
     }
@@ -136,12 +141,13 @@ fn advance(driver: &mut Driver<'_>, slice: TimeDelta, until: DateTime<Utc>) {
     let now = driver.world.now();
     let links = driver.safety.links.iter().filter_map(|(id, link)| Some((id, link.as_ref()?.due_at()?)));
     let next = links.min_by_key(|(_, due)| *due).map(|(id, due)| (id.clone(), due));
-    if let Some((link, due)) = next.as_ref().filter(|(_, due)| *due <= now) {
+    // What falls due while the last round is played is looked at by the next.
+    if let Some((link, due)) = next.as_ref().filter(|(_, due)| *due <= now - TimeDelta::milliseconds(5)) {
         let what = format!("{link} was due at {due}; it is {now}, and nobody does anything about it");
         driver.world.notes.open().broken("timers", what);
         return;
     }
-    let next = next.map_or(now + slice, |(_, due)| due.min(now + slice));
+    let next = next.map_or(now + slice, |(_, due)| due.clamp(now, now + slice));
     driver.world.clock.set(next.min(until).max(now + TimeDelta::milliseconds(1)));
     driver.say("time passes");
 }

@@ -190,6 +190,11 @@ fn undelete(world: &World, google: &mut Google, chance: &mut Chance) -> String {
     notes.count("undeletions");
     let appointment = google.entry(&calendar, &id).map(|entry| text(entry, "uscheduleAppointmentId"));
     notes.act(&appointment.unwrap_or_default());
+    if notes.unmanaged.contains_key(&(calendar.clone(), id.clone())) {
+        let version = etag(google, &calendar, &id);
+        notes.unmanaged.insert((calendar, id.clone()), version);
+        return format!("person brings {id} back, which is not ours");
+    }
     notes.brought_back.insert((calendar.clone(), id.clone()));
     format!("person brings {id} back")
 }

@@ -87,7 +87,7 @@ const ALWAYS: fn(&Seen) -> bool = |_| true;
 
 /// The matrix. 5xx is transient even on a write, although it may have been carried out: a create repeated under the same
 /// id answers 409 and is adopted, and a repeated change or deletion bears the `If-Match` of the state before it.
-pub(super) static ROWS: [Row; 28] = {
+pub(super) static ROWS: [Row; 29] = {
     use FailureClass as C;
     [
         row(
@@ -188,6 +188,14 @@ pub(super) static ROWS: [Row; 28] = {
         row(412..=412, &[], |seen| seen.call.writes(), C::Stale, "the entry changed since we read it"),
         row(412..=412, &[], ALWAYS, C::Transient, "a condition failed that we did not set"),
         row(429..=429, &[], ALWAYS, C::RateLimited, "too many calls"),
+        // A fault at the other side says nothing about what was done before it.
+        row(
+            500..=599,
+            &[],
+            |seen| seen.call.writes(),
+            C::OutcomeUnknown,
+            "Google had a fault; it may have been carried out",
+        ),
         row(503..=503, &[], |seen| seen.retry_after, C::RateLimited, "Google asks us to come back later"),
         row(500..=599, &[], ALWAYS, C::Transient, "Google had a fault"),
     ]

@@ -306,6 +306,8 @@ pub enum Wait {
     Retry,
     /// A look at the entry: it was read, and shows nothing that is to be recorded.
     Look,
+    /// The removal of an entry of an earlier generation: it is gone, or not ours any more.
+    Superseded,
 }
 
 /// A fact about a link. Type: `link.<variant in snake case>`.

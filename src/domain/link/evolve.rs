@@ -142,6 +142,7 @@ pub fn evolve(state: Option<Link>, event: &Event, at: DateTime<Utc>) -> Option<L
         Event::WaitEnded { wait: Wait::Withheld } => link.withheld = None,
         Event::WaitEnded { wait: Wait::Retry } => link.retry.at = None,
         Event::WaitEnded { wait: Wait::Look } => link.looked(),
+        Event::WaitEnded { wait: Wait::Superseded } => link.superseded = None,
     }
     Some(link)
 }
@@ -193,6 +194,7 @@ impl Link {
     fn looked(&mut self) {
         if self.look.take().is_some() {
             self.looks_failed = 0;
+            self.look_at = None;
             self.retry.at = None;
         }
     }
@@ -241,6 +243,8 @@ fn failed(link: &mut Link, failure: &CallFailure, retry_at: Option<DateTime<Utc>
     if flight.command.operation.at_source() {
         return;
     }
+    let superseded = link.superseded.as_ref().is_some_and(|(remote, _, _)| *remote == flight.command.remote);
+    link.look_at = superseded.then(|| flight.command.remote.clone());
     match failure.class {
         F::Stale => link.look = Some(LookReason::Stale),
         F::Gone => link.look = Some(LookReason::Gone),

@@ -117,6 +117,8 @@ pub struct Link {
     pub conflict: Option<Conflict>,
     /// The entry is to be read by its id first.
     pub look: Option<LookReason>,
+    /// Which entry that is, where it is not the one that the link has now but one of an earlier generation.
+    pub look_at: Option<RemoteId>,
     /// How often reading it has failed since then.
     pub looks_failed: u32,
     /// Why nothing is sent, as it was last recorded.
@@ -171,6 +173,7 @@ impl Link {
             held: None,
             conflict: None,
             look: None,
+            look_at: None,
             looks_failed: 0,
             withheld: None,
             superseded: None,

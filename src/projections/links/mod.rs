@@ -153,5 +153,6 @@ fn of_link(recorded: &Recorded, event: &link::Event) -> Vec<Write> {
         link::Event::WaitEnded { wait: Wait::Withheld } => vec![of.patch().clear(&["withheld", "withheld_until"])],
         link::Event::WaitEnded { wait: Wait::Retry } => vec![of.patch().clear(&["retry_at"])],
         link::Event::WaitEnded { wait: Wait::Look } => vec![of.patch(), of.looked()],
+        link::Event::WaitEnded { wait: Wait::Superseded } => vec![of.patch().clear(&["superseded"])],
     }
 }

@@ -68,6 +68,9 @@ impl Teller {
             Event::WaitEnded { wait: Wait::Withheld } => {
                 ("There is nothing to send any more: it is not withheld.".to_owned(), Vec::new())
             }
+            Event::WaitEnded { wait: Wait::Superseded } => {
+                ("The earlier entry that was to be removed is gone, or is not ours any more.".to_owned(), Vec::new())
+            }
             Event::WaitEnded { wait: Wait::Look } => {
                 ("The entry was read, and is as it was known to be.".to_owned(), Vec::new())
             }

@@ -231,6 +231,7 @@ fn ends() -> Vec<E> {
         E::WaitEnded { wait: Wait::Withheld },
         E::WaitEnded { wait: Wait::Retry },
         E::WaitEnded { wait: Wait::Look },
+        E::WaitEnded { wait: Wait::Superseded },
     ];
     events.extend(looks.map(look));
     events

@@ -291,7 +291,9 @@ impl Choices<'_> {
                 _ => link::Event::CloneSuspected { remote: self.remote() },
             },
             21 => link::Event::LookRequested { reason: LookReason::Asked, retry_at: self.maybe_time() },
-            _ => link::Event::WaitEnded { wait: [Wait::Withheld, Wait::Retry, Wait::Look][self.one_of(3)] },
+            _ => link::Event::WaitEnded {
+                wait: [Wait::Withheld, Wait::Retry, Wait::Look, Wait::Superseded][self.one_of(4)],
+            },
         }
     }
 

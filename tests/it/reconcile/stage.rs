@@ -180,7 +180,7 @@ impl Stage {
                     self.say(format!("    → find out how {} ended", command.id));
                     return Ok(());
                 }
-                Step::Look(remote) => {
+                Step::Look(remote, _) => {
                     self.say(format!("    → read {remote}"));
                     return Ok(());
                 }

@@ -211,16 +211,20 @@ impl Reconciler {
         Ok(())
     }
 
-    pub(super) async fn look(&self, round: &Round<'_>, remote: &RemoteId, context: &Context) -> Result<Looked, Error> {
+    pub(super) async fn look(
+        &self,
+        round: &Round<'_>,
+        remote: &RemoteId,
+        reason: LookReason,
+        context: &Context,
+    ) -> Result<Looked, Error> {
         match self.read_entry(round, remote).await {
             Ok(seen) => Ok(Looked::Saw(Some(seen))),
             Err(failure) => {
                 let clock = self.journal.clock();
-                let link = round.link.as_ref();
-                let (failures, chance) = (link.map_or(0, |l| l.looks_failed), clock.chance());
+                let (failures, chance) = (round.link.as_ref().map_or(0, |link| link.looks_failed), clock.chance());
                 let wait = failure.retry_after_ms.unwrap_or_else(|| retry::backoff_ms(failures.max(1), chance));
                 let wait = TimeDelta::milliseconds(i64::try_from(wait).unwrap_or(60_000));
-                let reason = link.and_then(|l| l.look).unwrap_or(LookReason::Doubtful);
                 let fact = LinkEvent::LookRequested { reason, retry_at: Some(clock.now() + wait) };
                 log::link(round.of, &fact, context);
                 let stream = StreamName::link(&round.of.link);

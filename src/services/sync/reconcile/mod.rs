@@ -117,7 +117,7 @@ impl Reconciler {
                     Looked::Saw(observation) => (seen, fresh) = (observation, true),
                     Looked::Failed => break,
                 },
-                Step::Look(remote) => match self.look(&round, &remote, context).await? {
+                Step::Look(remote, reason) => match self.look(&round, &remote, reason, context).await? {
                     Looked::Saw(observation) => (seen, fresh) = (observation, true),
                     Looked::Failed => break,
                 },
