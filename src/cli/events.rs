@@ -2,6 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use clap::{Args, Subcommand};
+use data_encoding::HEXLOWER;
 use serde_json::{Value, json};
 
 use super::{
@@ -18,7 +19,6 @@ use crate::{
         codec,
         envelope::{Recorded, write_time},
         stream::StreamName,
-        wrap::hex,
     },
 };
 
@@ -221,6 +221,6 @@ fn envelope(recorded: &Recorded, data: Value) -> Value {
         "correlation": event.correlation,
         "causation": event.causation,
         "data": data,
-        "leaf": hex(leaf),
+        "leaf": HEXLOWER.encode(leaf),
     })
 }

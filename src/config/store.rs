@@ -5,6 +5,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use percent_encoding::percent_decode_str;
+
 use super::{Secret, section::Section};
 
 /// Where something is kept.
@@ -101,24 +103,6 @@ fn address(text: &str, password: Option<Secret>, from_env: bool) -> Result<Addre
     if !inner.is_empty() && password.is_some() {
         return Err("has a password in it, and one is given beside it: keep one".into());
     }
-    let inner = (!inner.is_empty()).then(|| Secret::new(decoded(inner)));
+    let inner = (!inner.is_empty()).then(|| Secret::new(percent_decode_str(inner).decode_utf8_lossy()));
     Ok(Address { url: format!("{scheme}://{user}{hosts}{tail}"), password: password.or(inner) })
-}
-
-/// A text of a URL without its `%` escapes.
-fn decoded(text: &str) -> String {
-    let bytes: Vec<u8> = text.bytes().collect();
-    let mut plain = Vec::with_capacity(bytes.len());
-    let mut at = 0;
-    while let Some(byte) = bytes.get(at) {
-        let escaped = text.get(at + 1..at + 3).filter(|_| *byte == b'%');
-        if let Some(code) = escaped.and_then(|hex| u8::from_str_radix(hex, 16).ok()) {
-            plain.push(code);
-            at += 3;
-        } else {
-            plain.push(*byte);
-            at += 1;
-        }
-    }
-    String::from_utf8_lossy(&plain).into_owned()
 }

@@ -5,6 +5,7 @@
 
 use std::fmt;
 
+use data_encoding::HEXLOWER;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
@@ -133,7 +134,9 @@ pub fn short_hash(parts: &[&str], digits: usize) -> String {
         hash.update(part.as_bytes());
         hash.update([0]);
     }
-    hash.finalize().iter().map(|b| format!("{b:02x}")).collect::<String>().chars().take(digits).collect()
+    let mut text = HEXLOWER.encode(&hash.finalize());
+    text.truncate(digits);
+    text
 }
 
 /// A provider's own name for a calendar (`bay1@group.calendar.google.com`, a CalDAV path). Any text without control characters.
@@ -276,9 +279,42 @@ impl CalendarKey {
             if byte.is_ascii_alphanumeric() || b"._@-".contains(&byte) {
                 id.push(char::from(byte));
             } else {
-                id.push_str(&format!("~{byte:02x}"));
+                id.push('~');
+                HEXLOWER.encode_append(&[byte], &mut id);
             }
         }
         id
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Ids stand in ledgers for ever: these were computed with Python's hashlib.
+    #[test]
+    fn ids_that_are_made_stay_as_they_are() {
+        assert_eq!(short_hash(&["a b"], 64), "dfa5830757fffdb100436d8dad645f6adfa4622e9703c00ce302dff6d471ac85");
+        assert_eq!(short_hash(&["a", "b"], 8), "8fb20ef6");
+        let source = SourceName::new("ics").unwrap();
+        assert_eq!(BookingId::of_source(&source, "1001").as_str(), "ics.1001");
+        let odd = BookingId::of_source(&source, "UID with spaces");
+        assert_eq!(odd.as_str(), "ics.~9bb8a96b5fcd6b102b924eb4f4758209");
+        let calendar = CalendarKey {
+            connection: ConnectionId::new("google").unwrap(),
+            calendar: RemoteCalendarId::new("bay1@group.calendar.google.com"),
+        };
+        assert_eq!(LinkId::of(&odd, &calendar).as_str(), format!("{odd}.795ee37e"));
+        let long = BookingId::new(format!("x.{}", "b".repeat(158))).unwrap();
+        assert_eq!(LinkId::of(&long, &calendar).as_str(), "~e4b8436dff3438ace0903954b9433285.795ee37e");
+    }
+
+    #[test]
+    fn a_calendar_of_any_name_has_a_stream() {
+        let key = |name: &str| CalendarKey {
+            connection: ConnectionId::new("caldav").unwrap(),
+            calendar: RemoteCalendarId::new(name),
+        };
+        assert_eq!(key("/dav/Bay 1~ü@x_y.z-0/").stream_id(), "caldav.~2fdav~2fBay~201~7e~c3~bc@x_y.z-0~2f");
     }
 }

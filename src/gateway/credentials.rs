@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use base64::{Engine as _, engine::general_purpose::STANDARD};
+use data_encoding::BASE64;
 use tonic::{Status, metadata::MetadataMap};
 use zeroize::Zeroizing;
 
@@ -65,7 +65,7 @@ fn secret(header: &str) -> Option<Zeroizing<String>> {
     if !kind.eq_ignore_ascii_case("basic") {
         return None;
     }
-    let decoded = Zeroizing::new(STANDARD.decode(rest).ok()?);
+    let decoded = Zeroizing::new(BASE64.decode(rest.as_bytes()).ok()?);
     let text = std::str::from_utf8(&decoded).ok()?;
     text.split_once(':').map(|(_, password)| Zeroizing::new(password.to_owned()))
 }

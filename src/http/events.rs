@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use data_encoding::HEXLOWER;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
@@ -16,7 +17,6 @@ use crate::{
     record::{
         envelope::{Actor, Origin, Recorded, write_time},
         stream::StreamName,
-        wrap::hex,
     },
 };
 
@@ -149,6 +149,6 @@ fn stored(recorded: Recorded) -> Result<StoredEvent, Problem> {
         correlation: event.correlation.0,
         causation: event.causation.map(|id| id.to_string()),
         data,
-        leaf: hex(&recorded.leaf),
+        leaf: HEXLOWER.encode(&recorded.leaf),
     })
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+use data_encoding::BASE64URL_NOPAD;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value as Json};
@@ -52,7 +52,7 @@ impl Paging {
         let after = match &self.cursor {
             None => None,
             Some(text) => {
-                let bytes = URL_SAFE_NO_PAD.decode(text).map_err(|_| unfit())?;
+                let bytes = BASE64URL_NOPAD.decode(text.as_bytes()).map_err(|_| unfit())?;
                 let after: Vec<String> = serde_json::from_slice(&bytes).map_err(|_| unfit())?;
                 Some(after).filter(|after| after.len() == columns).ok_or_else(unfit)?.into()
             }
@@ -78,7 +78,7 @@ pub async fn page(
     let rows = server.journal.open_rows(&query, rows).await?;
     let next = rows.last().filter(|_| rows.len() >= limit).map(|last| {
         let after: Vec<&str> = order.iter().map(|column| last.text(column).unwrap_or_default()).collect();
-        URL_SAFE_NO_PAD.encode(Json::from(after).to_string())
+        BASE64URL_NOPAD.encode(Json::from(after).to_string().as_bytes())
     });
     Ok((rows, next))
 }

@@ -2,11 +2,11 @@
 
 use std::fmt;
 
-use base64::{Engine as _, engine::general_purpose::STANDARD};
+use data_encoding::BASE64;
 
 use super::{
     merkle::Hash,
-    note::{Malformed, Note, SigningKey, Unsigned, VerifierKey},
+    note::{Malformed, Note, SigningKey, Unsigned, VerifierKey, read_base64},
 };
 
 /// What a ledger was at one size.
@@ -104,10 +104,10 @@ impl fmt::Display for Checkpoint {
 
 /// A hash as checkpoints and proofs write it: base64.
 pub fn write_hash(hash: &Hash) -> String {
-    STANDARD.encode(hash)
+    BASE64.encode(hash)
 }
 
 /// The hash that [`write_hash`] wrote.
 pub fn read_hash(text: &str) -> Option<Hash> {
-    STANDARD.decode(text).ok()?.try_into().ok()
+    read_base64(text)?.try_into().ok()
 }

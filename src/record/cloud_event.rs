@@ -3,14 +3,12 @@
 //! The data is the very text that is stored, personal texts sealed: a copy of it can be read for as long as the ledger keeps
 //! the person's key, and no longer.
 
+use data_encoding::HEXLOWER;
 use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::value::RawValue;
 
-use super::{
-    envelope::{Recorded, write_time},
-    wrap::hex,
-};
+use super::envelope::{Recorded, write_time};
 
 /// The media type.
 pub const CLOUD_EVENT_JSON: &str = "application/cloudevents+json";
@@ -107,7 +105,7 @@ impl<'a> CloudEvent<'a> {
             actorid: &event.actor.id,
             correlationid: event.correlation.as_str(),
             causationid: event.causation.map(|id| id.to_string()),
-            leafhash: hex(&recorded.leaf),
+            leafhash: HEXLOWER.encode(&recorded.leaf),
             dataref: (!with_data).then(|| format!("/api/v1/events?from={position}&to={position}")),
             data,
         })

@@ -5,12 +5,10 @@
 //! `leaf` in hex where the event is read from a ledger. `$causationId` is left out where there is none.
 
 use chrono::{DateTime, Utc};
+use data_encoding::HEXLOWER;
 use serde::{Deserialize, Serialize};
 
-use super::{
-    envelope::{Actor, NewEvent, Origin, Recorded, write_time},
-    wrap::hex,
-};
+use super::envelope::{Actor, NewEvent, Origin, Recorded, write_time};
 use crate::domain::ids::{CorrelationId, EventId};
 
 /// The largest metadata of one event, in bytes: every text of an envelope at its longest, escaped, fits.
@@ -74,7 +72,7 @@ pub fn write(event: &NewEvent) -> String {
 
 /// The envelope of an event that stands in a ledger, leaf hash included.
 pub fn write_recorded(recorded: &Recorded) -> String {
-    text(&recorded.event, Some(hex(&recorded.leaf)))
+    text(&recorded.event, Some(HEXLOWER.encode(&recorded.leaf)))
 }
 
 fn text(event: &NewEvent, leaf: Option<String>) -> String {

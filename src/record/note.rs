@@ -4,11 +4,9 @@
 use std::{fmt, str::FromStr};
 
 use aws_lc_rs::signature::{ED25519, Ed25519KeyPair, KeyPair as _, UnparsedPublicKey};
-use base64::{Engine as _, engine::general_purpose::STANDARD};
+use data_encoding::{BASE64, HEXLOWER};
 use sha2::{Digest as _, Sha256};
 use zeroize::Zeroizing;
-
-use super::wrap::hex;
 
 /// The kind of key in a key's id and text: Ed25519.
 const ED25519_KIND: u8 = 1;
@@ -74,7 +72,7 @@ impl fmt::Display for VerifierKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut key = vec![ED25519_KIND];
         key.extend_from_slice(&self.public);
-        write!(f, "{}+{}+{}", self.name, hex(&self.id()), STANDARD.encode(key))
+        write!(f, "{}+{}+{}", self.name, HEXLOWER.encode(&self.id()), BASE64.encode(&key))
     }
 }
 
@@ -86,12 +84,12 @@ impl FromStr for VerifierKey {
             Malformed("a verifier key is <name>+<8 hex digits>+<base64>, as `audit key` prints it");
         let (name, rest) = text.trim().split_once('+').ok_or(WRONG)?;
         let (id, key) = rest.split_once('+').ok_or(WRONG)?;
-        let key = STANDARD.decode(key).map_err(|_| WRONG)?;
+        let key = read_base64(key).ok_or(WRONG)?;
         let Some((&ED25519_KIND, public)) = key.split_first() else {
             return Err(Malformed("only verifier keys of kind 1 (Ed25519) can be used"));
         };
         let key = Self::new(name, public.try_into().map_err(|_| WRONG)?)?;
-        if hex(&key.id()) == id {
+        if HEXLOWER.encode(&key.id()) == id {
             Ok(key)
         } else {
             Err(Malformed("the verifier key's id does not fit its name and key"))
@@ -221,12 +219,17 @@ impl Note {
 }
 
 fn told(signature: &Signature) -> String {
-    format!("{}+{}", signature.name, hex(&signature.id))
+    format!("{}+{}", signature.name, HEXLOWER.encode(&signature.id))
+}
+
+/// The bytes that `text` stands for. Several padded texts in a row, which the library reads as one, are refused: bytes have one text.
+pub(super) fn read_base64(text: &str) -> Option<Vec<u8>> {
+    BASE64.decode(text.as_bytes()).ok().filter(|bytes| BASE64.encode(bytes) == text)
 }
 
 fn signature(line: &str) -> Option<Signature> {
     let (name, base64) = line.strip_prefix(DASH)?.split_once(' ')?;
-    let bytes = STANDARD.decode(base64).ok()?;
+    let bytes = read_base64(base64)?;
     let (id, bytes) = bytes.split_first_chunk::<4>()?;
     let named = !name.is_empty() && !name.contains('+') && !bytes.is_empty();
     named.then(|| Signature { name: name.to_owned(), id: *id, bytes: bytes.to_vec() })
@@ -237,7 +240,7 @@ impl fmt::Display for Note {
         writeln!(f, "{}", self.text)?;
         for Signature { name, id, bytes } in &self.signatures {
             let all = [id.as_slice(), bytes].concat();
-            writeln!(f, "{DASH}{name} {}", STANDARD.encode(all))?;
+            writeln!(f, "{DASH}{name} {}", BASE64.encode(&all))?;
         }
         Ok(())
     }

@@ -5,11 +5,11 @@
 
 use std::collections::BTreeSet;
 
-use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use chacha20poly1305::{
     Key, KeyInit as _, XChaCha20Poly1305, XNonce,
     aead::{Aead as _, Payload},
 };
+use data_encoding::BASE64URL_NOPAD;
 use serde_json::{Map, Value, json};
 
 use crate::domain::ids::{EventId, SubjectId};
@@ -100,8 +100,8 @@ pub fn seal<'a>(
             *data = json!({
                 "subject": subject,
                 "key": key.id,
-                "nonce": URL_SAFE_NO_PAD.encode(nonce),
-                "sealed": URL_SAFE_NO_PAD.encode(sealed),
+                "nonce": BASE64URL_NOPAD.encode(&nonce),
+                "sealed": BASE64URL_NOPAD.encode(&sealed),
             });
             Ok(())
         }
@@ -188,7 +188,7 @@ fn parts(closed: &str) -> Option<[&str; 5]> {
 
 fn unseal(object: &Map<String, Value>, event: EventId, subject: &str, key: KeyRef<'_>) -> Result<String, Failure> {
     let broken = || Failure::Broken(subject.to_owned());
-    let decode = |name: &str| URL_SAFE_NO_PAD.decode(text(object, name)).map_err(|_| broken());
+    let decode = |name: &str| BASE64URL_NOPAD.decode(text(object, name).as_bytes()).map_err(|_| broken());
     let nonce: [u8; 24] = decode("nonce")?.try_into().map_err(|_| broken())?;
     let sealed = decode("sealed")?;
     let aad = associated(event, subject, key.id);

@@ -1,11 +1,12 @@
 //! A signing key as it is stored: its seed wrapped under the master key.
 
+use data_encoding::HEXLOWER;
 use zeroize::{Zeroize as _, Zeroizing};
 
 use super::{
     checkpoint::origin,
     note::{Malformed, SigningKey},
-    wrap::{MasterKey, Place, hex},
+    wrap::{MasterKey, Place},
 };
 
 /// A signing key at rest. Only the public half can be read.
@@ -31,14 +32,14 @@ impl WrappedSigningKey {
         fill(&mut nonce);
         let key = SigningKey::new(&origin(workspace), *seed)?;
         let public = key.verifier().public();
-        let wrapped = master.wrap(&place(workspace, &hex(public)), key.seed(), &nonce);
+        let wrapped = master.wrap(&place(workspace, &HEXLOWER.encode(public)), key.seed(), &nonce);
         Ok(Self { public: public.to_vec(), nonce: nonce.to_vec(), wrapped })
     }
 
     /// The key; `None` under another master key, or after damage.
     pub fn open(&self, master: &MasterKey, workspace: &str) -> Option<SigningKey> {
         let nonce = self.nonce.as_slice().try_into().ok()?;
-        let opened = master.unwrap(&place(workspace, &hex(&self.public)), &self.wrapped, nonce)?;
+        let opened = master.unwrap(&place(workspace, &HEXLOWER.encode(&self.public)), &self.wrapped, nonce)?;
         let mut seed: [u8; 32] = opened.as_slice().try_into().ok()?;
         let key = SigningKey::new(&origin(workspace), seed).ok();
         seed.zeroize();

@@ -3,6 +3,8 @@
 //! Each part is one token, whatever stands in it. In a token every byte but `A-Z a-z 0-9 - _ ~` is written as `%` and two
 //! upper-case hex digits, the dot among them: what any URL decoder turns back (RFC 3986 §2.1).
 
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
+
 use super::stream::{Category, StreamName};
 
 /// What every subject of ours begins with.
@@ -10,36 +12,14 @@ pub const ROOT: &str = "syncledger";
 
 /// One token of a subject.
 pub fn token(text: &str) -> String {
-    const DIGITS: &[u8; 16] = b"0123456789ABCDEF";
-    let mut token = String::with_capacity(text.len());
-    for byte in text.bytes() {
-        if byte.is_ascii_alphanumeric() || b"-_~".contains(&byte) {
-            token.push(char::from(byte));
-        } else {
-            token.push('%');
-            token.push(char::from(DIGITS[usize::from(byte >> 4)]));
-            token.push(char::from(DIGITS[usize::from(byte & 15)]));
-        }
-    }
-    token
+    const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'~');
+    utf8_percent_encode(text, ESCAPED).to_string()
 }
 
 /// The text that a token stands for; `None` where no text has that token.
 pub fn text(token: &str) -> Option<String> {
-    let mut bytes = Vec::with_capacity(token.len());
-    let mut rest = token.as_bytes();
-    while let Some((first, after)) = rest.split_first() {
-        if *first == b'%' {
-            let digits = std::str::from_utf8(after.get(..2)?).ok()?;
-            bytes.push(u8::from_str_radix(digits, 16).ok()?);
-            rest = &after[2..];
-        } else {
-            bytes.push(*first);
-            rest = after;
-        }
-    }
-    let plain = String::from_utf8(bytes).ok()?;
-    (!plain.is_empty() && self::token(&plain) == token).then_some(plain)
+    let plain = percent_decode_str(token).decode_utf8().ok()?;
+    (!plain.is_empty() && self::token(&plain) == token).then(|| plain.into_owned())
 }
 
 /// The subject of an event of that type on that stream.

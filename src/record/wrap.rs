@@ -7,6 +7,7 @@ use chacha20poly1305::{
     KeyInit as _, XChaCha20Poly1305, XNonce,
     aead::{Aead as _, Payload},
 };
+use data_encoding::HEXLOWER;
 use sha2::{Digest as _, Sha256};
 use zeroize::{Zeroize as _, Zeroizing};
 
@@ -24,7 +25,7 @@ impl MasterKey {
         hash.update(b"syncledger master key id\0");
         hash.update(bytes);
         let digest: [u8; 32] = hash.finalize().into();
-        Self { id: hex(&digest[..8]), bytes: Zeroizing::new(bytes) }
+        Self { id: HEXLOWER.encode(&digest[..8]), bytes: Zeroizing::new(bytes) }
     }
 
     /// Its public name, 16 hex digits that tell nothing about the key: stored beside what it wraps.
@@ -97,13 +98,7 @@ pub fn new_subject_key(fill: impl Fn(&mut [u8])) -> (String, Zeroizing<[u8; 32]>
     let mut bytes = Zeroizing::new([0; 32]);
     fill(&mut id);
     fill(bytes.as_mut());
-    (hex(&id), bytes)
-}
-
-/// Lower-case hex digits.
-pub fn hex(bytes: &[u8]) -> String {
-    const DIGITS: &[u8; 16] = b"0123456789abcdef";
-    bytes.iter().flat_map(|b| [DIGITS[usize::from(b >> 4)], DIGITS[usize::from(b & 15)]]).map(char::from).collect()
+    (HEXLOWER.encode(&id), bytes)
 }
 
 #[cfg(test)]

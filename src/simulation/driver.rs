@@ -58,7 +58,7 @@ impl Trace {
     pub fn sealed(&self, last: &[u8]) -> String {
         let mut hash = self.hash.clone();
         hash.update(last);
-        crate::record::wrap::hex(&hash.finalize()[..16])
+        data_encoding::HEXLOWER.encode(&hash.finalize()[..16])
     }
 }
 

@@ -7,6 +7,7 @@
 use std::path::Path;
 
 use eventstore::{ClientSettings, Credentials};
+use percent_encoding::percent_decode_str;
 use tokio_rustls::rustls::{
     RootCertStore,
     pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject as _},
@@ -85,8 +86,8 @@ impl Address {
         let settings: ClientSettings = whole.parse().map_err(|e| wrong(format!("{e}")))?;
         let credentials = user.map(|user| {
             let user = user.split_once(':').map_or(user, |(user, _)| user);
-            let user = percent(user);
-            Credentials::new(user, options.password.clone().unwrap_or_default())
+            let user = percent_decode_str(user).decode_utf8_lossy();
+            Credentials::new(user.into_owned(), options.password.clone().unwrap_or_default())
         });
         Ok(Self { shown, settings, credentials })
     }
@@ -111,12 +112,6 @@ fn file(setting: &str, path: &str) -> Result<(), String> {
         "userkeyfile" => PrivateKeyDer::from_pem_file(Path::new(path)).map(drop).map_err(|e| told(&e)),
         _ => Ok(()),
     }
-}
-
-/// A user's name without its `%` escapes.
-fn percent(text: &str) -> String {
-    // A plus sign is itself here, unlike in a form.
-    form_urlencoded::parse(text.replace('+', "%2B").as_bytes()).next().map_or_else(String::new, |(name, _)| name.into())
 }
 
 #[cfg(test)]

@@ -1,5 +1,6 @@
 //! Where a request goes: its URL taken apart, once, for every model.
 
+use percent_encoding::percent_decode_str;
 use url::Url;
 
 /// A request's URL, taken apart. Path segments and query are percent-decoded.
@@ -46,23 +47,7 @@ impl Target {
 
 /// A path segment, percent-decoded. A `+` stays a plus: only queries and forms write a space so.
 fn decoded(segment: &str) -> String {
-    let bytes = segment.as_bytes();
-    let mut out = Vec::with_capacity(bytes.len());
-    let mut i = 0;
-    while let Some(&byte) = bytes.get(i) {
-        let hex = bytes.get(i + 1..i + 3).and_then(|h| std::str::from_utf8(h).ok());
-        match hex.and_then(|h| u8::from_str_radix(h, 16).ok()) {
-            Some(value) if byte == b'%' => {
-                out.push(value);
-                i += 3;
-            }
-            _ => {
-                out.push(byte);
-                i += 1;
-            }
-        }
-    }
-    String::from_utf8_lossy(&out).into_owned()
+    percent_decode_str(segment).decode_utf8_lossy().into_owned()
 }
 
 #[cfg(test)]
@@ -77,5 +62,6 @@ mod tests {
         assert_eq!(target.query_values("k").collect::<Vec<_>>(), ["1", "2"]);
         assert_eq!(Target::of("/no/host"), None);
         assert_eq!(Target::of("http://h/%zz%4").unwrap().parts(), ["%zz%4"]);
+        assert_eq!(Target::of("http://h/%+1%C3%BC%2f").unwrap().parts(), ["%+1ü/"], "a sign is no digit");
     }
 }

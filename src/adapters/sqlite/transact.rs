@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use data_encoding::HEXLOWER;
 use sqlx::{Row as _, SqliteConnection, sqlite::SqliteArguments};
 
 use super::{failure::Trouble, pen::Pen, rows::decode, sql, writer::Append};
@@ -9,7 +10,6 @@ use crate::{
     domain::ids::Version,
     ledger::grouping::{Known, Looked, Plan, judge_each},
     ports::event_store::Failure,
-    record::wrap::hex,
 };
 
 /// Judges a group with a look at everything it touches, under the write lock, and writes it.
@@ -72,7 +72,8 @@ async fn look(connection: &mut SqliteConnection, group: &[Append]) -> Result<Loo
             lasts.insert(row.try_get(0)?, Version(last));
         }
     }
-    let ids: Vec<_> = group.iter().flat_map(|a| &a.request.events).map(|e| hex(e.id.0.as_bytes())).collect();
+    let ids: Vec<_> =
+        group.iter().flat_map(|a| &a.request.events).map(|e| HEXLOWER.encode(e.id.0.as_bytes())).collect();
     let mut found = HashMap::new();
     for row in sqlx::query_with(sql::BY_IDS, one(serde_json::json!(ids))?).fetch_all(&mut *connection).await? {
         let recorded = decode(&row).map_err(Looking::Row)?;

@@ -8,6 +8,7 @@ use std::{
     time::SystemTime,
 };
 
+use data_encoding::HEXLOWER;
 use zeroize::Zeroizing;
 
 use super::master_key::{KeyFileFailure, load_all, write_new};
@@ -16,7 +17,7 @@ use crate::{
         clock::Clock,
         masters::{MasterFile, Masters, Unusable},
     },
-    record::wrap::{MasterKey, hex},
+    record::wrap::MasterKey,
 };
 
 /// What tells one writing of the file from another.
@@ -62,7 +63,8 @@ impl KeyFile {
         lock.lock().map_err(unusable)?;
         let keys = load_all(&path).map_err(|failure| Unusable(failure.to_string()))?;
         let Some(keys) = change(keys) else { return Ok(()) };
-        let lines: Vec<Zeroizing<String>> = keys.iter().map(|key| Zeroizing::new(hex(key.bytes()))).collect();
+        let lines: Vec<Zeroizing<String>> =
+            keys.iter().map(|key| Zeroizing::new(HEXLOWER.encode(key.bytes()))).collect();
         let mut text = Zeroizing::new(String::with_capacity(65 * lines.len()));
         for line in &lines {
             text.push_str(line);
@@ -70,7 +72,7 @@ impl KeyFile {
         }
         let mut suffix = [0; 8];
         self.clock.fill(&mut suffix);
-        let beside = folder.join(format!(".master-key-{}", hex(&suffix)));
+        let beside = folder.join(format!(".master-key-{}", HEXLOWER.encode(&suffix)));
         // Held open, so that what stood there can be overwritten once nothing leads to it any more.
         let before = OpenOptions::new().write(true).open(&path).map_err(unusable)?;
         let placed = write_new(&beside, text.as_bytes()).and_then(|()| fs::rename(&beside, &path));

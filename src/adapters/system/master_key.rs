@@ -7,12 +7,10 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use data_encoding::{HEXLOWER, HEXLOWER_PERMISSIVE};
 use zeroize::Zeroizing;
 
-use crate::{
-    ports::clock::Clock,
-    record::wrap::{MasterKey, hex},
-};
+use crate::{ports::clock::Clock, record::wrap::MasterKey};
 
 /// Keys in the file: the one in use, and another while one takes the other's place.
 const KEYS_MAX: usize = 2;
@@ -92,11 +90,11 @@ pub fn load_or_create(path: &Path, clock: &dyn Clock) -> Result<MasterKey, KeyFi
     fs::create_dir_all(folder).map_err(io)?;
     let mut bytes = Zeroizing::new([0; 32]);
     clock.fill(bytes.as_mut());
-    let text = Zeroizing::new(format!("{}\n", hex(bytes.as_ref())));
+    let text = Zeroizing::new(format!("{}\n", HEXLOWER.encode(bytes.as_ref())));
     // Written beside and linked into place: a crash leaves no half key, and of two programs starting at once one wins.
     let mut suffix = [0; 8];
     clock.fill(&mut suffix);
-    let beside = folder.join(format!(".master-key-{}", hex(&suffix)));
+    let beside = folder.join(format!(".master-key-{}", HEXLOWER.encode(&suffix)));
     let placed = write_new(&beside, text.as_bytes()).and_then(|()| fs::hard_link(&beside, path));
     fs::remove_file(&beside).ok();
     match placed {
@@ -136,10 +134,7 @@ fn parse(line: &[u8]) -> Option<MasterKey> {
         return None;
     }
     let mut bytes = Zeroizing::new([0; 32]);
-    for (byte, pair) in bytes.iter_mut().zip(digits.chunks_exact(2)) {
-        let nibble = |digit: u8| char::from(digit).to_digit(16);
-        *byte = u8::try_from(nibble(pair[0])? << 4 | nibble(pair[1])?).ok()?;
-    }
+    HEXLOWER_PERMISSIVE.decode_mut(digits, bytes.as_mut()).ok()?;
     Some(MasterKey::new(*bytes))
 }
 

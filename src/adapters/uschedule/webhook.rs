@@ -5,6 +5,7 @@
 //! delivery recorded.
 
 use chrono::{DateTime, TimeDelta, Utc};
+use data_encoding::HEXLOWER_PERMISSIVE;
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -157,19 +158,10 @@ fn signatures(header: &str) -> Option<Vec<[u8; 32]>> {
     if parts.len() > SIGNATURES_MAX {
         return None;
     }
-    let ours: Option<Vec<[u8; 32]>> = parts.iter().filter_map(|part| part.strip_prefix("v1=")).map(unhex).collect();
+    let ours: Option<Vec<[u8; 32]>> = parts.iter().filter_map(|part| part.strip_prefix("v1=")).map(digest).collect();
     ours.filter(|found| !found.is_empty())
 }
 
-fn unhex(text: &str) -> Option<[u8; 32]> {
-    let digits: Vec<u8> =
-        text.chars().map(|c| c.to_digit(16).and_then(|d| u8::try_from(d).ok())).collect::<Option<_>>()?;
-    if digits.len() != 64 {
-        return None;
-    }
-    let mut out = [0; 32];
-    for (byte, pair) in out.iter_mut().zip(digits.chunks_exact(2)) {
-        *byte = pair[0] << 4 | pair[1];
-    }
-    Some(out)
+fn digest(text: &str) -> Option<[u8; 32]> {
+    HEXLOWER_PERMISSIVE.decode(text.as_bytes()).ok()?.try_into().ok()
 }

@@ -5,7 +5,7 @@
 
 use std::fmt;
 
-use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+use data_encoding::BASE64URL_NOPAD;
 use sha2::{Digest as _, Sha256};
 use zeroize::Zeroizing;
 
@@ -47,7 +47,7 @@ impl fmt::Debug for Secret {
 pub async fn create(tokens: &dyn Tokens, clock: &dyn Clock, role: Role) -> Result<(Token, Secret), Error> {
     let mut bytes = Zeroizing::new([0; SECRET_BYTES]);
     clock.fill(bytes.as_mut());
-    let secret = Zeroizing::new(format!("{PREFIX}{}", URL_SAFE_NO_PAD.encode(bytes.as_ref())));
+    let secret = Zeroizing::new(format!("{PREFIX}{}", BASE64URL_NOPAD.encode(bytes.as_ref())));
     let id = format!("tok_{}", clock.event_id().0.simple());
     let token = Token { id, role, hash: hash(&secret), created_at: clock.now(), revoked_at: None };
     tokens.add(token.clone()).await?;

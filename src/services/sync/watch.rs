@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use chrono::{DateTime, TimeDelta, Utc};
+use data_encoding::HEXLOWER;
 use tracing::{info, warn};
 
 use super::{
@@ -56,7 +57,7 @@ pub struct Watcher {
 /// SHA-256 in hex: what is kept of a channel's token.
 pub fn token_hash(token: &str) -> String {
     use sha2::{Digest as _, Sha256};
-    Sha256::digest(token.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect()
+    HEXLOWER.encode(&Sha256::digest(token.as_bytes()))
 }
 
 impl Watcher {
@@ -101,7 +102,7 @@ impl Watcher {
         let clock = self.journal.clock();
         let mut secret = [0; 32];
         clock.fill(&mut secret);
-        let token: String = secret.iter().map(|byte| format!("{byte:02x}")).collect();
+        let token = HEXLOWER.encode(&secret);
         let channel = ChannelId::new(clock.event_id().to_string())
             .map_err(|e| Error::Invalid(format!("a UUID is a channel id, but: {e}")))?;
         let requested =
@@ -203,4 +204,16 @@ fn over(channel: &Channel, now: DateTime<Utc>) -> bool {
 fn asked_at(channel: &Channel) -> Option<DateTime<Utc>> {
     let (seconds, nanos) = uuid::Uuid::parse_str(channel.id.as_str()).ok()?.get_timestamp()?.to_unix();
     DateTime::from_timestamp(i64::try_from(seconds).ok()?, nanos)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_hash_of_a_token_is_the_one_others_compute() {
+        // printf secret-token | sha256sum
+        let hash = "930bbdc51b6aed5c2a5678fd6e28dee7a05e8a4b643cfc0b4427c3efb86c0d94";
+        assert_eq!(token_hash("secret-token"), hash);
+    }
 }

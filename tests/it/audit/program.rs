@@ -2,7 +2,7 @@
 
 use std::{fs, path::Path, process::Command};
 
-use base64::{Engine as _, engine::general_purpose::STANDARD};
+use data_encoding::BASE64;
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -50,7 +50,7 @@ impl Place {
 }
 
 fn hash(value: &Value) -> [u8; 32] {
-    STANDARD.decode(value.as_str().unwrap()).unwrap().try_into().unwrap()
+    BASE64.decode(value.as_str().unwrap().as_bytes()).unwrap().try_into().unwrap()
 }
 
 fn hashes(value: &Value) -> Vec<[u8; 32]> {

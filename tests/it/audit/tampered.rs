@@ -136,7 +136,7 @@ async fn one_who_hashes_anew_is_found_by_the_seal() {
     disk.close().await;
     it.event.data = r#"{"n":666}"#.into();
     let leaf = syncledger::ledger::append::leaf_at(&it.stream.to_string(), it.version, it.position, &it.event);
-    let hex = syncledger::record::wrap::hex(&leaf);
+    let hex = data_encoding::HEXLOWER.encode(&leaf);
     let sql = format!("UPDATE events SET data = '{{\"n\":666}}', leaf = unhex('{hex}') WHERE position = 7");
     let report = after(original.path(), &sql, false).await;
     let fault = &report.faults[0];

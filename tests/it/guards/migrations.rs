@@ -2,6 +2,7 @@
 
 use std::{collections::BTreeMap, fs, path::Path};
 
+use data_encoding::HEXLOWER;
 use sha2::{Digest as _, Sha256};
 
 use super::{ROOT, blessing, caught, nothing_in, read, write};
@@ -43,7 +44,7 @@ fn twins(ours: (&str, &[&str]), theirs: (&str, &[&str])) -> Vec<String> {
 }
 
 fn digest(text: &[u8]) -> String {
-    Sha256::digest(text).iter().map(|b| format!("{b:02x}")).collect()
+    HEXLOWER.encode(&Sha256::digest(text))
 }
 
 /// What differs between the files and the list of their checksums.

@@ -251,7 +251,7 @@ async fn auditors_read_events_as_they_are_stored() {
     let recorded = syncledger::ports::event_store::EventStore::read_all(&*world.ledger, Default::default(), 10).await;
     for (event, stored) in items.iter().zip(recorded.expect("memory")) {
         assert!(all.text.contains(&stored.event.data), "the very text: {}", stored.event.data);
-        assert_eq!(event["leaf"], syncledger::record::wrap::hex(&stored.leaf));
+        assert_eq!(event["leaf"], data_encoding::HEXLOWER.encode(&stored.leaf));
         assert_eq!(event["position"], stored.position.0);
     }
     let page = ask("?from=1&to=3&limit=2".into()).await.json();

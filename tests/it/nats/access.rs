@@ -3,7 +3,7 @@
 use std::{fs, sync::Arc, time::Duration};
 
 use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair as _};
-use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+use data_encoding::{BASE32_NOPAD, BASE64URL_NOPAD};
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 use syncledger::{
@@ -46,14 +46,14 @@ impl Nkey {
 
     /// A JWT about `subject`, signed by this key.
     fn signs(&self, subject: &str, name: &str, nats: &Value) -> String {
-        let part = |value: &Value| URL_SAFE_NO_PAD.encode(value.to_string());
+        let part = |value: &Value| BASE64URL_NOPAD.encode(value.to_string().as_bytes());
         let head = part(&json!({"typ": "JWT", "alg": "ed25519-nkey"}));
         let claims = json!({
             "jti": name, "iat": 1_700_000_000, "iss": self.public(), "name": name, "sub": subject, "nats": nats,
         });
         let signed = format!("{head}.{}", part(&claims));
         let signature = self.pair.sign(signed.as_bytes());
-        format!("{signed}.{}", URL_SAFE_NO_PAD.encode(signature.as_ref()))
+        format!("{signed}.{}", BASE64URL_NOPAD.encode(signature.as_ref()))
     }
 }
 
@@ -66,20 +66,7 @@ fn checked(bytes: &[u8]) -> String {
             crc = if crc & 0x8000 == 0 { crc << 1 } else { (crc << 1) ^ 0x1021 };
         }
     }
-    let mut text = String::new();
-    let (mut bits, mut have) = (0_u32, 0);
-    for byte in bytes.iter().chain(&crc.to_le_bytes()) {
-        bits = (bits << 8) | u32::from(*byte);
-        have += 8;
-        while have >= 5 {
-            have -= 5;
-            text.push(char::from(b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"[((bits >> have) & 31) as usize]));
-        }
-    }
-    if have > 0 {
-        text.push(char::from(b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"[((bits << (5 - have)) & 31) as usize]));
-    }
-    text
+    BASE32_NOPAD.encode(&[bytes, &crc.to_le_bytes()].concat())
 }
 
 fn settings(server: &Server, access: Access) -> Settings {

@@ -146,6 +146,21 @@ impl Stage {
             .map_or(Decided { facts: Vec::new(), step: Step::Rest }, |d| Decided { facts: d.facts, step: d.step })
     }
 
+    /// A link at rest has no timer in the past, unless it was news that was decided on: its timers come right after.
+    fn rest(&mut self, decided_on_news: bool) -> Result<(), String> {
+        match self.link.as_ref().and_then(Link::due_at) {
+            Some(due) if due <= self.now && !decided_on_news => Err(format!("it rests, and was due at {due}")),
+            Some(due) => {
+                self.say(format!("    → rest{}", at(Some(due))));
+                Ok(())
+            }
+            None => {
+                self.say("    → rest");
+                Ok(())
+            }
+        }
+    }
+
     /// Decides, records, and goes on as far as no answer from outside is needed.
     pub fn settle(&mut self, seen: Option<Observation>, fresh: bool) -> Result<(), String> {
         let (mut seen, mut fresh) = (seen, fresh);
@@ -156,6 +171,7 @@ impl Stage {
                 self.link = link::evolve(self.link.take(), fact, self.now);
                 self.reread();
             }
+            let decided_on_news = seen.is_some();
             (seen, fresh) = (None, false);
             self.pending = decision.step.clone();
             match decision.step {
@@ -163,10 +179,7 @@ impl Stage {
                     self.say("    → apply to the booking");
                     self.command(&command, &cause)?;
                 }
-                Step::Rest => {
-                    self.say("    → rest");
-                    return Ok(());
-                }
+                Step::Rest => return self.rest(decided_on_news),
                 Step::Call(command) => {
                     self.say(format!(
                         "    → call {} {} key {}",

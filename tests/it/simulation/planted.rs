@@ -30,7 +30,7 @@ use syncledger::{
     simulation::{Parts, Plan, play},
 };
 
-use super::skewed::{HastyWorklist, SkippingModels};
+use super::skewed::{SkewedWorklist, SkippingModels};
 
 /// Seeds within which a planted bug must be found.
 const SEEDS_MAX: u64 = 150;
@@ -91,7 +91,7 @@ impl Parts for Planted {
     }
 
     fn worklist(&self, inner: Arc<dyn Worklist>, ledger: &Arc<dyn EventStore>) -> Arc<dyn Worklist> {
-        if self.0 == Bug::CheckpointFirst { Arc::new(HastyWorklist::new(inner, Arc::clone(ledger))) } else { inner }
+        if self.0 == Bug::CheckpointFirst { Arc::new(SkewedWorklist::hasty(inner, Arc::clone(ledger))) } else { inner }
     }
 }
 
@@ -305,23 +305,23 @@ impl EventStore for BadLedger {
     }
 }
 
-/// Plays seeds until one shows the bug, beginning with `first`, which once did; answers the invariant.
-fn found(bug: Bug, first: u64) -> &'static str {
+/// Plays seeds until one shows the bug that `parts` have, beginning with `first`, which once did; answers the invariant.
+pub fn found(parts: &dyn Parts, bug: &str, first: u64) -> &'static str {
     for seed in (0..SEEDS_MAX).map(|n| (first + n) % SEEDS_MAX) {
-        let outcome = play(&Plan::new(seed), &Planted(bug), false);
+        let outcome = play(&Plan::new(seed), parts, false);
         if let Some(violation) = outcome.violations.first() {
-            println!("{bug:?}: seed {seed}, step {}, {}: {}", outcome.step, violation.invariant, violation.what);
+            println!("{bug}: seed {seed}, step {}, {}: {}", outcome.step, violation.invariant, violation.what);
             return violation.invariant;
         }
     }
-    panic!("{bug:?} was planted, and {SEEDS_MAX} seeds did not find it");
+    panic!("{bug} was planted, and {SEEDS_MAX} seeds did not find it");
 }
 
 macro_rules! planted {
     ($($name:ident: $bug:ident from $first:literal by $($by:literal)|+;)+) => {
         $(#[test]
         fn $name() {
-            let by = found(Bug::$bug, $first);
+            let by = found(&Planted(Bug::$bug), stringify!($bug), $first);
             assert!(matches!(by, $($by)|+), "{:?} was found by {by}", Bug::$bug);
         })+
     };

@@ -5,11 +5,11 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, Utc};
 use syncledger::{
     adapters::memory::VirtualClock,
-    simulation::{AsShipped, Fault, Plan, Request, play, run, shrink},
+    simulation::{AsShipped, Fault, Plan, Request, Span, play, run, shrink},
 };
 
 /// Seeds played in each of the tests that play many.
-const SEEDS: u64 = 14;
+const SEEDS: u64 = 60;
 
 fn hold(seeds: impl Iterator<Item = Plan>) -> BTreeMap<&'static str, u64> {
     let mut counts = BTreeMap::new();
@@ -32,6 +32,14 @@ fn seeds_hold_and_miss_nothing() {
     let antecedents = [
         "acknowledged",
         "adoptions",
+        "approvals_asked_for",
+        "checkpoints",
+        "events_searched",
+        "keys_refused",
+        "outages",
+        "pauses_asked_for",
+        "requests_answered_again",
+        "writes_counted",
         "bookings_compared",
         "commands",
         "conflicts",
@@ -102,7 +110,7 @@ fn the_same_seed_is_the_same_world() {
 #[test]
 fn a_summary_says_what_was_done() {
     let clock = VirtualClock::new(0, DateTime::<Utc>::UNIX_EPOCH);
-    let request = Request { seeds: 2, steps: 20, json: true, ..Request::default() };
+    let request = Request { span: Span::Seeds(2), steps: 20, json: true, ..Request::default() };
     let (mut out, mut heard) = (Vec::new(), 0);
     assert!(run(&request, &clock, &mut out, &mut |progress| heard = progress.done).unwrap());
     assert_eq!(heard, 2);
@@ -110,6 +118,23 @@ fn a_summary_says_what_was_done() {
     assert_eq!((&said["seeds"], said["violations"].as_array().map(Vec::len)), (&2.into(), Some(0)));
     let unknown = Request { without: vec!["nonsense".into()], ..request };
     assert!(run(&unknown, &clock, &mut Vec::new(), &mut |_| {}).is_err());
+    let none = Request { span: Span::Seeds(0), ..Request::default() };
+    assert!(run(&none, &clock, &mut Vec::new(), &mut |_| {}).is_err(), "no seed is no proof");
+}
+
+/// However many threads play the seeds, the same is printed, in the same order.
+#[test]
+fn the_number_of_cores_changes_nothing_that_is_simulated() {
+    let clock = VirtualClock::new(0, DateTime::<Utc>::UNIX_EPOCH);
+    let printed = |cores| {
+        let request = Request { span: Span::Seeds(6), steps: 60, trace: true, cores, ..Request::default() };
+        let mut out = Vec::new();
+        run(&request, &clock, &mut out, &mut |_| {}).unwrap();
+        String::from_utf8(out).unwrap()
+    };
+    let alone = printed(1);
+    assert!(alone.contains("seed 5 ended with trace"));
+    assert_eq!(alone, printed(4));
 }
 
 #[test]

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use chrono::{DateTime, TimeDelta, Utc};
+use data_encoding::BASE64URL_NOPAD;
 use sha2::{Digest, Sha256};
 use url::Url;
 
@@ -103,7 +103,7 @@ impl Google {
         if code.redirect_uri != redirect {
             return Err(token_error(400, "redirect_uri_mismatch", "Bad Request"));
         }
-        let proven = URL_SAFE_NO_PAD.encode(Sha256::digest(verifier.as_bytes()));
+        let proven = BASE64URL_NOPAD.encode(&Sha256::digest(verifier.as_bytes()));
         if code.challenge.is_some_and(|challenge| challenge != proven) {
             return Err(grant_error("Invalid code verifier."));
         }

@@ -1,7 +1,7 @@
 //! Page and sync tokens: opaque to callers, plain JSON inside.
 
-use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use chrono::{DateTime, Utc};
+use data_encoding::BASE64URL_NOPAD;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use super::{
@@ -39,11 +39,11 @@ pub(super) struct SyncToken {
 }
 
 pub(super) fn encode(token: &impl Serialize) -> String {
-    URL_SAFE_NO_PAD.encode(serde_json::to_vec(token).unwrap_or_default())
+    BASE64URL_NOPAD.encode(&serde_json::to_vec(token).unwrap_or_default())
 }
 
 pub(super) fn decode<T: DeserializeOwned>(text: &str) -> Option<T> {
-    serde_json::from_slice(&URL_SAFE_NO_PAD.decode(text.trim_end_matches('=')).ok()?).ok()
+    serde_json::from_slice(&BASE64URL_NOPAD.decode(text.trim_end_matches('=').as_bytes()).ok()?).ok()
 }
 
 impl Google {

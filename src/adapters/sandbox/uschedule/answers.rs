@@ -1,8 +1,8 @@
 //! USchedule's REST API: routes, cursors, idempotency keys, errors.
 
-use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use chrono::{DateTime, TimeDelta, Utc};
 use chrono_tz::Tz;
+use data_encoding::BASE64URL_NOPAD;
 use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::{Value, json};
 
@@ -156,11 +156,11 @@ fn place(appointment: &Appointment) -> (i64, String) {
 
 fn token(appointment: &Appointment) -> String {
     let (micros, id) = place(appointment);
-    URL_SAFE_NO_PAD.encode(format!("{micros} {id}"))
+    BASE64URL_NOPAD.encode(format!("{micros} {id}").as_bytes())
 }
 
 fn place_of(token: &str) -> Option<(i64, String)> {
-    let text = String::from_utf8(URL_SAFE_NO_PAD.decode(token).ok()?).ok()?;
+    let text = String::from_utf8(BASE64URL_NOPAD.decode(token.as_bytes()).ok()?).ok()?;
     let (micros, id) = text.split_once(' ')?;
     Some((micros.parse().ok()?, id.to_owned()))
 }

@@ -1,6 +1,7 @@
 //! USchedule's webhooks: every change, announced and signed.
 
 use chrono::{DateTime, SecondsFormat, Utc};
+use data_encoding::HEXLOWER;
 use hmac::{Hmac, KeyInit, Mac};
 use serde_json::json;
 use sha2::Sha256;
@@ -21,8 +22,7 @@ pub(super) struct Notice {
 pub fn signature(secret: &str, delivery: &str, timestamp: i64, body: &str) -> String {
     let mut mac = Hmac::<Sha256>::new_from_slice(secret.as_bytes()).expect("HMAC takes keys of any length");
     mac.update(format!("{delivery}.{timestamp}.{body}").as_bytes());
-    let hex: String = mac.finalize().into_bytes().iter().map(|byte| format!("{byte:02x}")).collect();
-    format!("v1={hex}")
+    format!("v1={}", HEXLOWER.encode(&mac.finalize().into_bytes()))
 }
 
 impl USchedule {

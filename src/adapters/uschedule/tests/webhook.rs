@@ -79,6 +79,18 @@ fn the_signature_is_that_of_any_other_implementation() {
     let at = DateTime::from_timestamp(1, 0).unwrap();
     let refused = accept(&source(), &[Secret::new("key")], headers, b"body", at);
     assert!(matches!(refused, Err(Refusal::Malformed(_))), "believed, though the body is no delivery: {refused:?}");
+    // Digits of either case are read, and nothing but 64 of them.
+    let upper = by_openssl.to_uppercase().replace("V1=", "v1=");
+    let (short, long) = (&by_openssl[..by_openssl.len() - 1], format!("{by_openssl}0"));
+    let spaced = by_openssl.replacen("v1=b", "v1= ", 1);
+    let sent = |signature: &str| {
+        let post = Post { id: "id".into(), timestamp: "1".into(), signature: signature.into(), body: "body".into() };
+        post.accept_at(at, &["key"])
+    };
+    assert!(matches!(sent(&upper), Err(Refusal::Malformed(_))), "believed as well");
+    for odd in [short, &long, &spaced] {
+        assert_eq!(sent(odd), Err(Refusal::Header("x-uschedule-signature")), "{odd}");
+    }
     let refused = accept(&source(), &[Secret::new("kez")], headers, b"body", at);
     assert_eq!(refused, Err(Refusal::BadSignature));
 }

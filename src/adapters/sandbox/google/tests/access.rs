@@ -99,9 +99,9 @@ fn a_refresh_token_works_until_it_is_revoked() {
 
 #[test]
 fn consent_gives_a_code_bound_to_its_verifier() {
-    use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+    use data_encoding::BASE64URL_NOPAD;
     let mut bench = Bench::new();
-    let challenge = URL_SAFE_NO_PAD.encode(Sha256::digest(b"verifier"));
+    let challenge = BASE64URL_NOPAD.encode(&Sha256::digest(b"verifier"));
     let page = format!(
         "https://accounts.google.com/o/oauth2/v2/auth?client_id=sandbox-client&response_type=code&scope=a+b&state=s\
          &redirect_uri=https://us.example/cb&access_type=offline&code_challenge={challenge}&code_challenge_method=S256"
