@@ -51,13 +51,17 @@ pub(super) fn two_days(driver: &mut Driver<'_>) -> DateTime<Utc> {
         let hour = (driver.world.now() - began).num_hours();
         if hour >= asked && asked < 20 {
             asked = hour + 1;
+            if let Err(what) = driver.whole(0, Loop::Seal) {
+                driver.world.notes.open().broken("progress", what);
+            }
             operator(driver, &mut chance);
             rest(driver);
         }
+        // Timers are met one by one in any case; a slice is how long it may be quiet between them.
         let slice = match hour {
-            0..=1 => TimeDelta::minutes(10),
-            2..=23 => TimeDelta::minutes(45),
-            _ => TimeDelta::hours(2),
+            0..=1 => TimeDelta::minutes(20),
+            2..=23 => TimeDelta::hours(2),
+            _ => TimeDelta::hours(6),
         };
         advance(driver, slice, until);
     }
@@ -112,7 +116,7 @@ fn rest(driver: &mut Driver<'_>) {
             );
             loops.push(Loop::Watch);
             if round == 0 {
-                loops.extend([Loop::Probe, Loop::Poll, Loop::Seal]);
+                loops.extend([Loop::Probe, Loop::Poll]);
             }
             for which in loops {
                 if let Err(what) = driver.whole(process, which) {

@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use sha2::{Digest as _, Sha256};
 
 use super::{
     chance::Chance,
@@ -14,6 +13,7 @@ use super::{
     post::{self, Letter},
     process::{Loop, Process, Step},
     safety::Safety,
+    trace::Trace,
     turn::{Turn, take_turn},
     weather,
     world::{BAYS, World, open},
@@ -31,35 +31,6 @@ struct Task {
     step: Step,
     began: DateTime<Utc>,
     letter: Option<Letter>,
-}
-
-/// What happened, line by line, and a hash over all of it.
-pub(super) struct Trace {
-    hash: Sha256,
-    pub lines: Vec<String>,
-    keep: bool,
-}
-
-impl Trace {
-    fn new(keep: bool) -> Self {
-        Self { hash: Sha256::new(), lines: Vec::new(), keep }
-    }
-
-    /// Adds a line.
-    pub fn say(&mut self, line: String) {
-        self.hash.update(line.as_bytes());
-        self.hash.update([0]);
-        if self.keep {
-            self.lines.push(line);
-        }
-    }
-
-    /// The hash over all lines so far and `last`.
-    pub fn sealed(&self, last: &[u8]) -> String {
-        let mut hash = self.hash.clone();
-        hash.update(last);
-        data_encoding::HEXLOWER.encode(&hash.finalize()[..16])
-    }
 }
 
 /// Drives one simulation.
@@ -92,7 +63,7 @@ impl<'a> Driver<'a> {
             tasks: Vec::new(),
             letters: Vec::new(),
             trace: Trace::new(keep_trace),
-            safety: Safety::default(),
+            safety: Safety { keep_news: keep_trace, ..Safety::default() },
             step: 0,
             turns: 0,
             incarnations: 0,

@@ -21,6 +21,7 @@ mod process;
 mod report;
 mod safety;
 mod shrink;
+mod trace;
 mod turn;
 mod weather;
 mod world;

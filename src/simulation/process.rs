@@ -89,13 +89,7 @@ impl Process {
     /// Starts a process over the world.
     pub fn start(world: &World, parts: &dyn Parts, name: &str) -> Arc<Self> {
         let clock: Arc<dyn Clock> = Arc::clone(&world.clock) as _;
-        let store = Effects {
-            inner: Arc::clone(&world.ledger) as _,
-            trouble: Arc::clone(&world.trouble),
-            notes: world.notes.clone(),
-        };
-        let store: Arc<dyn EventStore> =
-            Arc::new(Acknowledged { inner: parts.ledger(Arc::new(store)), notes: world.notes.clone() });
+        let store = store(world, parts);
         let journal = Journal::new(Arc::clone(&store), Arc::clone(&world.vault) as _, Arc::clone(&clock));
         let direct = Direct::new(Arc::clone(&clock))
             .with(GOOGLE_HOST, Arc::clone(&world.google) as _)
@@ -139,12 +133,7 @@ impl Process {
             address: Some(PUSH_ADDRESS.to_owned()),
             life_s: None,
         };
-        let audit = Audit::new(
-            world::WORKSPACE,
-            journal.clone(),
-            Arc::clone(&world.signing_keys) as _,
-            Arc::clone(&world.kept_checkpoints) as _,
-        );
+        let audit = audit(world, &journal);
         let reactor = Reactor::new(reconciler, sources);
         let name = name.to_owned();
         let poller = Poller::new(journal.clone(), source, gates_of_poller, name.clone(), POLL_EVERY);
@@ -219,6 +208,20 @@ impl Process {
             calendar.pulled_at.is_none_or(|at| at + PULL_EVERY <= now) || calendar.notified()
         })
     }
+}
+
+fn store(world: &World, parts: &dyn Parts) -> Arc<dyn EventStore> {
+    let store = Effects {
+        inner: Arc::clone(&world.ledger) as _,
+        trouble: Arc::clone(&world.trouble),
+        notes: world.notes.clone(),
+    };
+    Arc::new(Acknowledged { inner: parts.ledger(Arc::new(store)), notes: world.notes.clone() })
+}
+
+fn audit(world: &World, journal: &Journal) -> Audit {
+    let (keys, kept) = (Arc::clone(&world.signing_keys) as _, Arc::clone(&world.kept_checkpoints) as _);
+    Audit::new(world::WORKSPACE, journal.clone(), keys, kept)
 }
 
 fn provider(transport: &Arc<dyn Transport>, clock: &Arc<dyn Clock>) -> Arc<dyn CalendarProvider> {

@@ -65,18 +65,7 @@ impl Teller {
             Event::LookRequested { reason, .. } => {
                 (format!("The entry is to be read by its id first: {}.", look(*reason)), Vec::new())
             }
-            Event::WaitEnded { wait: Wait::Withheld } => {
-                ("There is nothing to send any more: it is not withheld.".to_owned(), Vec::new())
-            }
-            Event::WaitEnded { wait: Wait::Superseded } => {
-                ("The earlier entry that was to be removed is gone, or is not ours any more.".to_owned(), Vec::new())
-            }
-            Event::WaitEnded { wait: Wait::Look } => {
-                ("The entry was read, and is as it was known to be.".to_owned(), Vec::new())
-            }
-            Event::WaitEnded { wait: Wait::Retry } => {
-                ("There is nothing to try again any more.".to_owned(), Vec::new())
-            }
+            Event::WaitEnded { wait } => (wait_ended(*wait).to_owned(), Vec::new()),
             Event::EchoRecognised { .. }
             | Event::RemoteChangeAccepted { .. }
             | Event::RemoteChangeApplied { .. }
@@ -233,5 +222,14 @@ fn look(reason: LookReason) -> &'static str {
         LookReason::Doubtful => "what we saw may be older than our last write",
         LookReason::GraceOver => "a removal's grace is over",
         LookReason::Asked => "an operator asked for it",
+    }
+}
+
+fn wait_ended(wait: Wait) -> &'static str {
+    match wait {
+        Wait::Withheld => "There is nothing to send any more, so nothing is withheld.",
+        Wait::Retry => "There is nothing to try again any more.",
+        Wait::Look => "The entry was read and is as it was known to be.",
+        Wait::Superseded => "The earlier entry that was to be removed is gone, or is not ours any more.",
     }
 }

@@ -4,7 +4,7 @@
 //! `booking restored` · `booking on bay-2` · `booking at 2026-…` · `ok e1 [rev 5]` · `fails CLASS [after 30s]` ·
 //! `verified done e1|not done` · `seen|read live e2 10:30-11:30 "Lesson" [at HH:MM:SS] [as ID] [unmarked]` ·
 //! `seen|read gone tombstone|absent|404 [at …]` · `seen|read unreadable e2` · `wait 90s` · `tick` · `overlap ID…` ·
-//! `approval open|granted|denied|none` · `revoked` · `reauthorised` · `policy KEY VALUE` · `source none` ·
+//! `read fails` · `limited for 5m` (the provider wants no calls) · `approval open|granted|denied|none` · `revoked` · `reauthorised` · `policy KEY VALUE` · `source none` ·
 //! `person accepts|rejects|forgotten` · `reprocess` · `old` (what is seen was listed before our last write).
 
 use chrono::{DateTime, NaiveDate, NaiveTime, TimeDelta, TimeZone as _, Utc};
@@ -84,6 +84,11 @@ fn step(stage: &mut Stage, words: &[&str]) -> Result<(), String> {
         ["seen", rest @ ..] => {
             let seen = look(stage, rest)?;
             stage.settle(Some(seen), false)
+        }
+        ["read", "fails"] => stage.look_fails(),
+        ["limited", "for", time] => {
+            stage.limited_until = Some(stage.now + duration(time)?);
+            Ok(())
         }
         ["read", rest @ ..] => {
             let seen = look(stage, rest)?;

@@ -25,6 +25,8 @@ pub struct Stage {
     pub overlaps: Vec<BookingId>,
     pub approval: Option<Approval>,
     pub revoked: bool,
+    /// Until when the provider wants no calls.
+    pub limited_until: Option<DateTime<Utc>>,
     pub writes_back: bool,
     pub forgotten: bool,
     pub pending: Step,
@@ -61,6 +63,7 @@ impl Stage {
             overlaps: Vec::new(),
             approval: None,
             revoked: false,
+            limited_until: None,
             writes_back: true,
             forgotten: false,
             pending: Step::Rest,
@@ -130,7 +133,7 @@ impl Stage {
             overlaps: &self.overlaps,
             approval: self.approval.map(|stand| ("removals-1", stand)),
             revoked: self.revoked,
-            gate_until: None,
+            gate_until: self.limited_until,
             source_gate_until: None,
             writes_back: self.writes_back,
             profile: &profile,
@@ -266,6 +269,15 @@ impl Stage {
             facts.push(Event::DeadLettered { command: command.id, failure, booking_revision });
         }
         self.record(facts);
+        self.settle(None, false)
+    }
+
+    /// The entry cannot be read: what the service records then.
+    pub fn look_fails(&mut self) -> Result<(), String> {
+        let Step::Look(_, reason) = self.pending.clone() else { return Err("nothing was to be read".into()) };
+        let failed = self.link.as_ref().map_or(0, |link| link.looks_failed);
+        let wait = TimeDelta::milliseconds(i64::try_from(retry::backoff_ms(failed.max(1), 400)).expect("hours at most"));
+        self.record(vec![Event::LookRequested { reason, retry_at: Some(self.now + wait) }]);
         self.settle(None, false)
     }
 

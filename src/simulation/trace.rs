@@ -1,0 +1,35 @@
+//! The trace of a simulation: the same plan gives the same lines, and the same hash over them.
+
+use sha2::{Digest as _, Sha256};
+
+/// What happened, line by line, and a hash over all of it.
+pub(super) struct Trace {
+    hash: Sha256,
+    /// The lines so far, where they are kept.
+    pub lines: Vec<String>,
+    /// Whether they are.
+    pub keep: bool,
+}
+
+impl Trace {
+    /// An empty one; its lines are kept where `keep` says so.
+    pub fn new(keep: bool) -> Self {
+        Self { hash: Sha256::new(), lines: Vec::new(), keep }
+    }
+
+    /// Adds a line.
+    pub fn say(&mut self, line: String) {
+        self.hash.update(line.as_bytes());
+        self.hash.update([0]);
+        if self.keep {
+            self.lines.push(line);
+        }
+    }
+
+    /// The hash over all lines so far and `last`.
+    pub fn sealed(&self, last: &[u8]) -> String {
+        let mut hash = self.hash.clone();
+        hash.update(last);
+        data_encoding::HEXLOWER.encode(&hash.finalize()[..16])
+    }
+}

@@ -1,0 +1,148 @@
+//! Planted bugs of manners, keys, secrets and proofs: each is one that a rule of its own must find.
+
+use std::{sync::Arc, time::Duration};
+
+use async_trait::async_trait;
+use serde_json::Value;
+use syncledger::{
+    domain::ids::*,
+    ledger::restore::by_appending,
+    ports::{
+        event_store::{Appended, EventStore, Expected, Failure},
+        transport::{self, Request, Response, Transport},
+    },
+    record::{
+        envelope::{NewEvent, Recorded},
+        stream::StreamName,
+    },
+    services::sync::worklist::Worklist,
+    simulation::Parts,
+};
+
+use super::{planted::found, skewed::SkewedWorklist};
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Careless {
+    /// Nobody hears that the other side asks for a pause.
+    NoPause,
+    /// A booking does not remember the keys that changed it.
+    KeysForgotten,
+    /// A person's mail address stands in an event as it was written.
+    WordsInTheClear,
+    /// A checkpoint says another root than the events have.
+    WrongRoot,
+    /// Nobody looks at timers.
+    DeafTimers,
+}
+
+impl Parts for Careless {
+    fn ledger(&self, inner: Arc<dyn EventStore>) -> Arc<dyn EventStore> {
+        Arc::new(EditedLedger { inner, bug: *self })
+    }
+
+    fn transport(&self, inner: Arc<dyn Transport>) -> Arc<dyn Transport> {
+        Arc::new(DeafTransport { inner, deaf: *self == Self::NoPause })
+    }
+
+    fn worklist(&self, inner: Arc<dyn Worklist>, ledger: &Arc<dyn EventStore>) -> Arc<dyn Worklist> {
+        if *self == Self::DeafTimers { Arc::new(SkewedWorklist::deaf(inner, Arc::clone(ledger))) } else { inner }
+    }
+}
+
+struct DeafTransport {
+    inner: Arc<dyn Transport>,
+    deaf: bool,
+}
+
+#[async_trait]
+impl Transport for DeafTransport {
+    async fn send(&self, request: Request, timeout: Duration) -> Result<Response, transport::Failure> {
+        let mut answer = self.inner.send(request, timeout).await;
+        if let (true, Ok(response)) = (self.deaf, &mut answer) {
+            response.headers.retain(|(name, _)| name != "retry-after");
+        }
+        answer
+    }
+}
+
+struct EditedLedger {
+    inner: Arc<dyn EventStore>,
+    bug: Careless,
+}
+
+impl EditedLedger {
+    fn edit(&self, event: &mut NewEvent) {
+        let mut data: Value = serde_json::from_str(&event.data).expect("events hold JSON");
+        match (self.bug, event.kind.as_str()) {
+            (Careless::KeysForgotten, kind) if kind.starts_with("booking.") => {
+                if let Some(cause) = data["cause"].as_object_mut() {
+                    cause.remove("request");
+                }
+            }
+            (Careless::WordsInTheClear, "booking.registered") => data["contact"] = "customer1@mail.example".into(),
+            (Careless::WrongRoot, "operations.checkpoint_sealed") => {
+                data["root"] = "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=".into();
+            }
+            _ => return,
+        }
+        event.data = data.to_string();
+    }
+}
+
+#[async_trait]
+impl EventStore for EditedLedger {
+    async fn append(
+        &self,
+        stream: &StreamName,
+        expected: Expected,
+        mut events: Vec<NewEvent>,
+    ) -> Result<Appended, Failure> {
+        events.iter_mut().for_each(|event| self.edit(event));
+        self.inner.append(stream, expected, events).await
+    }
+
+    async fn read_stream(&self, stream: &StreamName, from: Version, limit: usize) -> Result<Vec<Recorded>, Failure> {
+        self.inner.read_stream(stream, from, limit).await
+    }
+
+    async fn last(&self, stream: &StreamName) -> Result<Option<Recorded>, Failure> {
+        self.inner.last(stream).await
+    }
+
+    async fn read_all(&self, from: Position, limit: usize) -> Result<Vec<Recorded>, Failure> {
+        self.inner.read_all(from, limit).await
+    }
+
+    async fn find(&self, id: EventId) -> Result<Option<Recorded>, Failure> {
+        self.inner.find(id).await
+    }
+
+    async fn end(&self) -> Result<Position, Failure> {
+        self.inner.end().await
+    }
+
+    async fn wait(&self, from: Position) {
+        self.inner.wait(from).await;
+    }
+
+    async fn restore(&self, events: Vec<Recorded>) -> Result<Position, Failure> {
+        by_appending(self, events).await
+    }
+}
+
+macro_rules! careless {
+    ($($name:ident: $bug:ident by $by:literal;)+) => {
+        $(#[test]
+        fn $name() {
+            assert_eq!(found(&Careless::$bug, stringify!($bug), 0), $by);
+        })+
+    };
+}
+
+careless! {
+    a_pause_that_is_not_heard: NoPause by "I10";
+    keys_that_are_forgotten: KeysForgotten by "I9";
+    words_in_the_clear: WordsInTheClear by "I11";
+    a_root_of_other_events: WrongRoot by "I12";
+    timers_that_nobody_looks_at: DeafTimers by "timers";
+}
