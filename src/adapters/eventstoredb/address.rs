@@ -131,6 +131,8 @@ mod tests {
         assert!(!address.settings.is_secure_mode_enabled());
         assert_eq!(address.credentials, Some(Credentials::new("user+1", "s%3c+ret")));
         assert_eq!(read("esdb://a").unwrap().credentials, None);
+        let odd = read("esdb://a%26b=c@h").unwrap().credentials;
+        assert_eq!(odd, Some(Credentials::new("a&b=c", "s%3c+ret")), "it is no form");
     }
 
     #[test]

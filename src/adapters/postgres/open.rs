@@ -1,8 +1,11 @@
 //! Opening a ledger's database: its tables are made where there are none, migrated, and refused where it is not ours.
 
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
-use sqlx::{Connection as _, Executor as _, PgConnection, Row as _, migrate::Migrator};
+use sqlx::{
+    Connection as _, Executor as _, PgConnection, Row as _, SqlSafeStr as _,
+    migrate::{Migration, MigrationType, Migrator},
+};
 use tokio::sync::watch;
 
 use super::{
@@ -11,7 +14,17 @@ use super::{
 };
 use crate::ports::clock::Clock;
 
-static MIGRATIONS: Migrator = sqlx::migrate!("migrations/postgres");
+static MIGRATIONS: LazyLock<Migrator> = LazyLock::new(|| {
+    let one = |version, name: &'static str, sql: &'static str| {
+        Migration::new(version, name.into(), MigrationType::Simple, sql.into_sql_str(), false)
+    };
+    Migrator::with_migrations(vec![
+        one(1, "ledger", include_str!("../../../migrations/postgres/0001_ledger.sql")),
+        one(2, "checkpoints", include_str!("../../../migrations/postgres/0002_checkpoints.sql")),
+        one(3, "signing keys", include_str!("../../../migrations/postgres/0003_signing_keys.sql")),
+        one(4, "master key", include_str!("../../../migrations/postgres/0004_master_key.sql")),
+    ])
+});
 
 /// The shape of stored events that this program reads and writes.
 const FORMAT: i64 = 1;

@@ -4,10 +4,13 @@ use std::{
     fs::{self, File, OpenOptions},
     io,
     path::{Path, PathBuf},
-    sync::Arc,
+    sync::{Arc, LazyLock},
 };
 
-use sqlx::{Connection as _, Row as _, SqliteConnection, migrate::Migrator};
+use sqlx::{
+    Connection as _, Row as _, SqlSafeStr as _, SqliteConnection,
+    migrate::{Migration, MigrationType, Migrator},
+};
 use tokio::sync::watch;
 
 use super::{
@@ -15,7 +18,17 @@ use super::{
 };
 use crate::ports::clock::Clock;
 
-pub(super) static MIGRATIONS: Migrator = sqlx::migrate!("migrations/sqlite");
+pub(super) static MIGRATIONS: LazyLock<Migrator> = LazyLock::new(|| {
+    let one = |version, name: &'static str, sql: &'static str| {
+        Migration::new(version, name.into(), MigrationType::Simple, sql.into_sql_str(), false)
+    };
+    Migrator::with_migrations(vec![
+        one(1, "ledger", include_str!("../../../migrations/sqlite/0001_ledger.sql")),
+        one(2, "checkpoints", include_str!("../../../migrations/sqlite/0002_checkpoints.sql")),
+        one(3, "signing keys", include_str!("../../../migrations/sqlite/0003_signing_keys.sql")),
+        one(4, "master key", include_str!("../../../migrations/sqlite/0004_master_key.sql")),
+    ])
+});
 
 /// The shape of stored events that this program reads and writes.
 const FORMAT: i64 = 1;

@@ -10,7 +10,6 @@ use std::{
     io::{BufRead as _, BufReader},
     path::{Path, PathBuf},
     process::{Child, ChildStdout, Command, Stdio},
-    time::Duration,
 };
 
 use syncledger::ports::{
@@ -19,7 +18,10 @@ use syncledger::ports::{
 };
 
 use super::given::{append, event, event_of, folder, open_sqlite};
-use crate::conformance::given::sound;
+use crate::{
+    conformance::given::sound,
+    support::patience::{eventually, some_moments},
+};
 
 const FOLDER: &str = "SYNCLEDGER_TEST_FAULTY_DISK";
 
@@ -41,7 +43,7 @@ async fn appends() {
                 Err(Failure::Unavailable(_)) => println!("\nREFUSED"),
                 Err(other) => panic!("{other:?}"),
             }
-            tokio::time::sleep(Duration::from_millis(20)).await;
+            some_moments(20).await;
         }
     }
 }
@@ -182,12 +184,12 @@ async fn a_small_disk_that_fills_loses_nothing() {
     assert!(matches!(refused.1, Failure::Unavailable(_)), "{refused:?}");
     assert!(acknowledged.len() > 5 && ledger.failing().is_some());
     fs::remove_file(ballast).unwrap();
-    let deadline = tokio::time::Instant::now() + Duration::from_secs(20);
-    while let Err(failure) = append(&ledger, "a", Expected::Any, std::slice::from_ref(&refused.0)).await {
-        assert!(matches!(failure, Failure::Unavailable(_)), "{failure:?}");
-        assert!(tokio::time::Instant::now() < deadline, "it never recovered");
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
+    let recovered = eventually(async || {
+        let tried = append(&ledger, "a", Expected::Any, std::slice::from_ref(&refused.0)).await;
+        assert!(matches!(tried, Ok(_) | Err(Failure::Unavailable(_))), "{tried:?}");
+        tried.is_ok()
+    });
+    assert!(recovered.await, "it never recovered");
     assert_eq!(ledger.failing(), None);
     let all = sound(&ledger).await;
     for (position, id) in acknowledged {

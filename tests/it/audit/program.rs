@@ -7,6 +7,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 use super::tree::{their_consistency, their_inclusion, their_root};
+use crate::support::patience::eventually_blocking;
 
 const BOOKINGS: &str = "id,resource,starts_at,ends_at,title,status
 1001,bay-1,2027-03-01T10:00,2027-03-01T11:00,Lesson with Ann,confirmed
@@ -158,13 +159,9 @@ fn a_service_seals_by_itself() {
     let mut command = Command::new(env!("CARGO_BIN_EXE_syncledger"));
     let mut service = command.current_dir(here.path()).arg("serve").env_clear().spawn().unwrap();
     let kept = || fs::read_dir(here.path().join("kept")).map_or(0, Iterator::count);
-    let deadline = std::time::Instant::now() + std::time::Duration::from_secs(30);
-    while kept() == 0 && std::time::Instant::now() < deadline {
-        std::thread::sleep(std::time::Duration::from_millis(50));
-    }
-    let sealed = kept();
+    let sealed = eventually_blocking(|| kept() > 0);
     service.kill().unwrap();
     service.wait().unwrap();
-    assert!(sealed > 0, "nothing was sealed");
+    assert!(sealed, "nothing was sealed");
     assert_eq!(here.json(&["audit", "verify"])["sound"], true);
 }

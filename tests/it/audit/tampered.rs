@@ -14,6 +14,7 @@ use syncledger::{
 };
 
 use super::given::{OnDisk, fill, folder, seal};
+use crate::support::size::sized;
 
 const DROP_GUARDS: &str =
     "DROP TRIGGER events_are_dense; DROP TRIGGER events_are_not_changed; DROP TRIGGER events_are_not_removed;";
@@ -181,7 +182,8 @@ async fn a_flipped_byte_of_the_file_is_found_or_changes_nothing() {
     assert_eq!((contents(&disk).await.len(), contents(&disk).await == before), (13, true));
     disk.close().await;
     // Used cells lie at the ends of pages, so a stride that is prime to their size meets every kind of place.
-    let places: Vec<usize> = (0..100).step_by(9).chain((100..bytes.len()).step_by(509)).collect();
+    let (near, far) = sized((9, 509), (1, 1));
+    let places: Vec<usize> = (0..100).step_by(near).chain((100..bytes.len()).step_by(far)).collect();
     let (mut found, mut harmless) = (0, 0);
     for at in places {
         let copy = folder();
@@ -214,6 +216,7 @@ async fn a_flipped_byte_of_the_file_is_found_or_changes_nothing() {
         disk.close().await;
     }
     assert!(found > 20, "{found} found, {harmless} harmless");
+    println!("{} bytes of {} flipped: {found} found, {harmless} harmless", found + harmless, bytes.len());
 }
 
 /// A ledger of 40 events, exported.
@@ -243,7 +246,7 @@ async fn a_flipped_byte_of_an_export_is_found() {
     let path = exported(folder.path()).await;
     assert!(verified(&path).sound);
     let bytes = fs::read(&path).unwrap();
-    for at in (0..bytes.len()).step_by(3).chain(bytes.len() - 60..bytes.len()) {
+    for at in (0..bytes.len()).step_by(sized(3, 1)).chain(bytes.len() - 60..bytes.len()) {
         let mut changed = bytes.clone();
         changed[at] ^= 1 << (at % 8);
         fs::write(&path, &changed).unwrap();
@@ -274,7 +277,7 @@ async fn a_changed_line_of_an_export_is_found_where_it_is() {
     let mut twice = lines.clone();
     twice.insert(8, lines[7].clone());
     assert_eq!(place(&checked(twice)), Some((Some(9), Some(7))));
-    for at in (0..lines[8].len()).step_by(5) {
+    for at in (0..lines[8].len()).step_by(sized(5, 1)) {
         let mut flipped = lines.clone();
         flipped[8][at] ^= 1;
         let report = checked(flipped);

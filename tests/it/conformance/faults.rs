@@ -6,12 +6,12 @@
 use std::{
     io::{BufRead as _, BufReader, Write as _},
     process::{Command, Stdio},
-    time::Duration,
 };
 
 use syncledger::ports::event_store::{EventStore as _, Expected, Failure};
 
 use super::given::{append, event, event_of, folder, open_sqlite, sound};
+use crate::support::patience::eventually;
 
 const FOLDER: &str = "SYNCLEDGER_TEST_FULL_DISK";
 const KIB_MAX: u32 = 600;
@@ -46,16 +46,13 @@ async fn helper() {
     println!("\nREFUSED");
     tokio::task::spawn_blocking(|| std::io::stdin().lines().next()).await.unwrap();
     let it = wide(1);
-    let deadline = tokio::time::Instant::now() + Duration::from_secs(20);
-    loop {
+    let recovered = eventually(async || {
         // The same id each time: whether an earlier try was written after all does not matter.
-        match append(&ledger, "b", Expected::Any, std::slice::from_ref(&it)).await {
-            Ok(_) => break,
-            Err(Failure::Unavailable(_)) => assert!(tokio::time::Instant::now() < deadline, "it never recovered"),
-            Err(other) => panic!("{other:?}"),
-        }
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
+        let tried = append(&ledger, "b", Expected::Any, std::slice::from_ref(&it)).await;
+        assert!(matches!(tried, Ok(_) | Err(Failure::Unavailable(_))), "{tried:?}");
+        tried.is_ok()
+    });
+    assert!(recovered.await, "it never recovered");
     assert_eq!(ledger.writer_state().failing, None);
     let all = sound(&ledger).await;
     for (position, id) in acknowledged {

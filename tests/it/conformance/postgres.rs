@@ -1,6 +1,6 @@
 //! The suites on PostgreSQL, and what only a server can show: its crashes are in `postgres_crashes.rs`.
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use chrono::TimeDelta;
 use sqlx::{Executor as _, Row as _};
@@ -19,6 +19,7 @@ use syncledger::{
     },
     record::wrap::MasterKey,
 };
+use tokio::select;
 
 use super::{
     event_store::{Store, event_store_suite},
@@ -105,7 +106,10 @@ async fn a_refused_append_does_not_fail_its_neighbours() {
         })
     });
     let appends: Vec<_> = appends.collect();
-    tokio::time::sleep(Duration::from_millis(300)).await;
+    // On one thread, each has come as far as the queue when this one has its turn again.
+    for _ in 0..3 {
+        tokio::task::yield_now().await;
+    }
     assert_eq!(ledger.writer_state().commits, commits);
     lock.execute("ROLLBACK").await.unwrap();
     for (n, handle) in appends.into_iter().enumerate() {
@@ -282,7 +286,10 @@ async fn a_waiting_reader_sees_what_another_process_wrote() {
     };
     tokio::task::yield_now().await;
     append(&there, "a", Expected::Any, &[event(0)]).await.unwrap();
-    tokio::time::timeout(Duration::from_secs(2), waiting).await.unwrap().unwrap();
+    select! {
+        woken = waiting => woken.unwrap(),
+        () = here.wait(Position(1_000)) => panic!("news came no sooner than none"),
+    }
     assert_eq!(here.read_all(Position(0), 9).await.unwrap().len(), 1);
     // What this process knew of the ledger's end is out of date: it must notice when it writes.
     assert_eq!(append(&here, "b", Expected::NoStream, &[event(1)]).await.unwrap(), (0, 1, false));
@@ -311,7 +318,10 @@ async fn a_lost_notification_costs_no_more_than_a_moment() {
         };
         tokio::task::yield_now().await;
         append(&there, "a", Expected::Any, &[event(n)]).await.unwrap();
-        tokio::time::timeout(Duration::from_secs(4), waiting).await.unwrap().unwrap();
+        select! {
+            woken = waiting => woken.unwrap(),
+            () = here.wait(Position(1_000)) => panic!("news came no sooner than none"),
+        }
         assert_eq!(here.read_all(Position(n), 9).await.unwrap().len(), 1);
     }
 }

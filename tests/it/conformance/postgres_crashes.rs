@@ -8,7 +8,6 @@ use std::{
         Arc,
         atomic::{AtomicBool, AtomicUsize, Ordering},
     },
-    time::Duration,
 };
 
 use sqlx::{Executor as _, PgConnection, Row as _};
@@ -22,22 +21,23 @@ use syncledger::{
     },
     record::wrap::MasterKey,
 };
-use tokio::{task::block_in_place, time::Instant};
+use tokio::task::block_in_place;
 
 use super::{
     given::{append, clock, event, open_postgres, sound},
     postgres::{LOCK, ONE_MORE},
 };
-use crate::support::postgres::{Database, Server};
+use crate::support::{
+    patience::{eventually, some_moments, time_passes},
+    postgres::{Database, Server},
+    size::sized,
+};
 
 /// Until another session waits for a lock: what was started has come as far as it can.
 async fn until_somebody_waits(raw: &mut PgConnection) {
     const WAITING: &str = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'";
-    let deadline = Instant::now() + Duration::from_secs(8);
-    while raw.fetch_one(WAITING).await.unwrap().get::<i64, _>(0) == 0 {
-        assert!(Instant::now() < deadline, "nobody waits");
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
+    let waits = eventually(async || raw.fetch_one(WAITING).await.unwrap().get::<i64, _>(0) > 0);
+    assert!(waits.await, "nobody waits");
 }
 
 /// A session has written the next position and stalls before its commit, with the lock or without it. Readers see what is
@@ -112,7 +112,7 @@ async fn insist(
                 Err(Failure::Unavailable(_)) => {
                     // A retry reads the clock anew.
                     it.recorded_at += chrono::TimeDelta::seconds(1);
-                    tokio::time::sleep(Duration::from_millis(15)).await;
+                    some_moments(15).await;
                 }
                 Err(other) => panic!("{other}"),
             }
@@ -127,8 +127,9 @@ async fn insist(
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_server_that_crashes_loses_nothing_and_is_found_again() {
-    const CRASHES: usize = 3;
     const CLIENTS: u64 = 24;
+    // So many crashes, and so long without the server each time.
+    let (crashes, away_ms) = sized((3, 0), (10, 60_000));
     let server = Server::start();
     let database = Database::within(server.url()).await;
     let ledger = open_postgres(&database.url()).await;
@@ -136,14 +137,12 @@ async fn a_server_that_crashes_loses_nothing_and_is_found_again() {
     let clients: Vec<_> = (0..CLIENTS)
         .map(|client| tokio::spawn(insist(ledger.clone(), client, Arc::clone(&done), Arc::clone(&stop))))
         .collect();
-    let deadline = Instant::now() + Duration::from_secs(120);
-    for crash in 0..CRASHES {
+    for crash in 0..crashes {
         let enough = done.load(Ordering::Relaxed) + 150 + crash * 37;
-        while done.load(Ordering::Relaxed) < enough {
-            assert!(Instant::now() < deadline, "it never recovered: {:?}", ledger.writer_state());
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
+        let recovered = eventually(async || done.load(Ordering::Relaxed) >= enough).await;
+        assert!(recovered, "it never recovered: {:?}", ledger.writer_state());
         block_in_place(|| server.stop_at_once());
+        time_passes(away_ms).await;
         block_in_place(|| server.start_again());
     }
     stop.store(true, Ordering::Relaxed);
@@ -158,6 +157,7 @@ async fn a_server_that_crashes_loses_nothing_and_is_found_again() {
     for (position, id) in acknowledged {
         assert_eq!(all[usize::try_from(position).unwrap()].event.id, id);
     }
+    println!("{crashes} crashes of the server, {away_ms} ms without it each time, {} acknowledged events", all.len());
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -169,11 +169,11 @@ async fn a_session_that_breaks_while_nobody_writes_is_replaced_before_the_next_a
     const ALL: &str = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity \
          WHERE datname = current_database() AND pid <> pg_backend_pid()";
     raw.execute(ALL).await.unwrap();
-    let deadline = Instant::now() + Duration::from_secs(30);
-    while ledger.writer_state().failures == 0 || ledger.writer_state().failing.is_some() {
-        assert!(Instant::now() < deadline, "it was not noticed");
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
+    let noticed = eventually(async || {
+        let state = ledger.writer_state();
+        state.failures > 0 && state.failing.is_none()
+    });
+    assert!(noticed.await, "it was not noticed");
     assert_eq!(append(&ledger, "a", Expected::Any, &[event(1)]).await.unwrap(), (1, 1, false));
     assert_eq!(sound(&ledger).await.len(), 2);
 }

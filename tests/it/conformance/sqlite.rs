@@ -1,6 +1,13 @@
 //! The suites on SQLite, and what only a file can show.
 
-use std::{fs, path::Path, sync::Arc, time::Duration};
+use std::{
+    fs,
+    path::Path,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+};
 
 use chrono::TimeDelta;
 use sqlx::{ConnectOptions as _, Connection as _, Row as _, SqliteConnection, sqlite::SqliteConnectOptions};
@@ -20,6 +27,7 @@ use syncledger::{
     record::wrap::MasterKey,
 };
 use tempfile::TempDir;
+use tokio::select;
 
 use super::{
     event_store::{Store, event_store_suite},
@@ -28,6 +36,7 @@ use super::{
     tokens::tokens_suite,
     vault::vault_suite,
 };
+use crate::support::patience::{eventually, some_moments};
 
 async fn open() -> (Store, TempDir) {
     let folder = folder();
@@ -103,7 +112,10 @@ async fn a_refused_append_does_not_fail_its_neighbours() {
         })
     });
     let appends: Vec<_> = appends.collect();
-    tokio::time::sleep(Duration::from_millis(300)).await;
+    // On one thread, each has come as far as the queue when this one has its turn again.
+    for _ in 0..3 {
+        tokio::task::yield_now().await;
+    }
     assert_eq!(ledger.writer_state().commits, commits);
     sqlx::query("ROLLBACK").execute(&mut lock).await.unwrap();
     for (n, handle) in appends.into_iter().enumerate() {
@@ -308,7 +320,7 @@ async fn a_destroyed_key_is_in_no_file() {
         vault.key_or_new(&SubjectId::new(format!("s{n}")).unwrap()).await.unwrap();
     }
     vault.key_or_new(&anna).await.unwrap();
-    let mut raw = raw(folder.path()).await;
+    let (mut raw, mut other) = (raw(folder.path()).await, raw(folder.path()).await);
     let query = sqlx::query("SELECT wrapped, nonce FROM subject_keys WHERE subject = 'anna'");
     let row = query.fetch_one(&mut raw).await.unwrap();
     let (wrapped, nonce): (Vec<u8>, Vec<u8>) = (row.get(0), row.get(1));
@@ -323,18 +335,23 @@ async fn a_destroyed_key_is_in_no_file() {
     sqlx::query("BEGIN").execute(&mut raw).await.unwrap();
     sqlx::query("SELECT count(*) FROM subject_keys").fetch_one(&mut raw).await.unwrap();
     append(&ledger, "a", Expected::Any, &[event(0)]).await.unwrap();
+    let reads = Arc::new(AtomicBool::new(true));
     let pending = {
-        let at = ledger_time();
+        let (at, reads) = (ledger_time(), Arc::clone(&reads));
         tokio::spawn(async move {
             let outcome = vault.destroy(&anna, at).await;
-            (vault, anna, outcome)
+            (vault, anna, outcome, reads.load(Ordering::SeqCst))
         })
     };
-    tokio::time::sleep(Duration::from_millis(300)).await;
-    assert!(!pending.is_finished());
+    const GONE: &str = "SELECT count(*) FROM subject_keys WHERE subject = 'anna' AND destroyed_at IS NOT NULL";
+    let gone = async || sqlx::query(GONE).fetch_one(&mut other).await.unwrap().get::<i64, _>(0) == 1;
+    assert!(eventually(gone).await, "the row is changed at once");
+    some_moments(300).await;
+    reads.store(false, Ordering::SeqCst);
     sqlx::query("ROLLBACK").execute(&mut raw).await.unwrap();
-    let (vault, anna, outcome) = pending.await.unwrap();
+    let (vault, anna, outcome, told_too_soon) = pending.await.unwrap();
     outcome.unwrap();
+    assert!(!told_too_soon);
     assert_eq!((found(&wrapped), found(&wrapped[..12]), found(&nonce)), (0, 0, 0));
     assert!(matches!(vault.key(&anna).await.unwrap(), KeyState::Destroyed(_)));
 }
@@ -369,7 +386,10 @@ async fn a_waiting_reader_sees_what_another_process_wrote() {
     };
     tokio::task::yield_now().await;
     append(&there, "a", Expected::Any, &[event(0)]).await.unwrap();
-    tokio::time::timeout(Duration::from_secs(2), waiting).await.unwrap().unwrap();
+    select! {
+        woken = waiting => woken.unwrap(),
+        () = here.wait(Position(1_000)) => panic!("news came no sooner than none"),
+    }
     assert_eq!(here.read_all(Position(0), 9).await.unwrap().len(), 1);
     // What this process knew of the ledger's end is out of date: it must notice when it writes.
     assert_eq!(append(&here, "b", Expected::NoStream, &[event(1)]).await.unwrap(), (0, 1, false));

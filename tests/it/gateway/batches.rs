@@ -4,7 +4,8 @@ use eventstore::{BatchAppendOptions, Error, ExpectedRevision, ReadStreamOptions}
 use futures::future::join_all;
 use syncledger::services::external_events::Accept;
 
-use super::world::{BACKENDS, Backend, World, confirmed, fill, ids, some, soon};
+use super::world::{BACKENDS, Backend, World, confirmed, fill, ids, some};
+use crate::support::patience::soon;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn many_at_once_are_all_written_each_stream_in_its_order() {

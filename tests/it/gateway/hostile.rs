@@ -9,7 +9,8 @@ use tokio::{
     net::TcpStream,
 };
 
-use super::world::{Backend, World, all, fill, soon};
+use super::world::{Backend, World, all, fill};
+use crate::support::patience::soon;
 
 /// Whether the other side has closed the connection; what it says until then does not matter.
 async fn closed(stream: &mut TcpStream) {

@@ -8,7 +8,8 @@ use eventstore::{
 };
 use syncledger::services::external_events::Accept;
 
-use super::world::{BACKENDS, Backend, PATIENCE, World, fill, some, soon};
+use super::world::{BACKENDS, Backend, World, fill, some};
+use crate::support::patience::soon;
 
 /// 1. A subscription that ends without an error makes it spin: ours never do.
 #[tokio::test(flavor = "multi_thread")]
@@ -29,7 +30,7 @@ async fn a_gateway_that_stops_ends_subscriptions_with_an_error() {
             Err(Error::ServerError(said)) => assert!(said.contains("being stopped"), "{said}"),
             other => panic!("{other:?}"),
         }
-        tokio::time::timeout(PATIENCE, &mut world.task).await.unwrap().unwrap();
+        soon(&mut world.task).await.unwrap();
     }
 }
 

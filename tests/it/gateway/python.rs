@@ -2,8 +2,11 @@
 
 use syncledger::{gateway::Limits, services::external_events::Accept};
 
-use super::world::{BACKENDS, PATIENCE, World, authority};
-use crate::sandbox::support::{python, tools};
+use super::world::{BACKENDS, World, authority};
+use crate::{
+    sandbox::support::{python, tools},
+    support::patience::soon,
+};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_python_client_finds_what_it_expects() {
@@ -17,7 +20,7 @@ async fn the_python_client_finds_what_it_expects() {
             .arg(authority.path())
             .kill_on_drop(true)
             .output();
-        let output = tokio::time::timeout(PATIENCE * 4, run).await.expect("it ends").unwrap();
+        let output = soon(run).await.unwrap();
         let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
         assert!(output.status.success(), "{backend:?}: {out}\n{err}");
         assert_eq!(out, "as documented\n");

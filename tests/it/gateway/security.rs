@@ -7,7 +7,8 @@ use eventstore::{
 };
 use syncledger::{gateway::Limits, ports::tokens::Role, services::external_events::Accept};
 
-use super::world::{Backend, World, all, authority, confirmed, expecting, fill, some, soon};
+use super::world::{Backend, World, all, authority, confirmed, expecting, fill, some};
+use crate::support::patience::soon;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_role_is_let_into_what_is_its_own() {

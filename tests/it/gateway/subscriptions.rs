@@ -6,7 +6,8 @@ use eventstore::{
 };
 use syncledger::services::external_events::Accept;
 
-use super::world::{BACKENDS, Backend, World, fill, soon};
+use super::world::{BACKENDS, Backend, World, fill};
+use crate::support::patience::soon;
 
 /// A word per thing that a subscription says.
 async fn next(subscription: &mut Subscription) -> String {

@@ -26,11 +26,8 @@ use uuid::Uuid;
 
 use crate::{
     conformance::given::{folder, open_postgres, open_sqlite},
-    support::postgres::Database,
+    support::{patience::soon, postgres::Database},
 };
-
-/// How long anything may take on a machine that has other work as well.
-pub const PATIENCE: Duration = Duration::from_secs(30);
 
 /// What keeps the events.
 #[derive(Debug, Clone, Copy)]
@@ -118,7 +115,7 @@ impl World {
 
     /// Once this one has stopped: another one over the same ledger, at the same address.
     pub async fn again(mut self) -> Self {
-        tokio::time::timeout(PATIENCE, &mut self.task).await.unwrap().unwrap();
+        soon(&mut self.task).await.unwrap();
         let listener = TcpListener::bind(self.address).await.unwrap();
         let (journal, tokens, secrets) = (self.journal.clone(), self.tokens.clone(), self.secrets.clone());
         let kept = self.kept.take();
@@ -200,9 +197,4 @@ pub async fn all(client: &Client, options: &ReadAllOptions) -> eventstore::Resul
 
 pub fn json_of(bytes: &[u8]) -> Value {
     serde_json::from_slice(bytes).unwrap()
-}
-
-/// The value, or a failure that says it took too long.
-pub async fn soon<T>(future: impl Future<Output = T>) -> T {
-    tokio::time::timeout(PATIENCE, future).await.expect("it takes no longer than half a minute")
 }

@@ -43,6 +43,17 @@ fn twins(ours: (&str, &[&str]), theirs: (&str, &[&str])) -> Vec<String> {
     [lacks(ours, theirs), lacks(theirs, ours)].concat()
 }
 
+/// Migrations that the program does not run: `source` lists them, in order, with number and name as they are recorded.
+fn left_out(database: &str, names: &[&str], source: &str) -> Vec<String> {
+    let line = |name: &&str| {
+        let (number, words) = name.trim_end_matches(".sql").split_once('_').unwrap_or_default();
+        let (number, words) = (number.trim_start_matches('0'), words.replace('_', " "));
+        format!("one({number}, \"{words}\", include_str!(\"../../../migrations/{database}/{name}\"))")
+    };
+    let missing = names.iter().filter(|name| !source.contains(&line(name)));
+    missing.map(|name| format!("src/adapters/{database}/open.rs lacks {}", line(name))).collect()
+}
+
 fn digest(text: &[u8]) -> String {
     HEXLOWER.encode(&Sha256::digest(text))
 }
@@ -74,6 +85,10 @@ fn migrations_are_numbered_and_have_twins() {
         listings.iter().map(|(d, files)| (*d, files.keys().map(String::as_str).collect())).collect();
     assert!(!names[0].1.is_empty(), "no migration was found");
     nothing_in(&names.iter().flat_map(|(d, names)| numbering(d, names)).collect::<Vec<_>>());
+    for (database, names) in &names {
+        let source = read(&format!("src/adapters/{database}/open.rs")).unwrap();
+        nothing_in(&left_out(database, names, &source));
+    }
     for pair in names.windows(2) {
         nothing_in(&twins((pair[0].0, &pair[0].1), (pair[1].0, &pair[1].1)));
     }
@@ -103,6 +118,9 @@ fn migrations_are_never_edited() {
 fn a_migration_out_of_order_or_without_twin_is_caught() {
     caught(&numbering("sqlite", &["0001_a.sql", "0003_b.sql"]), "0003_b.sql");
     caught(&numbering("sqlite", &["0001_A.sql"]), "0001_A.sql");
+    let source = r#"one(1, "a b", include_str!("../../../migrations/sqlite/0001_a_b.sql")),"#;
+    nothing_in(&left_out("sqlite", &["0001_a_b.sql"], source));
+    caught(&left_out("sqlite", &["0001_a_b.sql", "0002_c.sql"], source), "one(2, \"c\"");
     caught(&numbering("sqlite", &["0001_a.txt"]), "0001_a.txt");
     nothing_in(&numbering("sqlite", &["0001_a.sql", "0002_b_2.sql"]));
     caught(

@@ -13,6 +13,7 @@ mod migrations;
 mod schemas;
 mod source;
 mod tidy;
+mod tiers;
 mod words;
 
 use std::{fs, path::Path};

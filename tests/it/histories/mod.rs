@@ -1,4 +1,4 @@
-//! Five hundred random histories, and every backend ends with the same streams, the same read models and the same root.
+//! Random histories, and every backend ends with the same streams, the same read models and the same root.
 //!
 //! A history is a list of appends: facts of every kind, with right and wrong expectations, repeats of what was appended
 //! before, and ids that are taken. It is made up against the ledger in memory, which tells how each append ends, and is
@@ -22,39 +22,40 @@ use syncledger::{
     },
 };
 
-use crate::projections::{choices::Choices, world::World};
+use crate::{
+    projections::{choices::Choices, world::World},
+    support::size::sized,
+};
 
 /// Appends of one history.
 const CALLS: usize = 18;
 /// Appends that are under way at once.
 const AT_ONCE: usize = 9;
 
-#[tokio::test]
-async fn one_to_125_are_the_same_everywhere() {
-    let world = World::new();
-    let others = all(&world).await;
-    are_the_same(&world, others, 0..125).await;
+/// Histories of each of the four tests.
+fn quarter(number: u64) -> Range<u64> {
+    let each = sized(30, 125);
+    number * each..(number + 1) * each
 }
 
 #[tokio::test]
-async fn one_hundred_and_26_to_250_are_the_same_everywhere() {
-    let world = World::new();
-    let others = all(&world).await;
-    are_the_same(&world, others, 125..250).await;
+async fn the_first_quarter_is_the_same_everywhere() {
+    are_the_same(quarter(0)).await;
 }
 
 #[tokio::test]
-async fn two_hundred_and_51_to_375_are_the_same_everywhere() {
-    let world = World::new();
-    let others = all(&world).await;
-    are_the_same(&world, others, 250..375).await;
+async fn the_second_quarter_is_the_same_everywhere() {
+    are_the_same(quarter(1)).await;
 }
 
 #[tokio::test]
-async fn three_hundred_and_76_to_500_are_the_same_everywhere() {
-    let world = World::new();
-    let others = all(&world).await;
-    are_the_same(&world, others, 375..500).await;
+async fn the_third_quarter_is_the_same_everywhere() {
+    are_the_same(quarter(2)).await;
+}
+
+#[tokio::test]
+async fn the_last_quarter_is_the_same_everywhere() {
+    are_the_same(quarter(3)).await;
 }
 
 /// One append.
@@ -68,14 +69,16 @@ struct Call {
 type Outcome = Result<Appended, String>;
 
 /// One history after the other on the same stores: a store is dear to make.
-async fn are_the_same(world: &World, others: Vec<Backend>, histories: Range<u64>) {
-    let memory = first(world).await;
-    let least = u32::try_from(histories.end - histories.start).unwrap() * 2 / 5;
+async fn are_the_same(histories: Range<u64>) {
+    let world = World::new();
+    let (memory, others) = (first(&world).await, all(&world).await);
+    let played = histories.end - histories.start;
+    let least = u32::try_from(played).unwrap() * 2 / 5;
     let mut from = Position(0);
     let mut leaves = Vec::new();
     let mut met = Met::default();
     for history in histories {
-        let (calls, outcomes) = made_up(world, history, &mut met).await;
+        let (calls, outcomes) = made_up(&world, history, &mut met).await;
         let streams: BTreeSet<String> = calls.iter().map(|call| call.stream.to_string()).collect();
         let batch = 1 + usize::try_from(history % 40).unwrap();
         let told = told_by(&memory, &streams, from, batch).await;
@@ -103,6 +106,7 @@ async fn are_the_same(world: &World, others: Vec<Backend>, histories: Range<u64>
         let theirs = told_by(other, &BTreeSet::new(), Position(0), 1_000).await;
         theirs.must_be(&all, &format!("all of it as {} tells it", other.name));
     }
+    println!("{played} histories of {CALLS} appends, {} events, on memory and {} more", all.facts.len(), others.len());
 }
 
 async fn append(backend: &Backend, call: &Call) -> Outcome {

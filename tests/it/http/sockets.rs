@@ -9,10 +9,10 @@ use tokio::{
     net::{TcpListener, TcpStream},
     sync::oneshot,
     task::JoinHandle,
-    time::timeout,
 };
 
 use super::world::World;
+use crate::support::patience::{eventually, some_moments, soon};
 
 struct Running {
     world: World,
@@ -43,7 +43,7 @@ impl Running {
         TcpStream::connect(self.at).await.expect("it listens")
     }
 
-    /// Sends bytes and reads until the other side closes, or 5 seconds.
+    /// Sends bytes and reads until the other side closes.
     async fn say(&self, bytes: &[u8]) -> String {
         let mut stream = self.connect().await;
         stream.write_all(bytes).await.expect("it takes them");
@@ -62,7 +62,7 @@ impl Running {
 async fn rest(stream: &mut TcpStream) -> String {
     let mut all = Vec::new();
     // A reset after the answer is an end like any other.
-    let _ = timeout(Duration::from_secs(5), stream.read_to_end(&mut all)).await.expect("it closes the connection");
+    let _ = soon(stream.read_to_end(&mut all)).await;
     String::from_utf8_lossy(&all).into_owned()
 }
 
@@ -86,10 +86,10 @@ async fn headers_that_never_end_are_not_waited_for() {
     let drip = async {
         // One byte now and then does not keep it open.
         while slow.write_all(b"a").await.is_ok() {
-            tokio::time::sleep(Duration::from_millis(50)).await;
+            some_moments(50).await;
         }
     };
-    timeout(Duration::from_secs(5), drip).await.expect("it is closed");
+    soon(drip).await;
     let said = rest(&mut silent).await;
     assert!(!said.contains("200"), "{said}");
 }
@@ -143,9 +143,9 @@ async fn the_end_lets_requests_under_way_finish() {
     // An answer on another connection: the one before is taken by now.
     running.say(b"GET /health HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n").await;
     running.stop.take().expect("it runs").send(()).expect("it runs");
-    tokio::time::sleep(Duration::from_millis(50)).await;
-    assert!(TcpStream::connect(running.at).await.is_err(), "nobody new is let in");
+    let closed = eventually(async || TcpStream::connect(running.at).await.is_err()).await;
+    assert!(closed, "nobody new is let in");
     under_way.write_all(&body.as_bytes()[10..]).await.expect("it is still there");
     assert!(rest(&mut under_way).await.starts_with("HTTP/1.1 201 "));
-    timeout(Duration::from_secs(5), running.served).await.expect("it ends").expect("without a panic");
+    soon(running.served).await.expect("without a panic");
 }

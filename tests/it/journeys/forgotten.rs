@@ -1,14 +1,17 @@
 //! A person is forgotten while two services run. Their words came in by every way there is; afterwards no byte of any file
 //! says them, nor did one before: what is on disk is sealed, and the key is gone.
 
-use std::{fs, path::PathBuf, process::Command, time::Duration};
+use std::{fs, path::PathBuf, process::Command};
 
 use chrono::TimeDelta;
 use serde_json::{Value, json};
 use syncledger::adapters::sandbox::uschedule::{Customer, NewAppointment};
 
 use super::world::{CALENDARS, World, free_port};
-use crate::support::postgres::{Database, Server};
+use crate::support::{
+    patience::eventually,
+    postgres::{Database, Server},
+};
 
 /// In everything that is personal, and in nothing else.
 const CANARY: &str = "Zaphodine";
@@ -69,18 +72,17 @@ async fn canaries(world: &World, port: u16) -> String {
         .await
         .expect("it answers");
     assert_eq!(made.status().as_u16(), 201, "{:?}", made.text().await);
-    let in_step = world.until(Duration::from_secs(60), async || world.entries_of(&id) == 1).await;
+    let in_step = eventually(async || world.entries_of(&id) == 1).await;
     assert!(in_step, "{}", world.log(port));
     let entry = entry_of(world, &id);
     let now = world.now();
     world.google().rename_entry(CALENDARS[0], &entry, &format!("{CANARY} brings clubs"), now).expect("it is there");
     let known = format!("uschedule.{id}");
-    let seen = world
-        .until(Duration::from_secs(60), async || {
-            let story = world.run(port, &["events", "all", "--type", "calendar.remote_entry_observed", "--json"]);
-            String::from_utf8_lossy(&story.stdout).lines().any(|line| line.contains(&known))
-        })
-        .await;
+    let seen = eventually(async || {
+        let story = world.run(port, &["events", "all", "--type", "calendar.remote_entry_observed", "--json"]);
+        String::from_utf8_lossy(&story.stdout).lines().any(|line| line.contains(&known))
+    })
+    .await;
     assert!(seen, "{}", world.log(port));
     id
 }
@@ -135,12 +137,11 @@ async fn forgotten(world: &World, folders: &[PathBuf], written: impl AsyncFn()) 
         let other = json_of(world, first, &["bookings", "show", other]);
         json_of(world, first, &["subject", "erase", other["booking"]["subject"].as_str().expect("a subject")]);
     }
-    let replaced = world
-        .until(Duration::from_secs(60), async || {
-            let google = world.google();
-            CALENDARS.iter().all(|calendar| google.entries(calendar).iter().all(|e| e["summary"] == "[erased]"))
-        })
-        .await;
+    let replaced = eventually(async || {
+        let google = world.google();
+        CALENDARS.iter().all(|calendar| google.entries(calendar).iter().all(|e| e["summary"] == "[erased]"))
+    })
+    .await;
     assert!(replaced, "{:?}\n{}", world.google().entries(CALENDARS[0]), world.log(first));
     let shown = json_of(world, second, &["bookings", "show", &format!("uschedule.{id}")]);
     assert_eq!((&shown["booking"]["title"], &shown["booking"]["status"]), (&Value::Null, &json!("confirmed")));
@@ -149,7 +150,7 @@ async fn forgotten(world: &World, folders: &[PathBuf], written: impl AsyncFn()) 
     let (now, later) = (world.now(), world.now() + TimeDelta::days(2));
     world.uschedule().reschedule(&id, later, later + TimeDelta::minutes(50), None, now).expect("its slot is free");
     let other = world.book(3);
-    let in_step = world.until(Duration::from_secs(60), async || world.entries_of(&other) == 1).await;
+    let in_step = eventually(async || world.entries_of(&other) == 1).await;
     assert!(in_step, "{}", world.log(first));
     drop(services);
     written().await;

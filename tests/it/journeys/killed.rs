@@ -1,24 +1,33 @@
-//! `kill -9` in a stream of imports and webhooks, fifty times: nothing acknowledged is missing, no entry is there twice,
-//! and every read model is what a replay makes it.
+//! `kill -9` in a stream of imports and webhooks, again and again: nothing acknowledged is missing, no entry is there
+//! twice, and every read model is what a replay makes it.
 
-use std::{collections::BTreeSet, fs, process::Stdio, time::Duration};
+use std::{collections::BTreeSet, fs, process::Stdio};
 
 use super::world::{World, free_port};
+use crate::support::{patience::some_moments, postgres::Database, size::sized};
 
-const KILLS: i64 = 50;
 const PER_ROUND: i64 = 4;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn fifty_times_and_nothing_is_lost_or_doubled() {
-    let world = World::start().await;
+async fn nothing_is_lost_or_doubled() {
+    killed(&World::start().await, sized(8, 50)).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nothing_is_lost_or_doubled_on_postgres() {
+    let database = Database::new().await;
+    killed(&World::on_postgres(&database).await, sized(4, 50)).await;
+}
+
+async fn killed(world: &World, kills: i64) {
     let port = free_port();
     world.deliver_to(port);
     let mut imported = BTreeSet::new();
     let mut number = 0;
-    for round in 0..KILLS {
+    for round in 0..kills {
         let service = world.serve(port).await;
         let file = world.folder.path().join(format!("round-{round}.csv"));
-        fs::write(&file, csv(&world, round)).expect("it can be written");
+        fs::write(&file, csv(world, round)).expect("it can be written");
         let mut import = std::process::Command::new(env!("CARGO_BIN_EXE_syncledger"))
             .arg("--config")
             .arg(world.config(port))
@@ -33,7 +42,7 @@ async fn fifty_times_and_nothing_is_lost_or_doubled() {
             number += 1;
         }
         // From at once to a little later, so that the kill strikes every stage.
-        tokio::time::sleep(Duration::from_millis(u64::try_from(round * 37 % 400).expect("small"))).await;
+        some_moments(u64::try_from(round * 37 % 400).expect("small")).await;
         service.kill();
         if round % 3 == 0 {
             import.kill().expect("a child can be killed");
@@ -42,16 +51,17 @@ async fn fifty_times_and_nothing_is_lost_or_doubled() {
             imported.extend((0..PER_ROUND).map(|n| format!("import.k{round}-{n}")));
         }
     }
-    assert!(imported.len() > 40, "imports were acknowledged: {imported:?}");
+    let acknowledged = i64::try_from(imported.len()).expect("few");
+    assert!(acknowledged * 5 > kills * PER_ROUND, "imports were acknowledged: {imported:?}");
     let service = world.serve(port).await;
-    let in_step = world.until(Duration::from_secs(120), async || world.out_of_step().is_empty()).await;
-    assert!(in_step, "{:?}\n{}", world.out_of_step(), tail(&world.log(port)));
+    assert!(world.comes_in_step().await, "{:?}\n{}", world.out_of_step(), tail(&world.log(port)));
     for id in &imported {
         let out = world.run(port, &["bookings", "show", id, "--json"]);
         assert!(out.status.success(), "{id} was acknowledged and is missing: {}", String::from_utf8_lossy(&out.stderr));
     }
     let delivered = world.uschedule().appointments().count();
-    assert_eq!(i64::try_from(delivered).expect("small"), KILLS * PER_ROUND);
+    assert_eq!(i64::try_from(delivered).expect("small"), kills * PER_ROUND);
+    println!("{kills} kills, {delivered} appointments, {acknowledged} acknowledged imports");
     let listed = world.run(port, &["projections", "list", "--json"]);
     let listed: serde_json::Value = serde_json::from_slice(&listed.stdout).expect("JSON");
     drop(service);

@@ -1,6 +1,6 @@
 //! The master key is rotated while a service runs: it goes on, new people included, and the old key opens nothing any more.
 
-use std::{fs, time::Duration};
+use std::fs;
 
 use serde_json::Value;
 
@@ -19,10 +19,8 @@ async fn services_go_on_while_the_master_key_changes() {
     world.deliver_to(port);
     let service = world.serve(port).await;
     let file = world.folder.path().join("master.key");
-    let in_step =
-        async |world: &World| world.until(Duration::from_secs(60), async || world.out_of_step().is_empty()).await;
     let mut ids: Vec<String> = (0..3).map(|number| world.book(number)).collect();
-    assert!(in_step(&world).await, "{}", world.log(port));
+    assert!(world.comes_in_step().await, "{}", world.log(port));
     let old = fs::read(&file).expect("it is there");
     let before = told(&world, port, &["key", "status"]);
     assert_eq!(before["file"][0], before["current"]);
@@ -31,7 +29,7 @@ async fn services_go_on_while_the_master_key_changes() {
     let staged = told(&world, port, &["key", "rotate", "--stage"]);
     assert_eq!((&staged["staged"], &staged["from"]), (&true.into(), &before["current"]));
     ids.push(world.book(4));
-    assert!(in_step(&world).await, "{}", world.log(port));
+    assert!(world.comes_in_step().await, "{}", world.log(port));
     let rotated = told(&world, port, &["key", "rotate", "--by", "kim"]);
     assert_eq!(
         (&rotated["resumed"], &rotated["to"], rotated["rewrapped"].as_u64() >= Some(4)),
@@ -45,11 +43,11 @@ async fn services_go_on_while_the_master_key_changes() {
     ids.push(world.book(5));
     let now = world.now();
     world.uschedule().cancel(&ids[0], now).expect("it is booked");
-    assert!(in_step(&world).await, "{}", world.log(port));
+    assert!(world.comes_in_step().await, "{}", world.log(port));
     let again = told(&world, port, &["key", "rotate"]);
     assert_eq!((&again["resumed"], &again["from"]), (&false.into(), &staged["to"]));
     ids.push(world.book(6));
-    assert!(in_step(&world).await, "{}", world.log(port));
+    assert!(world.comes_in_step().await, "{}", world.log(port));
     for id in &ids {
         let shown = told(&world, port, &["bookings", "show", &format!("uschedule.{id}")]);
         assert_eq!(shown["booking"]["customer_name"], "Sam Green");

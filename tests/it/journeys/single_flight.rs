@@ -1,13 +1,13 @@
 //! Three services on one ledger: one of them pulls a calendar, renews its channel, polls a source, at any time.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::collections::BTreeMap;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::Value;
 use syncledger::adapters::sandbox::{call_log::Call, model::Model as _};
 
 use super::world::{CALENDARS, World, free_port};
-use crate::support::postgres::Database;
+use crate::support::{patience::eventually, postgres::Database};
 
 /// As the journeys' configuration says.
 const PULL_EVERY: TimeDelta = TimeDelta::seconds(5);
@@ -37,7 +37,7 @@ async fn one_of_three_does_it(world: World) {
         world.book(number);
     }
     let renewed = async || watches(&world).values().all(|count| *count >= 2) && polls(&world).len() >= 6;
-    let done = world.until(Duration::from_secs(120), renewed).await;
+    let done = eventually(renewed).await;
     assert!(done, "{:?}\n{}", watches(&world), world.log(ports[0]));
     for service in services {
         service.kill();

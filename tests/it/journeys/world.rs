@@ -7,7 +7,6 @@ use std::{
     path::PathBuf,
     process::{Child, Command, Output, Stdio},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::Duration,
 };
 
 use chrono::{DateTime, TimeDelta, Utc};
@@ -25,7 +24,7 @@ use syncledger::{
     ports::{clock::Clock, transport::Transport},
 };
 
-use crate::support::postgres::Database;
+use crate::support::{patience::eventually, postgres::Database};
 
 pub const CALENDARS: [&str; 2] = ["bay1@sandbox.example", "bay2@sandbox.example"];
 
@@ -154,7 +153,7 @@ impl World {
         let service = Service { child };
         let client = reqwest::Client::new();
         let health = format!("http://127.0.0.1:{port}/health");
-        let answered = self.until(Duration::from_secs(30), async || client.get(&health).send().await.is_ok()).await;
+        let answered = eventually(async || client.get(&health).send().await.is_ok()).await;
         assert!(answered, "the service does not answer; its log:\n{}", self.log(port));
         service
     }
@@ -174,15 +173,9 @@ impl World {
             .expect("the program starts")
     }
 
-    pub async fn until(&self, within: Duration, so: impl AsyncFn() -> bool) -> bool {
-        let end = self.now() + TimeDelta::from_std(within).expect("a short time");
-        while self.now() < end {
-            if so().await {
-                return true;
-            }
-            tokio::time::sleep(Duration::from_millis(50)).await;
-        }
-        false
+    /// Whether every appointment comes to have the entries that it should have.
+    pub async fn comes_in_step(&self) -> bool {
+        eventually(async || self.out_of_step().is_empty()).await
     }
 
     /// A customer books; slots never overlap for different numbers.

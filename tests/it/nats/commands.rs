@@ -27,6 +27,7 @@ use super::{
     server::Server,
     world::{World, settings, shape},
 };
+use crate::support::patience::soon;
 
 struct Desk {
     world: World,
@@ -89,7 +90,7 @@ impl Desk {
         let mut answers = self.client.subscribe(inbox.clone()).await.unwrap();
         self.send(verb, key, Some(&inbox), body).await;
         self.work(1).await;
-        let answer = tokio::time::timeout(Duration::from_secs(10), answers.next()).await.unwrap().unwrap();
+        let answer = soon(answers.next()).await.unwrap();
         let headers = answer.headers.unwrap();
         assert_eq!(headers.get("Idempotency-Key").unwrap().as_str(), key);
         (

@@ -17,6 +17,7 @@ use syncledger::{
 };
 
 use super::world::{STREAM, World, body, header, position};
+use crate::support::patience::time_passes;
 
 #[tokio::test]
 async fn every_event_is_published_once_in_the_ledgers_order() {
@@ -164,7 +165,7 @@ async fn a_range_is_sent_again_inside_and_outside_of_the_duplicate_window() {
     let mut config = jetstream.get_stream(STREAM).await.unwrap().cached_info().config.clone();
     config.duplicate_window = std::time::Duration::from_millis(100);
     jetstream.update_stream(config).await.unwrap();
-    tokio::time::sleep(std::time::Duration::from_millis(400)).await;
+    time_passes(400).await;
     let done = republish(&*world.ledger, &*publisher, range, manner("again-2"), &mut |_| {}).await.unwrap();
     assert_eq!((done.sent, done.renamed), (20, 0));
     let messages = world.messages().await;

@@ -4,7 +4,6 @@ use std::{
     fs,
     path::PathBuf,
     process::{Child, Command, Output, Stdio},
-    time::Duration,
 };
 
 use async_nats::{HeaderMap, jetstream};
@@ -13,7 +12,10 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use super::server::Server;
-use crate::journeys::world::free_port;
+use crate::{
+    journeys::world::free_port,
+    support::patience::{eventually, soon},
+};
 
 struct Place {
     folder: TempDir,
@@ -104,26 +106,26 @@ impl Place {
 
     /// Until the feed has all of the ledger.
     async fn published(&self) {
-        for _ in 0..300 {
+        let whole = eventually(async || {
             let end = self.ledger_end();
-            if end > 0 && self.positions().await == (0..end).collect::<Vec<_>>() {
-                return;
-            }
-            tokio::time::sleep(Duration::from_millis(100)).await;
+            end > 0 && self.positions().await == (0..end).collect::<Vec<_>>()
+        });
+        if !whole.await {
+            panic!("the feed has {:?} of {}", self.positions().await, self.ledger_end());
         }
-        panic!("the feed has {:?} of {}", self.positions().await, self.ledger_end());
     }
 }
 
 async fn health(service: &Service) -> Value {
     let url = format!("http://127.0.0.1:{}/health", service.port);
-    for _ in 0..300 {
-        if let Ok(answer) = reqwest::get(&url).await {
-            return serde_json::from_str(&answer.text().await.unwrap()).unwrap();
-        }
-        tokio::time::sleep(Duration::from_millis(100)).await;
-    }
-    panic!("the service does not answer");
+    let mut health = Value::Null;
+    let answered = eventually(async || {
+        let Ok(answer) = reqwest::get(&url).await else { return false };
+        health = serde_json::from_str(&answer.text().await.unwrap()).unwrap();
+        true
+    });
+    assert!(answered.await, "the service does not answer");
+    health
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -135,12 +137,7 @@ async fn events_go_out_commands_come_in_and_a_lost_server_is_filled_again() {
     // A command, as soon as somebody listens for it.
     let client = place.client().await;
     let mut answers = client.subscribe("_INBOX.me.1").await.unwrap();
-    for _ in 0..300 {
-        if place.stream("syncledger-loft-commands").await.is_some() {
-            break;
-        }
-        tokio::time::sleep(Duration::from_millis(100)).await;
-    }
+    assert!(eventually(async || place.stream("syncledger-loft-commands").await.is_some()).await);
     let lesson = json!({
         "id": "1001", "resource": "bay-1", "confirmed": true,
         "slot": {"from": "2027-03-01", "until": "2027-03-02"}, "details": {"title": "Lesson with Ann"},
@@ -152,18 +149,13 @@ async fn events_go_out_commands_come_in_and_a_lost_server_is_filled_again() {
     let subject = "syncledger.loft.commands.booking.create";
     let stored = jetstream.publish_with_headers(subject, headers, lesson.to_string().into()).await.unwrap().await;
     assert_eq!(stored.unwrap().stream, "syncledger-loft-commands");
-    let answer = tokio::time::timeout(Duration::from_secs(60), answers.next()).await.unwrap().unwrap();
+    let answer = soon(answers.next()).await.unwrap();
     let booking: Value = serde_json::from_slice(&answer.payload).unwrap();
     assert_eq!((&booking["id"], &booking["status"]), (&json!("api.1001"), &json!("confirmed")), "{booking}");
     assert!(place.run(&["bookings", "show", "api.1001"]).status.success());
     // Poison, for nobody in particular.
     jetstream.publish(subject, "{".into()).await.unwrap().await.unwrap();
-    for _ in 0..300 {
-        if place.json(&["attempts", "dead"]).as_array().unwrap().len() == 1 {
-            break;
-        }
-        tokio::time::sleep(Duration::from_millis(100)).await;
-    }
+    assert!(eventually(async || place.json(&["attempts", "dead"]).as_array().unwrap().len() == 1).await);
     let dead = place.json(&["attempts", "dead"]);
     assert!(dead[0]["error_summary"].as_str().unwrap().contains("not JSON"), "{dead}");
     let id = dead[0]["letter"].as_str().unwrap().to_owned();

@@ -1,6 +1,10 @@
 //! A server that is killed, and one that comes back with less than it had acknowledged.
 
 use super::world::{STREAM, World};
+use crate::support::{
+    patience::{some_moments, time_passes},
+    size::sized,
+};
 
 #[tokio::test]
 async fn a_server_that_lost_its_last_messages_gets_them_again() {
@@ -36,19 +40,25 @@ async fn a_server_that_lost_its_last_messages_gets_them_again() {
 async fn a_server_that_is_killed_under_way_ends_up_with_everything_once() {
     let mut world = World::new();
     let relay = world.relay().await;
-    for round in 0..3 {
+    let (rounds, away_ms) = sized((3, 0), (10, 60_000));
+    for round in 0..rounds {
         world.append(600).await;
         // Killed somewhere in the middle, at another place each time.
         let killing = async {
-            tokio::time::sleep(std::time::Duration::from_millis(3 + 7 * round)).await;
+            some_moments(3 + 7 * round).await;
             world.server.kill();
         };
         drop(tokio::join!(relay.step(), killing));
+        time_passes(away_ms).await;
         world.server.restart();
     }
     world.later(6);
     world.publish(&relay).await;
     world.holds_everything_once().await;
+    println!(
+        "{rounds} kills of the server, {away_ms} ms without it each time, {} messages",
+        world.positions().await.len()
+    );
 }
 
 #[tokio::test]

@@ -6,13 +6,11 @@ use std::{
     net::TcpStream,
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
-    time::{Duration, Instant},
 };
 
 use tempfile::TempDir;
 
-/// How long a server may take to start.
-const PATIENCE: Duration = Duration::from_secs(30);
+use crate::support::patience::eventually_blocking;
 
 /// A running server; killed when dropped.
 pub struct Server {
@@ -103,16 +101,14 @@ fn launch(folder: &Path, port: i32, extra: &str) -> (Child, u16) {
         .stderr(Stdio::from(log))
         .spawn()
         .unwrap();
-    let until = Instant::now() + PATIENCE;
-    loop {
-        if let Some(port) = listening(&ports) {
-            return (child, port);
-        }
-        let ended = child.try_wait().unwrap();
-        let log = || fs::read_to_string(folder.join("server.log")).unwrap_or_default();
-        assert!(ended.is_none() && Instant::now() < until, "nats-server does not start:\n{}", log());
-        std::thread::sleep(Duration::from_millis(5));
-    }
+    let mut port = None;
+    eventually_blocking(|| {
+        port = listening(&ports);
+        port.is_some() || child.try_wait().unwrap().is_some()
+    });
+    let log = || fs::read_to_string(folder.join("server.log")).unwrap_or_default();
+    let port = port.unwrap_or_else(|| panic!("nats-server does not start:\n{}", log()));
+    (child, port)
 }
 
 /// The port, once it answers there.

@@ -1,6 +1,6 @@
 //! A ledger in memory, a clock that is moved by hand, and what consumers of the feed see.
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use async_nats::jetstream::{self, message::StreamMessage};
 use chrono::{DateTime, TimeDelta};
@@ -24,6 +24,7 @@ use syncledger::{
 };
 
 use super::server::Server;
+use crate::support::patience::eventually;
 
 pub const WORKSPACE: &str = "loft";
 pub const STREAM: &str = "syncledger-loft";
@@ -101,17 +102,15 @@ impl World {
 
     /// Steps until there is nothing to do. A server that is coming back is waited for.
     pub async fn publish(&self, relay: &Relay) {
-        for _ in 0..600 {
-            match relay.step().await {
-                Ok(Rest::Event(next)) if next == Position(self.end().await) => return,
-                Ok(_) => {}
-                Err(error) => {
-                    eprintln!("{error}");
-                    tokio::time::sleep(Duration::from_millis(50)).await;
-                }
+        let done = eventually(async || match relay.step().await {
+            Ok(Rest::Event(next)) => next == Position(self.end().await),
+            Ok(_) => false,
+            Err(error) => {
+                eprintln!("{error}");
+                false
             }
-        }
-        panic!("it does not come to an end");
+        });
+        assert!(done.await, "it does not come to an end");
     }
 
     /// As an operator's tool would look at it.

@@ -3,7 +3,6 @@
 use std::{
     path::PathBuf,
     sync::{Arc, Mutex},
-    time::Duration,
 };
 
 use axum::{
@@ -27,9 +26,10 @@ use syncledger::{
 };
 use tokio::sync::mpsc;
 
+use crate::support::patience::{PATIENCE, soon};
+
 pub const BAY: &str = "bay1@group.calendar.google.com";
 pub const EVENTS: &str = "/calendar/v3/calendars/bay1@group.calendar.google.com/events";
-const PATIENCE: Duration = Duration::from_secs(10);
 
 /// A clock that moves only when told.
 pub struct StillClock(Mutex<DateTime<Utc>>);
@@ -120,7 +120,12 @@ impl Receiver {
     }
 
     pub async fn next(&mut self) -> (HeaderMap, Bytes) {
-        tokio::time::timeout(PATIENCE, self.arrived.recv()).await.expect("a notification comes").unwrap()
+        soon(self.arrived.recv()).await.unwrap()
+    }
+
+    /// The next that has arrived already.
+    pub fn arrived(&mut self) -> Option<(HeaderMap, Bytes)> {
+        self.arrived.try_recv().ok()
     }
 
     pub fn is_empty(&self) -> bool {

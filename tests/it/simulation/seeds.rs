@@ -8,7 +8,9 @@ use syncledger::{
     simulation::{AsShipped, Fault, Plan, Request, Span, play, run, shrink},
 };
 
-/// Seeds played in each of the tests that play many.
+use crate::support::size::sized;
+
+/// Fewer miss something.
 const SEEDS: u64 = 60;
 
 fn hold(seeds: impl Iterator<Item = Plan>) -> BTreeMap<&'static str, u64> {
@@ -70,7 +72,7 @@ fn seeds_hold_and_miss_nothing() {
 
 #[test]
 fn seeds_without_faults_hold() {
-    hold((100..100 + SEEDS / 2).map(|seed| Plan::new(seed).calm()));
+    hold((100..100 + sized(3, 100)).map(|seed| Plan::new(seed).calm()));
 }
 
 /// Seeds that once broke a rule, and by what.
@@ -96,7 +98,7 @@ fn a_crash_at_any_turn_changes_nothing_in_the_end() {
     plan.steps = 60;
     let turns = play(&plan, &AsShipped, false).turns;
     assert!(turns > 200, "only {turns} turns to die at");
-    let stride = usize::try_from(turns / 24).unwrap();
+    let stride = usize::try_from(turns / sized(12, 200)).unwrap();
     hold((1..turns).step_by(stride).map(|turn| Plan { crash_at_turn: Some(turn), ..plan.clone() }));
 }
 
@@ -141,7 +143,8 @@ fn the_number_of_cores_changes_nothing_that_is_simulated() {
 fn a_violation_shrinks_to_a_short_script() {
     let parts = super::planted::Planted(super::planted::Bug::MarkerIgnored);
     let (plan, outcome) = (0..30)
-        .map(|seed| (Plan::new(seed), play(&Plan::new(seed), &parts, false)))
+        .map(|seed| Plan { steps: 100, ..Plan::new(seed) })
+        .map(|plan| (plan.clone(), play(&plan, &parts, false)))
         .find(|(_, outcome)| !outcome.holds())
         .expect("the planted bug is found");
     let (short, again) = shrink(&plan, &outcome, &parts);

@@ -7,7 +7,7 @@ mod real;
 pub mod served;
 mod tls;
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use proptest::prelude::*;
 use syncledger::{
@@ -25,6 +25,7 @@ use super::{
     given::{append, event, folder, open_sqlite, sound},
     laws::{play, step},
 };
+use crate::support::patience::{eventually, soon};
 
 /// Over a real server, or over one whose log is like a real one's.
 mod over_a_log_of_many {
@@ -225,24 +226,15 @@ async fn a_server_that_is_away_is_told_and_one_that_is_back_is_found() {
 
 /// Waits until the ledger has this many events.
 async fn come_to(ledger: &EventStoreDbLedger, end: u64) {
-    tokio::time::timeout(DEADLINE, async {
+    soon(async {
         while ledger.end().await.unwrap().0 < end {
             ledger.wait(syncledger::domain::ids::Position(end - 1)).await;
         }
     })
-    .await
-    .unwrap();
+    .await;
 }
 
 /// Waits until that is so.
 async fn until(so: impl Fn() -> bool) {
-    tokio::time::timeout(DEADLINE, async {
-        while !so() {
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        }
-    })
-    .await
-    .unwrap();
+    assert!(eventually(async || so()).await);
 }
-
-const DEADLINE: Duration = Duration::from_secs(60);

@@ -1,7 +1,10 @@
 //! What the client and real servers have been seen to do, one test each. The numbers are those of
 //! `docs/operating/eventstoredb.md`.
 
-use std::{sync::atomic::Ordering, time::Duration};
+use std::sync::{
+    Arc,
+    atomic::{AtomicUsize, Ordering},
+};
 
 use syncledger::{
     adapters::eventstoredb::EventStoreDbLedger,
@@ -14,10 +17,11 @@ use syncledger::{
 
 use super::{
     super::given::{append, event, exact, sound, stream},
-    DEADLINE, come_to,
+    come_to,
     fake::Fake,
     until,
 };
+use crate::support::patience::{eventually_blocking, soon};
 
 /// 1: the client spins on a subscription that ends without an error; it is stopped, and another one is begun.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -33,19 +37,20 @@ async fn a_subscription_that_ends_without_a_word_is_begun_again() {
     append(&ledger, "a", exact(4), &[event(5)]).await.unwrap();
     until(|| ledger.failing().is_none()).await;
     assert_eq!(sound(&ledger).await.len(), 6);
-    // Nothing spins: what this process is given by then is far from what one busy thread would take.
-    let before = processor_time();
-    tokio::time::sleep(Duration::from_millis(500)).await;
-    let taken = processor_time() - before;
-    assert!(taken < Duration::from_millis(250), "{taken:?} of processor time while nothing is to be done");
+    let subscriptions = fake.faults.subscriptions.load(Ordering::SeqCst);
+    assert!(every_thread_is_free().await, "a thread spins");
+    assert_eq!(fake.faults.subscriptions.load(Ordering::SeqCst), subscriptions, "it begins again and again");
 }
 
-/// What this process has used so far, by `/proc/self/stat` in ticks of a hundredth of a second.
-fn processor_time() -> Duration {
-    let stat = std::fs::read_to_string("/proc/self/stat").unwrap();
-    let ticks: u64 =
-        stat.rsplit_once(')').unwrap().1.split(' ').skip(12).take(2).map(|n| n.parse::<u64>().unwrap()).sum();
-    Duration::from_millis(ticks * 10)
+/// Whether both threads of the runtime can be had at once: one that spins in a poll is never given back.
+async fn every_thread_is_free() -> bool {
+    let arrived = Arc::new(AtomicUsize::new(0));
+    let meet = |arrived: Arc<AtomicUsize>| async move {
+        arrived.fetch_add(1, Ordering::SeqCst);
+        eventually_blocking(|| arrived.load(Ordering::SeqCst) == 2)
+    };
+    let (one, two) = (tokio::spawn(meet(Arc::clone(&arrived))), tokio::spawn(meet(arrived)));
+    one.await.unwrap() && two.await.unwrap()
 }
 
 /// 2: one append that is refused closes the session; the others are sent again and nobody notices.
@@ -185,6 +190,6 @@ async fn what_the_server_refuses_for_good_is_told() {
     let told = append(&ledger, "a", Expected::NoStream, &[event(0)]).await.unwrap_err();
     assert!(matches!(&told, Failure::Corrupt { .. }), "{told}");
     refuse(9, "InvalidTransaction");
-    let told = tokio::time::timeout(DEADLINE, append(&ledger, "a", Expected::NoStream, &[event(0)])).await.unwrap();
+    let told = soon(append(&ledger, "a", Expected::NoStream, &[event(0)])).await;
     assert!(matches!(told, Err(Failure::Unavailable(_))), "{told:?}");
 }

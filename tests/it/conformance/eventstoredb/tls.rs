@@ -19,6 +19,7 @@ use super::{
     super::given::{append, event, folder, sound},
     served::Served,
 };
+use crate::support::alone::alone;
 
 /// A server with a certificate of its own, and the file that vouches for it.
 async fn served() -> (Served, TempDir, String) {
@@ -46,18 +47,24 @@ async fn keep(served: &Served, settings: &str) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_ledger_after_an_http_client() {
-    let (served, _folder, settings) = served().await;
-    call(&served).await;
-    assert!(CryptoProvider::get_default().is_none(), "somebody installed a provider for the whole process");
-    keep(&served, &settings).await;
+    alone("conformance::eventstoredb::tls::the_ledger_after_an_http_client", async || {
+        let (served, _folder, settings) = served().await;
+        call(&served).await;
+        assert!(CryptoProvider::get_default().is_none(), "somebody installed a provider for the whole process");
+        keep(&served, &settings).await;
+    })
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_http_client_after_the_ledger() {
-    let (served, _folder, settings) = served().await;
-    keep(&served, &settings).await;
-    call(&served).await;
-    keep(&served, &settings).await;
+    alone("conformance::eventstoredb::tls::an_http_client_after_the_ledger", async || {
+        let (served, _folder, settings) = served().await;
+        keep(&served, &settings).await;
+        call(&served).await;
+        keep(&served, &settings).await;
+    })
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -69,10 +76,13 @@ async fn a_server_that_nobody_vouches_for_is_refused() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_provider_of_somebody_else_is_told() {
-    let (served, _folder, settings) = served().await;
-    tokio_rustls::rustls::crypto::aws_lc_rs::default_provider().install_default().unwrap();
-    let told = served.try_open(&settings).await.err().unwrap().to_string();
-    assert!(told.contains("TLS provider had been installed"), "{told}");
+    alone("conformance::eventstoredb::tls::a_provider_of_somebody_else_is_told", async || {
+        let (served, _folder, settings) = served().await;
+        tokio_rustls::rustls::crypto::aws_lc_rs::default_provider().install_default().unwrap();
+        let told = served.try_open(&settings).await.err().unwrap().to_string();
+        assert!(told.contains("TLS provider had been installed"), "{told}");
+    })
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
