@@ -88,17 +88,18 @@ async fn a_write_repeated_after_a_5xx_makes_no_duplicate() {
     for stand in Stand::both().await {
         let hidden = Kind::Status { status: 503, reason: String::new(), retry_after_s: None, carried_out: true };
         stand.arm(Rule::on("POST", "*/events", hidden.clone()));
-        assert_eq!(class(stand.create().await), FailureClass::Transient);
+        assert_eq!(class(stand.create().await), FailureClass::OutcomeUnknown);
         assert_eq!(class(stand.create().await), FailureClass::IdentityTaken, "the first one had been carried out");
         let made = stand.provider.get(&calendar(), &remote()).await.unwrap().unwrap();
         stand.arm(Rule::on("PATCH", "*", hidden.clone()));
-        for expected in [FailureClass::Transient, FailureClass::Stale] {
+        for expected in [FailureClass::OutcomeUnknown, FailureClass::Stale] {
             let update = stand.provider.update(&calendar(), &remote(), &made.etag, &content(), &moved(1), &key()).await;
             assert_eq!(class(update), expected);
         }
         let now = stand.provider.get(&calendar(), &remote()).await.unwrap().unwrap();
         stand.arm(Rule::on("DELETE", "*", hidden));
-        assert_eq!(class(stand.provider.delete(&calendar(), &remote(), &now.etag).await), FailureClass::Transient);
+        let deleted = stand.provider.delete(&calendar(), &remote(), &now.etag).await;
+        assert_eq!(class(deleted), FailureClass::OutcomeUnknown);
         assert!(stand.provider.delete(&calendar(), &remote(), &now.etag).await.unwrap());
         assert_eq!(stand.model().entries(super::stand::BAY).len(), 0);
         stand.close();
@@ -114,7 +115,7 @@ async fn limits_are_told_apart_and_retry_after_is_passed_on() {
             (403, "quotaExceeded", FailureClass::UsageLocked),
             (403, "dailyLimitExceeded", FailureClass::OperatorNeeded),
             (429, "rateLimitExceeded", FailureClass::RateLimited),
-            (500, "backendError", FailureClass::Transient),
+            (500, "backendError", FailureClass::OutcomeUnknown),
         ] {
             stand.arm(Rule::on("POST", "*/events", status(code, reason)));
             let failure = stand.create().await.unwrap_err();

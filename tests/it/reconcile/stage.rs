@@ -276,7 +276,8 @@ impl Stage {
     pub fn look_fails(&mut self) -> Result<(), String> {
         let Step::Look(_, reason) = self.pending.clone() else { return Err("nothing was to be read".into()) };
         let failed = self.link.as_ref().map_or(0, |link| link.looks_failed);
-        let wait = TimeDelta::milliseconds(i64::try_from(retry::backoff_ms(failed.max(1), 400)).expect("hours at most"));
+        let wait =
+            TimeDelta::milliseconds(i64::try_from(retry::backoff_ms(failed.max(1), 400)).expect("hours at most"));
         self.record(vec![Event::LookRequested { reason, retry_at: Some(self.now + wait) }]);
         self.settle(None, false)
     }

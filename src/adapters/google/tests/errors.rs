@@ -165,7 +165,11 @@ fn every_answer_has_a_class_and_only_404_and_410_say_gone() {
                 assert!(failure.class != C::Gone || [404, 410].contains(&status), "{status} on {call:?}: {failure}");
                 assert_ne!(failure.class, C::AuthRevoked, "only the token endpoint knows that");
                 let fault = (500..600).contains(&status) && call.writes();
-                assert_eq!(failure.class == C::OutcomeUnknown, fault, "an answer is an outcome, but for a fault in a write");
+                assert_eq!(
+                    failure.class == C::OutcomeUnknown,
+                    fault,
+                    "an answer is an outcome, but for a fault in a write"
+                );
             }
         }
     }
