@@ -3,7 +3,7 @@
 use super::{Outcome, Plan, parts::Parts, plan::Fault, play};
 
 /// Plays spent on making one plan shorter.
-const PLAYS_MAX: u32 = 400;
+const PLAYS_MAX: u32 = 120;
 
 struct Shrinking<'a> {
     parts: &'a dyn Parts,

@@ -17,6 +17,7 @@ mod histories;
 mod http;
 mod imports;
 mod journeys;
+mod ledgers;
 mod nats;
 mod projections;
 mod providers;

@@ -4,6 +4,8 @@
 #   postgres.sh start FOLDER [PORT]             starts it, makes FOLDER where it is not there, and prints the address
 #   postgres.sh stop FOLDER [fast|immediate]    stops it; immediate is what a crash leaves behind
 #   postgres.sh drop ADDRESS DATABASE           drops a database of the server at ADDRESS, whoever is in it
+#   postgres.sh dump ADDRESS                    prints the database at ADDRESS as statements
+#   postgres.sh load ADDRESS FILE               carries out the statements in FILE in the database at ADDRESS
 #
 # PostgreSQL refuses to run as root: then it runs as the user `postgres`, who must be able to reach FOLDER.
 set -euo pipefail
@@ -56,12 +58,21 @@ start() {
 if [ "${1:-}" = drop ]; then
     exec "$bin/psql" --quiet --no-psqlrc "$2" --command "DROP DATABASE IF EXISTS \"$3\" WITH (FORCE)"
 fi
+# For every server from version 15 on, and every psql: without owners, without what only newer ones know.
+if [ "${1:-}" = dump ]; then
+    "$bin/pg_dump" --no-owner --no-privileges --inserts --rows-per-insert=100 "$2" |
+        sed -E '/^\\(un)?restrict /d; /^SET transaction_timeout/d'
+    exit
+fi
+if [ "${1:-}" = load ]; then
+    exec "$bin/psql" --quiet --no-psqlrc --set ON_ERROR_STOP=1 --output /dev/null "$2" --file "$3"
+fi
 folder=$(realpath -m "${2:-.}")
 case ${1:-} in
     start) start "$folder" "${3:-}" ;;
     stop) as_owner "$bin/pg_ctl" stop --silent --wait --timeout 60 --pgdata "$folder/data" --mode "${3:-fast}" ;;
     *)
-        sed -n '2,9p' "$0" >&2
+        sed -n '2,11p' "$0" >&2
         exit 2
         ;;
 esac

@@ -37,7 +37,19 @@ pub struct World {
     google_url: String,
     uschedule_url: String,
     stores: String,
+    program: PathBuf,
+    template: String,
     _servers: [Running; 2],
+}
+
+/// What a world is made of.
+pub struct Parts {
+    pub google: Google,
+    pub uschedule: USchedule,
+    /// The program that serves.
+    pub program: PathBuf,
+    /// Its configuration, with gaps for addresses.
+    pub template: String,
 }
 
 /// A running service; killed when dropped.
@@ -65,37 +77,65 @@ pub fn free_port() -> u16 {
     listener.local_addr().expect("it has an address").port()
 }
 
+impl Parts {
+    /// Two calendars, the program as it is now, and a configuration for both bays.
+    fn new() -> Self {
+        let mut google = Google::new(google::Settings::default());
+        for id in CALENDARS {
+            google.add_calendar(id, id, chrono_tz::America::Chicago);
+        }
+        let uschedule = USchedule::new(uschedule::Settings::default());
+        let program = env!("CARGO_BIN_EXE_syncledger").into();
+        Self { google, uschedule, program, template: TEMPLATE.to_owned() }
+    }
+}
+
 impl World {
     /// With the ledger and the read models in files.
     pub async fn start() -> Self {
-        Self::on("[ledger]\nurl = \"sqlite://ledger.db\"\n\n[read_models]\nurl = \"sqlite://read.db\"\n".to_owned())
-            .await
+        Self::with(Parts::new(), None).await
     }
 
     /// With the ledger and the read models in that PostgreSQL database.
     pub async fn on_postgres(database: &Database) -> Self {
-        let address = database.address();
-        let world = Self::on(format!("[ledger]\nurl = \"{address}\"\npassword_file = \"pg-password\"\n")).await;
-        fs::write(world.folder.path().join("pg-password"), database.password()).expect("it can be written");
-        world
+        Self::with(Parts::new(), Some(database)).await
     }
 
-    async fn on(stores: String) -> Self {
+    /// Of these parts, with the ledger and the read models in that PostgreSQL database, or else in files.
+    pub async fn with(parts: Parts, database: Option<&Database>) -> Self {
+        let Parts { google, uschedule, program, template } = parts;
+        let stores = match database {
+            None => "[ledger]\nurl = \"sqlite://ledger.db\"\n\n[read_models]\nurl = \"sqlite://read.db\"\n".to_owned(),
+            Some(database) => {
+                format!("[ledger]\nurl = \"{}\"\npassword_file = \"pg-password\"\n", database.address())
+            }
+        };
         let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
         let transport: Arc<dyn Transport> = Arc::new(HttpTransport::new().expect("the network is there"));
-        let mut provider = Google::new(google::Settings::default());
-        for id in CALENDARS {
-            provider.add_calendar(id, id, chrono_tz::America::Chicago);
-        }
-        let google = Arc::new(Mutex::new(provider));
-        let uschedule = Arc::new(Mutex::new(USchedule::new(uschedule::Settings::default())));
+        let google = Arc::new(Mutex::new(google));
+        let uschedule = Arc::new(Mutex::new(uschedule));
         let shared: Shared = google.clone();
         let first = server::start(shared, clock.clone(), transport.clone()).await.expect("a port is free");
         let shared: Shared = uschedule.clone();
         let second = server::start(shared, clock.clone(), transport).await.expect("a port is free");
         let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).expect("a folder can be made");
+        if let Some(database) = database {
+            fs::write(folder.path().join("pg-password"), database.password()).expect("it can be written");
+        }
         let (google_url, uschedule_url) = (first.base_url.clone(), second.base_url.clone());
-        Self { google, uschedule, clock, folder, google_url, uschedule_url, stores, _servers: [first, second] }
+        let servers = [first, second];
+        Self {
+            google,
+            uschedule,
+            clock,
+            folder,
+            google_url,
+            uschedule_url,
+            stores,
+            program,
+            template,
+            _servers: servers,
+        }
     }
 
     pub fn google(&self) -> MutexGuard<'_, Google> {
@@ -118,13 +158,19 @@ impl World {
         fs::write(folder.join("api-key"), "sandbox-key").expect("it can be written");
         fs::write(folder.join("webhook-secret"), "journey-secret").expect("it can be written");
         let file = folder.join(format!("syncledger-{port}.toml"));
-        let text = TEMPLATE
+        let text = self
+            .template
             .replace("{stores}", &self.stores)
             .replace("{port}", &port.to_string())
             .replace("{google}", &self.google_url)
             .replace("{uschedule}", &self.uschedule_url);
         fs::write(&file, text).expect("it can be written");
         file
+    }
+
+    /// The configuration, with gaps for addresses.
+    pub fn template(&self) -> &str {
+        &self.template
     }
 
     /// Sends USchedule's webhooks to that port.
@@ -143,7 +189,7 @@ impl World {
             .append(true)
             .open(self.folder.path().join(format!("serve-{port}.log")))
             .expect("a log can be written");
-        let child = Command::new(env!("CARGO_BIN_EXE_syncledger"))
+        let child = Command::new(&self.program)
             .args(["serve", "--config"])
             .arg(&config)
             .stdout(Stdio::from(log.try_clone().expect("a log has two ends")))
@@ -165,12 +211,7 @@ impl World {
     /// Runs a command of the program on the same ledger.
     pub fn run(&self, config_of: u16, args: &[&str]) -> Output {
         let config = self.config(config_of);
-        Command::new(env!("CARGO_BIN_EXE_syncledger"))
-            .arg("--config")
-            .arg(config)
-            .args(args)
-            .output()
-            .expect("the program starts")
+        Command::new(&self.program).arg("--config").arg(config).args(args).output().expect("the program starts")
     }
 
     /// Whether every appointment comes to have the entries that it should have.

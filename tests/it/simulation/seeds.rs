@@ -11,7 +11,7 @@ use syncledger::{
 use crate::support::size::sized;
 
 /// Fewer miss something.
-const SEEDS: u64 = 60;
+const SEEDS: u64 = 30;
 
 fn hold(seeds: impl Iterator<Item = Plan>) -> BTreeMap<&'static str, u64> {
     let mut counts = BTreeMap::new();

@@ -159,7 +159,7 @@ fn script() -> PathBuf {
 }
 
 /// Runs the tool and answers what it printed. What the server inherits must be no pipe of ours: it would never end.
-fn tool(arguments: &[&str]) -> String {
+pub fn tool(arguments: &[&str]) -> String {
     let output = Command::new(script()).args(arguments).output().unwrap();
     assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
     String::from_utf8(output.stdout).unwrap().trim().to_owned()

@@ -36,7 +36,7 @@ impl AccessRole {
 }
 
 /// A calendar and its entries.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Calendar {
     /// Its id.
     pub id: String,
@@ -58,7 +58,7 @@ pub struct Calendar {
 }
 
 /// One entry: its resource, and its place in the order of changes.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct Entry {
     pub resource: Map<String, Value>,
     /// The change that made it: the order of a plain listing.

@@ -15,6 +15,7 @@ mod oauth;
 mod page;
 mod person;
 pub mod service_account;
+mod state;
 mod watch;
 mod when;
 mod write;

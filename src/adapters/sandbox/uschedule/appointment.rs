@@ -51,7 +51,7 @@ pub struct NewAppointment {
 }
 
 /// An appointment.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Appointment {
     /// Its id.
     pub id: String,

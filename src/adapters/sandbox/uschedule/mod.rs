@@ -5,6 +5,7 @@ mod answers;
 mod appointment;
 mod book;
 mod control;
+mod state;
 mod webhook;
 
 #[cfg(test)]

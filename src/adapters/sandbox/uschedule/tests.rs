@@ -224,3 +224,19 @@ fn the_signature_is_the_one_others_compute() {
     let expected = "v1=169972f264093cf1b4cddacea28b448b0aa744de905bbaa4277d46fc5b452c3a";
     assert_eq!(signature("key", "whd_1", 1_700_000_000, "{}"), expected);
 }
+
+#[test]
+fn a_saved_model_goes_on_where_it_was() {
+    let mut bench = Bench::new();
+    let (first, second) = (bench.book(9), bench.book(11));
+    let now = bench.now;
+    bench.model.cancel(&first, now).unwrap();
+    let saved = bench.model.save().unwrap();
+    let model = USchedule::restore(Settings::default(), saved.clone()).unwrap();
+    assert_eq!(model.save().unwrap(), saved);
+    let mut later = Bench { model, now };
+    assert_eq!(later.model.appointment(&first).unwrap().status, Status::Cancelled);
+    assert!(later.model.reschedule(&second, now, now + TimeDelta::hours(1), None, now).is_ok());
+    assert!(later.model.appointment(&second).unwrap().updated_at > bench.model.appointment(&first).unwrap().updated_at);
+    assert!(![&first, &second].contains(&&later.book(13)), "ids are not used twice");
+}

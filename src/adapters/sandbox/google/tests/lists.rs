@@ -194,3 +194,21 @@ fn calendars_are_listed_with_a_delta() {
         assert_eq!(reason(&bench.get(path)), (404, "notFound"), "{path}");
     }
 }
+
+#[test]
+fn a_saved_model_goes_on_where_it_was() {
+    let mut bench = Bench::new();
+    bench.insert("aaaaa");
+    bench.insert("bbbbb");
+    let token = bench.get(EVENTS).1["nextSyncToken"].as_str().unwrap().to_owned();
+    bench.delete("aaaaa");
+    let saved = bench.google.save().unwrap();
+    let google = Google::restore(Settings::default(), saved.clone()).unwrap();
+    assert_eq!(google.save().unwrap(), saved);
+    let token = token.as_str();
+    let mut later = Bench { google, token: String::new(), now: bench.now };
+    later.token = later.google.access_token(&[ALL], later.now);
+    let (status, page) = later.get(&format!("{EVENTS}?syncToken={token}"));
+    assert_eq!((status, ids(&page)), (200, vec!["aaaaa"]), "its tokens are good, and its deletions are known");
+    assert_eq!(later.call("POST", EVENTS, &hour("aaaaa", 18)).0, 409, "a deleted id stays used up");
+}
