@@ -44,9 +44,7 @@ impl Decider<'_> {
         if let Some(seen) = seen {
             self.judge(&seen);
         }
-        if self.link().look.is_none() {
-            return None;
-        }
+        self.link().look?;
         if self.i.fresh && self.i.observation.is_some() {
             // It was read just now, and showed nothing that had to be recorded.
             self.push(Event::WaitEnded { wait: Wait::Look });

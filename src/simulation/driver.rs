@@ -63,7 +63,7 @@ impl<'a> Driver<'a> {
             tasks: Vec::new(),
             letters: Vec::new(),
             trace: Trace::new(keep_trace),
-            safety: Safety { keep_news: keep_trace, ..Safety::default() },
+            safety: Safety::new(keep_trace),
             step: 0,
             turns: 0,
             incarnations: 0,

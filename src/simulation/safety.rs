@@ -35,7 +35,7 @@ pub(super) struct Safety {
     acknowledged: BTreeSet<EventId>,
     recheck: bool,
     /// Whether anybody reads the trace.
-    pub keep_news: bool,
+    keep_news: bool,
     /// What is new in the ledger, line by line, for the trace.
     pub news: Vec<String>,
     /// Links as their events make them.
@@ -53,6 +53,11 @@ pub(super) struct Safety {
 }
 
 impl Safety {
+    /// Nothing has been seen yet; news are kept for a trace that is read.
+    pub fn new(keep_news: bool) -> Self {
+        Self { keep_news, ..Self::default() }
+    }
+
     /// After a crash everything that was ever acknowledged is looked for again.
     pub fn recheck_all(&mut self) {
         self.recheck = true;
