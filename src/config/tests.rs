@@ -212,6 +212,13 @@ fn a_draft_policy_is_read_on_its_own() {
 }
 
 #[test]
+fn a_policy_with_a_key_that_is_not_known_is_refused_in_the_file() {
+    let told = wrong("[profiles.mine]\nremoval_grace = 5\n[profiles.other]\ncolour = \"red\"\n");
+    assert!(told.contains("profiles.mine.removal_grace: is not known here: did you mean removal_grace_s?"), "{told}");
+    assert!(told.contains("profiles.other.colour: is not known here: "), "{told}");
+}
+
+#[test]
 fn nats_is_what_its_table_says_or_not_there() {
     let read = |text: &str, pairs: &[(&str, &str)]| Config::parse(Some(Path::new("loft.toml")), text, &env(pairs));
     assert_eq!(read("", &[]).unwrap().nats, None);

@@ -41,8 +41,9 @@ pub struct Profile {
 }
 
 /// What may be sent to a calendar.
+// Fields that a newer program added are passed over: it is the configuration that refuses what it does not know
+// (`src/config/profile.rs`). A field that is added needs a default, so that what was published before can be read.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
 pub struct Policy {
     /// New bookings become entries.
     pub create: bool,

@@ -229,6 +229,38 @@ fn an_event_that_cannot_be_read_is_caught() {
     caught(&found("booking.cancelled", json!({"reason": "requested", "by": "Ada"})), "loses /by");
 }
 
+/// The data as a newer program may write it: with a field more in every object.
+fn grown(data: &Value) -> Value {
+    match data {
+        // What a text is sealed with is no place for more.
+        Value::Object(object) if object.contains_key("sealed") => data.clone(),
+        Value::Object(object) => {
+            let mut object: serde_json::Map<String, Value> =
+                object.iter().map(|(k, v)| (k.clone(), grown(v))).collect();
+            object.insert("added_later".into(), json!({"by": "a newer program"}));
+            Value::Object(object)
+        }
+        Value::Array(items) => Value::Array(items.iter().map(grown).collect()),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => data.clone(),
+    }
+}
+
+#[test]
+fn a_field_that_a_newer_program_added_is_passed_over() {
+    let mut found = Vec::new();
+    for Fixture { path, kind, schema, stored } in frozen() {
+        for stored in stored {
+            let read = decoded(&kind, schema, &stored, false).expect("it is read without it");
+            match decoded(&kind, schema, &grown(&stored), false) {
+                Ok(newer) if newer == read => {}
+                Ok(newer) => found.push(format!("{path}: reads as {newer:?}")),
+                Err(why) => found.push(format!("{path}: {why}")),
+            }
+        }
+    }
+    nothing_in(&found);
+}
+
 #[test]
 fn a_text_that_does_not_open_is_caught() {
     let event = instances::all().into_iter().find(|e| e.kind() == "booking.details_changed").expect("it is there");
