@@ -45,12 +45,12 @@ impl Maker {
         let (starts_at, ends_at) = self.slot();
         let now = self.world.now();
         self.world.google().create_entry(CALENDARS[0], "Cleaning", starts_at, ends_at, now);
-        self.from_elsewhere().await;
+        self.arriving_from_elsewhere().await;
         self.in_step(&[&moved, &renamed]).await;
     }
 
     /// Bookings that the source does not know.
-    async fn from_elsewhere(&mut self) {
+    async fn arriving_from_elsewhere(&mut self) {
         let csv =
             "id,resource,starts_at,ends_at,zone,title\nk1,court-9,2090-01-01T10:00,2090-01-01T11:00,UTC,Imported\n";
         let file = self.world.folder.path().join("bookings.csv");

@@ -41,7 +41,7 @@ pub async fn opens(folder: &Path, name: &str, database: Option<&Database>) {
     let opened = Opened { world, port, story, entries };
     let failing = opened.keep_failing();
     let service = opened.world.serve(port).await;
-    opened.failing_looks_are_repeated(&failing).await;
+    opened.failing_looks_are_repeated(failing.as_deref()).await;
     opened.heals().await;
     opened.sends_nothing_needless(failing.is_some());
     opened.says_how_it_is_doing().await;
@@ -85,7 +85,7 @@ impl Opened {
 
     /// A look that goes on failing is tried again. How much less often each time is for the simulation to say, which has a
     /// clock of its own.
-    async fn failing_looks_are_repeated(&self, failing: &Option<String>) {
+    async fn failing_looks_are_repeated(&self, failing: Option<&str>) {
         let Some(entry) = failing else { return };
         let looks = || {
             let mut google = self.world.google();

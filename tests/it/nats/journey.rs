@@ -110,9 +110,8 @@ impl Place {
             let end = self.ledger_end();
             end > 0 && self.positions().await == (0..end).collect::<Vec<_>>()
         });
-        if !whole.await {
-            panic!("the feed has {:?} of {}", self.positions().await, self.ledger_end());
-        }
+        let whole = whole.await;
+        assert!(whole, "the feed has {:?} of {}", self.positions().await, self.ledger_end());
     }
 }
 
