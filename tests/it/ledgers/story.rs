@@ -179,9 +179,7 @@ impl Part {
             Self::Copied => ("ACTIVE", Some("clone")),
             Self::DeadCreate | Self::DeadUpdate => ("FAILED", Some("gave_up")),
             Self::Cancelled | Self::CancelledMeanwhile => ("CANCELED", None),
-            // Wrong: it is cancelled, and nothing is withheld any more. Nothing records that the waiting is over.
-            Self::StuckTooFarAhead => ("WITHHELD", None),
-            Self::StuckUnanswered => ("PENDING", None),
+            Self::StuckTooFarAhead | Self::StuckUnanswered => ("PENDING", None),
             Self::InStep
             | Self::StuckLook
             | Self::LookFailing
