@@ -12,6 +12,7 @@
 
 mod lives;
 mod p1;
+mod p15;
 mod p1c;
 mod p2;
 mod p5;
@@ -26,9 +27,13 @@ use report::Measure;
 /// How often each arm runs, unless told otherwise.
 const RUNS: usize = 7;
 
+/// The program's own allocator.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 type Benchmark = (&'static str, fn(usize) -> anyhow::Result<Measure>);
 
-const ALL: [Benchmark; 11] = [
+const ALL: [Benchmark; 12] = [
     ("p1", p1::many_writers),
     ("p1b", p1::one_writer),
     ("p1c", p1c::many_writers),
@@ -40,6 +45,7 @@ const ALL: [Benchmark; 11] = [
     ("p8", p8::sealing),
     ("p8b", p8::verify),
     ("p9", p8::size),
+    ("p15", p15::simulation),
 ];
 
 fn main() -> ExitCode {

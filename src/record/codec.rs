@@ -31,12 +31,11 @@ pub fn to_data(event: &Event) -> Value {
     }
 }
 
+/// The fields of the one variant that an event is; serde writes them under its name.
 fn untyped(event: &impl Serialize) -> Value {
-    let mut data = serde_json::to_value(event).expect("events are structs of strings, numbers and times");
-    if let Value::Object(object) = &mut data {
-        object.remove("type");
-    }
-    data
+    let named = serde_json::to_value(event).expect("events are structs of strings, numbers and times");
+    let Value::Object(named) = named else { return Value::Object(Map::new()) };
+    named.into_iter().next().map_or_else(|| Value::Object(Map::new()), |(_, data)| data)
 }
 
 /// The event of that type, from data whose personal texts are plain or forgotten.
@@ -61,7 +60,7 @@ pub fn from_data(kind: &str, schema: u16, data: Value) -> Result<Event, Unreadab
     event.map_err(|e| fail(&e.to_string()))
 }
 
-fn typed<T: DeserializeOwned>(name: &str, mut data: Map<String, Value>) -> Result<T, serde_json::Error> {
-    data.insert("type".into(), Value::String(name.to_owned()));
-    serde_json::from_value(Value::Object(data))
+/// Goes straight to the fields of the variant of that name: a tag among the fields would have all of them read twice.
+fn typed<T: DeserializeOwned>(name: &str, data: Map<String, Value>) -> Result<T, serde_json::Error> {
+    serde_json::from_value(Value::Object(Map::from_iter([(name.to_owned(), Value::Object(data))])))
 }

@@ -15,8 +15,9 @@ use super::{
 use crate::{
     domain::{
         booking::{self, Booking},
+        connection::{self, Connection},
         event::Event,
-        ids::{BookingId, CorrelationId, EventId, LinkId, SubjectId, Version},
+        ids::{BookingId, ConnectionId, CorrelationId, EventId, LinkId, SubjectId, Version},
         link::{self, Link},
     },
     ports::{
@@ -137,6 +138,7 @@ impl Journal {
             // Usually somebody was faster, and reading on would do. After a ledger was put back to an older state it would not.
             self.snapshots.bookings.drop(&stream.id);
             self.snapshots.links.drop(&stream.id);
+            self.snapshots.connections.drop(&stream.id);
         }
         Ok(appended?)
     }
@@ -274,6 +276,21 @@ impl Journal {
             _ => state,
         })
         .await
+    }
+
+    /// A connection and the version of its last event.
+    ///
+    /// # Errors
+    /// As [`Journal::stream`].
+    pub async fn connection(&self, id: &ConnectionId) -> Result<(Connection, Option<Version>), Error> {
+        let kept = &self.snapshots.connections;
+        let (state, version) = self
+            .fold(&StreamName::connection(id), kept, |state, told| match &told.event {
+                Event::Connection(event) => Some(connection::evolve(state.unwrap_or_default(), event)),
+                _ => state,
+            })
+            .await?;
+        Ok((state.unwrap_or_default(), version))
     }
 
     /// What a stream's events make, beginning at its snapshot.

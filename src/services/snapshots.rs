@@ -10,6 +10,7 @@ use std::{
 
 use crate::domain::{
     booking::Booking,
+    connection::Connection,
     ids::{SubjectId, Version},
     link::Link,
 };
@@ -93,6 +94,7 @@ impl<S> Generations<S> {
 pub(super) struct Snapshots {
     pub bookings: Kept<Booking>,
     pub links: Kept<Link>,
+    pub connections: Kept<Connection>,
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@ use futures::executor::block_on;
 use super::{
     chance::Chance,
     driver::Driver,
+    notes::Notes,
     plan::Outage,
     process::Loop,
     safety::{entries_by_link, link_stream},
@@ -13,11 +14,12 @@ use super::{
     world::{self, BAYS, WORKSPACE},
 };
 use crate::{
-    domain::{event, ids::Version, link, operations},
-    ports::{
-        event_store::{EventStore as _, Expected},
-        projection_store::ProjectionStore as _,
+    domain::{
+        event,
+        ids::{Position, Version},
+        link, operations,
     },
+    ports::{event_store::Expected, projection_store::ProjectionStore as _},
     record::{
         envelope::{Actor, Origin},
         stream::StreamName,
@@ -45,25 +47,27 @@ pub(super) fn two_days(driver: &mut Driver<'_>) -> DateTime<Utc> {
     let began = driver.world.now();
     let until = began + CALM;
     let mut chance = Chance::new(driver.plan.seed ^ 0x0CA1);
-    let mut asked = 0;
+    let mut next_visit = 0;
     while driver.world.now() < until && !driver.broken() {
-        rest(driver);
+        let mut asked_at = rest(driver);
         let hour = (driver.world.now() - began).num_hours();
-        if hour >= asked && asked < 20 {
-            asked = hour + 1;
+        if hour >= next_visit && next_visit < 20 {
+            next_visit = hour + 1;
             if let Err(what) = driver.whole(0, Loop::Seal) {
                 driver.world.notes.open().broken("progress", what);
             }
-            operator(driver, &mut chance);
-            rest(driver);
+            if operator(driver, &mut chance) {
+                asked_at = rest(driver);
+            }
         }
         // Timers are met one by one in any case; a slice is how long it may be quiet between them.
         let slice = match hour {
-            0..=1 => TimeDelta::minutes(20),
-            2..=23 => TimeDelta::hours(2),
-            _ => TimeDelta::hours(6),
+            0 => TimeDelta::minutes(30),
+            1..=5 => TimeDelta::hours(2),
+            6..=23 => TimeDelta::hours(6),
+            _ => TimeDelta::hours(12),
         };
-        advance(driver, slice, until);
+        advance(driver, asked_at, slice, until);
     }
     rest(driver);
     driver.check();
@@ -83,71 +87,88 @@ pub(super) fn outage(driver: &mut Driver<'_>, outage: Outage) {
     driver.world.notes.open().calls.clear();
     let until = driver.world.now() + OUTAGE;
     while driver.world.now() < until && !driver.broken() {
-        rest(driver);
-        advance(driver, TimeDelta::minutes(20), until);
+        let asked_at = rest(driver);
+        few_calls(&mut driver.world.notes.open(), outage);
+        advance(driver, asked_at, TimeDelta::hours(2), until);
     }
-    let mut notes = driver.world.notes.open();
+}
+
+/// I10: what fails is tried less and less often.
+fn few_calls(notes: &mut Notes, outage: Outage) {
     let on_one =
         |path: &str| path.split('/').skip_while(|part| *part != "events" && *part != "appointments").count() > 1;
-    let often: Vec<String> = notes
-        .calls
-        .iter()
-        .filter(|((_, path), calls)| on_one(path) && **calls > CALLS_MAX)
-        .map(|((method, path), calls)| {
-            format!("{calls} times {method} {path} in half a day of {outage:?} being broken")
-        })
-        .collect();
-    for what in often {
+    let often = notes.calls.iter().find(|((_, path), calls)| on_one(path) && **calls > CALLS_MAX);
+    if let Some(((method, path), _)) = often {
+        let what =
+            format!("{method} {path} is sent more than {CALLS_MAX} times in half a day of {outage:?} being broken");
         notes.broken("I10", what);
     }
 }
 
-/// Every loop of every process, until nothing happens any more.
-fn rest(driver: &mut Driver<'_>) {
+/// Every loop of every process, until nothing happens any more: first those that ask the outside for news, then those that
+/// react to them, until nobody has anything to add. Answers when they were last asked to react.
+fn rest(driver: &mut Driver<'_>) -> DateTime<Utc> {
+    let mut asked_at = driver.world.now();
     for round in 0..ROUNDS_MAX {
-        let before = block_on(driver.world.ledger.end()).unwrap_or_default();
         driver.deliver_all();
+        let mut loops = Vec::new();
         for process in 0..driver.processes.len() {
-            let mut loops = vec![Loop::Project, Loop::React];
-            loops.extend(
-                (0..BAYS.len())
-                    .filter(|at| driver.processes[process].wants_pull(&world::calendar_key(BAYS[*at].1)))
-                    .map(Loop::Pull),
-            );
-            loops.push(Loop::Watch);
+            let wanted = |at: &usize| driver.processes[process].wants_pull(&world::calendar_key(BAYS[*at].1));
+            loops.extend((0..BAYS.len()).filter(wanted).map(|at| (process, Loop::Pull(at))));
+            loops.push((process, Loop::Watch));
             if round == 0 {
-                loops.extend([Loop::Probe, Loop::Poll]);
+                loops.extend([(process, Loop::Probe), (process, Loop::Poll)]);
             }
-            for which in loops {
-                if let Err(what) = driver.whole(process, which) {
-                    driver.world.notes.open().broken("progress", what);
-                    return;
-                }
-            }
+        }
+        if !all(driver, &loops) {
+            return asked_at;
+        }
+        asked_at = driver.world.now();
+        let news = ledger_end(driver);
+        let reactions: Vec<_> = (0..driver.processes.len()).map(|process| (process, Loop::React)).collect();
+        let projections: Vec<_> = (0..driver.processes.len()).map(|process| (process, Loop::CatchUp)).collect();
+        if !(all(driver, &reactions) && all(driver, &projections)) {
+            return asked_at;
         }
         driver.check();
         if driver.broken() {
-            return;
+            return asked_at;
         }
         // What is notified at the very instant at which a pull began counts as news: time has to pass.
         driver.world.clock.advance(TimeDelta::milliseconds(1));
-        let end = block_on(driver.world.ledger.end()).unwrap_or_default();
+        let end = ledger_end(driver);
         let projected = block_on(driver.world.models.checkpoints()).unwrap_or_default();
-        if end == before && projected.iter().all(|checkpoint| checkpoint.position == end) {
-            return;
+        if end == news && !driver.mail() && projected.iter().all(|checkpoint| checkpoint.position == end) {
+            return asked_at;
         }
     }
     driver.world.notes.open().broken("progress", format!("{ROUNDS_MAX} rounds at one instant, and still no rest"));
+    asked_at
 }
 
-/// To the next timer, or by `slice`.
-fn advance(driver: &mut Driver<'_>, slice: TimeDelta, until: DateTime<Utc>) {
+fn ledger_end(driver: &Driver<'_>) -> Position {
+    block_on(driver.world.ledger.end()).unwrap_or_default()
+}
+
+/// One whole step of each of these loops; whether all of them succeeded.
+fn all(driver: &mut Driver<'_>, loops: &[(usize, Loop)]) -> bool {
+    loops.iter().all(|(process, which)| match driver.whole(*process, *which) {
+        Ok(()) => true,
+        Err(what) => {
+            driver.world.notes.open().broken("progress", what);
+            false
+        }
+    })
+}
+
+/// To the next timer, or by `slice`. A timer that was over when everybody was last asked to react, at `asked_at`, should not
+/// be there any more; a call that nobody answers takes its time, and another may be over by now.
+fn advance(driver: &mut Driver<'_>, asked_at: DateTime<Utc>, slice: TimeDelta, until: DateTime<Utc>) {
     let now = driver.world.now();
     let links = driver.safety.links.iter().filter_map(|(id, link)| Some((id, link.as_ref()?.due_at()?)));
     let next = links.min_by_key(|(_, due)| *due).map(|(id, due)| (id.clone(), due));
-    // What falls due while the last round is played is looked at by the next.
-    if let Some((link, due)) = next.as_ref().filter(|(_, due)| *due <= now - TimeDelta::milliseconds(5)) {
-        let what = format!("{link} was due at {due}; it is {now}, and nobody does anything about it");
+    if let Some((link, due)) = next.as_ref().filter(|(_, due)| *due <= asked_at) {
+        let what = format!("{link} was due at {due}; it was {asked_at}, and nobody did anything about it");
         driver.world.notes.open().broken("timers", what);
         return;
     }
@@ -156,8 +177,9 @@ fn advance(driver: &mut Driver<'_>, slice: TimeDelta, until: DateTime<Utc>) {
     driver.say("time passes");
 }
 
-/// An operator looks at what waits for a word, and says one. Some of them let things lie.
-fn operator(driver: &mut Driver<'_>, chance: &mut Chance) {
+/// An operator looks at what waits for a word, and says one. Some of them let things lie. Whether anything was said.
+fn operator(driver: &mut Driver<'_>, chance: &mut Chance) -> bool {
+    let before = ledger_end(driver);
     let journal = driver.world.journal();
     let context =
         |journal: &Journal| Context::root(Actor::new("operator", "olga"), Origin::Admin, journal.clock().event_id());
@@ -195,6 +217,7 @@ fn operator(driver: &mut Driver<'_>, chance: &mut Chance) {
             say(driver, &id, link::Event::RemoteChangeAnswered { accept, by: "olga".into() });
         }
     }
+    ledger_end(driver) != before
 }
 
 /// What an operator finds who looks at the calendar: whether all the entries that are said to be gone are gone.

@@ -54,7 +54,7 @@ impl<'a> Driver<'a> {
     /// A world with its processes, before the first step.
     pub fn new(plan: &'a Plan, parts: &'a dyn Parts, keep_trace: bool) -> Self {
         let climate = plan.climate();
-        let world = World::new(plan, &climate);
+        let world = World::new(plan, &climate, parts);
         let mut driver = Self {
             plan,
             parts,
@@ -93,9 +93,7 @@ impl<'a> Driver<'a> {
 
     /// A line of the trace, with the step and the time.
     pub fn say(&mut self, line: &str) {
-        let at = self.world.now().format("%m-%d %H:%M:%S%.3f");
-        let line = format!("{:>4} {at} {line}", self.step);
-        self.trace.say(line);
+        self.trace.say(self.step, self.world.now(), line);
     }
 
     fn birth(&mut self) -> Arc<Process> {
@@ -342,6 +340,12 @@ impl<'a> Driver<'a> {
             self.post(letter, 0);
             self.finish_all();
         }
+    }
+
+    /// Whether a notification is on its way that would arrive now.
+    pub fn mail(&mut self) -> bool {
+        self.letters.extend(post::collect(&self.world));
+        !self.letters.is_empty()
     }
 
     /// One whole step of a loop; a failure is answered in words.

@@ -20,7 +20,7 @@ use super::{
 };
 use crate::{
     adapters::{
-        memory::{clock::VirtualClock, event_store::MemoryLedger},
+        memory::clock::VirtualClock,
         sandbox::{google::Google, target::Target, uschedule::USchedule, wire::Direct},
     },
     domain::ids::{BookingId, Position},
@@ -106,7 +106,7 @@ pub(super) struct Intents {
 }
 
 impl Intents {
-    async fn read(&mut self, ledger: &MemoryLedger) {
+    async fn read(&mut self, ledger: &dyn EventStore) {
         for recorded in ledger.read_all(self.next, usize::MAX).await.unwrap_or_default() {
             self.next = recorded.position.next();
             let kind = recorded.event.kind.as_str();
@@ -129,7 +129,7 @@ impl Intents {
 /// The network of one process.
 pub(super) struct Network {
     direct: Direct,
-    ledger: Arc<MemoryLedger>,
+    ledger: Arc<dyn EventStore>,
     journal: Journal,
     google: Arc<Mutex<Google>>,
     uschedule: Arc<Mutex<USchedule>>,
@@ -163,7 +163,7 @@ impl Network {
     /// I8, I14 and "no cancellation without a reason", before the call goes out.
     async fn check(&self, call: &Call, request: &Request) {
         let mut intents = self.intents.lock().await;
-        intents.read(&self.ledger).await;
+        intents.read(self.ledger.as_ref()).await;
         let (operation, target) = call.intent();
         let intent = (operation.to_owned(), target.to_owned());
         let issued = intents.issued.get(&intent).copied().unwrap_or(0);

@@ -13,6 +13,11 @@ use crate::{
 /// Stands between the services and what they use. Every method answers the part as it is, unless overridden; each is
 /// called anew for every process, so what a part remembers dies with its process.
 pub trait Parts: Send + Sync {
+    /// The ledger as it stands on the disk, for everybody.
+    fn disk(&self, ledger: Arc<dyn EventStore>) -> Arc<dyn EventStore> {
+        ledger
+    }
+
     /// The ledger as the services see it.
     fn ledger(&self, ledger: Arc<dyn EventStore>) -> Arc<dyn EventStore> {
         ledger

@@ -27,7 +27,7 @@ use crate::{
         audit::{Audit, Outcome},
         bookings::Keys,
         journal::{Context, Journal},
-        models::project::Projector,
+        models::project::{Progress, Projector},
         sync::{
             authorise,
             calendars::Calendars,
@@ -56,7 +56,10 @@ const PROJECT_FACTS: usize = 20;
 /// A loop of a process. Each runs at most once at a time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Loop {
+    /// A few facts into the read models.
     Project,
+    /// All that is there into the read models.
+    CatchUp,
     React,
     Pull(usize),
     Watch,
@@ -158,10 +161,11 @@ impl Process {
         match which {
             Loop::Project => Box::pin(async move {
                 let progress = process.projector.project_once(PROJECT_FACTS).await.map_err(|e| e.to_string())?;
-                match progress.stopped.first() {
-                    Some(stopped) => Err(format!("{} stands still: {}", stopped.projection, stopped.poison)),
-                    None => Ok(format!("{} facts", progress.facts)),
-                }
+                goes_on(&progress).map(|()| format!("{} facts", progress.facts))
+            }),
+            Loop::CatchUp => Box::pin(async move {
+                let progress = process.projector.catch_up(usize::MAX).await.map_err(|e| e.to_string())?;
+                goes_on(&progress).map(|()| format!("up to {}", progress.reached))
             }),
             Loop::React => Box::pin(async move {
                 let taken = process.reactor.react().await.map_err(|e| e.to_string())?;
@@ -210,12 +214,17 @@ impl Process {
     }
 }
 
+/// Whether no projection stands in front of an event that it cannot read.
+fn goes_on(progress: &Progress) -> Result<(), String> {
+    match progress.stopped.first() {
+        Some(stopped) => Err(format!("{} stands still: {}", stopped.projection, stopped.poison)),
+        None => Ok(()),
+    }
+}
+
 fn store(world: &World, parts: &dyn Parts) -> Arc<dyn EventStore> {
-    let store = Effects {
-        inner: Arc::clone(&world.ledger) as _,
-        trouble: Arc::clone(&world.trouble),
-        notes: world.notes.clone(),
-    };
+    let store =
+        Effects { inner: Arc::clone(&world.ledger), trouble: Arc::clone(&world.trouble), notes: world.notes.clone() };
     Arc::new(Acknowledged { inner: parts.ledger(Arc::new(store)), notes: world.notes.clone() })
 }
 

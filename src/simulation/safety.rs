@@ -10,6 +10,7 @@ use super::{
     world::{self, BAYS, World, open},
 };
 use crate::{
+    adapters::sandbox::model::Model as _,
     domain::{
         event::Event,
         ids::{EventId, Position},
@@ -17,7 +18,6 @@ use crate::{
         operations,
     },
     ledger::append::leaf_at,
-    ports::event_store::EventStore as _,
     record::{
         checkpoint::write_hash,
         envelope::Recorded,
@@ -34,6 +34,8 @@ pub(super) struct Safety {
     versions: BTreeMap<String, u64>,
     acknowledged: BTreeSet<EventId>,
     recheck: bool,
+    /// How many changes of the calendars there were, and entries that are not ours, when they were last looked at.
+    entries: Option<(u64, usize)>,
     /// Whether anybody reads the trace.
     keep_news: bool,
     /// What is new in the ledger, line by line, for the trace.
@@ -101,8 +103,12 @@ impl Safety {
                 notes.broken("I7", what);
             }
         }
-        one_entry_each(world, &mut notes);
-        unmanaged(world, &mut notes);
+        let entries = (open(&world.google).changes(), notes.unmanaged.len());
+        if self.entries != Some(entries) {
+            self.entries = Some(entries);
+            one_entry_each(world, &mut notes);
+            unmanaged(world, &mut notes);
+        }
     }
 
     fn acknowledged(&mut self, world: &World, notes: &mut Notes) {

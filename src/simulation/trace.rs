@@ -1,5 +1,6 @@
 //! The trace of a simulation: the same plan gives the same lines, and the same hash over them.
 
+use chrono::{DateTime, Utc};
 use sha2::{Digest as _, Sha256};
 
 /// What happened, line by line, and a hash over all of it.
@@ -17,12 +18,14 @@ impl Trace {
         Self { hash: Sha256::new(), lines: Vec::new(), keep }
     }
 
-    /// Adds a line.
-    pub fn say(&mut self, line: String) {
+    /// Adds a line, with the step and the time.
+    pub fn say(&mut self, step: u32, at: DateTime<Utc>, line: &str) {
+        self.hash.update(step.to_be_bytes());
+        self.hash.update(at.timestamp_millis().to_be_bytes());
         self.hash.update(line.as_bytes());
         self.hash.update([0]);
         if self.keep {
-            self.lines.push(line);
+            self.lines.push(format!("{step:>4} {} {line}", at.format("%m-%d %H:%M:%S%.3f")));
         }
     }
 

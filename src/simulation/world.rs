@@ -13,6 +13,7 @@ use super::{
     ledger::Trouble,
     network::Intents,
     notes::Notebook,
+    parts::Parts,
     plan::{Climate, Plan},
 };
 use crate::{
@@ -31,7 +32,7 @@ use crate::{
         ids::{CalendarKey, ConnectionId, ProfileId, RemoteCalendarId, ResourceId, SourceName},
         profile::{Policy, Profile},
     },
-    ports::clock::Clock,
+    ports::{clock::Clock, event_store::EventStore},
     services::{journal::Journal, operators::publish_profiles::publish},
 };
 
@@ -58,7 +59,8 @@ pub(super) struct World {
     pub clock: Arc<VirtualClock>,
     pub google: Arc<Mutex<Google>>,
     pub uschedule: Arc<Mutex<USchedule>>,
-    pub ledger: Arc<MemoryLedger>,
+    /// What stands on the disk.
+    pub ledger: Arc<dyn EventStore>,
     pub vault: Arc<MemoryVault>,
     pub checkpoints: Arc<MemoryCheckpoints>,
     pub models: Arc<MemoryProjections>,
@@ -106,7 +108,7 @@ pub(super) fn calendar_key(calendar: &str) -> CalendarKey {
 
 impl World {
     /// A world at its first instant.
-    pub fn new(plan: &Plan, climate: &Climate) -> Self {
+    pub fn new(plan: &Plan, climate: &Climate, parts: &dyn Parts) -> Self {
         let mut chance = Chance::new(plan.seed ^ 0x0057_A27A);
         // Late October to early November: clocks change in between, in Europe and in America on different days.
         let start = DateTime::from_timestamp(1_792_540_800, 0).unwrap_or_default();
@@ -139,7 +141,7 @@ impl World {
             clock,
             google: Arc::new(Mutex::new(google)),
             uschedule: Arc::new(Mutex::new(uschedule)),
-            ledger: Arc::new(MemoryLedger::new()),
+            ledger: parts.disk(Arc::new(MemoryLedger::new())),
             vault,
             checkpoints: Arc::new(MemoryCheckpoints::default()),
             models: Arc::new(MemoryProjections::default()),
@@ -162,6 +164,6 @@ impl World {
 
     /// The ledger without a process in between: for those who look on.
     pub fn journal(&self) -> Journal {
-        Journal::new(Arc::clone(&self.ledger) as _, Arc::clone(&self.vault) as _, Arc::clone(&self.clock) as _)
+        Journal::new(Arc::clone(&self.ledger), Arc::clone(&self.vault) as _, Arc::clone(&self.clock) as _)
     }
 }

@@ -11,7 +11,8 @@ use crate::domain::{
 
 /// A fact about a booking. Type: `booking.<variant in snake case>`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(tag = "type", rename_all = "snake_case")]
+#[serde(rename_all = "snake_case")]
+#[schemars(tag = "type")]
 pub enum Event {
     /// It became known to us.
     Registered {

@@ -44,7 +44,8 @@ pub struct PullTally {
 
 /// A fact about a remote calendar. Type: `calendar.<variant in snake case>`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(tag = "type", rename_all = "snake_case")]
+#[serde(rename_all = "snake_case")]
+#[schemars(tag = "type")]
 pub enum Event {
     /// A push channel is about to be asked for, under an id that we chose: should the answer be lost, its notifications are
     /// known for ours.

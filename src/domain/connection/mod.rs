@@ -11,7 +11,8 @@ use super::{
 
 /// A fact about a connection. Type: `connection.<variant in snake case>`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(tag = "type", rename_all = "snake_case")]
+#[serde(rename_all = "snake_case")]
+#[schemars(tag = "type")]
 pub enum Event {
     /// The provider gave us a token for the first time.
     Authorised {

@@ -312,7 +312,8 @@ pub enum Wait {
 
 /// A fact about a link. Type: `link.<variant in snake case>`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(tag = "type", rename_all = "snake_case")]
+#[serde(rename_all = "snake_case")]
+#[schemars(tag = "type")]
 pub enum Event {
     /// Booking and calendar are to be kept in step. The first event of every link; again when an operator asks.
     SyncRequested {

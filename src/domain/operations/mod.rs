@@ -10,7 +10,8 @@ use super::ids::{CalendarKey, LinkId, Position, SubjectId};
 
 /// A fact about operations. Type: `operations.<variant in snake case>`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(tag = "type", rename_all = "snake_case")]
+#[serde(rename_all = "snake_case")]
+#[schemars(tag = "type")]
 pub enum Event {
     /// So many entries vanished at once that somebody must say whether it was meant.
     ApprovalRequested {

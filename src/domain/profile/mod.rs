@@ -7,7 +7,8 @@ use super::ids::ProfileId;
 
 /// A fact about a profile. Type: `profile.<variant in snake case>`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(tag = "type", rename_all = "snake_case")]
+#[serde(rename_all = "snake_case")]
+#[schemars(tag = "type")]
 pub enum Event {
     /// The policy is this from now on.
     Published {

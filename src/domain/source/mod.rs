@@ -14,7 +14,8 @@ use super::{
 
 /// A fact about a source. Type: `source.<variant in snake case>`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(tag = "type", rename_all = "snake_case")]
+#[serde(rename_all = "snake_case")]
+#[schemars(tag = "type")]
 pub enum Event {
     /// It told us about a booking, by webhook or because we asked. First event of the delivery's stream.
     DeliveryReceived {

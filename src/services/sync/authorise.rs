@@ -7,10 +7,9 @@ use tracing::{error, info};
 
 use crate::{
     domain::{
-        connection::{self, Connection, Event},
-        event,
+        connection::Event,
         failure::{CallFailure, FailureClass},
-        ids::{ConnectionId, Version},
+        ids::ConnectionId,
     },
     ports::{event_store::Expected, provider::CalendarProvider},
     reconcile::retry,
@@ -24,25 +23,6 @@ use crate::{
     },
 };
 
-/// The connection as its stream makes it.
-///
-/// # Errors
-/// The ledger is not available.
-pub async fn connection(journal: &Journal, id: &ConnectionId) -> Result<Connection, Error> {
-    Ok(load(journal, id).await?.0)
-}
-
-async fn load(journal: &Journal, id: &ConnectionId) -> Result<(Connection, Option<Version>), Error> {
-    let (mut state, mut version) = (Connection::default(), None);
-    for told in journal.stream(&StreamName::connection(id), Version(0)).await? {
-        version = Some(told.recorded.version);
-        if let event::Event::Connection(event) = &told.event {
-            state = connection::evolve(state, event);
-        }
-    }
-    Ok((state, version))
-}
-
 fn context(journal: &Journal) -> Context {
     Context::root(Actor::new("reconciler", "connections"), Origin::Reconciler, journal.clock().event_id())
 }
@@ -52,7 +32,7 @@ fn context(journal: &Journal) -> Context {
 /// # Errors
 /// The ledger is not available.
 pub async fn probe(journal: &Journal, id: &ConnectionId, provider: &Arc<dyn CalendarProvider>) -> Result<bool, Error> {
-    let (state, version) = load(journal, id).await?;
+    let (state, version) = journal.connection(id).await?;
     let stream = StreamName::connection(id);
     let fact = match provider.authorise().await {
         Ok(_) if state.authorised && !state.revoked && state.refresh_failures == 0 => return Ok(true),
@@ -93,7 +73,7 @@ pub async fn note_failure(journal: &Journal, id: &ConnectionId, failure: &CallFa
     if failure.class != FailureClass::AuthRevoked {
         return Ok(());
     }
-    let (state, version) = load(journal, id).await?;
+    let (state, version) = journal.connection(id).await?;
     if state.revoked {
         return Ok(());
     }

@@ -181,7 +181,7 @@ impl Reconciler {
             fresh,
             overlaps: &overlaps,
             approval: approval.as_ref().map(|(stand, name)| (name.as_str(), *stand)),
-            revoked: super::authorise::connection(&self.journal, &round.of.calendar.connection).await?.revoked,
+            revoked: self.journal.connection(&round.of.calendar.connection).await?.0.revoked,
             gate_until: self.gates.closed_until(connection, now),
             source_gate_until: self.gates.closed_until(round.booking.source.as_str(), now),
             writes_back: round.source.is_some(),
