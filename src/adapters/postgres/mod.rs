@@ -7,12 +7,16 @@
 
 mod address;
 mod checkpoints;
+mod end;
 mod event_store;
 mod examine;
 mod failure;
 mod inspect;
+mod job;
 mod listen;
+mod migrations;
 mod open;
+mod projection_checkpoints;
 mod projection_compare;
 mod projection_rows;
 mod projection_sql;
@@ -32,7 +36,8 @@ mod writer;
 pub use address::Server;
 pub use checkpoints::PostgresCheckpoints;
 pub use event_store::PostgresLedger;
-pub use open::{Found, OpenFailure, Options};
+pub use failure::OpenFailure;
+pub use open::{Found, Options};
 pub use projections::PostgresProjections;
 pub use signing_keys::PostgresSigningKeys;
 pub use tokens::PostgresTokens;
