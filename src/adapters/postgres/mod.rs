@@ -22,7 +22,6 @@ mod projection_rows;
 mod projection_sql;
 mod projections;
 mod recovery;
-mod rotation;
 mod rows;
 mod session;
 mod signing_keys;

@@ -20,7 +20,6 @@ mod projection_sql;
 mod projections;
 mod recovery;
 mod restore;
-mod rotation;
 mod rows;
 mod scan;
 mod signing_keys;
