@@ -68,7 +68,7 @@ pub fn without_modules(code: &str) -> String {
             line.trim_start_matches("pub").trim_start_matches("(super)").trim_start_matches("(crate)").trim_start();
         name.starts_with("mod ") && name.ends_with(';')
     };
-    code.lines().filter(|line| !declares(line)).map(|line| format!("{line}\n")).collect()
+    code.split_inclusive('\n').filter(|line| !declares(&line.trim_end())).collect()
 }
 
 /// How long the block is that `text` begins with.
@@ -141,12 +141,11 @@ fn tree(text: &str, above: &[String], found: &mut Vec<Import>) {
     if path.len() > 1 && path.last().is_some_and(|last| last == "self") {
         path.pop();
     }
-    let name = match alias {
-        _ if glob => None,
-        Some("_") => None,
-        Some(alias) => Some(alias.to_owned()),
+    let known = match alias {
+        Some(alias) => (alias != "_").then(|| alias.to_owned()),
         None => path.last().cloned(),
     };
+    let name = known.filter(|_| !glob);
     if !path.is_empty() {
         found.push(Import { path, name, glob, passed_on: false });
     }
