@@ -5,11 +5,14 @@ use std::path::{Path, PathBuf};
 use clap::{Args, Subcommand};
 use serde_json::json;
 
-use super::{Session, Stop, audit_verify};
+use super::{
+    Session, Stop,
+    audit_verify::{self, Verify},
+};
 use crate::{
     app::archive,
     domain::ids::EventId,
-    record::{checkpoint::write_hash, note::VerifierKey},
+    record::checkpoint::write_hash,
     services::audit::{Continuity, Inclusion, Outcome, Side},
 };
 
@@ -27,18 +30,6 @@ pub enum Command {
         #[arg(long)]
         rotate: bool,
     },
-}
-
-#[derive(Debug, Args)]
-pub struct Verify {
-    /// An exported ledger; the ledger itself where it is left out
-    pub file: Option<PathBuf>,
-    /// A public key that you kept, as `audit key` prints it; only such keys count then. May be repeated
-    #[arg(long = "key", value_name = "KEY")]
-    pub keys: Vec<VerifierKey>,
-    /// A checkpoint that you kept. May be repeated
-    #[arg(long = "checkpoint", value_name = "FILE")]
-    pub checkpoints: Vec<PathBuf>,
 }
 
 #[derive(Debug, Args)]

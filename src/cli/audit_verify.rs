@@ -2,15 +2,29 @@
 
 use std::path::{Path, PathBuf};
 
+use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::{Value, json};
 
-use super::{Session, Stop, audit::Verify, print::Printer};
+use super::{Session, Stop, print::Printer};
 use crate::{
     app::archive,
     ports::kept_checkpoints::Kept,
+    record::note::VerifierKey,
     services::audit::{Asked, Report, verify_lines},
 };
+
+#[derive(Debug, Args)]
+pub struct Verify {
+    /// An exported ledger; the ledger itself where it is left out
+    pub file: Option<PathBuf>,
+    /// A public key that you kept, as `audit key` prints it; only such keys count then. May be repeated
+    #[arg(long = "key", value_name = "KEY")]
+    pub keys: Vec<VerifierKey>,
+    /// A checkpoint that you kept. May be repeated
+    #[arg(long = "checkpoint", value_name = "FILE")]
+    pub checkpoints: Vec<PathBuf>,
+}
 
 /// Checks the ledger.
 pub async fn ledger(session: &Session, asked: &Verify) -> Result<(), Stop> {

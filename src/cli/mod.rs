@@ -27,12 +27,12 @@ mod projections_show;
 mod reconcile;
 mod resync;
 mod serve;
+mod session;
 mod simulate;
 mod subject;
 mod token;
 
 use std::{
-    collections::BTreeMap,
     io::Write as _,
     path::{Path, PathBuf},
     process::ExitCode,
@@ -41,13 +41,12 @@ use std::{
 use clap::{Args, Parser, Subcommand};
 
 use crate::{
-    app::{self, App, Stores, logging, machine},
-    config::{Config, DEFAULT_FILE, Logging},
-    record::envelope::{Actor, Origin},
-    services::journal::Context,
+    app::machine,
+    config::{Config, DEFAULT_FILE},
 };
 pub use exit::Stop;
 use print::Printer;
+use session::Session;
 
 /// Keeps bookings and calendars aligned, and can prove what it did.
 #[derive(Debug, Parser)]
@@ -124,14 +123,6 @@ enum Command {
     Doctor,
 }
 
-/// What a command works with.
-struct Session {
-    config: Config,
-    env: BTreeMap<String, String>,
-    by: String,
-    printer: Printer,
-}
-
 /// Runs the program: parses its arguments, does it, and says how it ended.
 pub fn run() -> ExitCode {
     let cli = match Cli::try_parse() {
@@ -206,42 +197,4 @@ async fn dispatch(cli: Cli) -> Result<(), Stop> {
 fn configured(named: Option<&Path>) -> Option<PathBuf> {
     let usual = Path::new(DEFAULT_FILE);
     named.map(Path::to_path_buf).or_else(|| usual.exists().then(|| usual.to_path_buf()))
-}
-
-impl Session {
-    /// Opens what is kept; with a new ledger where there is none.
-    async fn stores(&self) -> Result<Stores, Stop> {
-        self.quietly()?;
-        Ok(app::open(&self.config).await?)
-    }
-
-    /// Opens what is kept, and refuses where there is nothing: an empty ledger made by a question would hide a wrong path.
-    async fn kept(&self) -> Result<Stores, Stop> {
-        self.there().await?;
-        self.stores().await
-    }
-
-    /// Opens everything that acts, to look at it. Calls nobody, and records nothing.
-    async fn app(&self) -> Result<App, Stop> {
-        self.there().await?;
-        self.quietly()?;
-        Ok(App::open_to_look(&self.config).await?)
-    }
-
-    async fn there(&self) -> Result<(), Stop> {
-        let Some(place) = app::missing(&self.config).await? else { return Ok(()) };
-        let what = "start the service or import bookings first, or name the configuration with --config";
-        Err(Stop::refused(format!("there is no ledger at {place}: {what}")))
-    }
-
-    /// What a command logs is only what is wrong: its answer is what it prints. `RUST_LOG` shows more.
-    fn quietly(&self) -> Result<(), Stop> {
-        let filter = self.env.get("RUST_LOG").cloned().unwrap_or_else(|| "warn".to_owned());
-        logging::start(&Logging { format: self.config.logging.format, filter }).map_err(Stop::usage)
-    }
-
-    /// On whose behalf an operator's act is recorded.
-    fn operator(&self, stores: &Stores) -> Context {
-        Context::root(Actor::new("operator", self.by.clone()), Origin::Admin, stores.clock.event_id())
-    }
 }

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use super::{
     Session, Stop, ask, progress,
-    projections_show::{self, Show},
+    projections_show::{self, Show, known},
 };
 use crate::{
     domain::operations,
@@ -13,7 +13,7 @@ use crate::{
         event_store::Expected,
         projection_store::{Difference, Differs},
     },
-    projections::{ALL, Value as Cell},
+    projections::Value as Cell,
     record::stream::StreamName,
     services::models::rebuild::{Options, Report},
 };
@@ -71,14 +71,6 @@ async fn list(session: &Session) -> Result<(), Stop> {
         vec![lag.projection.to_owned(), lag.version.to_string(), lag.position.to_string(), behind]
     });
     session.printer.table(&["projection", "version", "position", "behind"], rows.collect(), "There are none.")
-}
-
-pub fn known(name: &str) -> Result<(), Stop> {
-    if ALL.iter().any(|projection| projection.name == name) {
-        return Ok(());
-    }
-    let names: Vec<&str> = ALL.iter().map(|projection| projection.name).collect();
-    Err(Stop::usage(format!("there is no projection {name:?}: there are {}", names.join(", "))))
 }
 
 async fn rebuild(session: &Session, name: &str) -> Result<(), Stop> {

@@ -6,9 +6,8 @@ use super::{
     Session, Stop, ask,
     past::Then,
     print::{cell, objects},
-    projections::known,
 };
-use crate::projections::{self, Projection, Row, Value, query::Query};
+use crate::projections::{self, ALL, Projection, Row, Value, query::Query};
 
 #[derive(Debug, Args)]
 pub struct Show {
@@ -25,6 +24,15 @@ pub struct Show {
     limit: usize,
     #[command(flatten)]
     then: Then,
+}
+
+/// Refuses a name that no read model has.
+pub fn known(name: &str) -> Result<(), Stop> {
+    if ALL.iter().any(|projection| projection.name == name) {
+        return Ok(());
+    }
+    let names: Vec<&str> = ALL.iter().map(|projection| projection.name).collect();
+    Err(Stop::usage(format!("there is no projection {name:?}: there are {}", names.join(", "))))
 }
 
 /// Columns for the store alone.

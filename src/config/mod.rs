@@ -8,18 +8,18 @@ mod gateway;
 mod load;
 mod nats;
 mod profile;
+mod secret;
 mod section;
 mod store;
 #[cfg(test)]
 mod tests;
 
-use std::{collections::BTreeMap, fmt, net::SocketAddr, path::PathBuf, time::Duration};
-
-use zeroize::Zeroizing;
+use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf, time::Duration};
 
 pub use gateway::{Accept, Gateway, GatewayTls};
 pub use nats::{Nats, NatsAccess, NatsCommands, NatsStream};
 pub use profile::policy;
+pub use secret::Secret;
 pub use section::{Problem, Problems, duration};
 pub use store::{Address, Store};
 
@@ -157,26 +157,4 @@ pub enum LogFormat {
     Human,
     /// For programs: one JSON object per line.
     Json,
-}
-
-/// A text that is never printed, and wiped when dropped.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Secret(Zeroizing<String>);
-
-impl Secret {
-    /// Takes the text.
-    pub fn new(text: impl Into<String>) -> Self {
-        Self(Zeroizing::new(text.into()))
-    }
-
-    /// The text, to be handed to the one who needs it and nowhere else.
-    pub fn reveal(&self) -> &str {
-        &self.0
-    }
-}
-
-impl fmt::Debug for Secret {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("[secret]")
-    }
 }

@@ -158,3 +158,20 @@ pub enum Seen {
         updated: Option<DateTime<Utc>>,
     },
 }
+
+impl Seen {
+    /// What an entry shows of that link. Its texts are of the booking's own subject, so that forgetting that person forgets
+    /// what the calendar said of them too.
+    pub fn of(entry: &RemoteEntry, link: &LinkId, subject: &SubjectId) -> Self {
+        match &entry.body {
+            Body::Live(content) => Self::Live {
+                etag: entry.etag.clone(),
+                updated: entry.updated,
+                marked: entry.marker.as_ref().is_some_and(|marker| marker.link == *link),
+                content: content.clone().owned_by(subject),
+            },
+            Body::Deleted => Self::Gone { evidence: Evidence::Tombstone, updated: entry.updated },
+            Body::Unreadable(reason) => Self::Unreadable { etag: entry.etag.clone(), reason: reason.clone() },
+        }
+    }
+}

@@ -35,7 +35,7 @@ pub fn router(api: Api) -> Router {
     let document = openapi::document(&table).to_string();
     let server = Arc::new(Server {
         api,
-        meters: super::metrics::Meters::default(),
+        meters: super::meters::Meters::default(),
         keys: crate::services::bookings::Keys::default(),
         document,
     });

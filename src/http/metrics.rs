@@ -3,10 +3,9 @@
 
 use std::sync::atomic::AtomicU64;
 
-use chrono::TimeDelta;
 use prometheus_client::{
     encoding::text::encode,
-    metrics::{counter::Counter, family::Family, gauge::Gauge, histogram::Histogram},
+    metrics::{counter::Counter, family::Family, gauge::Gauge},
     registry::Registry,
 };
 
@@ -26,36 +25,9 @@ use crate::{
 type Labels = Vec<(&'static str, String)>;
 type Ratio = Gauge<f64, AtomicU64>;
 
-/// The buckets of request times, in seconds: from a read in memory to the limit of a request.
-const TIME_BUCKETS: [f64; 9] = [0.001, 0.005, 0.02, 0.05, 0.1, 0.5, 1.0, 3.0, 10.0];
-
 /// Failures of these classes are tried again by themselves (`reconcile/retry.rs`).
 const RETRIED: [FailureClass; 4] =
     [FailureClass::Transient, FailureClass::RateLimited, FailureClass::UsageLocked, FailureClass::OutcomeUnknown];
-
-/// Requests of this process.
-#[derive(Debug)]
-pub struct Meters {
-    requests: Family<Labels, Counter>,
-    seconds: Family<Labels, Histogram, fn() -> Histogram>,
-}
-
-impl Default for Meters {
-    fn default() -> Self {
-        Self { requests: Family::default(), seconds: Family::new_with_constructor(|| Histogram::new(TIME_BUCKETS)) }
-    }
-}
-
-impl Meters {
-    /// Counts a request. `route` is the path of the table, so that there are only so many labels.
-    pub fn count(&self, method: &'static str, route: &'static str, status: u16, took: TimeDelta) {
-        let named = vec![("method", method.to_owned()), ("route", route.to_owned())];
-        self.seconds.get_or_create(&named).observe(took.to_std().unwrap_or_default().as_secs_f64());
-        let mut labels = named;
-        labels.push(("status", status.to_string()));
-        self.requests.get_or_create(&labels).inc();
-    }
-}
 
 /// What the read models count.
 pub struct Counts {

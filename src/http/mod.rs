@@ -13,6 +13,7 @@ mod health;
 mod limits;
 mod links;
 mod lists;
+mod meters;
 mod metrics;
 pub mod openapi;
 pub mod problem;
@@ -85,7 +86,7 @@ pub struct Api {
 /// The API while it serves.
 pub struct Server {
     api: Api,
-    meters: metrics::Meters,
+    meters: meters::Meters,
     keys: Keys,
     document: String,
 }

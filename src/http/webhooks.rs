@@ -18,7 +18,7 @@ use crate::{
     record::envelope::Origin,
     services::sync::{
         intake::{Received, receive},
-        notified::{Heard, Notification, hear},
+        notified::{Heard, hear},
     },
 };
 
@@ -67,15 +67,8 @@ pub async fn gcal(server: Arc<Server>, call: Call) -> Result<Answer, Problem> {
     let unknown = || Problem::new(Kind::NotFound, "this channel is not known here");
     let Some(reader) = &server.gcal else { return Err(unknown()) };
     let read = |name: &str| call.header(name);
-    let seen = reader.read(&read)?;
-    let key = calendar_of(&server, &seen.channel).await?.ok_or_else(unknown)?;
-    let notification = Notification {
-        channel: seen.channel,
-        token: seen.token,
-        resource: seen.resource,
-        state: seen.state,
-        number: seen.number,
-    };
+    let notification = reader.read(&read)?;
+    let key = calendar_of(&server, &notification.channel).await?.ok_or_else(unknown)?;
     match hear(&server.journal, &server.calendars, &key, &notification).await? {
         Heard::Recorded => Answer::json(Done::Accepted, &Noted { recorded: true }),
         Heard::Rejected => Err(Problem::new(Kind::Unauthorised, "this notification is not believed")),

@@ -6,6 +6,8 @@ use std::{
     collections::{HashMap, HashSet},
 };
 
+use tokio::sync::oneshot;
+
 use super::append::{Standing, Verdict, judge, leaf_at};
 use crate::{
     domain::ids::{EventId, Position, Version},
@@ -39,6 +41,21 @@ impl Request {
     /// How many bytes of data it carries.
     pub fn bytes(&self) -> usize {
         self.events.iter().map(|e| e.data.len()).sum()
+    }
+}
+
+/// One caller's append, with the way back to the caller.
+#[derive(Debug)]
+pub struct Append {
+    /// What is asked.
+    pub request: Request,
+    /// Where the answer goes.
+    pub reply: oneshot::Sender<Result<Appended, Failure>>,
+}
+
+impl Borrow<Request> for Append {
+    fn borrow(&self) -> &Request {
+        &self.request
     }
 }
 

@@ -14,7 +14,7 @@ use tokio_rustls::rustls::{
 };
 use url::form_urlencoded;
 
-use super::open::OpenFailure;
+use super::failure::OpenFailure;
 
 /// The settings of a connection string, in lower case.
 const SETTINGS: [&str; 13] = [

@@ -9,7 +9,7 @@ use std::{pin::pin, sync::Arc, time::Duration};
 use eventstore::{EventData, ExpectedRevision};
 use tokio::sync::oneshot;
 
-use super::{event_store::Shared, failure::Trouble, index::End, mapping::to_server, pending::Seen, read};
+use super::{failure::Trouble, index::End, mapping::to_server, pending::Seen, read, shared::Shared};
 use crate::{
     domain::ids::{Position, Version},
     ledger::append::{Standing, Verdict, judge},

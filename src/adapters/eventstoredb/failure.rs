@@ -51,6 +51,41 @@ impl std::fmt::Display for Trouble {
     }
 }
 
+/// Why a ledger does not open.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenFailure {
+    /// The connection string is wrong.
+    #[error("{url:?} is no address of EventStoreDB or KurrentDB: {reason}")]
+    Address {
+        /// The string, without a password.
+        url: String,
+        /// What is wrong.
+        reason: String,
+    },
+    /// The server is not there, or not as it should be.
+    #[error("{server} cannot be used as a ledger: {reason}")]
+    Server {
+        /// Which.
+        server: String,
+        /// What it says.
+        reason: String,
+    },
+    /// The credentials do not suffice.
+    #[error("{server} cannot be used as a ledger: {DENIED}")]
+    Denied {
+        /// Which.
+        server: String,
+    },
+    /// The log cannot be a ledger's.
+    #[error("the log of {server} is damaged: {reason}")]
+    Damaged {
+        /// Which.
+        server: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+}
+
 /// What an operator can do about a server that says no.
 pub(super) const DENIED: &str =
     "the server refuses these credentials: the user must be allowed to read $all and to write our streams";

@@ -11,10 +11,10 @@ use eventstore::{StreamPosition, SubscriptionEvent, SubscriptionFilter};
 use tracing::{error, info, warn};
 
 use super::{
-    event_store::Shared,
     failure::Trouble,
     index::Broken,
     mapping::prefixes,
+    shared::Shared,
     spin::{Stopped, Watch},
 };
 

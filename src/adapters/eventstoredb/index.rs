@@ -13,25 +13,12 @@ use tokio::sync::oneshot;
 
 use super::{
     ids::{Ids, grow_by_a_quarter},
+    log_position::LogPosition,
     mapping::{is_ours, log_position},
     pending::{Pendings, Seen},
     recent::Recent,
 };
 use crate::{domain::ids::EventId, record::envelope::NewEvent};
-
-/// A place in the server's log.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
-pub(super) struct LogPosition {
-    pub commit: u64,
-    pub prepare: u64,
-}
-
-impl LogPosition {
-    /// As the client has it.
-    pub fn wire(self) -> eventstore::Position {
-        eventstore::Position { commit: self.commit, prepare: self.prepare }
-    }
-}
 
 /// How many streams' ends are remembered before it starts over: about 8 MB.
 const STREAMS_MAX: usize = 65_536;

@@ -3,7 +3,7 @@
 use eventstore::{EventData, RecordedEvent};
 use serde_json::value::RawValue;
 
-use super::index::LogPosition;
+use super::log_position::LogPosition;
 use crate::{
     domain::ids::{EventId, Position, Version},
     ledger::append::leaf_at,

@@ -14,6 +14,7 @@ mod follow;
 mod ids;
 mod index;
 mod line;
+mod log_position;
 mod mapping;
 mod marks;
 mod open;
@@ -21,8 +22,9 @@ mod pending;
 mod read;
 mod recent;
 mod session;
+mod shared;
 mod spin;
 
 pub use address::Options;
 pub use event_store::EventStoreDbLedger;
-pub use open::OpenFailure;
+pub use failure::OpenFailure;

@@ -8,11 +8,12 @@ use tracing::info;
 
 use super::{
     address::{Address, Options},
-    event_store::{EventStoreDbLedger, Shared},
-    failure::{DENIED, Trouble, call},
+    event_store::EventStoreDbLedger,
+    failure::{OpenFailure, Trouble, call},
     follow::follow,
     index::{Broken, Index},
     line::Line,
+    shared::Shared,
 };
 
 /// How long the server may be silent while the log is read.
@@ -23,41 +24,6 @@ const REACHED_MAX: Duration = Duration::from_secs(60);
 
 /// Events between two lines of progress.
 const PROGRESS_EVENTS: u64 = 250_000;
-
-/// Why a ledger does not open.
-#[derive(Debug, thiserror::Error)]
-pub enum OpenFailure {
-    /// The connection string is wrong.
-    #[error("{url:?} is no address of EventStoreDB or KurrentDB: {reason}")]
-    Address {
-        /// The string, without a password.
-        url: String,
-        /// What is wrong.
-        reason: String,
-    },
-    /// The server is not there, or not as it should be.
-    #[error("{server} cannot be used as a ledger: {reason}")]
-    Server {
-        /// Which.
-        server: String,
-        /// What it says.
-        reason: String,
-    },
-    /// The credentials do not suffice.
-    #[error("{server} cannot be used as a ledger: {DENIED}")]
-    Denied {
-        /// Which.
-        server: String,
-    },
-    /// The log cannot be a ledger's.
-    #[error("the log of {server} is damaged: {reason}")]
-    Damaged {
-        /// Which.
-        server: String,
-        /// What is wrong with it.
-        reason: String,
-    },
-}
 
 impl EventStoreDbLedger {
     /// Opens the ledger on a server. Needs a tokio runtime.

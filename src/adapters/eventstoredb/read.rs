@@ -5,10 +5,11 @@ use std::{sync::Arc, time::Duration};
 use eventstore::{Client, ReadAllOptions, ReadStreamOptions, RecordedEvent, StreamPosition};
 
 use super::{
-    event_store::Shared,
     failure::{Trouble, call},
-    index::{End, LogPosition},
+    index::End,
+    log_position::LogPosition,
     mapping::{is_ours, log_position, recorded},
+    shared::Shared,
 };
 use crate::{
     domain::ids::{EventId, Position, Version},

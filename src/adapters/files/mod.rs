@@ -7,6 +7,7 @@ mod fields;
 mod folder;
 mod ics;
 mod jsonl;
+mod parse;
 mod text;
 
 use std::collections::BTreeMap;
@@ -20,6 +21,7 @@ use crate::domain::{
 };
 
 pub use folder::{FILES_MAX, FOLDERS_DEEP_MAX, FileReport, Files, files};
+pub use parse::parse;
 
 /// The largest file: a calendar of 20,000 bookings has about 10 MB.
 pub const FILE_BYTES_MAX: usize = 32 * 1024 * 1024;
@@ -157,25 +159,6 @@ impl Line {
     fn of(at: String, outcome: Result<Snapshot, Refused>) -> Self {
         Self { at, outcome: outcome.map(Box::new), note: None }
     }
-}
-
-/// Understands a file. Never empty: a file that cannot be read, or holds nothing, is one refused line.
-///
-/// `name` stands in the report; it is not opened.
-pub fn parse(name: &str, bytes: &[u8], kind: Kind, options: &Options) -> Vec<Line> {
-    if bytes.len() > FILE_BYTES_MAX {
-        return vec![Line::refused(name, format!("the file is larger than {FILE_BYTES_MAX} bytes"))];
-    }
-    let text = match text::decode(bytes) {
-        Ok(text) => text,
-        Err(reason) => return vec![Line::refused(name, reason)],
-    };
-    let lines = match kind {
-        Kind::Ics => ics::lines(name, &text, options),
-        Kind::Csv => csv::lines(name, &text, options),
-        Kind::Jsonl => jsonl::lines(name, &text, options),
-    };
-    if lines.is_empty() { vec![Line::refused(name, "the file holds no bookings")] } else { lines }
 }
 
 /// Cuts a text of the file for use in a reason: at most 80 characters, none that moves the cursor.

@@ -9,6 +9,7 @@ pub mod kept_checkpoints;
 pub mod projections;
 mod read_models;
 pub mod signing_keys;
+mod tables;
 pub mod tokens;
 pub mod vault;
 

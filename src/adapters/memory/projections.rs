@@ -1,32 +1,22 @@
 //! Read models in memory: tables are sorted maps. The reference for the other stores, and the simulation's own.
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::BTreeSet,
     sync::{Mutex, MutexGuard, PoisonError},
 };
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 
-use super::read_models::answer;
+use super::{
+    read_models::answer,
+    tables::{Filled, Rows, Tables},
+};
 use crate::{
     domain::ids::Position,
     ports::projection_store::{Batch, Checkpoint, Comparison, Difference, Differs, Failure, ProjectionStore, Shelf},
     projections::{ALL, Drafts, Projection, Row, Stored, Table, query::Query},
 };
-
-/// A table's rows by key.
-pub(super) type Rows = BTreeMap<Vec<String>, Stored>;
-
-/// One copy of a projection's table.
-#[derive(Debug, Clone)]
-pub(super) struct Filled {
-    pub checkpoint: Checkpoint,
-    pub rows: Rows,
-}
-
-/// Copies by projection and shelf.
-pub(super) type Tables = BTreeMap<(&'static str, Shelf), Filled>;
 
 /// Read models that live as long as the process.
 #[derive(Debug, Default)]

@@ -2,7 +2,7 @@
 
 use std::{cmp::Ordering, collections::BTreeMap, sync::Arc};
 
-use super::projections::Tables;
+use super::tables::Tables;
 use crate::{
     ports::projection_store::Shelf,
     projections::{

@@ -6,7 +6,7 @@ use sqlx::{ConnectOptions as _, postgres::PgConnectOptions};
 use url::Url;
 use zeroize::Zeroizing;
 
-use super::open::OpenFailure;
+use super::failure::OpenFailure;
 
 /// The setting in the address by which an operator accepts a server that may lose what it acknowledged.
 const UNSAFE: (&str, &str) = ("unsafe_settings", "accepted");

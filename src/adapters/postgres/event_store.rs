@@ -9,17 +9,21 @@ use tokio::sync::{oneshot, watch};
 
 use super::{
     address::Server,
-    examine,
-    failure::Trouble,
-    inspect,
+    end::stored_end,
+    examine, inspect,
     listen::Listening,
-    rows::{corrupt, decode},
+    rows::{corrupt, decode, unreadable},
     sql,
-    writer::{Append, Writer},
+    writer::Writer,
 };
 use crate::{
     domain::ids::{EventId, Position, Version},
-    ledger::{append::checked, grouping::Request, restore::by_appending, writer_state::WriterState},
+    ledger::{
+        append::checked,
+        grouping::{Append, Request},
+        restore::by_appending,
+        writer_state::WriterState,
+    },
     ports::{
         clock::Clock,
         event_store::{Appended, EventStore, Expected, Failure},
@@ -62,14 +66,6 @@ impl PostgresLedger {
     pub fn workspace(&self) -> &str {
         &self.workspace
     }
-}
-
-/// How many events there are. Whoever waits for more than were known is woken.
-pub(super) async fn stored_end(pool: &PgPool, known: &watch::Sender<u64>) -> Result<u64, Failure> {
-    let end: i64 = sqlx::query_scalar(sql::END).fetch_one(pool).await.map_err(|e| failure(&e))?;
-    let end = u64::try_from(end).map_err(|_| corrupt("the end", "positions are negative"))?;
-    known.send_if_modified(|seen| std::mem::replace(seen, end.max(*seen)) < end);
-    Ok(end)
 }
 
 #[async_trait]
@@ -144,7 +140,7 @@ impl PostgresLedger {
     async fn read(&self, query: Query<'_, Postgres, PgArguments>) -> Result<Vec<Recorded>, Failure> {
         let mut rows = query.fetch(&self.pool);
         let mut events = Vec::new();
-        while let Some(row) = rows.try_next().await.map_err(|e| failure(&e))? {
+        while let Some(row) = rows.try_next().await.map_err(|e| unreadable(&e))? {
             events.push(decode(&row)?);
         }
         Ok(events)
@@ -158,11 +154,11 @@ impl Upkeep for PostgresLedger {
     }
 
     async fn examine(&self) -> Vec<Finding> {
-        examine::examine(self).await
+        examine::examine(&self.server).await
     }
 
     async fn inspect(&self) -> Result<Vec<String>, String> {
-        inspect::inspect(self).await
+        inspect::inspect(&self.pool).await
     }
 
     async fn close(&self) {
@@ -174,13 +170,4 @@ impl Upkeep for PostgresLedger {
 
 fn rows_of(limit: usize) -> i64 {
     i64::try_from(limit).unwrap_or(i64::MAX)
-}
-
-/// A reader's error. Nothing was written by it, so it is either damage or a matter of trying again.
-fn failure(error: &sqlx::Error) -> Failure {
-    match Trouble::of(error) {
-        Trouble::Damaged(told) => corrupt("the database", &told),
-        Trouble::Busy => Failure::Unavailable("the server took too long".to_owned()),
-        other => Failure::Unavailable(other.told().to_owned()),
-    }
 }

@@ -3,7 +3,7 @@
 use sqlx::Connection as _;
 
 use super::{
-    event_store::PostgresLedger,
+    address::Server,
     failure::told,
     session::{self, Standing},
 };
@@ -11,15 +11,15 @@ use crate::ports::upkeep::Finding;
 
 const NAME: &str = "ledger's server";
 
-pub(super) async fn examine(ledger: &PostgresLedger) -> Vec<Finding> {
+pub(super) async fn examine(server: &Server) -> Vec<Finding> {
     let looked = async {
-        let mut connection = session::connect(&ledger.server).await?;
+        let mut connection = session::connect(server).await?;
         let standing = session::standing(&mut connection).await?;
         connection.close().await.ok();
         Ok(standing)
     };
     match looked.await {
-        Ok(standing) => findings(&standing, &ledger.server.to_string(), local(ledger)),
+        Ok(standing) => findings(&standing, &server.to_string(), local(server)),
         Err(error) => {
             let error: sqlx::Error = error;
             vec![Finding::could_be_better(NAME, told(&error), "check that the server runs and lets us in")]
@@ -27,8 +27,8 @@ pub(super) async fn examine(ledger: &PostgresLedger) -> Vec<Finding> {
     }
 }
 
-fn local(ledger: &PostgresLedger) -> bool {
-    let options = &ledger.server.options;
+fn local(server: &Server) -> bool {
+    let options = &server.options;
     options.get_socket().is_some() || ["localhost", "127.0.0.1", "::1"].contains(&options.get_host())
 }
 

@@ -4,6 +4,8 @@ use std::error::Error as _;
 
 use sqlx::postgres::{PgDatabaseError, PgSeverity};
 
+use super::migrations::FORMAT;
+
 /// What the writer does next.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Trouble {
@@ -47,6 +49,55 @@ impl From<sqlx::Error> for Trouble {
     fn from(error: sqlx::Error) -> Self {
         Self::of(&error)
     }
+}
+
+/// Why a ledger does not open. Addresses are without passwords.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenFailure {
+    /// The address is none.
+    #[error("{shown} is no address of a ledger: {why}; write postgres://user@host:5432/database")]
+    Address {
+        /// The address.
+        shown: String,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// It is another workspace's.
+    #[error(
+        "{server} keeps the ledger of workspace {found:?}, not of {asked:?}: every ledger has a database of its own"
+    )]
+    OtherWorkspace {
+        /// The database.
+        server: String,
+        /// Whose it is.
+        found: String,
+        /// Whose was asked for.
+        asked: String,
+    },
+    /// A later program wrote it.
+    #[error("{server} has format {found}; this program knows formats up to {FORMAT}: update the program")]
+    TooNew {
+        /// The database.
+        server: String,
+        /// Its format.
+        found: i64,
+    },
+    /// The server is one that may not keep a ledger.
+    #[error("{server} cannot keep a ledger: {why}")]
+    Unfit {
+        /// The database.
+        server: String,
+        /// Why, and what to do.
+        why: String,
+    },
+    /// The server said no, or nothing.
+    #[error("{server} cannot be opened as a ledger: {reason}")]
+    Postgres {
+        /// The database.
+        server: String,
+        /// What it said.
+        reason: String,
+    },
 }
 
 /// The error with its causes, once each.

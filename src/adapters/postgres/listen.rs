@@ -6,7 +6,7 @@ use std::time::Duration;
 use sqlx::{PgPool, postgres::PgListener};
 use tokio::{sync::watch, task::AbortHandle};
 
-use super::{event_store::stored_end, failure::told, sql};
+use super::{end::stored_end, failure::told, sql};
 
 /// Between two notifications of one process. A busy ledger commits more often than anyone wants to be woken.
 const NOTIFY_PAUSE: Duration = Duration::from_millis(20);

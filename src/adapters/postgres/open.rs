@@ -1,33 +1,21 @@
 //! Opening a ledger's database: its tables are made where there are none, migrated, and refused where it is not ours.
 
-use std::sync::{Arc, LazyLock};
+use std::sync::Arc;
 
-use sqlx::{
-    Connection as _, Executor as _, PgConnection, Row as _, SqlSafeStr as _,
-    migrate::{Migration, MigrationType, Migrator},
-};
+use sqlx::{Connection as _, Executor as _, PgConnection, Row as _};
 use tokio::sync::watch;
 
 use super::{
-    address::Server, event_store::PostgresLedger, failure::told, listen::Listening, session, sql, transact::end,
+    address::Server,
+    end::committed_end,
+    event_store::PostgresLedger,
+    failure::{OpenFailure, told},
+    listen::Listening,
+    migrations::{FORMAT, MIGRATIONS},
+    session, sql,
     writer::Writer,
 };
 use crate::ports::clock::Clock;
-
-static MIGRATIONS: LazyLock<Migrator> = LazyLock::new(|| {
-    let one = |version, name: &'static str, sql: &'static str| {
-        Migration::new(version, name.into(), MigrationType::Simple, sql.into_sql_str(), false)
-    };
-    Migrator::with_migrations(vec![
-        one(1, "ledger", include_str!("../../../migrations/postgres/0001_ledger.sql")),
-        one(2, "checkpoints", include_str!("../../../migrations/postgres/0002_checkpoints.sql")),
-        one(3, "signing keys", include_str!("../../../migrations/postgres/0003_signing_keys.sql")),
-        one(4, "master key", include_str!("../../../migrations/postgres/0004_master_key.sql")),
-    ])
-});
-
-/// The shape of stored events that this program reads and writes.
-const FORMAT: i64 = 1;
 
 /// While it is opened, a migration may take its time, and another process that is doing it is waited for.
 const PATIENT: &str = "SET statement_timeout = 0; SET lock_timeout = '120s'";
@@ -39,55 +27,6 @@ pub struct Options {
     pub server: Server,
     /// The workspace the ledger belongs to, for ever.
     pub workspace: String,
-}
-
-/// Why a ledger does not open. Addresses are without passwords.
-#[derive(Debug, thiserror::Error)]
-pub enum OpenFailure {
-    /// The address is none.
-    #[error("{shown} is no address of a ledger: {why}; write postgres://user@host:5432/database")]
-    Address {
-        /// The address.
-        shown: String,
-        /// What is wrong with it.
-        why: String,
-    },
-    /// It is another workspace's.
-    #[error(
-        "{server} keeps the ledger of workspace {found:?}, not of {asked:?}: every ledger has a database of its own"
-    )]
-    OtherWorkspace {
-        /// The database.
-        server: String,
-        /// Whose it is.
-        found: String,
-        /// Whose was asked for.
-        asked: String,
-    },
-    /// A later program wrote it.
-    #[error("{server} has format {found}; this program knows formats up to {FORMAT}: update the program")]
-    TooNew {
-        /// The database.
-        server: String,
-        /// Its format.
-        found: i64,
-    },
-    /// The server is one that may not keep a ledger.
-    #[error("{server} cannot keep a ledger: {why}")]
-    Unfit {
-        /// The database.
-        server: String,
-        /// Why, and what to do.
-        why: String,
-    },
-    /// The server said no, or nothing.
-    #[error("{server} cannot be opened as a ledger: {reason}")]
-    Postgres {
-        /// The database.
-        server: String,
-        /// What it said.
-        reason: String,
-    },
 }
 
 /// A database that was looked into, and is kept from others until it is opened or this is dropped: two programs that start
@@ -161,7 +100,7 @@ impl Found {
         opened?;
         let failed = |reason: String| OpenFailure::Postgres { server: server.to_string(), reason };
         let mut connection = session::writer(&server).await.map_err(failed)?;
-        let end = watch::Sender::new(end(&mut connection).await.map_err(|e| refused(&server, &e))?);
+        let end = watch::Sender::new(committed_end(&mut connection).await.map_err(|e| refused(&server, &e))?);
         let written = watch::Sender::new(0);
         let pool = session::pool(&server);
         let listening = Arc::new(Listening::start(&pool, &end, written.subscribe(), clock.event_id().to_string()));

@@ -3,9 +3,9 @@
 use sqlx::{PgConnection, Row as _, postgres::PgRow};
 
 use super::{
-    projection_rows::{corrupt, stored, with_keys},
+    projection_checkpoints::standing,
+    projection_rows::{corrupt, failure, stored, with_keys},
     projection_sql::book,
-    projections::{failure, standing},
 };
 use crate::{
     ports::projection_store::{Comparison, Difference, Differs, Failure, Shelf},

@@ -6,7 +6,7 @@ use sqlx::{
     Column as _, Postgres, Row as _, TypeInfo as _, ValueRef as _, postgres::PgArguments, postgres::PgRow, query::Query,
 };
 
-use super::failure::told;
+use super::failure::{Trouble, told};
 use crate::{
     domain::ids::Position,
     ports::projection_store::Failure,
@@ -98,4 +98,12 @@ fn value(row: &PgRow, at: usize) -> Result<Value, sqlx::Error> {
 /// A cell that is not what its column says.
 pub(super) fn corrupt(table: &str, error: &sqlx::Error) -> Failure {
     Failure::Corrupt { table: table.to_owned(), reason: told(error) }
+}
+
+/// An error of PostgreSQL: damage, or a matter of trying again.
+pub(super) fn failure(error: &sqlx::Error) -> Failure {
+    match Trouble::of(error) {
+        Trouble::Damaged(reason) => Failure::Corrupt { table: "the database".to_owned(), reason },
+        Trouble::Busy | Trouble::Refused(_) | Trouble::Broken(_) => Failure::Unavailable(told(error)),
+    }
 }

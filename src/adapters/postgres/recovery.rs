@@ -5,13 +5,7 @@ use std::time::Duration;
 use sqlx::{Connection as _, Executor as _, PgConnection};
 use tokio::sync::mpsc;
 
-use super::{
-    failure::Trouble,
-    session, sql,
-    task::Task,
-    transact::{end, in_time},
-    writer::Job,
-};
+use super::{end::committed_end, failure::Trouble, job::Job, session, sql, task::Task, transact::in_time};
 use crate::{ledger::grouping::Known, ports::event_store::Failure};
 
 /// Pauses between attempts to connect: from the first, doubled up to the last.
@@ -62,7 +56,7 @@ impl Task {
         // The old session may still be at work on the server, with our last group. It has the lock then: once we have it,
         // that group is either committed or gone.
         connection.execute(sql::BEGIN_LOCKED).await?;
-        let end = end(&mut connection).await?;
+        let end = committed_end(&mut connection).await?;
         connection.execute(sql::ROLLBACK).await?;
         if end < self.acknowledged {
             let told = format!("{} events were acknowledged, but the database has only {end}", self.acknowledged);

@@ -3,7 +3,7 @@
 use sqlx::{Decode, Postgres, Row as _, Type, postgres::PgArguments, postgres::PgRow, query::Query};
 use uuid::Uuid;
 
-use super::sql;
+use super::{failure::Trouble, sql};
 use crate::{
     domain::ids::{CorrelationId, EventId, Position, Version},
     ledger::grouping::Placed,
@@ -93,4 +93,13 @@ fn number(row: &PgRow, index: usize) -> Option<u64> {
 
 fn time(row: &PgRow, index: usize) -> Option<chrono::DateTime<chrono::Utc>> {
     chrono::DateTime::from_timestamp_micros(typed(row, index)?)
+}
+
+/// A reader's error. Nothing was written by it, so it is either damage or a matter of trying again.
+pub(super) fn unreadable(error: &sqlx::Error) -> Failure {
+    match Trouble::of(error) {
+        Trouble::Damaged(told) => corrupt("the database", &told),
+        Trouble::Busy => Failure::Unavailable("the server took too long".to_owned()),
+        other => Failure::Unavailable(other.told().to_owned()),
+    }
 }

@@ -8,13 +8,13 @@ use tokio::sync::{mpsc, watch};
 use super::{
     address::Server,
     failure::Trouble,
+    job::Job,
     rows::corrupt,
     transact::{in_time, write_judged, write_predicted},
-    writer::{Append, Job},
 };
 use crate::{
     ledger::{
-        grouping::{GROUP_BYTES_MAX, GROUP_EVENTS_MAX, Known, Plan, predict},
+        grouping::{Append, GROUP_BYTES_MAX, GROUP_EVENTS_MAX, Known, Plan, predict},
         writer_state::Kept,
     },
     ports::{

@@ -8,11 +8,10 @@ use super::{
     failure::Trouble,
     rows::{decode, insert},
     sql,
-    writer::Append,
 };
 use crate::{
     domain::ids::Version,
-    ledger::grouping::{Known, Looked, Placed, Plan, judge_each},
+    ledger::grouping::{Append, Known, Looked, Placed, Plan, judge_each},
     ports::event_store::Failure,
 };
 
@@ -64,11 +63,6 @@ async fn judged<'a>(connection: &mut PgConnection, group: &'a [Append]) -> Resul
     }
     connection.execute(sql::COMMIT).await?;
     Ok((Known::at(looked.end), plan))
-}
-
-pub(super) async fn end(connection: &mut PgConnection) -> Result<u64, sqlx::Error> {
-    let end: i64 = sqlx::query_scalar(sql::END).fetch_one(connection).await?;
-    Ok(u64::try_from(end).unwrap_or(0))
 }
 
 async fn look(connection: &mut PgConnection, group: &[Append]) -> Result<Looked, Trouble> {

@@ -4,45 +4,22 @@
 //! unknown: the writer tells everyone so, connects anew, waits for whatever its old session may still be doing, looks whether
 //! everything acknowledged is there, and only then goes on (`recovery.rs`). Here is the way to it; the task is in `task.rs`.
 
-use std::{borrow::Borrow, sync::Arc};
+use std::sync::Arc;
 
 use sqlx::PgConnection;
 use tokio::sync::{mpsc, oneshot, watch};
 
-use super::{address::Server, task::Task};
+use super::{address::Server, job::Job, task::Task};
 use crate::{
     ledger::{
-        grouping::{Known, Request},
+        grouping::{Append, Known},
         writer_state::{Kept, WriterState},
     },
-    ports::{
-        clock::Clock,
-        event_store::{Appended, Failure},
-    },
+    ports::{clock::Clock, event_store::Failure},
 };
 
 /// Jobs that may wait for the writer. A caller beyond that waits for a place in the queue.
 pub(super) const QUEUE_JOBS_MAX: usize = 8_192;
-
-/// One caller's append, with the way back to the caller.
-pub(super) struct Append {
-    pub request: Request,
-    pub reply: oneshot::Sender<Result<Appended, Failure>>,
-}
-
-impl Borrow<Request> for Append {
-    fn borrow(&self) -> &Request {
-        &self.request
-    }
-}
-
-/// What the writer is asked to do.
-pub(super) enum Job {
-    /// An append, to be grouped with its neighbours.
-    Append(Append),
-    /// Ends the task.
-    Close(oneshot::Sender<()>),
-}
 
 /// The way to the writer's task.
 #[derive(Clone)]

@@ -12,11 +12,15 @@ use super::{
     rows::{corrupt, decode},
     scan::Scanner,
     sql,
-    writer::{Append, Writer},
+    writer::Writer,
 };
 use crate::{
     domain::ids::{EventId, Position, Version},
-    ledger::{append::checked, grouping::Request, writer_state::WriterState},
+    ledger::{
+        append::checked,
+        grouping::{Append, Request},
+        writer_state::WriterState,
+    },
     ports::{
         clock::Clock,
         event_store::{Appended, EventStore, Expected, Failure},

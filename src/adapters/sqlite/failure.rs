@@ -1,6 +1,8 @@
 //! What an error of SQLite means for the ledger.
 
-use std::error::Error as _;
+use std::{error::Error as _, io, path::PathBuf};
+
+use super::migrations::FORMAT;
 
 /// What the writer does next.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -45,6 +47,50 @@ impl Trouble {
 /// SQLite's extended result code.
 fn code(error: &sqlx::Error) -> Option<u32> {
     error.as_database_error()?.code()?.parse().ok()
+}
+
+/// Why a ledger does not open.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenFailure {
+    /// The address is not `sqlite://` and a path.
+    #[error(
+        "{0:?} is no address of a ledger: write sqlite:// and a path, as in sqlite://data/ledger.db, and no settings"
+    )]
+    Address(String),
+    /// It is another workspace's.
+    #[error("{path} is the ledger of workspace {found:?}, not of {asked:?}", path = .path.display())]
+    OtherWorkspace {
+        /// The file.
+        path: PathBuf,
+        /// Whose it is.
+        found: String,
+        /// Whose was asked for.
+        asked: String,
+    },
+    /// A later program wrote it.
+    #[error("{path} has format {found}; this program knows formats up to {FORMAT}: update the program", path = .path.display())]
+    TooNew {
+        /// The file.
+        path: PathBuf,
+        /// Its format.
+        found: i64,
+    },
+    /// The file system said no.
+    #[error("{path} cannot be used", path = .path.display())]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// What the file system said.
+        source: io::Error,
+    },
+    /// SQLite said no.
+    #[error("{path} cannot be opened as a ledger: {reason}", path = .path.display())]
+    Sqlite {
+        /// The file.
+        path: PathBuf,
+        /// What SQLite said.
+        reason: String,
+    },
 }
 
 /// The error with its causes, once each.

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, path::PathBuf};
 
 use rusqlite::Connection;
 
-use super::{open::MIGRATIONS, scan::Scanner};
+use super::{migrations::MIGRATIONS, scan::Scanner};
 use crate::ports::event_store::Failure;
 
 /// Findings of SQLite's own check at most: what follows is the same damage again.

@@ -4,34 +4,23 @@ use std::{
     fs::{self, File, OpenOptions},
     io,
     path::{Path, PathBuf},
-    sync::{Arc, LazyLock},
+    sync::Arc,
 };
 
-use sqlx::{
-    Connection as _, Row as _, SqlSafeStr as _, SqliteConnection,
-    migrate::{Migration, MigrationType, Migrator},
-};
+use sqlx::{Connection as _, Row as _, SqliteConnection};
 use tokio::sync::watch;
 
 use super::{
-    connection, event_store::SqliteLedger, failure::told, pen::Pen, scan::Scanner, transact::end, writer::Writer,
+    connection,
+    event_store::SqliteLedger,
+    failure::{OpenFailure, told},
+    migrations::{FORMAT, MIGRATIONS},
+    pen::Pen,
+    scan::Scanner,
+    transact::end,
+    writer::Writer,
 };
 use crate::ports::clock::Clock;
-
-pub(super) static MIGRATIONS: LazyLock<Migrator> = LazyLock::new(|| {
-    let one = |version, name: &'static str, sql: &'static str| {
-        Migration::new(version, name.into(), MigrationType::Simple, sql.into_sql_str(), false)
-    };
-    Migrator::with_migrations(vec![
-        one(1, "ledger", include_str!("../../../migrations/sqlite/0001_ledger.sql")),
-        one(2, "checkpoints", include_str!("../../../migrations/sqlite/0002_checkpoints.sql")),
-        one(3, "signing keys", include_str!("../../../migrations/sqlite/0003_signing_keys.sql")),
-        one(4, "master key", include_str!("../../../migrations/sqlite/0004_master_key.sql")),
-    ])
-});
-
-/// The shape of stored events that this program reads and writes.
-const FORMAT: i64 = 1;
 
 /// Which file, and whose.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -40,50 +29,6 @@ pub struct Options {
     pub path: PathBuf,
     /// The workspace the ledger belongs to, for ever.
     pub workspace: String,
-}
-
-/// Why a ledger does not open.
-#[derive(Debug, thiserror::Error)]
-pub enum OpenFailure {
-    /// The address is not `sqlite://` and a path.
-    #[error(
-        "{0:?} is no address of a ledger: write sqlite:// and a path, as in sqlite://data/ledger.db, and no settings"
-    )]
-    Address(String),
-    /// It is another workspace's.
-    #[error("{path} is the ledger of workspace {found:?}, not of {asked:?}", path = .path.display())]
-    OtherWorkspace {
-        /// The file.
-        path: PathBuf,
-        /// Whose it is.
-        found: String,
-        /// Whose was asked for.
-        asked: String,
-    },
-    /// A later program wrote it.
-    #[error("{path} has format {found}; this program knows formats up to {FORMAT}: update the program", path = .path.display())]
-    TooNew {
-        /// The file.
-        path: PathBuf,
-        /// Its format.
-        found: i64,
-    },
-    /// The file system said no.
-    #[error("{path} cannot be used", path = .path.display())]
-    Io {
-        /// The file.
-        path: PathBuf,
-        /// What the file system said.
-        source: io::Error,
-    },
-    /// SQLite said no.
-    #[error("{path} cannot be opened as a ledger: {reason}", path = .path.display())]
-    Sqlite {
-        /// The file.
-        path: PathBuf,
-        /// What SQLite said.
-        reason: String,
-    },
 }
 
 /// The path in `sqlite://<path>`.

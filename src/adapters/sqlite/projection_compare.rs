@@ -3,9 +3,9 @@
 use sqlx::{Row as _, SqliteConnection};
 
 use super::{
-    projection_rows::{corrupt, keys_json, stored},
+    projection_checkpoints::standing,
+    projection_rows::{corrupt, failure, keys_json, stored},
     projection_sql::book,
-    projections::{failure, standing},
 };
 use crate::{
     ports::projection_store::{Comparison, Difference, Differs, Failure, Shelf},

@@ -4,6 +4,7 @@ use std::{fmt::Write as _, sync::Arc};
 
 use sqlx::{Column as _, Row as _, TypeInfo as _, ValueRef as _, sqlite::SqliteRow};
 
+use super::failure::{Trouble, told};
 use crate::{
     domain::ids::Position,
     ports::projection_store::Failure,
@@ -90,4 +91,12 @@ fn value(row: &SqliteRow, at: usize) -> Result<Value, sqlx::Error> {
 /// A cell that is not what its column says.
 pub(super) fn corrupt(table: &str, error: &sqlx::Error) -> Failure {
     Failure::Corrupt { table: table.to_owned(), reason: super::failure::told(error) }
+}
+
+/// An error of SQLite: damage, or a matter of trying again.
+pub(super) fn failure(error: &sqlx::Error) -> Failure {
+    match Trouble::of(error) {
+        Trouble::Damaged(reason) => Failure::Corrupt { table: "the file".to_owned(), reason },
+        Trouble::Busy | Trouble::Refused(_) | Trouble::Broken(_) => Failure::Unavailable(told(error)),
+    }
 }

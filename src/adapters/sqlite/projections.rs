@@ -8,14 +8,14 @@ use std::{path::Path, time::Duration};
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use sqlx::{
-    ConnectOptions as _, Row as _, Sqlite, SqliteConnection, SqlitePool, Transaction,
-    sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteRow, SqliteSynchronous},
+    ConnectOptions as _, Sqlite, SqliteConnection, SqlitePool, Transaction,
+    sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
 };
 
 use super::{
-    failure::{Trouble, told},
+    projection_checkpoints::{checkpoints, number, put_checkpoint, standing},
     projection_compare::compared,
-    projection_rows::{answered, corrupt, keys_json, rows_json, stored},
+    projection_rows::{answered, failure, keys_json, rows_json, stored},
     projection_sql as sql,
     projection_sql::book,
 };
@@ -26,7 +26,7 @@ use crate::{
         ALL, Drafts, Projection, Row, Value,
         query::Query,
         query_statements::asked,
-        statements::{CHECKPOINT, CHECKPOINTS, CREATE_CHECKPOINTS, DROP_CHECKPOINT, PUT_CHECKPOINT},
+        statements::{CREATE_CHECKPOINTS, DROP_CHECKPOINT},
     },
     record::envelope::write_time,
 };
@@ -207,27 +207,6 @@ async fn fill(connection: &mut SqliteConnection, batch: &Batch) -> Result<(), Fa
     let written = sqlx::query(statements.write).bind(rows_json(changed.iter()));
     written.execute(connection).await.map_err(|e| failure(&e)).map(|_| ())
 }
-
-async fn checkpoints(connection: &mut SqliteConnection) -> Result<Vec<Checkpoint>, Failure> {
-    let rows = sqlx::query(CHECKPOINTS).fetch_all(connection).await.map_err(|e| failure(&e))?;
-    rows.iter().filter_map(|row| checkpoint(row).transpose()).collect()
-}
-
-fn checkpoint(row: &SqliteRow) -> Result<Option<Checkpoint>, Failure> {
-    let read = || -> Result<(String, i64, i64, String), sqlx::Error> {
-        Ok((row.try_get(0)?, row.try_get(1)?, row.try_get(2)?, row.try_get(3)?))
-    };
-    let (name, version, position, updated_at) = read().map_err(|error| corrupt("projection_checkpoints", &error))?;
-    Checkpoint::stored(book(), &name, version, position, &updated_at)
-}
-
-/// Where a copy stands.
-pub(super) async fn standing(connection: &mut SqliteConnection, table: &str) -> Result<Option<Position>, Failure> {
-    let found = sqlx::query_scalar(CHECKPOINT).bind(table).fetch_optional(connection).await;
-    let position: Option<i64> = found.map_err(|e| failure(&e))?;
-    Ok(position.map(|position| Position(u64::try_from(position).unwrap_or(0))))
-}
-
 async fn create(
     connection: &mut SqliteConnection,
     projection: &Projection,
@@ -251,28 +230,4 @@ async fn remove(connection: &mut SqliteConnection, projection: &Projection, shel
 
 async fn run(connection: &mut SqliteConnection, statements: &'static str) -> Result<(), Failure> {
     sqlx::raw_sql(statements).execute(connection).await.map_err(|e| failure(&e)).map(|_| ())
-}
-
-async fn put_checkpoint(
-    connection: &mut SqliteConnection,
-    table: &str,
-    projection: &Projection,
-    position: Position,
-    now: DateTime<Utc>,
-) -> Result<(), Failure> {
-    let put =
-        sqlx::query(PUT_CHECKPOINT).bind(table).bind(projection.version).bind(number(position)).bind(write_time(now));
-    put.execute(connection).await.map_err(|e| failure(&e)).map(|_| ())
-}
-
-fn number(position: Position) -> i64 {
-    i64::try_from(position.0).unwrap_or(i64::MAX)
-}
-
-/// An error of SQLite: damage, or a matter of trying again.
-pub(super) fn failure(error: &sqlx::Error) -> Failure {
-    match Trouble::of(error) {
-        Trouble::Damaged(reason) => Failure::Corrupt { table: "the file".to_owned(), reason },
-        Trouble::Busy | Trouble::Refused(_) | Trouble::Broken(_) => Failure::Unavailable(told(error)),
-    }
 }

@@ -5,7 +5,7 @@ use std::{thread, time::Duration};
 use sqlx::{Connection as _, Row as _, SqliteConnection};
 use tokio::sync::mpsc;
 
-use super::{connection, failure::told, pen::Pen, sql, thread::Thread, transact::end, writer::Job};
+use super::{connection, failure::told, job::Job, pen::Pen, sql, thread::Thread, transact::end};
 use crate::{ledger::grouping::Known, ports::event_store::Failure};
 
 /// Pauses between attempts to reopen: from the first, doubled up to the last.

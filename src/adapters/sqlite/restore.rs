@@ -2,7 +2,7 @@
 
 use tokio::sync::oneshot;
 
-use super::{event_store::SqliteLedger, failure::Trouble, thread::Thread};
+use super::{event_store::SqliteLedger, failure::Trouble, job::Restore, thread::Thread};
 use crate::{
     domain::ids::Position,
     ledger::{
@@ -13,12 +13,6 @@ use crate::{
     ports::event_store::{EventStore as _, Failure},
     record::envelope::Recorded,
 };
-
-/// Events to be restored, and the way back to the caller.
-pub(super) struct Restore {
-    pub events: Vec<Recorded>,
-    pub reply: oneshot::Sender<Result<Position, Failure>>,
-}
 
 impl SqliteLedger {
     /// See [`EventStore::restore`](crate::ports::event_store::EventStore::restore).

@@ -1,23 +1,22 @@
-//! Keys that checkpoints are signed with, in the ledger's file. Table: `signing_keys`.
+//! Keys that checkpoints are signed with, in the ledger's file: the statements of `keys/signing.rs`. Table: `signing_keys`.
+
+use std::sync::Arc;
 
 use async_trait::async_trait;
-use chrono::DateTime;
+use chrono::{DateTime, Utc};
 use sqlx::{Row as _, SqliteConnection, sqlite::SqliteRow};
 
 use super::{event_store::SqliteLedger, failure::told};
 use crate::{
-    keys::keyring::Keyring,
-    ports::signing_keys::{Failure, KnownKey, SigningKeys},
-    record::{
-        checkpoint::origin,
-        note::{SigningKey, VerifierKey},
-        signing::WrappedSigningKey,
+    keys::{
+        keyring::Keyring,
+        signing::{NewKey, PublicRow, SigningTable, StoredSigningKeys},
     },
+    ports::{clock::Clock, signing_keys::Failure},
+    record::{note::VerifierKey, signing::WrappedSigningKey},
 };
 
 const CURRENT: &str = "SELECT id FROM master_key";
-/// What a caller is told who comes while the master key is rotated.
-const CHANGING: &str = "the master key is being changed: try again";
 const IN_USE: &str = "SELECT public, master, nonce, wrapped FROM signing_keys WHERE name = ? AND retired_at IS NULL";
 const ALL: &str = "SELECT name, public, created_at, retired_at FROM signing_keys ORDER BY created_at, public";
 const ADD: &str = "INSERT INTO signing_keys (public, name, master, nonce, wrapped, created_at) VALUES (?, ?, ?, ?, ?, ?) \
@@ -28,97 +27,69 @@ const RETIRE: &str = "UPDATE signing_keys SET retired_at = ?, master = NULL, non
      WHERE name = ? AND retired_at IS NULL";
 
 /// The signing keys of an SQLite ledger.
-pub struct SqliteSigningKeys {
-    ledger: SqliteLedger,
-    keyring: Keyring,
-}
+pub type SqliteSigningKeys = StoredSigningKeys<SqliteSigningTable>;
+
+/// The table of signing keys in an SQLite ledger.
+pub struct SqliteSigningTable(SqliteLedger);
 
 impl SqliteSigningKeys {
     /// Keys in the file of `ledger`, wrapped under the master key that the ledger says, one of `masters`.
     pub fn new(ledger: &SqliteLedger, masters: impl Into<Keyring>) -> Self {
-        Self { ledger: ledger.clone(), keyring: masters.into() }
-    }
-
-    async fn in_use(&self) -> Result<Option<SigningKey>, Failure> {
-        let query = sqlx::query(IN_USE).bind(origin(self.ledger.workspace()));
-        let row = query.fetch_optional(&self.ledger.readers).await.map_err(|e| unavailable(&e))?;
-        let Some(row) = row else { return Ok(None) };
-        let public: Vec<u8> = row.try_get(0).map_err(|e| unavailable(&e))?;
-        let master: String = row.try_get(1).map_err(|e| unavailable(&e))?;
-        let nonce: Vec<u8> = row.try_get(2).map_err(|e| unavailable(&e))?;
-        let wrapped: Vec<u8> = row.try_get(3).map_err(|e| unavailable(&e))?;
-        let key = self
-            .keyring
-            .find(&master)
-            .and_then(|master| WrappedSigningKey { public, nonce, wrapped }.open(&master, self.ledger.workspace()));
-        key.map(Some).ok_or_else(|| Failure::WrongMaster(origin(self.ledger.workspace())))
-    }
-
-    async fn current(&self) -> Result<Option<String>, Failure> {
-        let id = sqlx::query_scalar(CURRENT).fetch_optional(&self.ledger.readers).await;
-        id.map_err(|e| unavailable(&e))
-    }
-
-    /// Adds a fresh key, after retiring the one in use where that is asked for.
-    async fn add(&self, retire: bool) -> Result<(), Failure> {
-        let clock = &self.ledger.clock;
-        let (name, now) = (origin(self.ledger.workspace()), clock.now().timestamp_micros());
-        let master = match self.current().await? {
-            Some(id) => self.keyring.find(&id),
-            None => self.keyring.newest(),
-        };
-        let master = master.ok_or_else(|| Failure::WrongMaster(origin(self.ledger.workspace())))?;
-        let new = WrappedSigningKey::make(&master, self.ledger.workspace(), |bytes| clock.fill(bytes));
-        let WrappedSigningKey { public, nonce, wrapped } = new.map_err(|e| Failure::Unavailable(e.to_string()))?;
-        let master = master.id().to_owned();
-        let write = self.ledger.writer.run(move |connection| {
-            Box::pin(async move {
-                let current: Option<String> = sqlx::query_scalar(CURRENT).fetch_optional(&mut *connection).await?;
-                if current.is_some_and(|current| current != master) {
-                    return Ok(false);
-                }
-                if retire {
-                    sqlx::query(RETIRE).bind(now).bind(name.as_str()).execute(&mut *connection).await?;
-                }
-                let query = sqlx::query(ADD).bind(public).bind(name).bind(master).bind(nonce).bind(wrapped);
-                query.bind(now).execute(connection).await.map(|_| true)
-            })
-        });
-        if write.await.map_err(Failure::Unavailable)? { Ok(()) } else { Err(Failure::Unavailable(CHANGING.to_owned())) }
-    }
-
-    async fn signer_now(&self) -> Result<SigningKey, Failure> {
-        let key = self.in_use().await?;
-        key.ok_or_else(|| Failure::Unavailable("the key that was just made is not there".to_owned()))
+        Self::over(SqliteSigningTable(ledger.clone()), masters.into())
     }
 }
 
 #[async_trait]
-impl SigningKeys for SqliteSigningKeys {
-    async fn signer(&self) -> Result<SigningKey, Failure> {
-        if let Some(key) = self.in_use().await? {
-            return Ok(key);
-        }
-        // Whoever comes first: what stands in the table then is the key.
-        self.add(false).await?;
-        self.signer_now().await
+impl SigningTable for SqliteSigningTable {
+    fn workspace(&self) -> &str {
+        self.0.workspace()
     }
 
-    async fn known(&self) -> Result<Vec<KnownKey>, Failure> {
-        let rows = sqlx::query(ALL).fetch_all(&self.ledger.readers).await.map_err(|e| unavailable(&e))?;
-        rows.iter().map(decode).collect()
+    fn clock(&self) -> &Arc<dyn Clock> {
+        &self.0.clock
     }
 
-    async fn rotate(&self) -> Result<SigningKey, Failure> {
-        self.add(true).await?;
-        self.signer_now().await
+    async fn in_use(&self, name: &str) -> Result<Option<(String, WrappedSigningKey)>, Failure> {
+        let query = sqlx::query(IN_USE).bind(name.to_owned());
+        let row = query.fetch_optional(&self.0.readers).await.map_err(|e| unavailable(&e))?;
+        row.map(|row| in_use(&row)).transpose().map_err(|e| unavailable(&e))
     }
 
-    async fn learn(&self, keys: &[VerifierKey]) -> Result<(), Failure> {
-        let (keys, now) = (keys.to_vec(), self.ledger.clock.now().timestamp_micros());
-        let write = self.ledger.writer.run(move |connection| Box::pin(learn(connection, keys, now)));
+    async fn master(&self) -> Result<Option<String>, Failure> {
+        let id = sqlx::query_scalar(CURRENT).fetch_optional(&self.0.readers).await;
+        id.map_err(|e| unavailable(&e))
+    }
+
+    async fn add(&self, new: NewKey) -> Result<bool, Failure> {
+        let write = self.0.writer.run(move |connection| Box::pin(add(connection, new)));
         write.await.map_err(Failure::Unavailable)
     }
+
+    async fn all(&self) -> Result<Vec<PublicRow>, Failure> {
+        let rows = sqlx::query(ALL).fetch_all(&self.0.readers).await.map_err(|e| unavailable(&e))?;
+        let bad = |_| Failure::Unavailable("a row of signing_keys cannot be read".to_owned());
+        rows.iter().map(public_row).collect::<Result<_, _>>().map_err(bad)
+    }
+
+    async fn learn(&self, keys: &[VerifierKey], at: DateTime<Utc>) -> Result<(), Failure> {
+        let (keys, now) = (keys.to_vec(), at.timestamp_micros());
+        let write = self.0.writer.run(move |connection| Box::pin(learn(connection, keys, now)));
+        write.await.map_err(Failure::Unavailable)
+    }
+}
+
+async fn add(connection: &mut SqliteConnection, new: NewKey) -> Result<bool, sqlx::Error> {
+    let NewKey { name, master, key, at, retire } = new;
+    let (WrappedSigningKey { public, nonce, wrapped }, now) = (key, at.timestamp_micros());
+    let current: Option<String> = sqlx::query_scalar(CURRENT).fetch_optional(&mut *connection).await?;
+    if current.is_some_and(|current| current != master) {
+        return Ok(false);
+    }
+    if retire {
+        sqlx::query(RETIRE).bind(now).bind(name.as_str()).execute(&mut *connection).await?;
+    }
+    let query = sqlx::query(ADD).bind(public).bind(name).bind(master).bind(nonce).bind(wrapped);
+    query.bind(now).execute(connection).await.map(|_| true)
 }
 
 async fn learn(connection: &mut SqliteConnection, keys: Vec<VerifierKey>, now: i64) -> Result<(), sqlx::Error> {
@@ -129,15 +100,14 @@ async fn learn(connection: &mut SqliteConnection, keys: Vec<VerifierKey>, now: i
     Ok(())
 }
 
-fn decode(row: &SqliteRow) -> Result<KnownKey, Failure> {
-    let bad = || Failure::Unavailable("a row of signing_keys cannot be read".to_owned());
-    let name: String = row.try_get(0).map_err(|_| bad())?;
-    let public: &[u8] = row.try_get(1).map_err(|_| bad())?;
-    let verifier = VerifierKey::new(name, public.try_into().map_err(|_| bad())?).map_err(|_| bad())?;
-    let created_at = row.try_get(2).ok().and_then(DateTime::from_timestamp_micros).ok_or_else(bad)?;
-    let retired_at = row.try_get::<Option<i64>, _>(3).map_err(|_| bad())?;
-    let retired_at = retired_at.map(|at| DateTime::from_timestamp_micros(at).ok_or_else(bad)).transpose()?;
-    Ok(KnownKey { verifier, created_at, retired_at })
+fn in_use(row: &SqliteRow) -> Result<(String, WrappedSigningKey), sqlx::Error> {
+    let (public, nonce, wrapped) = (row.try_get(0)?, row.try_get(2)?, row.try_get(3)?);
+    Ok((row.try_get(1)?, WrappedSigningKey { public, nonce, wrapped }))
+}
+
+fn public_row(row: &SqliteRow) -> Result<PublicRow, sqlx::Error> {
+    let (name, public) = (row.try_get(0)?, row.try_get(1)?);
+    Ok(PublicRow { name, public, created_at: row.try_get(2)?, retired_at: row.try_get(3)? })
 }
 
 fn unavailable(error: &sqlx::Error) -> Failure {

@@ -7,15 +7,15 @@ use tokio::sync::{mpsc, watch};
 
 use super::{
     failure::{Trouble, told},
+    job::{Job, Work},
     pen::Pen,
     rows::corrupt,
     sql,
     transact::{settle, write_judged},
-    writer::{Append, Job, Work},
 };
 use crate::{
     ledger::{
-        grouping::{GROUP_BYTES_MAX, GROUP_EVENTS_MAX, Known, Plan, predict},
+        grouping::{Append, GROUP_BYTES_MAX, GROUP_EVENTS_MAX, Known, Plan, predict},
         writer_state::Kept,
     },
     ports::{

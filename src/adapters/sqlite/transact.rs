@@ -5,10 +5,10 @@ use std::collections::HashMap;
 use data_encoding::HEXLOWER;
 use sqlx::{Row as _, SqliteConnection, sqlite::SqliteArguments};
 
-use super::{failure::Trouble, pen::Pen, rows::decode, sql, writer::Append};
+use super::{failure::Trouble, pen::Pen, rows::decode, sql};
 use crate::{
     domain::ids::Version,
-    ledger::grouping::{Known, Looked, Plan, judge_each},
+    ledger::grouping::{Append, Known, Looked, Plan, judge_each},
     ports::event_store::Failure,
 };
 

@@ -5,56 +5,27 @@
 //! the file (a new write and a new fsync of all of it), looks whether everything acknowledged is there, and only then goes on
 //! (`recovery.rs`). Here is the way to it; the thread itself is in `thread.rs`.
 
-use std::{borrow::Borrow, sync::Arc};
+use std::sync::Arc;
 
 use futures::future::BoxFuture;
 use sqlx::SqliteConnection;
 use tokio::sync::{mpsc, oneshot, watch};
 
-use super::{pen::Pen, restore::Restore, thread::Thread};
+use super::{
+    job::{Job, Restore, Work},
+    pen::Pen,
+    thread::Thread,
+};
 use crate::{
     ledger::{
-        grouping::{Known, Request},
+        grouping::{Append, Known},
         writer_state::{Kept, WriterState},
     },
-    ports::{
-        clock::Clock,
-        event_store::{Appended, Failure},
-    },
+    ports::{clock::Clock, event_store::Failure},
 };
 
 /// Jobs that may wait for the writer. A caller beyond that waits for a place in the queue.
 pub(super) const QUEUE_JOBS_MAX: usize = 8_192;
-
-/// One caller's append, with the way back to the caller.
-pub(super) struct Append {
-    pub request: Request,
-    pub reply: oneshot::Sender<Result<Appended, Failure>>,
-}
-
-impl Borrow<Request> for Append {
-    fn borrow(&self) -> &Request {
-        &self.request
-    }
-}
-
-/// Another table's write, done between two groups.
-pub(super) type Work =
-    Box<dyn for<'c> FnOnce(&'c mut SqliteConnection) -> BoxFuture<'c, Result<(), sqlx::Error>> + Send>;
-
-/// What the writer is asked to do.
-pub(super) enum Job {
-    /// An append, to be grouped with its neighbours.
-    Append(Append),
-    /// Events that come back at their places.
-    Restore(Restore),
-    /// A transaction on other tables, and what came of it.
-    Work(Work, oneshot::Sender<Result<(), String>>),
-    /// Moves the log into the file and cuts it; `false` where a reader prevented that.
-    TruncateLog(oneshot::Sender<Result<bool, String>>),
-    /// Ends the thread.
-    Close(oneshot::Sender<()>),
-}
 
 /// The way to the writer's thread.
 #[derive(Clone)]

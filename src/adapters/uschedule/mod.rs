@@ -7,6 +7,7 @@
 mod client;
 mod errors;
 mod mapping;
+mod secret;
 mod source;
 #[cfg(test)]
 mod tests;
@@ -15,9 +16,8 @@ pub mod webhook;
 
 use std::sync::Arc;
 
-use zeroize::Zeroizing;
-
 pub use errors::{Call, refused, unanswered, unreadable};
+pub use secret::Secret;
 pub use verifier::Verifier;
 
 use crate::{
@@ -26,27 +26,6 @@ use crate::{
     ports::{clock::Clock, transport::Transport},
 };
 use client::Client;
-
-/// A secret text: an API key, a webhook's secret. Never printed, wiped when dropped.
-#[derive(Clone)]
-pub struct Secret(Zeroizing<String>);
-
-impl Secret {
-    /// Takes the text.
-    pub fn new(text: impl Into<String>) -> Self {
-        Self(Zeroizing::new(text.into()))
-    }
-
-    fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-impl std::fmt::Debug for Secret {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("[secret]")
-    }
-}
 
 /// Where, and as whom.
 #[derive(Debug, Clone)]

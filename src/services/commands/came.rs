@@ -3,7 +3,6 @@
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::{Map, Value};
 
-use super::SOURCE;
 use crate::{
     domain::ids::{BookingId, SourceName, SubjectId, short_hash},
     ports::commands::CommandMessage,
@@ -15,6 +14,8 @@ use crate::{
     },
 };
 
+/// The source that commands are deliveries of.
+pub const SOURCE: &str = "nats";
 /// What of a body is kept that is too large to be carried out, in bytes.
 const CUT_BYTES: usize = 16 * 1024;
 /// The longest correlation id taken from a client, in bytes.

@@ -1,7 +1,6 @@
 //! Carrying out a command that is recorded.
 
 use super::{
-    Answer,
     came::Came,
     record::{self, actor},
 };
@@ -17,11 +16,21 @@ use crate::{
         bookings::{
             Asker, Keys, NotDone,
             ask::{self, shown as as_it_was},
+            view::BookingView,
         },
         journal::{Context, Journal},
         problem::{Kind, Problem},
     },
 };
+
+/// What to say to whoever sent a command.
+#[derive(Debug)]
+pub(super) enum Answer {
+    /// It was done: the booking, and whether it was created.
+    Booking(Box<BookingView>, bool),
+    /// It was not.
+    Problem(Problem),
+}
 
 /// Carries it out, and notes what became of it.
 ///

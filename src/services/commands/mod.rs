@@ -14,20 +14,18 @@ use futures::future::join_all;
 use tokio::sync::Mutex;
 use tracing::{error, info, warn};
 
-pub use came::{Came, VERBS};
+pub use came::{Came, SOURCE, VERBS};
 pub(crate) use carry_out::reprocessed;
 
-use self::record::Standing;
+use self::{carry_out::Answer, record::Standing};
 use super::{
     Error,
-    bookings::{Keys, view::BookingView},
+    bookings::Keys,
     journal::Journal,
     problem::{Kind, PROBLEM_JSON, Problem},
 };
 use crate::ports::commands::{CommandQueue, Handed, Reply, Unavailable};
 
-/// The source that commands are deliveries of.
-pub const SOURCE: &str = "nats";
 /// Commands taken at once.
 const BATCH: usize = 64;
 /// How long one is waited for.
@@ -51,15 +49,6 @@ pub struct Commands {
     keys: Arc<Keys>,
     rules: Rules,
     prepared: Mutex<bool>,
-}
-
-/// What to say to whoever sent a command.
-#[derive(Debug)]
-enum Answer {
-    /// It was done: the booking, and whether it was created.
-    Booking(Box<BookingView>, bool),
-    /// It was not.
-    Problem(Problem),
 }
 
 /// What to do about a command.

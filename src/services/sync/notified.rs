@@ -6,10 +6,7 @@ use subtle::ConstantTimeEq as _;
 
 use super::{calendars::Calendars, watch::token_hash};
 use crate::{
-    domain::{
-        calendar::Event,
-        ids::{CalendarKey, ChannelId},
-    },
+    domain::{calendar::Event, ids::CalendarKey},
     ports::event_store::Expected,
     record::{
         envelope::{Actor, Origin},
@@ -21,20 +18,7 @@ use crate::{
     },
 };
 
-/// A notification as it came. Nothing in it is believed but what is checked.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Notification {
-    /// The channel that it names.
-    pub channel: ChannelId,
-    /// The token that it bears.
-    pub token: String,
-    /// The provider's name for what changed.
-    pub resource: String,
-    /// `sync`, `exists` or `not_exists`.
-    pub state: String,
-    /// The provider's number of it.
-    pub number: u64,
-}
+pub use crate::ports::notifications::Notification;
 
 /// What came of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

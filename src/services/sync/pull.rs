@@ -7,7 +7,7 @@ use tracing::{info, warn};
 
 use super::{
     calendars::{Calendars, claim},
-    reconcile::{Settings, seen},
+    reconcile::Settings,
     routing::Routing,
     throttle::Throttle,
     worklist::{LiveLink, Worklist},
@@ -226,7 +226,7 @@ impl Puller {
         for entry in &listing.entries {
             let Some(link) = self.link_of(key, entry).await? else { continue };
             let Some(subject) = self.subject_of(&link).await? else { continue };
-            let seen = seen(entry, &link, &subject);
+            let seen = Seen::of(entry, &link, &subject);
             let observation = Observation { remote: entry.id.clone(), seen_at: listing.asked_at, seen };
             match &observation.seen {
                 Seen::Gone { .. } => removed.push((link, observation)),

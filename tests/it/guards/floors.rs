@@ -2,6 +2,7 @@
 
 use super::{
     caught, nothing_in,
+    paths::{module_of, named, starts_word},
     source::{Source, rust},
 };
 
@@ -158,10 +159,6 @@ fn words_of(code: &str) -> impl Iterator<Item = &str> {
     code.split(|c: char| !c.is_alphanumeric() && c != '_')
 }
 
-fn starts_word(code: &str, at: usize) -> bool {
-    !code[..at].ends_with(|c: char| c.is_alphanumeric() || c == '_')
-}
-
 /// Whether `code` names the crate: `name::…`, or `use name`.
 fn names_crate(code: &str, name: &str) -> bool {
     code.match_indices(name).any(|(at, _)| {
@@ -169,73 +166,6 @@ fn names_crate(code: &str, name: &str) -> bool {
         let path = after.starts_with("::") || (code[..at].ends_with("use ") && after.starts_with([';', ' ']));
         path && starts_word(code, at) && !code[..at].ends_with("::")
     })
-}
-
-/// The module that a file is: `src/domain/link/state.rs` is `domain::link::state`.
-fn module_of(path: &str) -> Vec<String> {
-    let path = path.trim_start_matches("src/").trim_end_matches(".rs").trim_end_matches("/mod");
-    path.split('/').map(str::to_owned).collect()
-}
-
-/// Every path of the program that the file names, from the root of the crate.
-fn named(source: &Source) -> Vec<Vec<String>> {
-    let code = source.shipped_code();
-    let mut found = Vec::new();
-    for root in ["crate", "super"] {
-        for (at, _) in code.match_indices(root) {
-            let after = code[at + root.len()..].trim_start();
-            if !starts_word(code, at) || code[..at].trim_end().ends_with("::") || !after.starts_with("::") {
-                continue;
-            }
-            let mut from = if root == "super" { module_of(&source.path) } else { Vec::new() };
-            if root == "super" {
-                from.pop();
-            }
-            tree(after, from, &mut found);
-        }
-    }
-    found
-}
-
-/// Reads `::a::{b, c::d}` and returns what stands after it.
-fn tree<'a>(mut text: &'a str, mut at: Vec<String>, found: &mut Vec<Vec<String>>) -> &'a str {
-    loop {
-        text = text.trim_start();
-        text = text.strip_prefix("::").unwrap_or(text).trim_start();
-        if let Some(mut inner) = text.strip_prefix('{') {
-            loop {
-                inner = inner.trim_start().trim_start_matches(',').trim_start();
-                if let Some(after) = inner.strip_prefix('}') {
-                    return after;
-                }
-                let rest = tree(inner, at.clone(), found);
-                if rest.len() == inner.len() {
-                    return rest;
-                }
-                inner = rest;
-            }
-        }
-        if let Some(after) = text.strip_prefix('*') {
-            found.push(at);
-            return after;
-        }
-        let end = text.find(|c: char| !c.is_alphanumeric() && c != '_').unwrap_or(text.len());
-        let (word, after) = text.split_at(end);
-        match word {
-            "super" => drop(at.pop()),
-            "" | "self" => {}
-            word => at.push(word.to_owned()),
-        }
-        if word.is_empty() || !after.trim_start().starts_with("::") {
-            found.push(at);
-            // ` as _` after a name belongs to it.
-            let rest = after.trim_start();
-            return rest
-                .strip_prefix("as ")
-                .map_or(rest, |r| r.trim_start_matches(|c: char| c.is_alphanumeric() || c == '_'));
-        }
-        text = after;
-    }
 }
 
 #[test]

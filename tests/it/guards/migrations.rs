@@ -4,6 +4,7 @@ use std::{collections::BTreeMap, fs, path::Path};
 
 use data_encoding::HEXLOWER;
 use sha2::{Digest as _, Sha256};
+use syncledger::keys::wrapped::WRAPPED;
 
 use super::{ROOT, blessing, caught, nothing_in, read, write};
 
@@ -51,7 +52,15 @@ fn left_out(database: &str, names: &[&str], source: &str) -> Vec<String> {
         format!("one({number}, \"{words}\", include_str!(\"../../../migrations/{database}/{name}\"))")
     };
     let missing = names.iter().filter(|name| !source.contains(&line(name)));
-    missing.map(|name| format!("src/adapters/{database}/open.rs lacks {}", line(name))).collect()
+    missing.map(|name| format!("src/adapters/{database}/migrations.rs lacks {}", line(name))).collect()
+}
+
+/// Tables of secrets that are not wrapped anew when the master key changes.
+fn not_rotated(path: &str, sql: &str, rotated: &[&str]) -> Vec<String> {
+    let tables = sql.split("CREATE TABLE ").skip(1).filter_map(|rest| rest.split(");").next()?.split_once('('));
+    let secret = |columns: &str| columns.lines().any(|line| line.trim_start().starts_with("wrapped "));
+    let forgotten = tables.filter(|(name, columns)| secret(columns) && !rotated.contains(&name.trim()));
+    forgotten.map(|(name, _)| format!("{path}: {} is not in WRAPPED of src/keys/wrapped.rs", name.trim())).collect()
 }
 
 fn digest(text: &[u8]) -> String {
@@ -86,7 +95,7 @@ fn migrations_are_numbered_and_have_twins() {
     assert!(!names[0].1.is_empty(), "no migration was found");
     nothing_in(&names.iter().flat_map(|(d, names)| numbering(d, names)).collect::<Vec<_>>());
     for (database, names) in &names {
-        let source = read(&format!("src/adapters/{database}/open.rs")).unwrap();
+        let source = read(&format!("src/adapters/{database}/migrations.rs")).unwrap();
         nothing_in(&left_out(database, names, &source));
     }
     for pair in names.windows(2) {
@@ -112,6 +121,19 @@ fn migrations_are_never_edited() {
         write(CHECKSUMS, &lines.collect::<String>());
     }
     nothing_in(&altered(&files, &frozen));
+}
+
+#[test]
+fn every_table_of_secrets_is_rotated() {
+    let rotated: Vec<&str> = WRAPPED.iter().map(|table| table.name).collect();
+    for database in DATABASES {
+        for (name, text) in listing(database).into_iter().flatten() {
+            nothing_in(&not_rotated(&name, &String::from_utf8(text).expect("it is UTF-8"), &rotated));
+        }
+    }
+    let sql = "CREATE TABLE a (\n    b TEXT,\n    wrapped BLOB\n);\nCREATE TABLE c (\n    wrapped_b TEXT\n);";
+    caught(&not_rotated("x.sql", sql, &["d"]), "a is not in WRAPPED");
+    nothing_in(&not_rotated("x.sql", sql, &["a"]));
 }
 
 #[test]

@@ -3,6 +3,7 @@
 //! Files that are generated or frozen are written by `SYNCLEDGER_BLESS=1 ./test guards`; without that they are compared.
 
 mod catalogue;
+mod circles;
 mod documents;
 pub mod fixtures;
 mod floors;
@@ -10,6 +11,7 @@ mod growth;
 mod instances;
 mod instances_link;
 mod migrations;
+mod paths;
 mod schemas;
 mod source;
 mod tidy;

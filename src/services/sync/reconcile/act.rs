@@ -3,13 +3,13 @@
 
 use chrono::TimeDelta;
 
-use super::{Reconciler, Round};
+use super::{Looked, Reconciler, Round};
 use crate::{
     domain::{
         booking::{self, Cause},
         entry::{Body, Content, Evidence, Marker, Observation, RemoteEntry, Seen},
         failure::{CallFailure, FailureClass},
-        ids::{Generation, LinkId, RemoteId, SubjectId, Version},
+        ids::{Generation, RemoteId, SubjectId, Version},
         link::{Attempt, Event as LinkEvent, IssuedCommand, LinkRef, LookReason, Operation, RemoteChange, Verified},
     },
     ports::{event_store::Expected, source::Shown},
@@ -243,7 +243,7 @@ impl Reconciler {
         let entry = round.provider.get(&round.of.calendar, remote).await?;
         let seen = match entry {
             None => Seen::Gone { evidence: Evidence::NotFoundById, updated: None },
-            Some(entry) => seen(&entry, &round.of.link, &round.booking.details.title.subject),
+            Some(entry) => Seen::of(&entry, &round.of.link, &round.booking.details.title.subject),
         };
         Ok(Observation { remote: remote.clone(), seen_at, seen })
     }
@@ -291,12 +291,6 @@ impl Reconciler {
     }
 }
 
-/// What a look at the entry gave.
-pub(super) enum Looked {
-    Saw(Option<Observation>),
-    Failed,
-}
-
 fn marker(of: &LinkRef, generation: Generation) -> Marker {
     Marker {
         link: of.link.clone(),
@@ -316,21 +310,6 @@ fn answer(entry: &RemoteEntry, subject: &SubjectId) -> Result<Attempt, CallFailu
         Body::Deleted | Body::Unreadable(_) => {
             Err(CallFailure::new(FailureClass::OutcomeUnknown, "the provider's answer does not show the entry"))
         }
-    }
-}
-
-/// What an entry shows, as an observation of that link's entry. Its texts are of the booking's own subject, so that
-/// forgetting that person forgets what the calendar said of them too.
-pub fn seen(entry: &RemoteEntry, link: &LinkId, subject: &SubjectId) -> Seen {
-    match &entry.body {
-        Body::Live(content) => Seen::Live {
-            etag: entry.etag.clone(),
-            updated: entry.updated,
-            marked: entry.marker.as_ref().is_some_and(|marker| marker.link == *link),
-            content: content.clone().owned_by(subject),
-        },
-        Body::Deleted => Seen::Gone { evidence: Evidence::Tombstone, updated: entry.updated },
-        Body::Unreadable(reason) => Seen::Unreadable { etag: entry.etag.clone(), reason: reason.clone() },
     }
 }
 

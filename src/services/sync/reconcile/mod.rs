@@ -6,9 +6,6 @@ use std::sync::Arc;
 
 use chrono::TimeDelta;
 
-use act::Looked;
-pub(super) use act::seen;
-
 use super::{log, routing::Routing, throttle::Throttle, worklist::Worklist};
 use crate::{
     domain::{
@@ -85,6 +82,12 @@ struct Round<'a> {
     profile: &'a Profile,
     provider: &'a Arc<dyn CalendarProvider>,
     source: Option<&'a Arc<dyn BookingSource>>,
+}
+
+/// What a look at the entry gave.
+enum Looked {
+    Saw(Option<Observation>),
+    Failed,
 }
 
 impl Reconciler {

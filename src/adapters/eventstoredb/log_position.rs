@@ -1,0 +1,15 @@
+//! Where an event stands in the server's log.
+
+/// A place in the server's log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub(super) struct LogPosition {
+    pub commit: u64,
+    pub prepare: u64,
+}
+
+impl LogPosition {
+    /// As the client has it.
+    pub fn wire(self) -> eventstore::Position {
+        eventstore::Position { commit: self.commit, prepare: self.prepare }
+    }
+}

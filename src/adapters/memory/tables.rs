@@ -1,0 +1,21 @@
+//! The tables of read models in memory.
+
+use std::collections::BTreeMap;
+
+use crate::{
+    ports::projection_store::{Checkpoint, Shelf},
+    projections::Stored,
+};
+
+/// A table's rows by key.
+pub(super) type Rows = BTreeMap<Vec<String>, Stored>;
+
+/// One copy of a projection's table.
+#[derive(Debug, Clone)]
+pub(super) struct Filled {
+    pub checkpoint: Checkpoint,
+    pub rows: Rows,
+}
+
+/// Copies by projection and shelf.
+pub(super) type Tables = BTreeMap<(&'static str, Shelf), Filled>;

@@ -1,0 +1,57 @@
+//! What every command works with: the configuration, and what it opens.
+
+use std::collections::BTreeMap;
+
+use super::{exit::Stop, print::Printer};
+use crate::{
+    app::{self, App, Stores, logging},
+    config::{Config, Logging},
+    record::envelope::{Actor, Origin},
+    services::journal::Context,
+};
+
+/// What a command works with.
+pub struct Session {
+    pub config: Config,
+    pub env: BTreeMap<String, String>,
+    pub by: String,
+    pub printer: Printer,
+}
+
+impl Session {
+    /// Opens what is kept; with a new ledger where there is none.
+    pub async fn stores(&self) -> Result<Stores, Stop> {
+        self.quietly()?;
+        Ok(app::open(&self.config).await?)
+    }
+
+    /// Opens what is kept, and refuses where there is nothing: an empty ledger made by a question would hide a wrong path.
+    pub async fn kept(&self) -> Result<Stores, Stop> {
+        self.there().await?;
+        self.stores().await
+    }
+
+    /// Opens everything that acts, to look at it. Calls nobody, and records nothing.
+    pub async fn app(&self) -> Result<App, Stop> {
+        self.there().await?;
+        self.quietly()?;
+        Ok(App::open_to_look(&self.config).await?)
+    }
+
+    async fn there(&self) -> Result<(), Stop> {
+        let Some(place) = app::missing(&self.config).await? else { return Ok(()) };
+        let what = "start the service or import bookings first, or name the configuration with --config";
+        Err(Stop::refused(format!("there is no ledger at {place}: {what}")))
+    }
+
+    /// What a command logs is only what is wrong: its answer is what it prints. `RUST_LOG` shows more.
+    fn quietly(&self) -> Result<(), Stop> {
+        let filter = self.env.get("RUST_LOG").cloned().unwrap_or_else(|| "warn".to_owned());
+        logging::start(&Logging { format: self.config.logging.format, filter }).map_err(Stop::usage)
+    }
+
+    /// On whose behalf an operator's act is recorded.
+    pub fn operator(&self, stores: &Stores) -> Context {
+        Context::root(Actor::new("operator", self.by.clone()), Origin::Admin, stores.clock.event_id())
+    }
+}
