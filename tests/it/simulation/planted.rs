@@ -336,7 +336,7 @@ planted! {
     changes_without_if_match: NoIfMatch from 0 by "I7" | "I14";
     an_entry_ours_for_ever: MarkerIgnored from 0 by "I14" | "I5";
     acknowledged_before_written: AcknowledgedBeforeWritten from 0 by "I2";
-    the_cursor_before_what_it_stands_behind: CursorFirst from 0 by "I5" | "I7";
+    the_cursor_before_what_it_stands_behind: CursorFirst from 118 by "I5" | "I7";
     the_checkpoint_before_the_work: CheckpointFirst from 127 by "I5" | "I8";
     no_expected_version: NoExpectedVersion from 5 by "one call at a time" | "I8" | "I1";
     a_batch_that_is_skipped: SkippedBatch from 0 by "I4" | "I5" | "timers";
