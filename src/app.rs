@@ -1,8 +1,8 @@
 //! Wiring: the only file that names concrete adapters. No rules of any kind live here.
 
 pub mod archive;
-mod beside;
 pub mod files;
+mod ledger_with_vault;
 pub mod logging;
 pub mod machine;
 pub mod nats;
@@ -13,7 +13,7 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 use anyhow::Context as _;
 use chrono::TimeDelta;
 
-pub use stores::{Stores, missing, of_the_past, open};
+pub use stores::{Stores, for_replay, missing, open};
 
 use crate::{
     adapters::{
@@ -28,19 +28,19 @@ use crate::{
     },
     ports::{clock::Clock, provider::CalendarProvider, source::BookingSource, transport::Transport},
     services::{
+        current_failures::CurrentFailures,
         operators::publish_profiles::{publish, unpublished},
         sync::{
             calendars::Calendars,
             poll::Poller,
             pull::Puller,
             react::Reactor,
-            reconcile::{Reconciler, Settings},
+            reconciler::{Reconciler, Settings},
             routing::{Route, Routing},
             run::Workers,
             throttle::Throttle,
             watch::Watcher,
         },
-        troubles::Troubles,
     },
 };
 
@@ -60,11 +60,11 @@ pub struct App {
     /// Folded calendars.
     pub calendars: Arc<Calendars>,
     /// Holds calls back.
-    pub gates: Arc<Throttle>,
+    pub throttle: Arc<Throttle>,
     /// Brings links into step.
     pub reconciler: Reconciler,
     /// What fails.
-    pub troubles: Troubles,
+    pub current_failures: CurrentFailures,
 }
 
 impl App {
@@ -82,7 +82,7 @@ impl App {
     ///
     /// # Errors
     /// As [`App::open`].
-    pub async fn open_to_look(config: &Config) -> anyhow::Result<Self> {
+    pub async fn open_read_only(config: &Config) -> anyhow::Result<Self> {
         let stores = open(config).await?;
         let profiles = unpublished(&stores.journal, &config.profiles).await?;
         Self::with(config, stores, profiles)
@@ -97,7 +97,7 @@ impl App {
             providers: providers(config, &transport, &stores.clock)?,
             sources: sources.clone(),
         });
-        let gates = Arc::new(Throttle::default());
+        let throttle = Arc::new(Throttle::default());
         let settings = Settings {
             worker: format!("worker-{}", stores.clock.event_id()),
             lease: LEASE,
@@ -107,11 +107,19 @@ impl App {
             journal: stores.journal.clone(),
             worklist: Arc::clone(&stores.worklist),
             routing: Arc::clone(&routing),
-            gates: Arc::clone(&gates),
+            throttle: Arc::clone(&throttle),
             settings,
         };
         let calendars = Arc::new(Calendars::default());
-        Ok(Self { stores, routing, sources, calendars, gates, reconciler, troubles: Troubles::default() })
+        Ok(Self {
+            stores,
+            routing,
+            sources,
+            calendars,
+            throttle,
+            reconciler,
+            current_failures: CurrentFailures::default(),
+        })
     }
 
     /// The loops of a running service; `feed` publishes.
@@ -121,14 +129,14 @@ impl App {
             journal: self.stores.journal.clone(),
             worklist: Arc::clone(&self.stores.worklist),
             routing: Arc::clone(&self.routing),
-            gates: Arc::clone(&self.gates),
+            throttle: Arc::clone(&self.throttle),
             calendars: Arc::clone(&self.calendars),
             settings: self.reconciler.settings.clone(),
         };
         let watcher = Watcher {
             journal: self.stores.journal.clone(),
             routing: Arc::clone(&self.routing),
-            gates: Arc::clone(&self.gates),
+            throttle: Arc::clone(&self.throttle),
             calendars: Arc::clone(&self.calendars),
             address: config.public_url.as_ref().map(|url| format!("{url}/webhook/gcal")),
             life_s: None,
@@ -143,7 +151,7 @@ impl App {
             pull_every: TimeDelta::from_std(every).unwrap_or(TimeDelta::minutes(5)),
             relay: feed.map(|feed| Arc::clone(&feed.relay)),
             commands: feed.and_then(|feed| feed.commands.clone()),
-            troubles: self.troubles.clone(),
+            current_failures: self.current_failures.clone(),
         }
     }
 }
@@ -153,8 +161,8 @@ impl App {
         let polled = Arc::clone(self.sources.get(&source.name)?);
         let every = TimeDelta::from_std(source.poll_every).unwrap_or(TimeDelta::minutes(1));
         let worker = self.reconciler.settings.worker.clone();
-        let gates = Arc::clone(&self.gates);
-        Some(Arc::new(Poller::new(self.stores.journal.clone(), polled, gates, worker, every)))
+        let throttle = Arc::clone(&self.throttle);
+        Some(Arc::new(Poller::new(self.stores.journal.clone(), polled, throttle, worker, every)))
     }
 }
 

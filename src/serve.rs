@@ -39,13 +39,14 @@ pub async fn start(config: &Config, listener: TcpListener, stop: CancellationTok
     let publishing = feed.as_ref().map(|feed| feed.progress.clone());
     let router = http::router(Api { publishing, ..api(&app, config, limits) });
     let gateway = match &config.gateway {
-        Some(settings) => Some(Listening::open(settings, &app, stop.clone()).await?),
+        Some(settings) => Some(BoundGateway::open(settings, &app, stop.clone()).await?),
         None => None,
     };
     let gateway_address = gateway.as_ref().map(|gateway| gateway.address);
     let workers = app.workers(config, feed.as_ref());
     let stores = app.stores.clone();
-    let (audit, every, troubles) = (stores.audit.clone(), config.audit.seal_every, app.troubles.clone());
+    let (audit, every, current_failures) =
+        (stores.audit.clone(), config.audit.seal_every, app.current_failures.clone());
     info!(%address, workspace = config.workspace, "Serving at http://{address}");
     let task = tokio::spawn(async move {
         let listening = {
@@ -55,7 +56,7 @@ pub async fn start(config: &Config, listener: TcpListener, stop: CancellationTok
             )
         };
         let gateway = gateway.map(|gateway| tokio::spawn(gateway.serve()));
-        let sealing = every.map(|every| tokio::spawn(audit::run(audit, every, troubles, stop.clone())));
+        let sealing = every.map(|every| tokio::spawn(audit::run(audit, every, current_failures, stop.clone())));
         workers.run(stop).await;
         listening.await?;
         if let Some(gateway) = gateway {
@@ -72,14 +73,14 @@ pub async fn start(config: &Config, listener: TcpListener, stop: CancellationTok
 }
 
 /// The gateway, before it serves.
-struct Listening {
+struct BoundGateway {
     listener: TcpListener,
     address: SocketAddr,
     gateway: Gateway,
     tls: Option<TlsAcceptor>,
 }
 
-impl Listening {
+impl BoundGateway {
     async fn open(settings: &config::Gateway, app: &App, stop: CancellationToken) -> anyhow::Result<Self> {
         let tls = match &settings.tls {
             Some(config::GatewayTls { certificate, key }) => {
@@ -138,7 +139,7 @@ fn api(app: &App, config: &Config, limits: Limits) -> Api {
         gcal: Some(Arc::new(PushReader)),
         limits,
         publishing: None,
-        troubles: app.troubles.clone(),
+        current_failures: app.current_failures.clone(),
         writer: Arc::new(move || ledger.failing()),
     }
 }

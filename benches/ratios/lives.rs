@@ -19,7 +19,7 @@ use syncledger::{
     },
     ports::{
         clock::Clock as _,
-        event_store::{EventStore, Expected},
+        event_store::{EventStore, ExpectedVersion},
         vault::Vault as _,
     },
     record::{
@@ -50,7 +50,7 @@ pub async fn fill(
             let appends = lives.iter().map(|life| async {
                 let (stream, event) = &life[step];
                 let sealed = seal(event, clock, &vault).await?;
-                ledger.append(stream, Expected::Any, vec![sealed]).await?;
+                ledger.append(stream, ExpectedVersion::Any, vec![sealed]).await?;
                 anyhow::Ok(())
             });
             futures::future::try_join_all(appends).await?;

@@ -17,7 +17,7 @@ use syncledger::{
     domain::ids::{CorrelationId, Version},
     ports::{
         clock::Clock as _,
-        event_store::{EventStore as _, Expected},
+        event_store::{EventStore as _, ExpectedVersion},
         upkeep::Upkeep as _,
     },
     record::{
@@ -111,8 +111,8 @@ pub async fn write(
     let mut each = Vec::new();
     for n in 0..appends {
         let expected = match n % STREAM_EVENTS {
-            0 => Expected::NoStream,
-            version => Expected::Exact(Version(version - 1)),
+            0 => ExpectedVersion::NoStream,
+            version => ExpectedVersion::Exact(Version(version - 1)),
         };
         let (to, event) = (stream(writer, n), event(&clock));
         let began = Instant::now();

@@ -22,7 +22,7 @@ use syncledger::{
     },
     domain::ids::Version,
     ports::{
-        event_store::{EventStore as _, Expected},
+        event_store::{EventStore as _, ExpectedVersion},
         upkeep::Upkeep as _,
     },
 };
@@ -112,8 +112,8 @@ async fn write(ledger: PostgresLedger, clock: Arc<SystemClock>, writer: u64) -> 
     let mut each = Vec::new();
     for n in 0..APPENDS_EACH {
         let expected = match n % STREAM_EVENTS {
-            0 => Expected::NoStream,
-            version => Expected::Exact(Version(version - 1)),
+            0 => ExpectedVersion::NoStream,
+            version => ExpectedVersion::Exact(Version(version - 1)),
         };
         let (to, event) = (stream(writer, n), event(&clock));
         let began = Instant::now();

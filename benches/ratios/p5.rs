@@ -104,7 +104,7 @@ impl World {
             let clock = Arc::new(SystemClock::new());
             fill(stores.journal.store().as_ref(), &clock, events.div_ceil(LIFE), 400).await?;
             stores.projector.catch_up(PAGE).await?;
-            stores.worklist.save_reacted(stores.journal.store().end().await?).await?;
+            stores.worklist.save_checkpoint(stores.journal.store().end().await?).await?;
             stores.ledger.close().await;
             anyhow::Ok(())
         })?;

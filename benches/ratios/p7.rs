@@ -26,7 +26,7 @@ use syncledger::{
     domain::ids::{CorrelationId, Position},
     ports::{
         clock::Clock as _,
-        event_store::{EventStore as _, Expected},
+        event_store::{EventStore as _, ExpectedVersion},
         publisher::Publisher as _,
     },
     record::{
@@ -35,7 +35,7 @@ use syncledger::{
         stream::{Category, StreamName},
         subject,
     },
-    services::relay::{Relay, Rest, WINDOW},
+    services::relay::{NextStep, Relay, WINDOW},
 };
 
 use crate::report::{Arm, Measure};
@@ -103,7 +103,7 @@ async fn fill(folder: &Path) -> anyhow::Result<Arc<SqliteLedger>> {
     for n in 0..EVENTS / EVENTS_EACH {
         let stream = StreamName { category: Category::Booking, id: format!("uschedule.{n:06}") };
         let events = (0..EVENTS_EACH).map(|_| event(&clock)).collect();
-        ledger.append(&stream, Expected::NoStream, events).await?;
+        ledger.append(&stream, ExpectedVersion::NoStream, events).await?;
     }
     Ok(Arc::new(ledger))
 }
@@ -154,7 +154,7 @@ async fn ours(ledger: &Arc<SqliteLedger>, url: &str, context: &jetstream::Contex
     let ledger: Arc<SqliteLedger> = Arc::clone(ledger);
     let relay = Relay::new(ledger, clock, Arc::new(MemoryCheckpoints::default()), publisher, "bench");
     let began = Instant::now();
-    while relay.step().await? != Rest::Event(Position(EVENTS)) {}
+    while relay.step().await? != NextStep::AtPosition(Position(EVENTS)) {}
     let took = began.elapsed();
     finish(context, &shape.name).await?;
     Ok(arm(took))

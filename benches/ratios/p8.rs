@@ -10,7 +10,7 @@ use std::{
 
 use syncledger::{
     adapters::{
-        memory::{MemoryCheckpointsKept, MemoryVault},
+        memory::{MemoryCheckpointArchive, MemoryVault},
         sqlite::{Options, SqliteLedger, SqliteSigningKeys},
         system::SystemClock,
     },
@@ -22,7 +22,7 @@ use syncledger::{
         wrap::MasterKey,
     },
     services::{
-        audit::{Asked, Audit},
+        audit::{Audit, VerifyOptions},
         journal::{Context, Journal},
     },
 };
@@ -74,7 +74,7 @@ fn trail(ledger: &SqliteLedger, clock: &Arc<SystemClock>) -> Audit {
     let vault = Arc::new(MemoryVault::new(Arc::<SystemClock>::clone(clock)));
     let journal = Journal::new(Arc::new(ledger.clone()), vault, Arc::<SystemClock>::clone(clock));
     let keys = Arc::new(SqliteSigningKeys::new(ledger, MasterKey::new([7; 32])));
-    Audit::new("bench", journal, keys, Arc::new(MemoryCheckpointsKept::default()))
+    Audit::new("bench", journal, keys, Arc::new(MemoryCheckpointArchive::default()))
 }
 
 async fn opened(folder: &std::path::Path, clock: &Arc<SystemClock>) -> anyhow::Result<SqliteLedger> {
@@ -156,7 +156,7 @@ impl World {
             let ledger = opened(self.folder.path(), &self.clock).await?;
             let audit = trail(&ledger, &self.clock);
             let (before, began) = (processor()?, Instant::now());
-            let report = audit.verify(&Asked::default(), &mut |_, _| {}).await?;
+            let report = audit.verify(&VerifyOptions::default(), &mut |_, _| {}).await?;
             let (used, took) = (processor()? - before, began.elapsed());
             anyhow::ensure!(report.sound, "{report:?}");
             if std::env::var_os("BENCH_VERBOSE").is_some() {

@@ -13,7 +13,7 @@ use crate::{
 
 /// What the files themselves do not say.
 #[derive(Debug, Clone)]
-pub struct Unsaid {
+pub struct ImportDefaults {
     /// The source that the bookings get.
     pub source: SourceName,
     /// The resource of bookings that name none.
@@ -30,12 +30,16 @@ pub struct Unsaid {
 ///
 /// # Errors
 /// Where `root` is not there, or a folder cannot be listed.
-pub fn lines(root: &Path, unsaid: Unsaid, now: DateTime<Utc>) -> io::Result<impl Iterator<Item = Line> + Send> {
-    let mut options = Options::new(unsaid.source, now);
-    options.resource = unsaid.resource;
-    options.zone = unsaid.zone;
-    options.resources = unsaid.resources.into_iter().collect();
-    if unsaid.by_location {
+pub fn lines(
+    root: &Path,
+    defaults: ImportDefaults,
+    now: DateTime<Utc>,
+) -> io::Result<impl Iterator<Item = Line> + Send> {
+    let mut options = Options::new(defaults.source, now);
+    options.resource = defaults.resource;
+    options.zone = defaults.zone;
+    options.resources = defaults.resources.into_iter().collect();
+    if defaults.by_location {
         options.resource_from = ResourceFrom::Location;
     }
     let files = files::files(root, options)?;

@@ -30,17 +30,17 @@ fn filter(asked: &str) -> String {
 struct Stderr;
 
 impl<'a> MakeWriter<'a> for Stderr {
-    type Writer = Escaped<io::Stderr>;
+    type Writer = EscapingWriter<io::Stderr>;
 
     fn make_writer(&'a self) -> Self::Writer {
-        Escaped(io::stderr())
+        EscapingWriter(io::stderr())
     }
 }
 
 /// Writes control characters out: a name with a line end in it must not be able to forge a line of the log.
-struct Escaped<W>(W);
+struct EscapingWriter<W>(W);
 
-impl<W: Write> Write for Escaped<W> {
+impl<W: Write> Write for EscapingWriter<W> {
     fn write(&mut self, event: &[u8]) -> io::Result<usize> {
         let text = String::from_utf8_lossy(event);
         let (line, end) = text.strip_suffix('\n').map_or((&*text, ""), |line| (line, "\n"));
@@ -68,7 +68,7 @@ mod tests {
 
     #[test]
     fn a_line_cannot_be_forged() {
-        let mut escaped = Escaped(Vec::new());
+        let mut escaped = EscapingWriter(Vec::new());
         escaped.write_all("INFO bay \u{1b}[2J\nERROR forged é\n".as_bytes()).unwrap();
         assert_eq!(String::from_utf8(escaped.0).unwrap(), "INFO bay \\u{1b}[2J\\nERROR forged é\n");
     }

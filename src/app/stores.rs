@@ -5,7 +5,7 @@ use std::{path::Path, sync::Arc};
 use anyhow::Context as _;
 use zeroize::Zeroizing;
 
-use super::beside::Beside;
+use super::ledger_with_vault::LedgerWithVault;
 use crate::{
     adapters::{
         memory::MemoryProjections,
@@ -21,7 +21,7 @@ use crate::{
     config::{Address, Config, Store},
     keys::keyring::Keyring,
     ports::{
-        checkpoints::Checkpoints, clock::Clock, event_store::EventStore, masters::MasterFile,
+        checkpoints::Checkpoints, clock::Clock, event_store::EventStore, master_keys::MasterKeyFile,
         projection_store::ProjectionStore, rotation::Rotation, signing_keys::SigningKeys, tokens::Tokens,
         upkeep::Upkeep, vault::Vault,
     },
@@ -49,7 +49,7 @@ pub struct Stores {
     /// Under which master key they are wrapped.
     pub rotation: Arc<dyn Rotation>,
     /// The file of master keys.
-    pub master_file: Arc<dyn MasterFile>,
+    pub master_file: Arc<dyn MasterKeyFile>,
     /// API tokens.
     pub tokens: Arc<dyn Tokens>,
     /// Read models.
@@ -68,7 +68,8 @@ pub struct Stores {
 /// What cannot be opened, and what to do about it.
 pub async fn open(config: &Config) -> anyhow::Result<Stores> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
-    let Kept { store, ledger, vault, rotation, master_file, tokens, signing, checkpoints } = match &config.ledger {
+    let LedgerParts { store, ledger, vault, rotation, master_file, tokens, signing, checkpoints } = match &config.ledger
+    {
         Store::Sqlite(path) => sqlite(config, path, &clock).await?,
         Store::Postgres(address) => postgres(config, address, &clock).await?,
         Store::Esdb(address) => esdb(config, address, &clock).await?,
@@ -113,7 +114,7 @@ pub async fn missing(config: &Config) -> anyhow::Result<Option<String>> {
 }
 
 /// The same, with empty read models that live as long as the process: to be filled with what was.
-pub fn of_the_past(stores: &Stores) -> Stores {
+pub fn for_replay(stores: &Stores) -> Stores {
     let models: Arc<dyn ProjectionStore> = Arc::new(MemoryProjections::default());
     let ledger = Arc::clone(stores.journal.store());
     let projector = Projector::new(ledger, Arc::clone(&models), Arc::clone(&stores.clock));
@@ -121,18 +122,18 @@ pub fn of_the_past(stores: &Stores) -> Stores {
 }
 
 /// What cannot be derived from anything else, in one database.
-struct Kept {
+struct LedgerParts {
     store: Arc<dyn EventStore>,
     ledger: Arc<dyn Upkeep>,
     vault: Arc<dyn Vault>,
     rotation: Arc<dyn Rotation>,
-    master_file: Arc<dyn MasterFile>,
+    master_file: Arc<dyn MasterKeyFile>,
     tokens: Arc<dyn Tokens>,
     signing: Arc<dyn SigningKeys>,
     checkpoints: Arc<dyn Checkpoints>,
 }
 
-async fn sqlite(config: &Config, path: &Path, clock: &Arc<dyn Clock>) -> anyhow::Result<Kept> {
+async fn sqlite(config: &Config, path: &Path, clock: &Arc<dyn Clock>) -> anyhow::Result<LedgerParts> {
     // A key is made with a new ledger only: a second one would open nothing that stands in it.
     if !path.exists() {
         master_key::load_or_create(&config.master_key_file, &**clock).context("the master key")?;
@@ -142,7 +143,7 @@ async fn sqlite(config: &Config, path: &Path, clock: &Arc<dyn Clock>) -> anyhow:
     let ledger = SqliteLedger::open(options, Arc::clone(clock)).await.context("the ledger")?;
     let vault = Arc::new(SqliteVault::new(&ledger, Keyring::new(Arc::clone(&masters) as _)));
     vault.ready().await.with_context(|| format!("the master key in {}", config.master_key_file.display()))?;
-    Ok(Kept {
+    Ok(LedgerParts {
         signing: Arc::new(SqliteSigningKeys::new(&ledger, Keyring::new(Arc::clone(&masters) as _))),
         rotation: Arc::clone(&vault) as _,
         vault,
@@ -154,7 +155,7 @@ async fn sqlite(config: &Config, path: &Path, clock: &Arc<dyn Clock>) -> anyhow:
     })
 }
 
-async fn postgres(config: &Config, address: &Address, clock: &Arc<dyn Clock>) -> anyhow::Result<Kept> {
+async fn postgres(config: &Config, address: &Address, clock: &Arc<dyn Clock>) -> anyhow::Result<LedgerParts> {
     // From here to the end of the opening no other process can make the ledger, and with it another key.
     let found = PostgresLedger::find(server(address)?).await.context("the ledger")?;
     if found.is_new() {
@@ -164,7 +165,7 @@ async fn postgres(config: &Config, address: &Address, clock: &Arc<dyn Clock>) ->
     let ledger = found.open(&config.workspace, Arc::clone(clock)).await.context("the ledger")?;
     let vault = Arc::new(PostgresVault::new(&ledger, Keyring::new(Arc::clone(&masters) as _)));
     vault.ready().await.with_context(|| format!("the master key in {}", config.master_key_file.display()))?;
-    Ok(Kept {
+    Ok(LedgerParts {
         signing: Arc::new(PostgresSigningKeys::new(&ledger, Keyring::new(Arc::clone(&masters) as _))),
         rotation: Arc::clone(&vault) as _,
         vault,
@@ -181,12 +182,12 @@ fn server(address: &Address) -> anyhow::Result<postgres::Server> {
     postgres::Server::new(&address.url, password).context("the database")
 }
 
-async fn esdb(config: &Config, address: &Address, clock: &Arc<dyn Clock>) -> anyhow::Result<Kept> {
-    let both = Beside::open(config, address, clock).await?;
+async fn esdb(config: &Config, address: &Address, clock: &Arc<dyn Clock>) -> anyhow::Result<LedgerParts> {
+    let both = LedgerWithVault::open(config, address, clock).await?;
     let masters = Arc::new(KeyFile::open(&config.master_key_file, Arc::clone(clock)).context("the master key")?);
     let vault = Arc::new(SqliteVault::new(&both.file, Keyring::new(Arc::clone(&masters) as _)));
     vault.ready().await.with_context(|| format!("the master key in {}", config.master_key_file.display()))?;
-    Ok(Kept {
+    Ok(LedgerParts {
         signing: Arc::new(SqliteSigningKeys::new(&both.file, Keyring::new(Arc::clone(&masters) as _))),
         rotation: Arc::clone(&vault) as _,
         vault,

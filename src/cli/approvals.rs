@@ -4,7 +4,7 @@ use clap::Subcommand;
 use serde_json::json;
 
 use super::{
-    Session, Stop, ask,
+    CliError, Session, ask,
     print::{cell, objects, time},
 };
 use crate::{projections::query::Query, services::sync::approve};
@@ -29,8 +29,8 @@ pub enum Command {
     },
 }
 
-pub async fn run(session: &Session, command: Command) -> Result<(), Stop> {
-    let stores = session.kept().await?;
+pub async fn run(session: &Session, command: Command) -> Result<(), CliError> {
+    let stores = session.existing_stores().await?;
     let printer = session.printer;
     let (id, grant) = match command {
         Command::Grant { id } => (id, true),
@@ -57,5 +57,5 @@ pub async fn run(session: &Session, command: Command) -> Result<(), Stop> {
     if printer.json {
         return printer.document(&json!({"approval": id, "status": word}));
     }
-    printer.say(format!("Approval {id} is {word}"))
+    printer.print_line(format!("Approval {id} is {word}"))
 }

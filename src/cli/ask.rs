@@ -1,6 +1,6 @@
 //! Questions to the read models, brought up to date first.
 
-use super::Stop;
+use super::CliError;
 use crate::{
     app::Stores,
     projections::{
@@ -13,22 +13,22 @@ use crate::{
 const STEP_FACTS: usize = 2_000;
 
 /// Brings the read models up to the end of the ledger.
-pub async fn refresh(stores: &Stores) -> Result<(), Stop> {
+pub async fn refresh(stores: &Stores) -> Result<(), CliError> {
     let progress = stores.projector.catch_up(STEP_FACTS).await?;
     match progress.stopped.first() {
         None => Ok(()),
-        Some(stopped) => Err(Stop::refused(format!("{} stands still: {}", stopped.projection, stopped.poison))),
+        Some(stopped) => Err(CliError::refused(format!("{} stands still: {}", stopped.projection, stopped.poison))),
     }
 }
 
 /// The rows of an answer that is not long.
-pub async fn rows(stores: &Stores, query: &Query) -> Result<Vec<Row>, Stop> {
-    let rows = stores.models.ask(query).await.map_err(Stop::refused)?;
+pub async fn rows(stores: &Stores, query: &Query) -> Result<Vec<Row>, CliError> {
+    let rows = stores.models.ask(query).await.map_err(CliError::refused)?;
     Ok(stores.journal.open_rows(query, rows).await?)
 }
 
 /// The first `limit` rows of an answer that comes in pages.
-pub async fn first(stores: &Stores, limit: usize, query: impl Fn(Page) -> Query) -> Result<Vec<Row>, Stop> {
+pub async fn first(stores: &Stores, limit: usize, query: impl Fn(Page) -> Query) -> Result<Vec<Row>, CliError> {
     let mut all: Vec<Row> = Vec::new();
     let mut after = None;
     loop {
@@ -47,6 +47,6 @@ pub async fn first(stores: &Stores, limit: usize, query: impl Fn(Page) -> Query)
 }
 
 /// All rows of an answer that comes in pages.
-pub async fn all(stores: &Stores, query: impl Fn(Page) -> Query) -> Result<Vec<Row>, Stop> {
+pub async fn all(stores: &Stores, query: impl Fn(Page) -> Query) -> Result<Vec<Row>, CliError> {
     first(stores, usize::MAX, query).await
 }

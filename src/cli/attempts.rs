@@ -4,13 +4,13 @@ use clap::{Args, Subcommand};
 use serde_json::json;
 
 use super::{
-    Session, Stop, ask,
-    past::Then,
+    CliError, Session, ask,
+    past::AsOfOption,
     print::{cell, object, objects, time},
 };
 use crate::{
     projections::query::{AttemptFilter, Query},
-    services::operators::reprocess::{Reprocessed, reprocess},
+    services::operators::reprocess::{ReprocessTarget, reprocess},
 };
 
 #[derive(Debug, Subcommand)]
@@ -46,11 +46,11 @@ pub struct List {
     #[arg(long, default_value_t = 100)]
     limit: usize,
     #[command(flatten)]
-    then: Then,
+    then: AsOfOption,
 }
 
-pub async fn run(session: &Session, command: Command) -> Result<(), Stop> {
-    let then = if let Command::List(List { then, .. }) = &command { *then } else { Then::default() };
+pub async fn run(session: &Session, command: Command) -> Result<(), CliError> {
+    let then = if let Command::List(List { then, .. }) = &command { *then } else { AsOfOption::default() };
     let stores = then.stores(session, &["attempts", "links", "connections"]).await?;
     let printer = session.printer;
     match command {
@@ -87,7 +87,7 @@ pub async fn run(session: &Session, command: Command) -> Result<(), Stop> {
         }
         Command::Show { id } => {
             let rows = ask::rows(&stores, &Query::Attempt(id.clone())).await?;
-            let row = rows.first().ok_or_else(|| Stop::refused(format!("there is no attempt {id}")))?;
+            let row = rows.first().ok_or_else(|| CliError::refused(format!("there is no attempt {id}")))?;
             if printer.json {
                 return printer.document(&object(row));
             }
@@ -97,13 +97,13 @@ pub async fn run(session: &Session, command: Command) -> Result<(), Stop> {
         Command::Reprocess { id } => {
             let done = reprocess(&stores.journal, &id, &session.operator(&stores)).await?;
             let (kind, name) = match &done {
-                Reprocessed::Link(link) => ("link", link.to_string()),
-                Reprocessed::Delivery(delivery) => ("delivery", delivery.clone()),
+                ReprocessTarget::Link(link) => ("link", link.to_string()),
+                ReprocessTarget::Delivery(delivery) => ("delivery", delivery.clone()),
             };
             if printer.json {
                 return printer.document(&json!({"kind": kind, "id": name}));
             }
-            printer.say(format!("Asked for another try of {kind} {name}; the service takes it up"))
+            printer.print_line(format!("Asked for another try of {kind} {name}; the service takes it up"))
         }
     }
 }

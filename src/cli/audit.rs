@@ -6,7 +6,7 @@ use clap::{Args, Subcommand};
 use serde_json::json;
 
 use super::{
-    Session, Stop,
+    CliError, Session,
     audit_verify::{self, Verify},
 };
 use crate::{
@@ -45,7 +45,7 @@ pub struct Prove {
     checkpoint: Option<PathBuf>,
 }
 
-pub async fn run(session: &Session, command: Command) -> Result<(), Stop> {
+pub async fn run(session: &Session, command: Command) -> Result<(), CliError> {
     match command {
         Command::Seal => seal(session).await,
         Command::Verify(asked) => audit_verify::ledger(session, &asked).await,
@@ -57,15 +57,15 @@ pub async fn run(session: &Session, command: Command) -> Result<(), Stop> {
     }
 }
 
-async fn seal(session: &Session) -> Result<(), Stop> {
-    let stores = session.kept().await?;
+async fn seal(session: &Session) -> Result<(), CliError> {
+    let stores = session.existing_stores().await?;
     let outcome = stores.audit.seal(&session.operator(&stores)).await?;
     stores.ledger.close().await;
     let (sealed, new) = match outcome {
         Outcome::Sealed(sealed) => (Some(sealed), true),
         Outcome::Nothing(sealed) => (sealed, false),
     };
-    let Some(sealed) = sealed else { return Err(Stop::refused("the ledger is empty: there is nothing to seal")) };
+    let Some(sealed) = sealed else { return Err(CliError::refused("the ledger is empty: there is nothing to seal")) };
     let (size, root) = (sealed.checkpoint.size, write_hash(&sealed.checkpoint.root));
     if session.printer.json {
         return session.printer.document(&json!({
@@ -73,15 +73,15 @@ async fn seal(session: &Session) -> Result<(), Stop> {
         }));
     }
     let told = if new { "Sealed" } else { "Nothing new since this was sealed:" };
-    session.printer.say(format!("{told} {size} events\n\n{}", sealed.note))
+    session.printer.print_line(format!("{told} {size} events\n\n{}", sealed.note))
 }
 
-async fn key(session: &Session, rotate: bool) -> Result<(), Stop> {
-    let stores = session.kept().await?;
+async fn key(session: &Session, rotate: bool) -> Result<(), CliError> {
+    let stores = session.existing_stores().await?;
     let keys = stores.audit.keys();
     let signer = if rotate { keys.rotate().await } else { keys.signer().await };
-    let signer = signer.map_err(Stop::refused)?;
-    let known = keys.known().await.map_err(Stop::refused)?;
+    let signer = signer.map_err(CliError::refused)?;
+    let known = keys.known().await.map_err(CliError::refused)?;
     if session.printer.json {
         let all: Vec<_> = known
             .iter()
@@ -93,7 +93,7 @@ async fn key(session: &Session, rotate: bool) -> Result<(), Stop> {
             .collect();
         return session.printer.document(&json!({ "key": signer.verifier().to_string(), "known": all }));
     }
-    session.printer.say(signer.verifier().to_string())?;
+    session.printer.print_line(signer.verifier().to_string())?;
     let before = known.iter().filter_map(|key| Some((key, key.retired_at?)));
     let before: Vec<Vec<String>> = before
         .map(|(key, at)| vec![key.verifier.to_string(), at.format("until %Y-%m-%d %H:%M:%SZ").to_string()])
@@ -101,11 +101,11 @@ async fn key(session: &Session, rotate: bool) -> Result<(), Stop> {
     if before.is_empty() { Ok(()) } else { session.printer.table(&["before it", ""], before, "") }
 }
 
-async fn inclusion(session: &Session, asked: &Prove) -> Result<(), Stop> {
+async fn inclusion(session: &Session, asked: &Prove) -> Result<(), CliError> {
     let text = asked.event.as_deref().unwrap_or_default();
-    let id = text.parse().map(EventId).map_err(|_| Stop::usage(format!("{text:?} is no event's id")))?;
-    let kept = asked.checkpoint.as_deref().map(archive::checkpoint).transpose().map_err(Stop::usage)?;
-    let stores = session.kept().await?;
+    let id = text.parse().map(EventId).map_err(|_| CliError::usage(format!("{text:?} is no event's id")))?;
+    let kept = asked.checkpoint.as_deref().map(archive::checkpoint).transpose().map_err(CliError::usage)?;
+    let stores = session.existing_stores().await?;
     let proof = stores.audit.inclusion(id, kept.as_ref().map(|kept| kept.note.as_str())).await?;
     if session.printer.json {
         return session.printer.document(&proof);
@@ -113,32 +113,32 @@ async fn inclusion(session: &Session, asked: &Prove) -> Result<(), Stop> {
     let Inclusion { event, stream, version, index, leaf, leaf_hash, proof, checkpoint, key, .. } = proof;
     let path = if proof.is_empty() { "  (the leaf is the root)".to_owned() } else { indented(&proof) };
     let key = key.map_or_else(String::new, |key| format!("\nVerifies with\n  {key}"));
-    session.printer.say(format!(
+    session.printer.print_line(format!(
         "Event {event} ({stream}@{version}) is leaf {index} of the tree below.\n\n\
          Leaf\n  {leaf}\nLeaf hash\n  {leaf_hash}\nPath, the leaf's neighbour first\n{path}\n{checkpoint}{key}"
     ))
 }
 
-async fn consistency(session: &Session, old: &str, new: &str) -> Result<(), Stop> {
+async fn consistency(session: &Session, old: &str, new: &str) -> Result<(), CliError> {
     let (old, new) = (side(old)?, side(new)?);
-    let stores = session.kept().await?;
+    let stores = session.existing_stores().await?;
     let proof = stores.audit.consistency(&old, &new).await?;
     if session.printer.json {
         return session.printer.document(&proof);
     }
     let Continuity { origin, old_size, old_root, new_size, new_root, proof } = proof;
     let path = if proof.is_empty() { "  (none is needed)".to_owned() } else { indented(&proof) };
-    session.printer.say(format!(
+    session.printer.print_line(format!(
         "{origin} with {new_size} events continues the one with {old_size}.\n\n\
          Root at {old_size}\n  {old_root}\nRoot at {new_size}\n  {new_root}\nPath\n{path}"
     ))
 }
 
-fn side(text: &str) -> Result<Side, Stop> {
+fn side(text: &str) -> Result<Side, CliError> {
     if let Ok(size) = text.parse() {
         return Ok(Side::Size(size));
     }
-    archive::checkpoint(Path::new(text)).map(|kept| Side::Note(kept.note)).map_err(Stop::usage)
+    archive::checkpoint(Path::new(text)).map(|kept| Side::Note(kept.note)).map_err(CliError::usage)
 }
 
 fn indented(lines: &[String]) -> String {

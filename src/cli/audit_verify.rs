@@ -6,12 +6,12 @@ use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::{Value, json};
 
-use super::{Session, Stop, print::Printer};
+use super::{CliError, Session, print::Printer};
 use crate::{
     app::archive,
-    ports::kept_checkpoints::Kept,
+    ports::checkpoint_archive::ArchivedCheckpoint,
     record::note::VerifierKey,
-    services::audit::{Asked, Report, verify_lines},
+    services::audit::{Report, VerifyOptions, verify_lines},
 };
 
 #[derive(Debug, Args)]
@@ -27,26 +27,27 @@ pub struct Verify {
 }
 
 /// Checks the ledger.
-pub async fn ledger(session: &Session, asked: &Verify) -> Result<(), Stop> {
-    let stores = session.kept().await?;
-    let asked = Asked { keys: asked.keys.clone(), checkpoints: kept(&asked.checkpoints)? };
+pub async fn ledger(session: &Session, asked: &Verify) -> Result<(), CliError> {
+    let stores = session.existing_stores().await?;
+    let asked = VerifyOptions { keys: asked.keys.clone(), checkpoints: read_files(&asked.checkpoints)? };
     let bar = bar(session.printer, "events");
     let mut show = |done, of| show(&bar, done, of);
     let (report, below) = tokio::join!(stores.audit.verify(&asked, &mut show), stores.ledger.inspect());
     bar.finish_and_clear();
     let mut report = report?;
     report.add(below.unwrap_or_else(|unfinished| vec![unfinished]));
-    let document = serde_json::to_value(&report).map_err(Stop::refused)?;
-    told(session.printer, &report, document, None)
+    let document = serde_json::to_value(&report).map_err(CliError::refused)?;
+    print_report(session.printer, &report, document, None)
 }
 
 /// Checks an exported ledger, without configuration and ledger.
-pub fn file(printer: Printer, file: &Path, asked: &Verify) -> Result<(), Stop> {
-    let lines = archive::lines(file).map_err(Stop::refused)?;
+pub fn file(printer: Printer, file: &Path, asked: &Verify) -> Result<(), CliError> {
+    let lines = archive::lines(file).map_err(CliError::refused)?;
     let bar = bar(printer, "events");
-    let contents = verify_lines(lines, &asked.keys, &kept(&asked.checkpoints)?, &mut |done, of| show(&bar, done, of));
+    let contents =
+        verify_lines(lines, &asked.keys, &read_files(&asked.checkpoints)?, &mut |done, of| show(&bar, done, of));
     bar.finish_and_clear();
-    let mut document = serde_json::to_value(&contents.report).map_err(Stop::refused)?;
+    let mut document = serde_json::to_value(&contents.report).map_err(CliError::refused)?;
     let key = contents.keys.last().map(ToString::to_string);
     if let Value::Object(object) = &mut document {
         object.insert("from".to_owned(), json!(contents.header.as_ref().map(|header| header.from)));
@@ -60,27 +61,28 @@ pub fn file(printer: Printer, file: &Path, asked: &Verify) -> Result<(), Stop> {
             key.unwrap_or_default()
         )
     });
-    told(printer, &contents.report, document, warning)
+    print_report(printer, &contents.report, document, warning)
 }
 
-fn told(printer: Printer, report: &Report, document: Value, warning: Option<String>) -> Result<(), Stop> {
+fn print_report(printer: Printer, report: &Report, document: Value, warning: Option<String>) -> Result<(), CliError> {
     let count = report.faults.len();
-    let failed =
-        || Stop::refused(format!("{count} fault{}; the first: {}", if count == 1 { "" } else { "s" }, first(report)));
+    let failed = || {
+        CliError::refused(format!("{count} fault{}; the first: {}", if count == 1 { "" } else { "s" }, first(report)))
+    };
     if printer.json {
         printer.document(&document)?;
         return if report.sound { Ok(()) } else { Err(failed()) };
     }
     let Report { origin, events, root, checkpoints, kept, sealed, faults, .. } = report;
     if !report.sound {
-        printer.say(faults.iter().map(|fault| format!("FAULT  {fault}")).collect::<Vec<_>>().join("\n"))?;
+        printer.print_line(faults.iter().map(|fault| format!("FAULT  {fault}")).collect::<Vec<_>>().join("\n"))?;
         return Err(failed());
     }
-    printer.say(format!(
+    printer.print_line(format!(
         "{origin} is sound: {events} events, {sealed} of them sealed; {checkpoints} recorded and {kept} kept \
          checkpoints hold.\nroot {root}"
     ))?;
-    warning.map_or(Ok(()), |warning| printer.say(warning))
+    warning.map_or(Ok(()), |warning| printer.print_line(warning))
 }
 
 fn first(report: &Report) -> String {
@@ -88,8 +90,8 @@ fn first(report: &Report) -> String {
 }
 
 /// The checkpoints in those files.
-fn kept(files: &[PathBuf]) -> Result<Vec<Kept>, Stop> {
-    files.iter().map(|file| archive::checkpoint(file).map_err(Stop::usage)).collect()
+fn read_files(files: &[PathBuf]) -> Result<Vec<ArchivedCheckpoint>, CliError> {
+    files.iter().map(|file| archive::checkpoint(file).map_err(CliError::usage)).collect()
 }
 
 /// A bar on standard error, hidden where that is no terminal.

@@ -5,9 +5,9 @@ use clap::{Args, Subcommand};
 use serde_json::json;
 
 use super::{
-    Session, Stop, ask,
+    CliError, Session, ask,
     bookings_import::{self, Import},
-    past::Then,
+    past::AsOfOption,
     print::{cell, object, objects, time},
 };
 use crate::{
@@ -31,14 +31,14 @@ pub enum Command {
         /// The booking
         id: String,
         #[command(flatten)]
-        then: Then,
+        then: AsOfOption,
     },
     /// Tell what happened to a booking, why, and who was at the root of it
     Story {
         /// The booking
         id: String,
         #[command(flatten)]
-        then: Then,
+        then: AsOfOption,
     },
 }
 
@@ -63,19 +63,19 @@ pub struct List {
     #[arg(long, default_value_t = 100)]
     limit: usize,
     #[command(flatten)]
-    then: Then,
+    then: AsOfOption,
 }
 
-pub async fn run(session: &Session, command: Command) -> Result<(), Stop> {
+pub async fn run(session: &Session, command: Command) -> Result<(), CliError> {
     match command {
         Command::Import(import) => bookings_import::run(session, import).await,
         Command::List(options) => list(session, options).await,
         Command::Show { id, then } => show(session, &id, then).await,
-        Command::Story { id, then } => tell(session, &id, then).await,
+        Command::Story { id, then } => print_story(session, &id, then).await,
     }
 }
 
-async fn list(session: &Session, options: List) -> Result<(), Stop> {
+async fn list(session: &Session, options: List) -> Result<(), CliError> {
     let List { status, resource, source, from, until, limit, then } = options;
     let stores = then.stores(session, &["bookings"]).await?;
     let filter = BookingFilter { status, resource, source, from, until };
@@ -89,23 +89,23 @@ async fn list(session: &Session, options: List) -> Result<(), Stop> {
     });
     let columns = ["booking", "when", "resource", "status", "title"];
     session.printer.table(&columns, table.collect(), "There are no such bookings.")?;
-    if cut { session.printer.say(format!("({limit} shown; --limit shows more)")) } else { Ok(()) }
+    if cut { session.printer.print_line(format!("({limit} shown; --limit shows more)")) } else { Ok(()) }
 }
 
 fn slot(row: &Row) -> String {
     slot_of(row).map(|slot| slot.to_string()).unwrap_or_default()
 }
 
-fn booking_id(id: &str) -> Result<BookingId, Stop> {
-    BookingId::new(id).map_err(Stop::usage)
+fn booking_id(id: &str) -> Result<BookingId, CliError> {
+    BookingId::new(id).map_err(CliError::usage)
 }
 
-async fn show(session: &Session, id: &str, then: Then) -> Result<(), Stop> {
+async fn show(session: &Session, id: &str, then: AsOfOption) -> Result<(), CliError> {
     let id = booking_id(id)?;
     let stores = then.stores(session, &["bookings", "links"]).await?;
     let rows = ask::rows(&stores, &Query::Booking(id.clone())).await?;
     let Some(booking) = rows.first() else {
-        return Err(Stop::refused(format!("there is no booking {id}")));
+        return Err(CliError::refused(format!("there is no booking {id}")));
     };
     let links = ask::rows(&stores, &Query::LinksOfBooking(id)).await?;
     if session.printer.json {
@@ -132,7 +132,7 @@ async fn show(session: &Session, id: &str, then: Then) -> Result<(), Stop> {
     fields.push(vec!["registered".into(), time(booking, "registered_at")]);
     fields.push(vec!["changed".into(), time(booking, "changed_at")]);
     session.printer.table(&["field", "value"], fields, "")?;
-    session.printer.say("")?;
+    session.printer.print_line("")?;
     let rows = links.iter().map(|row| {
         let columns = ["link", "calendar", "status", "remote", "phase", "attention_words"];
         columns.iter().map(|name| cell(row, name)).collect()
@@ -141,9 +141,9 @@ async fn show(session: &Session, id: &str, then: Then) -> Result<(), Stop> {
     session.printer.table(&columns, rows.collect(), "It is on no calendar.")
 }
 
-async fn tell(session: &Session, id: &str, then: Then) -> Result<(), Stop> {
+async fn print_story(session: &Session, id: &str, then: AsOfOption) -> Result<(), CliError> {
     let id = booking_id(id)?;
-    let stores = session.kept().await?;
+    let stores = session.existing_stores().await?;
     ask::refresh(&stores).await?;
     let rows = ask::rows(&stores, &Query::LinksOfBooking(id.clone())).await?;
     let links: Vec<LinkId> = rows.iter().filter_map(|row| LinkId::new(row.text("link")?).ok()).collect();
@@ -151,9 +151,9 @@ async fn tell(session: &Session, id: &str, then: Then) -> Result<(), Stop> {
     if let Some(reach) = then.reach(&stores).await? {
         told.retain(|told| told.recorded.position < reach.events);
         if told.is_empty() {
-            return Err(Stop::refused(format!("there was no booking {id} then")));
+            return Err(CliError::refused(format!("there was no booking {id} then")));
         }
     }
-    let story = story::tell(&id, &told);
-    if session.printer.json { session.printer.document(&story) } else { session.printer.say(story.to_string()) }
+    let story = story::compose(&id, &told);
+    if session.printer.json { session.printer.document(&story) } else { session.printer.print_line(story.to_string()) }
 }

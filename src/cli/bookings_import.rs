@@ -7,13 +7,13 @@ use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::json;
 
-use super::{Session, Stop};
+use super::{CliError, Session};
 use crate::{
-    app::files::{self, Unsaid},
+    app::files::{self, ImportDefaults},
     domain::ids::{ResourceId, SourceName},
     record::envelope::{Actor, Origin},
     services::{
-        bookings::import::{Imported, Outcome, import},
+        bookings::import::{ImportedLine, Outcome, import},
         journal::Context,
     },
 };
@@ -46,20 +46,20 @@ pub struct Import {
 }
 
 impl Import {
-    fn unsaid(&self) -> Result<Unsaid, Stop> {
-        let resource = |text: &str| ResourceId::new(text).map_err(Stop::usage);
+    fn defaults(&self) -> Result<ImportDefaults, CliError> {
+        let resource = |text: &str| ResourceId::new(text).map_err(CliError::usage);
         let mut resources = Vec::new();
         for pair in &self.map {
             let split =
-                pair.rsplit_once('=').ok_or_else(|| Stop::usage(format!("--map {pair:?}: write WORD=RESOURCE")))?;
+                pair.rsplit_once('=').ok_or_else(|| CliError::usage(format!("--map {pair:?}: write WORD=RESOURCE")))?;
             resources.push((split.0.trim().to_owned(), resource(split.1.trim())?));
         }
         let zone = self.zone.as_deref().map(|name| {
             name.parse::<Tz>()
-                .map_err(|_| Stop::usage(format!("{name:?} is not an IANA time zone such as Europe/Berlin")))
+                .map_err(|_| CliError::usage(format!("{name:?} is not an IANA time zone such as Europe/Berlin")))
         });
-        Ok(Unsaid {
-            source: SourceName::new(self.source.clone()).map_err(Stop::usage)?,
+        Ok(ImportDefaults {
+            source: SourceName::new(self.source.clone()).map_err(CliError::usage)?,
             resource: self.resource.as_deref().map(resource).transpose()?,
             resources,
             by_location: self.by_location,
@@ -68,19 +68,19 @@ impl Import {
     }
 }
 
-pub async fn run(session: &Session, options: Import) -> Result<(), Stop> {
-    let unsaid = options.unsaid()?;
+pub async fn run(session: &Session, options: Import) -> Result<(), CliError> {
+    let defaults = options.defaults()?;
     if !options.path.exists() {
-        return Err(Stop::usage(format!("there is no file or folder {}", options.path.display())));
+        return Err(CliError::usage(format!("there is no file or folder {}", options.path.display())));
     }
     let stores = session.stores().await?;
     let path = options.path.display();
-    let lines = files::lines(&options.path, unsaid, stores.clock.now())
-        .map_err(|e| Stop::refused(format!("{path} cannot be read: {e}")))?;
+    let lines = files::lines(&options.path, defaults, stores.clock.now())
+        .map_err(|e| CliError::refused(format!("{path} cannot be read: {e}")))?;
     let context = Context::root(Actor::new("importer", session.by.clone()), Origin::Import, stores.clock.event_id());
     let bar = bar(session.printer.watched());
-    let mut shown: Vec<Imported> = Vec::new();
-    let mut tell = |line: &Imported| {
+    let mut shown: Vec<ImportedLine> = Vec::new();
+    let mut tell = |line: &ImportedLine| {
         bar.inc(1);
         let news = line.outcome != Outcome::Unchanged || line.note.is_some();
         if (session.printer.json || news) && shown.len() < SHOWN_MAX {
@@ -101,17 +101,17 @@ pub async fn run(session: &Session, options: Import) -> Result<(), Stop> {
         }))?;
     } else {
         for line in shown.iter().filter(|line| line.outcome != Outcome::Registered || line.note.is_some()) {
-            session.printer.say(sentence(line))?;
+            session.printer.print_line(sentence(line))?;
         }
         let would = if options.dry_run { " (nothing was changed: a dry run)" } else { "" };
-        session.printer.say(format!(
+        session.printer.print_line(format!(
             "{} registered, {} changed, {} unchanged, {} refused{would}",
             tally.registered, tally.changed, tally.unchanged, tally.refused
         ))?;
     }
     match tally.refused {
         0 => Ok(()),
-        refused => Err(Stop::refused(format!("{refused} of the lines were not imported"))),
+        refused => Err(CliError::refused(format!("{refused} of the lines were not imported"))),
     }
 }
 
@@ -132,12 +132,12 @@ fn outcome(outcome: &Outcome) -> (&'static str, Option<String>) {
     }
 }
 
-fn object(line: &Imported) -> serde_json::Value {
+fn object(line: &ImportedLine) -> serde_json::Value {
     let (word, more) = outcome(&line.outcome);
     json!({"at": line.at, "booking": line.booking, "outcome": word, "detail": more, "note": line.note})
 }
 
-fn sentence(line: &Imported) -> String {
+fn sentence(line: &ImportedLine) -> String {
     let (word, more) = outcome(&line.outcome);
     let more = more.map(|more| format!(": {more}")).unwrap_or_default();
     let note = line.note.as_ref().map(|note| format!(" ({note})")).unwrap_or_default();

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, net::SocketAddr};
 
 use tokio_util::sync::CancellationToken;
 
-use super::{Stop, serve::told_to_stop};
+use super::{CliError, serve::told_to_stop};
 use crate::{
     app::logging,
     config::{LogFormat, Logging},
@@ -22,11 +22,11 @@ pub(super) struct Arguments {
     listen: Option<SocketAddr>,
 }
 
-pub(super) async fn run(arguments: &Arguments, env: &BTreeMap<String, String>, json: bool) -> Result<(), Stop> {
+pub(super) async fn run(arguments: &Arguments, env: &BTreeMap<String, String>, json: bool) -> Result<(), CliError> {
     let filter = env.get("RUST_LOG").cloned().unwrap_or_else(|| "error".to_owned());
-    logging::start(&Logging { format: LogFormat::Human, filter }).map_err(Stop::usage)?;
+    logging::start(&Logging { format: LogFormat::Human, filter }).map_err(CliError::usage)?;
     let stop = CancellationToken::new();
     tokio::spawn(told_to_stop(stop.clone()));
     let options = demo::Options { once: arguments.once, json, listen: arguments.listen };
-    if demo::run(&options, stop).await? { Ok(()) } else { Err(Stop::refused("a check did not pass")) }
+    if demo::run(&options, stop).await? { Ok(()) } else { Err(CliError::refused("a check did not pass")) }
 }

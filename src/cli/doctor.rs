@@ -3,7 +3,7 @@
 
 use std::path::Path;
 
-use super::{Stop, print::Printer};
+use super::{CliError, print::Printer};
 use crate::{
     app::{self, App, logging, machine},
     config::{Config, LogFormat, Logging, Problems, ProviderKind, SourceKind, Store},
@@ -13,22 +13,26 @@ use crate::{
 /// Where Google's clock is asked for when a connection names no other address.
 const GOOGLE: &str = "https://www.googleapis.com/";
 
-pub async fn run(loaded: Result<Config, Problems>, file: Option<&Path>, printer: Printer) -> Result<(), Stop> {
+pub async fn run(loaded: Result<Config, Problems>, file: Option<&Path>, printer: Printer) -> Result<(), CliError> {
     let mut checks = Vec::new();
     let config = match loaded {
         Ok(config) => config,
         Err(problems) => {
             let found = problems.problems.iter().map(|p| {
                 let key = if p.key.is_empty() { "file" } else { &p.key };
-                Check::fail(format!("configuration: {key}"), p.said.clone(), format!("correct it in {}", problems.file))
+                Check::fail(
+                    format!("configuration: {key}"),
+                    p.message.clone(),
+                    format!("correct it in {}", problems.file),
+                )
             });
             checks.extend(found);
             print(printer, &checks)?;
-            return Err(Stop::usage(format!("{} cannot be used", problems.file)));
+            return Err(CliError::usage(format!("{} cannot be used", problems.file)));
         }
     };
     // What goes wrong is a line of the report, not of the log.
-    logging::start(&Logging { format: LogFormat::Human, filter: "off".into() }).map_err(Stop::usage)?;
+    logging::start(&Logging { format: LogFormat::Human, filter: "off".into() }).map_err(CliError::usage)?;
     let named =
         file.map_or_else(|| "no file: everything is as by default".to_owned(), |path| path.display().to_string());
     checks.push(Check::ok("configuration", named));
@@ -43,7 +47,7 @@ pub async fn run(loaded: Result<Config, Problems>, file: Option<&Path>, printer:
     print(printer, &checks)?;
     match checks.iter().filter(|check| check.state == State::Fail).count() {
         0 => Ok(()),
-        failed => Err(Stop::refused(format!("{failed} of {} checks failed", checks.len()))),
+        failed => Err(CliError::refused(format!("{failed} of {} checks failed", checks.len()))),
     }
 }
 
@@ -113,7 +117,7 @@ async fn opened(config: &Config) -> Vec<Check> {
             return vec![Check::fail("ledger", format!("{error:#}"), fix)];
         }
     }
-    let app = match App::open_to_look(config).await {
+    let app = match App::open_read_only(config).await {
         Ok(app) => app,
         Err(error) => {
             let fix = "follow what the message says; a master key that is lost must come from your backup";
@@ -123,7 +127,7 @@ async fn opened(config: &Config) -> Vec<Check> {
     let key = config.master_key_file.display();
     let mut checks = vec![Check::ok("master key", format!("{key} is readable by its owner only"))];
     // As a question would: brought up to date first, so that what is told is how it is, not how it was.
-    if let Err(Stop::Refused(why)) = super::ask::refresh(&app.stores).await {
+    if let Err(CliError::Refused(why)) = super::ask::refresh(&app.stores).await {
         checks.push(Check::fail("read models", why, "rebuild what stands still: syncledger projections rebuild NAME"));
     }
     let stores = &app.stores;
@@ -134,7 +138,7 @@ async fn opened(config: &Config) -> Vec<Check> {
     checks
 }
 
-fn print(printer: Printer, checks: &[Check]) -> Result<(), Stop> {
+fn print(printer: Printer, checks: &[Check]) -> Result<(), CliError> {
     if printer.json {
         return printer.document(&checks);
     }

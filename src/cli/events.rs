@@ -6,7 +6,7 @@ use data_encoding::HEXLOWER;
 use serde_json::{Value, json};
 
 use super::{
-    Session, Stop,
+    CliError, Session,
     events_append::{self, Append},
     events_filter::Filter,
     events_transfer::{self, Export, Import},
@@ -17,7 +17,7 @@ use crate::{
     ports::event_store::Failure,
     record::{
         codec,
-        envelope::{Recorded, write_time},
+        envelope::{StoredEvent, write_time},
         stream::StreamName,
     },
 };
@@ -38,11 +38,11 @@ pub enum Command {
         #[arg(long, value_name = "N")]
         to: Option<u64>,
         #[command(flatten)]
-        pick: Pick,
+        pick: PageOptions,
         #[command(flatten)]
         filter: Filter,
         #[command(flatten)]
-        how: How,
+        how: OpenOption,
     },
     /// Read the whole ledger, in order; with --json, one event per line
     All {
@@ -53,11 +53,11 @@ pub enum Command {
         #[arg(long, value_name = "N")]
         to: Option<u64>,
         #[command(flatten)]
-        pick: Pick,
+        pick: PageOptions,
         #[command(flatten)]
         filter: Filter,
         #[command(flatten)]
-        how: How,
+        how: OpenOption,
     },
     /// Follow the ledger as it grows, until interrupted; with --json, one event per line
     Tail {
@@ -67,7 +67,7 @@ pub enum Command {
         #[command(flatten)]
         filter: Filter,
         #[command(flatten)]
-        how: How,
+        how: OpenOption,
     },
     /// Append one event by hand, checked against its type
     Append(Append),
@@ -78,14 +78,14 @@ pub enum Command {
 }
 
 #[derive(Debug, Clone, Copy, Args)]
-pub struct How {
+pub struct OpenOption {
     /// Open personal texts; without it they are shown sealed, as they are stored
     #[arg(long)]
     open: bool,
 }
 
 #[derive(Debug, Clone, Copy, Args)]
-pub struct Pick {
+pub struct PageOptions {
     /// The last first
     #[arg(long)]
     reverse: bool,
@@ -94,15 +94,15 @@ pub struct Pick {
     limit: Option<usize>,
 }
 
-pub async fn run(session: &Session, command: Command) -> Result<(), Stop> {
+pub async fn run(session: &Session, command: Command) -> Result<(), CliError> {
     match command {
         Command::Read { stream, from, to, pick, filter, how } => {
             filter.check()?;
-            let stream = StreamName::parse(&stream).map_err(Stop::usage)?;
-            let stores = session.kept().await?;
-            let last = stores.journal.store().last(&stream).await.map_err(Stop::refused)?;
+            let stream = StreamName::parse(&stream).map_err(CliError::usage)?;
+            let stores = session.existing_stores().await?;
+            let last = stores.journal.store().last(&stream).await.map_err(CliError::refused)?;
             let Some(end) = last.map(|last| last.version.next().0).filter(|end| *end > from) else {
-                return Err(Stop::refused(format!("stream {stream} has no event from version {from} on")));
+                return Err(CliError::refused(format!("stream {stream} has no event from version {from} on")));
             };
             let span = from..end.min(to.map_or(u64::MAX, |to| to.saturating_add(1)));
             let read = async |from, limit| stores.journal.store().read_stream(&stream, Version(from), limit).await;
@@ -110,8 +110,8 @@ pub async fn run(session: &Session, command: Command) -> Result<(), Stop> {
         }
         Command::All { from, to, pick, filter, how } => {
             filter.check()?;
-            let stores = session.kept().await?;
-            let end = stores.journal.store().end().await.map_err(Stop::refused)?;
+            let stores = session.existing_stores().await?;
+            let end = stores.journal.store().end().await.map_err(CliError::refused)?;
             let span = from..end.0.min(to.map_or(u64::MAX, |to| to.saturating_add(1)));
             let read = async |from, limit| stores.journal.store().read_all(Position(from), limit).await;
             listed(session, &stores, span, pick, &filter, how, read).await
@@ -131,16 +131,16 @@ async fn listed(
     session: &Session,
     stores: &Stores,
     mut span: std::ops::Range<u64>,
-    pick: Pick,
+    pick: PageOptions,
     filter: &Filter,
-    how: How,
-    read: impl AsyncFn(u64, usize) -> Result<Vec<Recorded>, Failure>,
-) -> Result<(), Stop> {
+    how: OpenOption,
+    read: impl AsyncFn(u64, usize) -> Result<Vec<StoredEvent>, Failure>,
+) -> Result<(), CliError> {
     let mut left = pick.limit.unwrap_or(usize::MAX);
     while left > 0 && !span.is_empty() {
         let most = usize::try_from(span.end - span.start).unwrap_or(PAGE_EVENTS).min(PAGE_EVENTS);
         let first = if pick.reverse { span.end - most as u64 } else { span.start };
-        let mut page = read(first, most).await.map_err(Stop::refused)?;
+        let mut page = read(first, most).await.map_err(CliError::refused)?;
         if page.is_empty() {
             return Ok(());
         }
@@ -158,16 +158,16 @@ async fn listed(
     Ok(())
 }
 
-async fn tail(session: &Session, from: Option<u64>, filter: &Filter, how: How) -> Result<(), Stop> {
-    let stores = session.kept().await?;
+async fn tail(session: &Session, from: Option<u64>, filter: &Filter, how: OpenOption) -> Result<(), CliError> {
+    let stores = session.existing_stores().await?;
     let store = stores.journal.store();
     let mut next = match from {
         Some(from) => Position(from),
-        None => store.end().await.map_err(Stop::refused)?,
+        None => store.end().await.map_err(CliError::refused)?,
     };
     loop {
         let page = tokio::select! {
-            page = store.read_all(next, PAGE_EVENTS) => page.map_err(Stop::refused)?,
+            page = store.read_all(next, PAGE_EVENTS) => page.map_err(CliError::refused)?,
             _ = tokio::signal::ctrl_c() => return Ok(()),
         };
         if page.is_empty() {
@@ -185,19 +185,20 @@ async fn tail(session: &Session, from: Option<u64>, filter: &Filter, how: How) -
     }
 }
 
-async fn print(session: &Session, stores: &Stores, recorded: Recorded, how: How) -> Result<(), Stop> {
+async fn print(session: &Session, stores: &Stores, recorded: StoredEvent, how: OpenOption) -> Result<(), CliError> {
     let stored = || serde_json::from_str(&recorded.event.data).unwrap_or(Value::String(recorded.event.data.clone()));
-    let data = if how.open { codec::to_data(&stores.journal.tell(recorded.clone()).await?.event) } else { stored() };
+    let data = if how.open { codec::to_data(&stores.journal.decode(recorded.clone()).await?.event) } else { stored() };
     if session.printer.json {
         return session.printer.line(&envelope(&recorded, data));
     }
-    let Recorded { stream, version, position, event, .. } = &recorded;
+    let StoredEvent { stream, version, position, event, .. } = &recorded;
     let (at, actor) = (short(event.recorded_at), &event.actor);
     let (origin, kind) = (event.origin.as_str(), &event.kind);
-    session
-        .printer
-        .say(format!("{position:>8}  {at}  {kind}  {stream}@{version}  by {}:{} ({origin})", actor.kind, actor.id))?;
-    session.printer.say(format!("{:>8}  {data}", ""))
+    session.printer.print_line(format!(
+        "{position:>8}  {at}  {kind}  {stream}@{version}  by {}:{} ({origin})",
+        actor.kind, actor.id
+    ))?;
+    session.printer.print_line(format!("{:>8}  {data}", ""))
 }
 
 fn short(at: DateTime<Utc>) -> String {
@@ -205,8 +206,8 @@ fn short(at: DateTime<Utc>) -> String {
 }
 
 /// An event as `schemas/envelope.v1.json` says.
-fn envelope(recorded: &Recorded, data: Value) -> Value {
-    let Recorded { stream, version, position, event, leaf } = recorded;
+fn envelope(recorded: &StoredEvent, data: Value) -> Value {
+    let StoredEvent { stream, version, position, event, leaf } = recorded;
     json!({
         "id": event.id,
         "stream": stream.to_string(),

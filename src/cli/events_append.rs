@@ -5,10 +5,10 @@ use std::{fs, io::Read as _};
 use clap::Args;
 use serde_json::{Value, json};
 
-use super::{Session, Stop};
+use super::{CliError, Session};
 use crate::{
     domain::ids::Version,
-    ports::event_store::{EVENT_BYTES_MAX, Expected},
+    ports::event_store::{EVENT_BYTES_MAX, ExpectedVersion},
     record::{codec, schema, stream::StreamName, upcast},
 };
 
@@ -27,43 +27,43 @@ pub struct Append {
     new: bool,
 }
 
-pub async fn run(session: &Session, append: Append) -> Result<(), Stop> {
-    let stream = StreamName::parse(&append.stream).map_err(Stop::usage)?;
+pub async fn run(session: &Session, append: Append) -> Result<(), CliError> {
+    let stream = StreamName::parse(&append.stream).map_err(CliError::usage)?;
     let data = data(&append.data)?;
     let kind = &append.kind;
     let types = types();
     if !types.contains(kind) {
         let category = format!("{}.", stream.category.as_str());
         let there: Vec<&str> = types.iter().filter(|t| t.starts_with(&category)).map(String::as_str).collect();
-        return Err(Stop::usage(format!("there is no type {kind:?}; this stream takes {}", there.join(", "))));
+        return Err(CliError::usage(format!("there is no type {kind:?}; this stream takes {}", there.join(", "))));
     }
-    let fact = codec::from_data(kind, upcast::current(kind), data).map_err(Stop::usage)?;
+    let fact = codec::from_data(kind, upcast::current(kind), data).map_err(CliError::usage)?;
     if fact.category() != stream.category.as_str() {
-        return Err(Stop::usage(format!("a {kind} does not belong into stream {stream}")));
+        return Err(CliError::usage(format!("a {kind} does not belong into stream {stream}")));
     }
-    let stores = if append.new { session.stores().await? } else { session.kept().await? };
-    let last = stores.journal.store().last(&stream).await.map_err(Stop::refused)?.map(|r| r.version);
+    let stores = if append.new { session.stores().await? } else { session.existing_stores().await? };
+    let last = stores.journal.store().last(&stream).await.map_err(CliError::refused)?.map(|r| r.version);
     match (last, append.new) {
         (None, false) => {
             let what = "check its name, or begin it with --new";
-            return Err(Stop::refused(format!("stream {stream} has no event: {what}")));
+            return Err(CliError::refused(format!("stream {stream} has no event: {what}")));
         }
         (Some(Version(last)), true) => {
-            return Err(Stop::refused(format!("stream {stream} is there already, up to version {last}")));
+            return Err(CliError::refused(format!("stream {stream} is there already, up to version {last}")));
         }
         (Some(_), false) | (None, true) => {}
     }
     let context = session.operator(&stores);
-    let appended = stores.journal.append(&stream, Expected::after(last), vec![fact], &context).await?;
+    let appended = stores.journal.append(&stream, ExpectedVersion::after(last), vec![fact], &context).await?;
     if session.printer.json {
         let (version, position) = (appended.version, appended.position);
         return session.printer.document(&json!({"stream": stream, "version": version, "position": position}));
     }
-    session.printer.say(format!("{stream}@{} at position {}", appended.version, appended.position))
+    session.printer.print_line(format!("{stream}@{} at position {}", appended.version, appended.position))
 }
 
-fn data(text: &str) -> Result<Value, Stop> {
-    let wrong = |e: std::io::Error| Stop::usage(format!("--data {text}: {e}"));
+fn data(text: &str) -> Result<Value, CliError> {
+    let wrong = |e: std::io::Error| CliError::usage(format!("--data {text}: {e}"));
     let text = match text.strip_prefix('@') {
         Some(path) => fs::read_to_string(path).map_err(wrong)?,
         None if text == "-" => {
@@ -73,7 +73,7 @@ fn data(text: &str) -> Result<Value, Stop> {
         }
         None => text.to_owned(),
     };
-    serde_json::from_str(&text).map_err(|e| Stop::usage(format!("--data is not JSON: {e}")))
+    serde_json::from_str(&text).map_err(|e| CliError::usage(format!("--data is not JSON: {e}")))
 }
 
 /// Every event type there is.

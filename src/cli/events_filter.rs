@@ -4,11 +4,11 @@ use chrono::{DateTime, Utc};
 use clap::Args;
 use serde_json::Value;
 
-use super::Stop;
+use super::CliError;
 use crate::{
     domain::ids::short_hash,
     record::{
-        envelope::{Origin, Recorded},
+        envelope::{Origin, StoredEvent},
         stream::Category,
     },
     services::models::past::AsOf,
@@ -72,12 +72,12 @@ impl Filter {
     ///
     /// # Errors
     /// A type without a category of ours.
-    pub fn check(&self) -> Result<(), Stop> {
+    pub fn check(&self) -> Result<(), CliError> {
         for kind in &self.kinds {
             let category = kind.split('.').next().unwrap_or_default();
             if !Category::ALL.iter().any(|known| known.as_str() == category) {
                 let names: Vec<&str> = Category::ALL.iter().map(|known| known.as_str()).collect();
-                return Err(Stop::usage(format!(
+                return Err(CliError::usage(format!(
                     "there is no type {kind:?}: types begin with one of {}",
                     names.join(", ")
                 )));
@@ -87,7 +87,7 @@ impl Filter {
     }
 
     /// Whether the event is wanted.
-    pub fn fits(&self, recorded: &Recorded) -> bool {
+    pub fn fits(&self, recorded: &StoredEvent) -> bool {
         let event = &recorded.event;
         let at_or_after = |from: Option<DateTime<Utc>>, at| from.is_none_or(|from| at >= from);
         let before = |until: Option<DateTime<Utc>>, at| until.is_none_or(|until| at < until);
@@ -112,7 +112,7 @@ impl Filter {
     }
 }
 
-fn about_booking(recorded: &Recorded, booking: &str) -> bool {
+fn about_booking(recorded: &StoredEvent, booking: &str) -> bool {
     let stream = &recorded.stream;
     if stream.category == Category::Booking {
         return stream.id == booking;
@@ -131,7 +131,7 @@ fn about_booking(recorded: &Recorded, booking: &str) -> bool {
     })
 }
 
-fn about_link(recorded: &Recorded, link: &str) -> bool {
+fn about_link(recorded: &StoredEvent, link: &str) -> bool {
     if recorded.stream.category == Category::Link {
         return recorded.stream.id == link;
     }

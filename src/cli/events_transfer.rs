@@ -6,7 +6,7 @@ use clap::Args;
 use serde_json::json;
 
 use super::{
-    Session, Stop,
+    CliError, Session,
     audit_verify::{bar, show},
 };
 use crate::{
@@ -36,9 +36,9 @@ pub struct Import {
     keys: Vec<VerifierKey>,
 }
 
-pub async fn export(session: &Session, asked: Export) -> Result<(), Stop> {
-    let stores = session.kept().await?;
-    let Archive { already, sink } = archive::begin(&asked.file).map_err(Stop::refused)?;
+pub async fn export(session: &Session, asked: Export) -> Result<(), CliError> {
+    let stores = session.existing_stores().await?;
+    let Archive { already, sink } = archive::begin(&asked.file).map_err(CliError::refused)?;
     let bar = bar(session.printer, "events");
     let range = Range { from: asked.from, to: asked.to };
     let done = transfer::export(&stores.audit, range, already, sink, &mut |done, of| show(&bar, done, of)).await;
@@ -51,13 +51,17 @@ pub async fn export(session: &Session, asked: Export) -> Result<(), Stop> {
         }));
     }
     let resumed = if done.resumed == 0 { String::new() } else { format!(" ({} were written before)", done.resumed) };
-    session.printer.say(format!("Exported {} events{resumed} to {}\nroot {root}", done.events, asked.file.display()))
+    session.printer.print_line(format!(
+        "Exported {} events{resumed} to {}\nroot {root}",
+        done.events,
+        asked.file.display()
+    ))
 }
 
-pub async fn import(session: &Session, asked: Import) -> Result<(), Stop> {
+pub async fn import(session: &Session, asked: Import) -> Result<(), CliError> {
     let open = || archive::lines(&asked.file);
     // Before a ledger is made that would then be empty.
-    drop(open().map_err(Stop::refused)?);
+    drop(open().map_err(CliError::refused)?);
     let stores = session.stores().await?;
     let bar = bar(session.printer, "events {msg}");
     let mut show = |what, done, of| {
@@ -74,11 +78,11 @@ pub async fn import(session: &Session, asked: Import) -> Result<(), Stop> {
         }));
     }
     let resumed = if done.resumed == 0 { String::new() } else { format!(" ({} were there before)", done.resumed) };
-    session.printer.say(format!("Imported {} events{resumed}\nroot {root}", done.events))?;
+    session.printer.print_line(format!("Imported {} events{resumed}\nroot {root}", done.events))?;
     if done.authentic {
         return Ok(());
     }
-    session
-        .printer
-        .say("The file agrees with itself; who made it was not checked: give the ledger's key with --key for that.")
+    session.printer.print_line(
+        "The file agrees with itself; who made it was not checked: give the ledger's key with --key for that.",
+    )
 }

@@ -4,7 +4,7 @@ use clap::Subcommand;
 use serde_json::json;
 
 use super::{
-    Session, Stop, ask,
+    CliError, Session, ask,
     print::{cell, objects, time},
 };
 use crate::{
@@ -32,8 +32,8 @@ pub enum Command {
     },
 }
 
-pub async fn run(session: &Session, command: Command) -> Result<(), Stop> {
-    let stores = session.kept().await?;
+pub async fn run(session: &Session, command: Command) -> Result<(), CliError> {
+    let stores = session.existing_stores().await?;
     let printer = session.printer;
     let (link, accept) = match command {
         Command::Accept { link } => (link, true),
@@ -55,11 +55,11 @@ pub async fn run(session: &Session, command: Command) -> Result<(), Stop> {
             return printer.table(&columns, table.collect(), "Nothing waits for an answer.");
         }
     };
-    let id = LinkId::new(link).map_err(Stop::usage)?;
+    let id = LinkId::new(link).map_err(CliError::usage)?;
     answer(&stores.journal, &id, accept, &session.operator(&stores)).await?;
     if printer.json {
         return printer.document(&json!({"link": id, "accepted": accept}));
     }
     let what = if accept { "is taken over" } else { "is turned down: the entry is put back" };
-    printer.say(format!("The change on link {id} {what}; the service does it"))
+    printer.print_line(format!("The change on link {id} {what}; the service does it"))
 }

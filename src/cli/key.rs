@@ -3,8 +3,8 @@
 use clap::Subcommand;
 use indicatif::ProgressBar;
 
-use super::{Session, Stop};
-use crate::services::people::rotate::{Keys, rotate, status};
+use super::{CliError, Session};
+use crate::services::people::rotate::{MasterKeyStatus, rotate, status};
 
 #[derive(Debug, Subcommand)]
 pub enum Command {
@@ -19,11 +19,11 @@ pub enum Command {
     },
 }
 
-pub async fn run(session: &Session, command: Command) -> Result<(), Stop> {
-    let stores = session.kept().await?;
+pub async fn run(session: &Session, command: Command) -> Result<(), CliError> {
+    let stores = session.existing_stores().await?;
     let (rotation, file) = (&*stores.rotation, &*stores.master_file);
     let stage = match command {
-        Command::Status => return told(session, &status(rotation, file).await?),
+        Command::Status => return print_status(session, &status(rotation, file).await?),
         Command::Rotate { stage } => stage,
     };
     let context = session.operator(&stores);
@@ -39,20 +39,20 @@ pub async fn run(session: &Session, command: Command) -> Result<(), Stop> {
     }
     let path = session.config.master_key_file.display();
     if done.staged {
-        return session.printer.say(format!(
+        return session.printer.print_line(format!(
             "The fresh master key {} stands in {path} beside {}. Take that file to every machine, then rotate again",
             done.to, done.from
         ));
     }
     let resumed = if done.resumed { " (an interrupted rotation was ended)" } else { "" };
-    session.printer.say(format!(
+    session.printer.print_line(format!(
         "The master key is {} now{resumed}: {} secrets were wrapped anew, and {} is destroyed.\n\
          Back up {path} apart from the database; older copies of it open only older backups.",
         done.to, done.rewrapped, done.from
     ))
 }
 
-fn told(session: &Session, keys: &Keys) -> Result<(), Stop> {
+fn print_status(session: &Session, keys: &MasterKeyStatus) -> Result<(), CliError> {
     if session.printer.json {
         return session.printer.document(keys);
     }

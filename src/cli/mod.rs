@@ -44,7 +44,7 @@ use crate::{
     app::machine,
     config::{Config, DEFAULT_FILE},
 };
-pub use exit::Stop;
+pub use exit::CliError;
 use print::Printer;
 use session::Session;
 
@@ -129,31 +129,31 @@ pub fn run() -> ExitCode {
         Ok(cli) => cli,
         // Help is written to standard output and is no failure; clap says which is which.
         Err(wrong) => {
-            let code = if wrong.use_stderr() { Stop::usage("").code() } else { ExitCode::SUCCESS };
+            let code = if wrong.use_stderr() { CliError::usage("").code() } else { ExitCode::SUCCESS };
             drop(wrong.print());
             return code;
         }
     };
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
-        Err(error) => return told(&Stop::refused(format!("no threads can be started: {error}"))),
+        Err(error) => return report(&CliError::refused(format!("no threads can be started: {error}"))),
     };
     match runtime.block_on(Box::pin(dispatch(cli))) {
         Ok(()) => ExitCode::SUCCESS,
-        Err(stop) => told(&stop),
+        Err(stop) => report(&stop),
     }
 }
 
 /// Says why, to standard error.
-fn told(stop: &Stop) -> ExitCode {
-    if let Stop::Refused(reason) | Stop::Usage(reason) = stop {
+fn report(stop: &CliError) -> ExitCode {
+    if let CliError::Refused(reason) | CliError::Usage(reason) = stop {
         // Nobody may be listening there either.
         drop(writeln!(std::io::stderr(), "syncledger: {}", print::clean(reason)));
     }
     stop.code()
 }
 
-async fn dispatch(cli: Cli) -> Result<(), Stop> {
+async fn dispatch(cli: Cli) -> Result<(), CliError> {
     let Cli { common, command } = cli;
     let env = machine::environment();
     let printer = Printer::new(common.json, env.get("NO_COLOR").map(String::as_str));

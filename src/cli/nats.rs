@@ -6,11 +6,11 @@ use clap::{Args, Subcommand};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::json;
 
-use super::{Session, Stop};
+use super::{CliError, Session};
 use crate::{
     app,
     domain::ids::Position,
-    services::relay::{self, Manner, Range, WINDOW},
+    services::relay::{self, Range, RepublishOptions, WINDOW},
 };
 
 /// Where nobody watches, a line is written whenever so many more were sent.
@@ -32,31 +32,31 @@ pub struct Republish {
     to: Option<u64>,
 }
 
-pub async fn run(session: &Session, command: Command) -> Result<(), Stop> {
+pub async fn run(session: &Session, command: Command) -> Result<(), CliError> {
     let Command::Republish(Republish { from, to }) = command;
     let nothing = "no NATS is configured: add [nats] with a url";
     if session.config.nats.is_none() {
-        return Err(Stop::usage(nothing));
+        return Err(CliError::usage(nothing));
     }
-    let stores = session.kept().await?;
-    let end = stores.journal.store().end().await.map_err(Stop::refused)?.0;
+    let stores = session.existing_stores().await?;
+    let end = stores.journal.store().end().await.map_err(CliError::refused)?.0;
     let until = to.map_or(end, |to| to.saturating_add(1).min(end));
     if to.is_some_and(|to| to < from) {
-        return Err(Stop::usage("--to lies before --from"));
+        return Err(CliError::usage("--to lies before --from"));
     }
     if from >= until {
-        return Err(Stop::refused(format!("there is no event at position {from}: the ledger ends before {end}")));
+        return Err(CliError::refused(format!("there is no event at position {from}: the ledger ends before {end}")));
     }
     let word = stores.clock.event_id().to_string();
     let Some((publisher, worker)) = app::nats::publisher(&session.config, &word).await? else {
-        return Err(Stop::usage(nothing));
+        return Err(CliError::usage(nothing));
     };
-    for differs in publisher.prepare().await.map_err(Stop::refused)? {
+    for differs in publisher.prepare().await.map_err(CliError::refused)? {
         drop(writeln!(std::io::stderr(), "syncledger: {differs}"));
     }
-    let checkpoint = stores.checkpoints.load(&worker).await.map_err(Stop::refused)?;
+    let checkpoint = stores.checkpoints.load(&worker).await.map_err(CliError::refused)?;
     let range = Range { from: Position(from), until: Position(until) };
-    let manner = Manner { window: WINDOW, word: &word, checkpoint };
+    let manner = RepublishOptions { window: WINDOW, word: &word, checkpoint };
     let bar = bar(session, until - from);
     let watched = session.printer.watched();
     let mut sent = 0_u64;
@@ -71,7 +71,7 @@ pub async fn run(session: &Session, command: Command) -> Result<(), Stop> {
     let done = relay::republish(&**stores.journal.store(), &*publisher, range, manner, &mut show).await;
     bar.finish_and_clear();
     let done = done.map_err(|error| {
-        Stop::refused(format!("{error}; {sent} events were sent: go on with --from {}", from + sent))
+        CliError::refused(format!("{error}; {sent} events were sent: go on with --from {}", from + sent))
     })?;
     let took = (stores.clock.now() - began).num_milliseconds();
     if session.printer.json {
@@ -86,7 +86,7 @@ pub async fn run(session: &Session, command: Command) -> Result<(), Stop> {
             "; the server still remembered {some} of them, which have another Nats-Msg-Id and the same event id"
         ),
     };
-    session.printer.say(format!("Sent {count} events again, positions {from} to {last}, in {took} ms{renamed}"))
+    session.printer.print_line(format!("Sent {count} events again, positions {from} to {last}, in {took} ms{renamed}"))
 }
 
 fn bar(session: &Session, length: u64) -> ProgressBar {

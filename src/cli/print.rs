@@ -5,7 +5,7 @@ use std::io::{self, IsTerminal as _, Write as _};
 use comfy_table::{Attribute, Cell, ContentArrangement, Table, presets};
 use serde::Serialize;
 
-use super::exit::Stop;
+use super::exit::CliError;
 use crate::projections::{Row, Value};
 
 /// How a command prints.
@@ -32,14 +32,14 @@ impl Printer {
     }
 
     /// One or more lines.
-    pub fn say(self, text: impl AsRef<str>) -> Result<(), Stop> {
+    pub fn print_line(self, text: impl AsRef<str>) -> Result<(), CliError> {
         let mut out = io::stdout().lock();
         writeln!(out, "{}", clean(text.as_ref()).trim_end_matches('\n'))?;
         Ok(out.flush()?)
     }
 
     /// A document, for programs.
-    pub fn document(self, document: &impl Serialize) -> Result<(), Stop> {
+    pub fn document(self, document: &impl Serialize) -> Result<(), CliError> {
         let mut out = io::stdout().lock();
         serde_json::to_writer_pretty(&mut out, document).map_err(io::Error::from)?;
         writeln!(out)?;
@@ -47,16 +47,16 @@ impl Printer {
     }
 
     /// One of many documents, on a line of its own.
-    pub fn line(self, document: &impl Serialize) -> Result<(), Stop> {
+    pub fn line(self, document: &impl Serialize) -> Result<(), CliError> {
         let mut out = io::stdout().lock();
         serde_json::to_writer(&mut out, document).map_err(io::Error::from)?;
         Ok(writeln!(out)?)
     }
 
     /// A table; `none` where it has no rows.
-    pub fn table(self, columns: &[&str], rows: Vec<Vec<String>>, none: &str) -> Result<(), Stop> {
+    pub fn table(self, columns: &[&str], rows: Vec<Vec<String>>, none: &str) -> Result<(), CliError> {
         if rows.is_empty() {
-            return self.say(none);
+            return self.print_line(none);
         }
         let mut table = Table::new();
         table.load_style(if self.rich { presets::UTF8_HORIZONTAL_ONLY } else { presets::NOTHING });

@@ -4,14 +4,14 @@ use clap::Subcommand;
 use serde_json::{Value, json};
 
 use super::{
-    Session, Stop, ask, progress,
-    projections_show::{self, Show, known},
+    CliError, Session, ask, progress,
+    projections_show::{self, Show, check_name},
 };
 use crate::{
     domain::operations,
     ports::{
-        event_store::Expected,
-        projection_store::{Difference, Differs},
+        event_store::ExpectedVersion,
+        projection_store::{Difference, RowDifference},
     },
     projections::Value as Cell,
     record::stream::StreamName,
@@ -36,7 +36,7 @@ pub enum Command {
     },
 }
 
-pub async fn run(session: &Session, command: Command) -> Result<(), Stop> {
+pub async fn run(session: &Session, command: Command) -> Result<(), CliError> {
     match command {
         Command::List => list(session).await,
         Command::Show(show) => projections_show::run(session, show).await,
@@ -45,8 +45,8 @@ pub async fn run(session: &Session, command: Command) -> Result<(), Stop> {
     }
 }
 
-async fn list(session: &Session) -> Result<(), Stop> {
-    let stores = session.kept().await?;
+async fn list(session: &Session) -> Result<(), CliError> {
+    let stores = session.existing_stores().await?;
     let lags = stores.projector.lag().await?;
     if session.printer.json {
         let lags: Vec<Value> = lags
@@ -73,9 +73,9 @@ async fn list(session: &Session) -> Result<(), Stop> {
     session.printer.table(&["projection", "version", "position", "behind"], rows.collect(), "There are none.")
 }
 
-async fn rebuild(session: &Session, name: &str) -> Result<(), Stop> {
-    known(name)?;
-    let stores = session.kept().await?;
+async fn rebuild(session: &Session, name: &str) -> Result<(), CliError> {
+    check_name(name)?;
+    let stores = session.existing_stores().await?;
     ask::refresh(&stores).await?;
     let bar = progress::bar();
     let report = stores.projector.rebuild(name, Options::default(), &mut |step| progress::show(&bar, step)).await;
@@ -88,30 +88,33 @@ async fn rebuild(session: &Session, name: &str) -> Result<(), Stop> {
         differing: report.comparison.as_ref().map_or(0, |comparison| comparison.differing),
     };
     let stream = StreamName::operations(&session.config.workspace);
-    stores.journal.append(&stream, Expected::Any, vec![fact], &session.operator(&stores)).await?;
-    say(session, &report, "Rebuilt")
+    stores.journal.append(&stream, ExpectedVersion::Any, vec![fact], &session.operator(&stores)).await?;
+    print_report(session, &report, "Rebuilt")
 }
 
-async fn diff(session: &Session, name: &str) -> Result<(), Stop> {
-    known(name)?;
-    let stores = session.kept().await?;
+async fn diff(session: &Session, name: &str) -> Result<(), CliError> {
+    check_name(name)?;
+    let stores = session.existing_stores().await?;
     ask::refresh(&stores).await?;
     let bar = progress::bar();
     let report = stores.projector.diff(name, Options::default(), &mut |step| progress::show(&bar, step)).await;
     bar.finish_and_clear();
     let report = report?;
-    say(session, &report, "Replayed")?;
+    print_report(session, &report, "Replayed")?;
     match &report.comparison {
         Some(comparison) if comparison.differing == 0 => Ok(()),
         Some(comparison) => {
             let what = format!("rebuild it with: syncledger projections rebuild {name}");
-            Err(Stop::refused(format!("{} rows of {name} are not what the ledger says: {what}", comparison.differing)))
+            Err(CliError::refused(format!(
+                "{} rows of {name} are not what the ledger says: {what}",
+                comparison.differing
+            )))
         }
-        None => Err(Stop::refused(format!("{name} never stood still long enough to be compared: try again"))),
+        None => Err(CliError::refused(format!("{name} never stood still long enough to be compared: try again"))),
     }
 }
 
-fn say(session: &Session, report: &Report, verb: &str) -> Result<(), Stop> {
+fn print_report(session: &Session, report: &Report, verb: &str) -> Result<(), CliError> {
     let Report { projection, version, position, facts, took, comparison } = report;
     if session.printer.json {
         let compared = comparison.as_ref().map(|c| {
@@ -128,22 +131,22 @@ fn say(session: &Session, report: &Report, verb: &str) -> Result<(), Stop> {
         }));
     }
     let took = f64::from(i32::try_from(took.num_milliseconds()).unwrap_or(i32::MAX)) / 1_000.0;
-    session.printer.say(format!("{verb} {projection} (version {version}): {facts} events in {took:.1} s"))?;
+    session.printer.print_line(format!("{verb} {projection} (version {version}): {facts} events in {took:.1} s"))?;
     let Some(comparison) = comparison else {
-        return session.printer.say("It was not compared: the live table never stood still.");
+        return session.printer.print_line("It was not compared: the live table never stood still.");
     };
-    session.printer.say(format!("{} rows compared, {} differ", comparison.rows, comparison.differing))?;
+    session.printer.print_line(format!("{} rows compared, {} differ", comparison.rows, comparison.differing))?;
     for difference in &comparison.examples {
-        session.printer.say(format!("  {}", sentence(difference)))?;
+        session.printer.print_line(format!("  {}", sentence(difference)))?;
     }
     Ok(())
 }
 
 fn example(difference: &Difference) -> Value {
     let (what, columns) = match &difference.what {
-        Differs::MissingInLive => ("missing", Vec::new()),
-        Differs::OnlyInLive => ("not in the ledger", Vec::new()),
-        Differs::Columns(columns) => ("different", columns.iter().map(|(name, ..)| *name).collect()),
+        RowDifference::MissingInLive => ("missing", Vec::new()),
+        RowDifference::OnlyInLive => ("not in the ledger", Vec::new()),
+        RowDifference::Columns(columns) => ("different", columns.iter().map(|(name, ..)| *name).collect()),
     };
     json!({"key": difference.key, "what": what, "columns": columns})
 }
@@ -151,18 +154,18 @@ fn example(difference: &Difference) -> Value {
 fn sentence(difference: &Difference) -> String {
     let key = difference.key.join(" ");
     match &difference.what {
-        Differs::MissingInLive => format!("{key}: missing in the live table"),
-        Differs::OnlyInLive => format!("{key}: in the live table only"),
-        Differs::Columns(columns) => {
+        RowDifference::MissingInLive => format!("{key}: missing in the live table"),
+        RowDifference::OnlyInLive => format!("{key}: in the live table only"),
+        RowDifference::Columns(columns) => {
             let columns = columns
                 .iter()
-                .map(|(name, live, other)| format!("{name} is {} instead of {}", shown(live), shown(other)));
+                .map(|(name, live, other)| format!("{name} is {} instead of {}", cell_text(live), cell_text(other)));
             format!("{key}: {}", columns.collect::<Vec<_>>().join(", "))
         }
     }
 }
 
-fn shown(value: &Cell) -> String {
+fn cell_text(value: &Cell) -> String {
     match value {
         Cell::Null => "empty".to_owned(),
         Cell::Bool(flag) => flag.to_string(),

@@ -3,8 +3,8 @@
 use clap::Args;
 
 use super::{
-    Session, Stop, ask,
-    past::Then,
+    CliError, Session, ask,
+    past::AsOfOption,
     print::{cell, objects},
 };
 use crate::projections::{self, ALL, Projection, Row, Value, query::Query};
@@ -23,23 +23,23 @@ pub struct Show {
     #[arg(long, default_value_t = 100)]
     limit: usize,
     #[command(flatten)]
-    then: Then,
+    then: AsOfOption,
 }
 
 /// Refuses a name that no read model has.
-pub fn known(name: &str) -> Result<(), Stop> {
+pub fn check_name(name: &str) -> Result<(), CliError> {
     if ALL.iter().any(|projection| projection.name == name) {
         return Ok(());
     }
     let names: Vec<&str> = ALL.iter().map(|projection| projection.name).collect();
-    Err(Stop::usage(format!("there is no projection {name:?}: there are {}", names.join(", "))))
+    Err(CliError::usage(format!("there is no projection {name:?}: there are {}", names.join(", "))))
 }
 
 /// Columns for the store alone.
 const HIDDEN: [&str; 2] = ["position", "removed"];
 
-pub async fn run(session: &Session, show: Show) -> Result<(), Stop> {
-    known(&show.name)?;
+pub async fn run(session: &Session, show: Show) -> Result<(), CliError> {
+    check_name(&show.name)?;
     let Some(projection) = projections::named(&show.name) else { return Ok(()) };
     let wanted = wanted(projection, &show)?;
     let stores = show.then.stores(session, &[projection.name]).await?;
@@ -64,25 +64,29 @@ pub async fn run(session: &Session, show: Show) -> Result<(), Stop> {
     let columns: Vec<&str> = projection.table.columns.iter().map(|column| column.name).filter(told).collect();
     let table = rows.iter().map(|row| columns.iter().map(|name| cell(row, name)).collect());
     printer.table(&columns, table.collect(), "There are no such rows.")?;
-    if rows.len() >= show.limit { printer.say(format!("({} shown; --limit shows more)", show.limit)) } else { Ok(()) }
+    if rows.len() >= show.limit {
+        printer.print_line(format!("({} shown; --limit shows more)", show.limit))
+    } else {
+        Ok(())
+    }
 }
 
 /// What the rows' columns must hold.
-fn wanted(projection: &Projection, show: &Show) -> Result<Vec<(String, String)>, Stop> {
+fn wanted(projection: &Projection, show: &Show) -> Result<Vec<(String, String)>, CliError> {
     let keys = projection.table.key_columns();
     if show.key.len() > keys.len() {
         let names: Vec<&str> = keys.iter().map(|key| key.name).collect();
-        return Err(Stop::usage(format!("the key of {} is: {}", projection.name, names.join(", "))));
+        return Err(CliError::usage(format!("the key of {} is: {}", projection.name, names.join(", "))));
     }
     let mut wanted: Vec<(String, String)> =
         keys.iter().zip(&show.key).map(|(column, value)| (column.name.to_owned(), value.clone())).collect();
     for condition in &show.wanted {
         let Some((column, value)) = condition.split_once('=') else {
-            return Err(Stop::usage(format!("{condition:?} is no condition: write COLUMN=VALUE")));
+            return Err(CliError::usage(format!("{condition:?} is no condition: write COLUMN=VALUE")));
         };
         if !projection.table.columns.iter().any(|known| known.name == column) {
             let names: Vec<&str> = projection.table.columns.iter().map(|known| known.name).collect();
-            return Err(Stop::usage(format!(
+            return Err(CliError::usage(format!(
                 "{} has no column {column:?}: it has {}",
                 projection.name,
                 names.join(", ")

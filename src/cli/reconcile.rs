@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 use clap::{Args, Subcommand};
 use serde_json::json;
 
-use super::{Session, Stop, ask};
+use super::{CliError, Session, ask};
 use crate::{
     app::App,
     config,
@@ -20,7 +20,7 @@ use crate::{
         query::{BookingFilter, Query},
     },
     reconcile::{Decision, Step},
-    services::{story::withheld, sync::reconcile::Reconciler},
+    services::{story::withheld, sync::reconciler::Reconciler},
 };
 
 /// The longest draft, in bytes.
@@ -49,13 +49,13 @@ pub struct Plan {
 }
 
 /// What would be done about one link.
-struct Planned {
+struct PlannedAction {
     of: LinkRef,
     what: String,
     why: String,
 }
 
-pub async fn run(session: &Session, command: Command) -> Result<(), Stop> {
+pub async fn run(session: &Session, command: Command) -> Result<(), CliError> {
     let Command::Plan(options) = command;
     let draft = draft(&options)?;
     let app = session.app().await?;
@@ -76,31 +76,31 @@ pub async fn run(session: &Session, command: Command) -> Result<(), Stop> {
             links += 1;
             if options.all || decision.step != Step::Rest || !decision.facts.is_empty() {
                 let (what, why) = words(&decision);
-                planned.push(Planned { of, what, why });
+                planned.push(PlannedAction { of, what, why });
             }
         }
     }
-    say(session, &planned, links)
+    print_plan(session, &planned, links)
 }
 
-fn draft(options: &Plan) -> Result<Option<Policy>, Stop> {
+fn draft(options: &Plan) -> Result<Option<Policy>, CliError> {
     let Some(path) = &options.profile else { return Ok(None) };
     let name = path.display().to_string();
-    let wrong = |e: std::io::Error| Stop::usage(format!("{name} cannot be read: {e}"));
+    let wrong = |e: std::io::Error| CliError::usage(format!("{name} cannot be read: {e}"));
     if fs::metadata(path).map_err(wrong)?.len() > DRAFT_BYTES_MAX {
-        return Err(Stop::usage(format!("{name} is larger than {DRAFT_BYTES_MAX} bytes: is it the right file?")));
+        return Err(CliError::usage(format!("{name} is larger than {DRAFT_BYTES_MAX} bytes: is it the right file?")));
     }
     Ok(Some(config::policy(&name, &fs::read_to_string(path).map_err(wrong)?)?))
 }
 
 /// The same reconciler with the draft in place of one profile, or of all.
-fn under(app: &App, policy: &Policy, instead_of: Option<&str>) -> Result<Reconciler, Stop> {
+fn under(app: &App, policy: &Policy, instead_of: Option<&str>) -> Result<Reconciler, CliError> {
     let mut routing = (*app.routing).clone();
-    let wanted = instead_of.map(ProfileId::new).transpose().map_err(Stop::usage)?;
+    let wanted = instead_of.map(ProfileId::new).transpose().map_err(CliError::usage)?;
     if let Some(wanted) = &wanted
         && !routing.profiles.contains_key(wanted)
     {
-        return Err(Stop::usage(format!("there is no profile {wanted}")));
+        return Err(CliError::usage(format!("there is no profile {wanted}")));
     }
     for (id, profile) in &mut routing.profiles {
         if wanted.as_ref().is_none_or(|wanted| wanted == id) {
@@ -111,11 +111,11 @@ fn under(app: &App, policy: &Policy, instead_of: Option<&str>) -> Result<Reconci
 }
 
 /// The links that a booking has, and those that it should have.
-async fn of_booking(app: &App, row: &Row) -> Result<Vec<LinkRef>, Stop> {
+async fn of_booking(app: &App, row: &Row) -> Result<Vec<LinkRef>, CliError> {
     let named = (row.text("booking"), row.text("source_ref"), row.text("resource"));
     let (Some(booking), Some(appointment), Some(resource)) = named else { return Ok(Vec::new()) };
-    let booking = BookingId::new(booking).map_err(Stop::refused)?;
-    let resource = ResourceId::new(resource).map_err(Stop::refused)?;
+    let booking = BookingId::new(booking).map_err(CliError::refused)?;
+    let resource = ResourceId::new(resource).map_err(CliError::refused)?;
     let mut links = app.stores.worklist.links_of_booking(&booking).await?;
     for of in app.routing.links(&booking, appointment, &resource) {
         if !links.iter().any(|known| known.link == of.link) {
@@ -153,12 +153,12 @@ fn words(decision: &Decision) -> (String, String) {
     (what, why.join("; "))
 }
 
-fn say(session: &Session, planned: &[Planned], links: usize) -> Result<(), Stop> {
+fn print_plan(session: &Session, planned: &[PlannedAction], links: usize) -> Result<(), CliError> {
     if session.printer.json {
         let plan: Vec<_> = planned
             .iter()
             .map(|p| {
-                let Planned { of, what, why } = p;
+                let PlannedAction { of, what, why } = p;
                 json!({"link": of.link, "booking": of.booking, "calendar": of.calendar, "profile": of.profile, "what": what, "why": why})
             })
             .collect();
@@ -169,5 +169,5 @@ fn say(session: &Session, planned: &[Planned], links: usize) -> Result<(), Stop>
         .map(|p| vec![p.of.booking.to_string(), p.of.calendar.calendar.to_string(), p.what.clone(), p.why.clone()]);
     let columns = ["booking", "calendar", "would be done", "because"];
     session.printer.table(&columns, rows.collect(), "There is nothing to do.")?;
-    session.printer.say(format!("{links} links were looked at; {} are shown", planned.len()))
+    session.printer.print_line(format!("{links} links were looked at; {} are shown", planned.len()))
 }

@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use clap::Subcommand;
 use serde_json::json;
 
-use super::{Session, Stop, ask};
+use super::{CliError, Session, ask};
 use crate::{
     domain::ids::{BookingId, ConnectionId},
     projections::query::{BookingFilter, LinkFilter, Query},
@@ -31,15 +31,15 @@ pub enum Command {
     },
 }
 
-pub async fn run(session: &Session, command: Command) -> Result<(), Stop> {
+pub async fn run(session: &Session, command: Command) -> Result<(), CliError> {
     let app = session.app().await?;
     ask::refresh(&app.stores).await?;
     let bookings = match command {
-        Command::Booking { id } => vec![BookingId::new(id).map_err(Stop::usage)?],
+        Command::Booking { id } => vec![BookingId::new(id).map_err(CliError::usage)?],
         Command::Connection { id, from, to } => {
-            let connection = ConnectionId::new(id).map_err(Stop::usage)?;
+            let connection = ConnectionId::new(id).map_err(CliError::usage)?;
             if !app.routing.providers.contains_key(&connection) {
-                return Err(Stop::refused(format!("there is no connection {connection} in the configuration")));
+                return Err(CliError::refused(format!("there is no connection {connection} in the configuration")));
             }
             let filter = LinkFilter { connection: Some(connection.to_string()), ..LinkFilter::default() };
             let linked = ask::all(&app.stores, |page| Query::Links(filter.clone(), page)).await?;
@@ -61,5 +61,5 @@ pub async fn run(session: &Session, command: Command) -> Result<(), Stop> {
         return session.printer.document(&json!({"bookings": bookings.len(), "links": links}));
     }
     let bookings = bookings.len();
-    session.printer.say(format!("Asked for {links} links of {bookings} bookings; the service takes them up"))
+    session.printer.print_line(format!("Asked for {links} links of {bookings} bookings; the service takes them up"))
 }

@@ -7,19 +7,19 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 use tracing::info;
 
-use super::{Session, Stop};
+use super::{CliError, Session};
 use crate::{app::logging, serve};
 
-pub(super) async fn run(session: &Session) -> Result<(), Stop> {
-    logging::start(&session.config.logging).map_err(Stop::usage)?;
+pub(super) async fn run(session: &Session) -> Result<(), CliError> {
+    logging::start(&session.config.logging).map_err(CliError::usage)?;
     let address = session.config.listen;
     let listener = TcpListener::bind(address)
         .await
-        .map_err(|e| Stop::usage(format!("cannot listen at {address}: {e}. Is another service running there?")))?;
+        .map_err(|e| CliError::usage(format!("cannot listen at {address}: {e}. Is another service running there?")))?;
     let stop = CancellationToken::new();
     let service = serve::start(&session.config, listener, stop.clone()).await?;
     told_to_stop(stop).await;
-    service.task.await.map_err(|e| Stop::refused(format!("the service ended badly: {e}")))??;
+    service.task.await.map_err(|e| CliError::refused(format!("the service ended badly: {e}")))??;
     Ok(())
 }
 

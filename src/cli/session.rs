@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{exit::Stop, print::Printer};
+use super::{exit::CliError, print::Printer};
 use crate::{
     app::{self, App, Stores, logging},
     config::{Config, Logging},
@@ -20,34 +20,34 @@ pub struct Session {
 
 impl Session {
     /// Opens what is kept; with a new ledger where there is none.
-    pub async fn stores(&self) -> Result<Stores, Stop> {
-        self.quietly()?;
+    pub async fn stores(&self) -> Result<Stores, CliError> {
+        self.log_warnings()?;
         Ok(app::open(&self.config).await?)
     }
 
     /// Opens what is kept, and refuses where there is nothing: an empty ledger made by a question would hide a wrong path.
-    pub async fn kept(&self) -> Result<Stores, Stop> {
-        self.there().await?;
+    pub async fn existing_stores(&self) -> Result<Stores, CliError> {
+        self.check_exists().await?;
         self.stores().await
     }
 
     /// Opens everything that acts, to look at it. Calls nobody, and records nothing.
-    pub async fn app(&self) -> Result<App, Stop> {
-        self.there().await?;
-        self.quietly()?;
-        Ok(App::open_to_look(&self.config).await?)
+    pub async fn app(&self) -> Result<App, CliError> {
+        self.check_exists().await?;
+        self.log_warnings()?;
+        Ok(App::open_read_only(&self.config).await?)
     }
 
-    async fn there(&self) -> Result<(), Stop> {
+    async fn check_exists(&self) -> Result<(), CliError> {
         let Some(place) = app::missing(&self.config).await? else { return Ok(()) };
         let what = "start the service or import bookings first, or name the configuration with --config";
-        Err(Stop::refused(format!("there is no ledger at {place}: {what}")))
+        Err(CliError::refused(format!("there is no ledger at {place}: {what}")))
     }
 
     /// What a command logs is only what is wrong: its answer is what it prints. `RUST_LOG` shows more.
-    fn quietly(&self) -> Result<(), Stop> {
+    fn log_warnings(&self) -> Result<(), CliError> {
         let filter = self.env.get("RUST_LOG").cloned().unwrap_or_else(|| "warn".to_owned());
-        logging::start(&Logging { format: self.config.logging.format, filter }).map_err(Stop::usage)
+        logging::start(&Logging { format: self.config.logging.format, filter }).map_err(CliError::usage)
     }
 
     /// On whose behalf an operator's act is recorded.

@@ -3,7 +3,7 @@
 use chrono::TimeDelta;
 use indicatif::{ProgressBar, ProgressStyle};
 
-use super::Stop;
+use super::CliError;
 use crate::{
     app::machine,
     ports::clock::Clock as _,
@@ -51,7 +51,7 @@ fn time(text: &str) -> Result<TimeDelta, String> {
 }
 
 /// Plays the seeds. Stops with a refusal if a rule was broken.
-pub(super) fn run(arguments: &Arguments, json: bool) -> Result<(), Stop> {
+pub(super) fn run(arguments: &Arguments, json: bool) -> Result<(), CliError> {
     let clock = machine::clock();
     let span = match (arguments.time, arguments.seeds) {
         (Some(time), _) => Span::For(time),
@@ -82,9 +82,9 @@ pub(super) fn run(arguments: &Arguments, json: bool) -> Result<(), Stop> {
     bar.finish_and_clear();
     match held {
         Ok(true) => Ok(()),
-        Ok(false) => Err(Stop::refused("a rule was broken")),
+        Ok(false) => Err(CliError::refused("a rule was broken")),
         Err(simulation::Error::Output(failure)) => Err(failure.into()),
-        Err(wrong @ (simulation::Error::UnknownFault(_) | simulation::Error::NoSeeds)) => Err(Stop::usage(wrong)),
+        Err(wrong @ (simulation::Error::UnknownFault(_) | simulation::Error::NoSeeds)) => Err(CliError::usage(wrong)),
     }
 }
 

@@ -3,12 +3,12 @@
 use clap::Subcommand;
 use serde_json::json;
 
-use super::{Session, Stop, ask};
+use super::{CliError, Session, ask};
 use crate::{
     domain::ids::SubjectId,
     services::people::{
-        forget::{Erased, erase},
-        forget_outside::{Left, Shown, left},
+        forget::{ErasureOutcome, erase},
+        forget_outside::{RemainingCopies, RemainingEntry, remaining_copies},
     },
 };
 
@@ -24,30 +24,30 @@ pub enum Command {
     },
 }
 
-pub async fn run(session: &Session, command: Command) -> Result<(), Stop> {
+pub async fn run(session: &Session, command: Command) -> Result<(), CliError> {
     let Command::Erase { id, unseen } = command;
-    let subject = SubjectId::new(id).map_err(Stop::usage)?;
-    let stores = session.kept().await?;
+    let subject = SubjectId::new(id).map_err(CliError::usage)?;
+    let stores = session.existing_stores().await?;
     let context = session.operator(&stores);
     let done = erase(&stores.journal, &session.config.workspace, &subject, unseen, &context).await?;
     ask::refresh(&stores).await?;
-    let left = left(&stores.journal, &*stores.models, &subject).await?;
+    let left = remaining_copies(&stores.journal, &*stores.models, &subject).await?;
     if session.printer.json {
         return session.printer.document(&json!({"erased": done, "left": left}));
     }
-    session.printer.say(told(&done, &left))
+    session.printer.print_line(summary(&done, &left))
 }
 
 /// What was done, and what is out of reach.
-fn told(done: &Erased, left: &Left) -> String {
-    let Erased { subject, erased_at, by, repeated } = done;
+fn summary(done: &ErasureOutcome, left: &RemainingCopies) -> String {
+    let ErasureOutcome { subject, erased_at, by, repeated } = done;
     let at = erased_at.format("%Y-%m-%d %H:%M:%SZ");
     let head = if *repeated { "was forgotten already" } else { "is forgotten" };
     let mut lines = vec![
         format!("{subject} {head}: the key was destroyed on {at}, asked for by {by}."),
         format!("Their {} booking(s) stay, without words.", left.bookings),
     ];
-    let entries = |shown: &[Shown]| -> Vec<String> {
+    let entries = |shown: &[RemainingEntry]| -> Vec<String> {
         shown
             .iter()
             .map(|s| format!("    {}  on {}:{}  entry {}", s.booking, s.connection, s.calendar, s.entry))

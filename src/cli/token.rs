@@ -3,7 +3,7 @@
 use clap::{Subcommand, ValueEnum};
 use serde_json::json;
 
-use super::{Session, Stop};
+use super::{CliError, Session};
 use crate::{
     ports::tokens::{Role, Token},
     services::operators::tokens,
@@ -15,7 +15,7 @@ pub enum Command {
     Create {
         /// What it may do
         #[arg(long)]
-        role: Named,
+        role: RoleArgument,
     },
     /// List them
     List,
@@ -28,7 +28,7 @@ pub enum Command {
 
 /// A role by its name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum Named {
+pub enum RoleArgument {
     /// Reads bookings, links, attempts, status
     Viewer,
     /// And changes bookings, reprocesses, resyncs
@@ -43,15 +43,15 @@ pub enum Named {
     Integration,
 }
 
-impl From<Named> for Role {
-    fn from(named: Named) -> Self {
+impl From<RoleArgument> for Role {
+    fn from(named: RoleArgument) -> Self {
         match named {
-            Named::Viewer => Self::Viewer,
-            Named::Operator => Self::Operator,
-            Named::Admin => Self::Admin,
-            Named::Auditor => Self::Auditor,
-            Named::Device => Self::Device,
-            Named::Integration => Self::Integration,
+            RoleArgument::Viewer => Self::Viewer,
+            RoleArgument::Operator => Self::Operator,
+            RoleArgument::Admin => Self::Admin,
+            RoleArgument::Auditor => Self::Auditor,
+            RoleArgument::Device => Self::Device,
+            RoleArgument::Integration => Self::Integration,
         }
     }
 }
@@ -61,7 +61,7 @@ fn name(role: Role) -> String {
     name.as_str().unwrap_or_default().to_owned()
 }
 
-pub async fn run(session: &Session, command: Command) -> Result<(), Stop> {
+pub async fn run(session: &Session, command: Command) -> Result<(), CliError> {
     let printer = session.printer;
     match command {
         Command::Create { role } => {
@@ -72,11 +72,11 @@ pub async fn run(session: &Session, command: Command) -> Result<(), Stop> {
                 return printer.document(&json!({"id": token.id, "role": token.role, "secret": secret}));
             }
             // The secret alone on a line of its own, so that it can be taken from there.
-            printer.say(format!("Token {} ({}). Its secret is shown this once:", token.id, name(token.role)))?;
-            printer.say(secret.reveal())
+            printer.print_line(format!("Token {} ({}). Its secret is shown this once:", token.id, name(token.role)))?;
+            printer.print_line(secret.reveal())
         }
         Command::List => {
-            let stores = session.kept().await?;
+            let stores = session.existing_stores().await?;
             let all = tokens::list(&*stores.tokens).await?;
             if printer.json {
                 return printer.document(&all.iter().map(object).collect::<Vec<_>>());
@@ -89,12 +89,12 @@ pub async fn run(session: &Session, command: Command) -> Result<(), Stop> {
             printer.table(&["token", "role", "made", "revoked"], rows.collect(), "There are no tokens.")
         }
         Command::Revoke { id } => {
-            let stores = session.kept().await?;
+            let stores = session.existing_stores().await?;
             tokens::revoke(&*stores.tokens, &*stores.clock, &id).await?;
             if printer.json {
                 return printer.document(&json!({"id": id, "revoked": true}));
             }
-            printer.say(format!("Token {id} is revoked"))
+            printer.print_line(format!("Token {id} is revoked"))
         }
     }
 }

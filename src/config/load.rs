@@ -34,11 +34,11 @@ impl Config {
     pub fn load(file: Option<&Path>, env: &BTreeMap<String, String>) -> Result<Self, Problems> {
         let Some(path) = file else { return Self::parse(None, "", env) };
         let text = fs::read_to_string(path).map_err(|e| {
-            let said = match e.kind() {
+            let message = match e.kind() {
                 std::io::ErrorKind::NotFound => "there is no such file: name it with --config".to_owned(),
                 _ => format!("it cannot be read: {e}"),
             };
-            Problems { file: path.display().to_string(), problems: vec![Problem { key: String::new(), said }] }
+            Problems { file: path.display().to_string(), problems: vec![Problem { key: String::new(), message }] }
         })?;
         Self::parse(Some(path), &text, env)
     }
@@ -52,7 +52,7 @@ impl Config {
         let fail = |problems| Problems { file: named.clone(), problems };
         let mut table: Table = text.parse().map_err(|e: toml::de::Error| {
             let line = e.span().map_or(0, |span| text[..span.start].matches('\n').count() + 1);
-            fail(vec![Problem { key: format!("line {line}"), said: e.message().replace('\n', " ") }])
+            fail(vec![Problem { key: format!("line {line}"), message: e.message().replace('\n', " ") }])
         })?;
         let folder = file.and_then(Path::parent).map_or_else(PathBuf::new, Path::to_path_buf);
         let mut shared = Shared::new(folder, env.clone());

@@ -17,7 +17,7 @@ pub fn policy(name: &str, text: &str) -> Result<Policy, Problems> {
     let fail = |problems| Problems { file: name.to_owned(), problems };
     let table: Table = text
         .parse()
-        .map_err(|e: toml::de::Error| fail(vec![Problem { key: String::new(), said: e.message().to_owned() }]))?;
+        .map_err(|e: toml::de::Error| fail(vec![Problem { key: String::new(), message: e.message().to_owned() }]))?;
     let shared = Shared::new(".".into(), std::collections::BTreeMap::new());
     let policy = read(Section::new("", table, &shared));
     match policy {

@@ -22,7 +22,7 @@ pub struct Problem {
     /// The key (`connections[0].provider`) or the variable; empty for the file as a whole.
     pub key: String,
     /// What is wrong and what to do.
-    pub said: String,
+    pub message: String,
 }
 
 /// Everything that is wrong with a configuration.
@@ -38,9 +38,9 @@ impl fmt::Display for Problems {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let count = self.problems.len();
         write!(f, "{} cannot be used: {count} problem{}", self.file, if count == 1 { "" } else { "s" })?;
-        for Problem { key, said } in &self.problems {
+        for Problem { key, message } in &self.problems {
             let key = if key.is_empty() { "file" } else { key };
-            write!(f, "\n  {key}: {said}")?;
+            write!(f, "\n  {key}: {message}")?;
         }
         Ok(())
     }
@@ -65,9 +65,9 @@ impl Shared {
     }
 
     /// Notes a problem with a key, or with the variable that gave its value.
-    pub(super) fn problem(&self, key: &str, said: impl Into<String>) {
+    pub(super) fn problem(&self, key: &str, message: impl Into<String>) {
         let key = self.overridden.get(key).map_or_else(|| key.to_owned(), |variable| format!("{variable} ({key})"));
-        self.found.borrow_mut().push(Problem { key, said: said.into() });
+        self.found.borrow_mut().push(Problem { key, message: message.into() });
     }
 
     pub(super) fn problems(&self) -> Vec<Problem> {
@@ -79,13 +79,13 @@ impl Shared {
 pub(super) struct Section<'a> {
     path: String,
     table: Table,
-    asked: BTreeSet<String>,
+    read_keys: BTreeSet<String>,
     pub(super) shared: &'a Shared,
 }
 
 impl<'a> Section<'a> {
     pub(super) fn new(path: impl Into<String>, table: Table, shared: &'a Shared) -> Self {
-        Self { path: path.into(), table, asked: BTreeSet::new(), shared }
+        Self { path: path.into(), table, read_keys: BTreeSet::new(), shared }
     }
 
     /// The full name of a key in it.
@@ -93,12 +93,12 @@ impl<'a> Section<'a> {
         if self.path.is_empty() { key.to_owned() } else { format!("{}.{key}", self.path) }
     }
 
-    pub(super) fn problem(&self, key: &str, said: impl Into<String>) {
-        self.shared.problem(&self.key(key), said);
+    pub(super) fn problem(&self, key: &str, message: impl Into<String>) {
+        self.shared.problem(&self.key(key), message);
     }
 
     fn take(&mut self, key: &str) -> Option<Value> {
-        self.asked.insert(key.to_owned());
+        self.read_keys.insert(key.to_owned());
         self.table.get(key).cloned()
     }
 
@@ -130,7 +130,7 @@ impl<'a> Section<'a> {
     /// A text that must be there.
     pub(super) fn required(&mut self, key: &str, example: &str) -> Option<String> {
         if !self.table.contains_key(key) {
-            self.asked.insert(key.to_owned());
+            self.read_keys.insert(key.to_owned());
             self.problem(key, format!("is missing: add {key} = {example:?}"));
             return None;
         }
@@ -223,7 +223,7 @@ impl<'a> Section<'a> {
         let (file, env) = (format!("{key}_file"), format!("{key}_env"));
         let given = [key, &file, &env].into_iter().filter(|k| self.table.contains_key(*k)).count();
         for k in [key, &file, &env] {
-            self.asked.insert(k.to_owned());
+            self.read_keys.insert(k.to_owned());
         }
         if given > 1 {
             self.problem(key, format!("is given more than once: keep one of {file} and {env}"));
@@ -312,13 +312,14 @@ impl<'a> Section<'a> {
 
     /// Notes every key that nobody asked for.
     pub(super) fn finish(self) {
-        for key in self.table.keys().filter(|key| !self.asked.contains(*key)) {
+        for key in self.table.keys().filter(|key| !self.read_keys.contains(*key)) {
             // A table that a misspelt variable made stands in no file: the variable is what must be corrected.
             let inside = format!("{}.", self.key(key));
             let made = self.shared.overridden.iter().find(|(full, _)| full.starts_with(&inside));
             let variable = made.map(|(_, variable)| variable.as_str()).filter(|_| self.overridden_whole(key));
-            let said = unknown(key, self.asked.iter().map(String::as_str));
-            self.shared.problem(&variable.map_or_else(|| self.key(key), |v| format!("{v} ({})", self.key(key))), said);
+            let message = unknown(key, self.read_keys.iter().map(String::as_str));
+            self.shared
+                .problem(&variable.map_or_else(|| self.key(key), |v| format!("{v} ({})", self.key(key))), message);
         }
     }
 }

@@ -65,13 +65,13 @@ pub async fn play(world: &World, number: usize) -> Vec<Check> {
     );
     bay.person_deletes(&second);
     checks.push(
-        bay.until("Delete/cancel Loft-managed Google event → USchedule cancels", || bay.called_off(&second)).await,
+        bay.until("Delete/cancel Loft-managed Google event → USchedule cancels", || bay.is_cancelled(&second)).await,
     );
     checks.push(bay.lost_answer(hour(8)).await);
     checks
 }
 
-type Seen = Result<(), String>;
+type CheckResult = Result<(), String>;
 
 impl Bay<'_> {
     fn book(&self, starts_at: DateTime<Utc>, service: &str) -> String {
@@ -98,7 +98,7 @@ impl Bay<'_> {
         google.entries_with(self.calendar, "uscheduleAppointmentId", appointment).into_iter().cloned().collect()
     }
 
-    fn shows(&self, appointment: &str, starts_at: DateTime<Utc>) -> Seen {
+    fn shows(&self, appointment: &str, starts_at: DateTime<Utc>) -> CheckResult {
         match self.entries(appointment).as_slice() {
             [entry] if start_of(entry) == Some(starts_at) => Ok(()),
             [entry] => Err(format!("the entry starts at {:?}, not at {starts_at}", entry.get("start"))),
@@ -106,14 +106,14 @@ impl Bay<'_> {
         }
     }
 
-    fn shows_nothing(&self, appointment: &str) -> Seen {
+    fn shows_nothing(&self, appointment: &str) -> CheckResult {
         match self.entries(appointment).len() {
             0 => Ok(()),
             n => Err(format!("{n} entries of {appointment} are still on {}", self.calendar)),
         }
     }
 
-    fn booked_at(&self, appointment: &str, starts_at: DateTime<Utc>) -> Seen {
+    fn booked_at(&self, appointment: &str, starts_at: DateTime<Utc>) -> CheckResult {
         match self.world.uschedule().appointment(appointment) {
             Some(a) if a.booked.starts_at == starts_at && a.status == Status::Booked => Ok(()),
             Some(a) => Err(format!("USchedule has it at {} ({:?})", a.booked.starts_at, a.status)),
@@ -121,7 +121,7 @@ impl Bay<'_> {
         }
     }
 
-    fn called_off(&self, appointment: &str) -> Seen {
+    fn is_cancelled(&self, appointment: &str) -> CheckResult {
         match self.world.uschedule().appointment(appointment).map(|a| a.status) {
             Some(Status::Cancelled) => Ok(()),
             other => Err(format!("USchedule says {other:?}")),
@@ -175,7 +175,7 @@ impl Bay<'_> {
         (self.world.now() - began).to_std().unwrap_or_default()
     }
 
-    async fn until(&self, name: &'static str, seen: impl Fn() -> Seen) -> Check {
+    async fn until(&self, name: &'static str, seen: impl Fn() -> CheckResult) -> Check {
         let began = self.world.now();
         loop {
             let (passed, detail) = match seen() {

@@ -125,13 +125,14 @@ pub struct Observation {
     /// When we saw it.
     pub seen_at: DateTime<Utc>,
     /// What we saw.
-    pub seen: Seen,
+    pub seen: EntryState,
 }
 
 /// What was seen.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "kind", rename_all = "snake_case")]
-pub enum Seen {
+#[schemars(rename = "Seen")]
+pub enum EntryState {
     /// It is there.
     Live {
         /// Its version.
@@ -159,7 +160,7 @@ pub enum Seen {
     },
 }
 
-impl Seen {
+impl EntryState {
     /// What an entry shows of that link. Its texts are of the booking's own subject, so that forgetting that person forgets
     /// what the calendar said of them too.
     pub fn of(entry: &RemoteEntry, link: &LinkId, subject: &SubjectId) -> Self {

@@ -1,7 +1,7 @@
 //! Names of things, one type each, so that two of them cannot be confused.
 //!
 //! Every identifier that becomes part of a stream name is made of characters that need no escaping in a URL path
-//! segment, and is checked where it enters ([`Malformed`]).
+//! segment, and is checked where it enters ([`InvalidId`]).
 
 use std::fmt;
 
@@ -13,7 +13,7 @@ use uuid::Uuid;
 /// A text that cannot be the identifier it was meant for.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{what} {text:?} is not usable: 1 to {max} characters of A-Z a-z 0-9 . _ ~ @ - are")]
-pub struct Malformed {
+pub struct InvalidId {
     what: &'static str,
     text: String,
     max: usize,
@@ -22,11 +22,11 @@ pub struct Malformed {
 /// The longest identifier, in bytes.
 pub const ID_BYTES_MAX: usize = 160;
 
-fn check(what: &'static str, text: &str) -> Result<(), Malformed> {
+fn check(what: &'static str, text: &str) -> Result<(), InvalidId> {
     let ok = !text.is_empty()
         && text.len() <= ID_BYTES_MAX
         && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"._~@-".contains(&b));
-    if ok { Ok(()) } else { Err(Malformed { what, text: text.chars().take(80).collect(), max: ID_BYTES_MAX }) }
+    if ok { Ok(()) } else { Err(InvalidId { what, text: text.chars().take(80).collect(), max: ID_BYTES_MAX }) }
 }
 
 macro_rules! text_id {
@@ -40,8 +40,8 @@ macro_rules! text_id {
             /// Checks `text` and takes it.
             ///
             /// # Errors
-            /// [`Malformed`] where it is empty, too long, or has a character that would need escaping.
-            pub fn new(text: impl Into<String>) -> Result<Self, Malformed> {
+            /// [`InvalidId`] where it is empty, too long, or has a character that would need escaping.
+            pub fn new(text: impl Into<String>) -> Result<Self, InvalidId> {
                 let text = text.into();
                 check($what, &text)?;
                 Ok(Self(text))
@@ -54,8 +54,8 @@ macro_rules! text_id {
         }
 
         impl TryFrom<String> for $name {
-            type Error = Malformed;
-            fn try_from(text: String) -> Result<Self, Malformed> {
+            type Error = InvalidId;
+            fn try_from(text: String) -> Result<Self, InvalidId> {
                 Self::new(text)
             }
         }

@@ -33,7 +33,7 @@ impl Personal {
     }
 
     /// The text, or the word that stands for one that was forgotten.
-    pub fn shown(&self) -> &str {
+    pub fn display_text(&self) -> &str {
         self.text.as_deref().unwrap_or(ERASED)
     }
 }

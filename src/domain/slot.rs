@@ -32,7 +32,7 @@ pub enum Slot {
 
 /// Why two times are not a slot.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum NotASlot {
+pub enum InvalidSlot {
     /// Nothing between start and end.
     #[error("the booking ends ({ends}) before or when it starts ({starts})")]
     Empty {
@@ -61,20 +61,20 @@ impl Slot {
     /// A slot between two instants. Fractions of a second are dropped.
     ///
     /// # Errors
-    /// [`NotASlot`] says which rule it breaks.
-    pub fn timed(starts_at: DateTime<Utc>, ends_at: DateTime<Utc>, zone: &str) -> Result<Self, NotASlot> {
+    /// [`InvalidSlot`] says which rule it breaks.
+    pub fn timed(starts_at: DateTime<Utc>, ends_at: DateTime<Utc>, zone: &str) -> Result<Self, InvalidSlot> {
         let (starts_at, ends_at) = (starts_at.trunc_subsecs(0), ends_at.trunc_subsecs(0));
-        let zone: Tz = zone.parse().map_err(|_| NotASlot::UnknownZone(zone.chars().take(80).collect()))?;
+        let zone: Tz = zone.parse().map_err(|_| InvalidSlot::UnknownZone(zone.chars().take(80).collect()))?;
         for at in [starts_at, ends_at] {
             if !in_range(at.date_naive()) {
-                return Err(NotASlot::OutOfRange(at.to_rfc3339()));
+                return Err(InvalidSlot::OutOfRange(at.to_rfc3339()));
             }
         }
         if ends_at <= starts_at {
-            return Err(NotASlot::Empty { starts: starts_at.to_rfc3339(), ends: ends_at.to_rfc3339() });
+            return Err(InvalidSlot::Empty { starts: starts_at.to_rfc3339(), ends: ends_at.to_rfc3339() });
         }
         if ends_at - starts_at > TimeDelta::days(SLOT_DAYS_MAX) {
-            return Err(NotASlot::TooLong);
+            return Err(InvalidSlot::TooLong);
         }
         Ok(Self::Timed { starts_at, ends_at, zone: zone.name().to_owned() })
     }
@@ -82,18 +82,18 @@ impl Slot {
     /// A slot of whole days; `until` is the day after the last.
     ///
     /// # Errors
-    /// [`NotASlot`] says which rule it breaks.
-    pub fn all_day(from: NaiveDate, until: NaiveDate) -> Result<Self, NotASlot> {
+    /// [`InvalidSlot`] says which rule it breaks.
+    pub fn all_day(from: NaiveDate, until: NaiveDate) -> Result<Self, InvalidSlot> {
         for day in [from, until] {
             if !in_range(day) {
-                return Err(NotASlot::OutOfRange(day.to_string()));
+                return Err(InvalidSlot::OutOfRange(day.to_string()));
             }
         }
         if until <= from {
-            return Err(NotASlot::Empty { starts: from.to_string(), ends: until.to_string() });
+            return Err(InvalidSlot::Empty { starts: from.to_string(), ends: until.to_string() });
         }
         if until - from > TimeDelta::days(SLOT_DAYS_MAX) {
-            return Err(NotASlot::TooLong);
+            return Err(InvalidSlot::TooLong);
         }
         Ok(Self::AllDay { from, until })
     }

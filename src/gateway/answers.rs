@@ -16,7 +16,7 @@ use super::{limits::ANSWERS_WAITING, refusal::Refusal};
 
 /// There is nobody to answer any more: the client went away, or was told why it ends.
 #[derive(Debug)]
-pub(super) struct Gone;
+pub(super) struct ClientGone;
 
 /// Where answers go.
 #[derive(Debug)]
@@ -32,12 +32,12 @@ impl<T> Clone for Answers<T> {
 }
 
 /// Answers on their way.
-pub(super) type Outgoing<T> = Pin<Box<dyn Stream<Item = Result<T, Status>> + Send>>;
+pub(super) type ResponseStream<T> = Pin<Box<dyn Stream<Item = Result<T, Status>> + Send>>;
 
 impl<T: Send + 'static> Answers<T> {
     /// A way that ends when its last sender is dropped: cleanly once it was [finished](Self::finish), and with
     /// `unless_finished` as the last word otherwise. So what breaks off, even by a defect of ours, never looks whole.
-    pub(super) fn new(unless_finished: Status) -> (Self, Outgoing<T>) {
+    pub(super) fn new(unless_finished: Status) -> (Self, ResponseStream<T>) {
         let (sender, mut receiver) = mpsc::channel(ANSWERS_WAITING);
         let finished = Arc::new(AtomicBool::new(false));
         let whole = Arc::clone(&finished);
@@ -52,19 +52,19 @@ impl<T: Send + 'static> Answers<T> {
     }
 
     /// Sends an answer, once there is room for it.
-    pub(super) async fn say(&self, answer: T) -> Result<(), Gone> {
-        self.sender.send(Ok(answer)).await.map_err(|_| Gone)
+    pub(super) async fn send(&self, answer: T) -> Result<(), ClientGone> {
+        self.sender.send(Ok(answer)).await.map_err(|_| ClientGone)
     }
 
     /// Ends the call with that status.
-    pub(super) async fn end(&self, status: Status) -> Gone {
+    pub(super) async fn end(&self, status: Status) -> ClientGone {
         // A client that went away needs no reason.
         drop(self.sender.send(Err(status)).await);
-        Gone
+        ClientGone
     }
 
     /// The value, or the end of the call with the reason.
-    pub(super) async fn or_end<V>(&self, value: Result<V, Refusal>) -> Result<V, Gone> {
+    pub(super) async fn or_end<V>(&self, value: Result<V, Refusal>) -> Result<V, ClientGone> {
         match value {
             Ok(value) => Ok(value),
             Err(refusal) => Err(self.end(refusal.status()).await),
@@ -72,7 +72,7 @@ impl<T: Send + 'static> Answers<T> {
     }
 
     /// Returns once the client is gone.
-    pub(super) async fn gone(&self) {
+    pub(super) async fn closed(&self) {
         self.sender.closed().await;
     }
 }
@@ -83,7 +83,7 @@ mod tests {
 
     async fn last(finish: bool) -> Option<Result<u8, Status>> {
         let (answers, outgoing) = Answers::new(Status::internal("it broke off"));
-        assert!(answers.say(1).await.is_ok());
+        assert!(answers.send(1).await.is_ok());
         if finish {
             answers.finish();
         }

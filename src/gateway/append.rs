@@ -4,7 +4,7 @@ use tonic::Streaming;
 
 use super::{
     Gateway,
-    event::Sent,
+    event::ReceivedEvent,
     expectation::Expectation,
     refusal::Refusal,
     wire::{
@@ -14,21 +14,21 @@ use super::{
 };
 use crate::{
     ledger::append::APPEND_BYTES_MAX,
-    ports::event_store::{APPEND_EVENTS_MAX, Appended},
+    ports::event_store::{APPEND_EVENTS_MAX, AppendOutcome},
     record::stream::StreamName,
     services::{access::Caller, external_events},
 };
 
 /// An append that is being gathered.
 #[derive(Default)]
-pub(super) struct Gathered {
-    events: Vec<Sent>,
+pub(super) struct GatheredAppend {
+    events: Vec<ReceivedEvent>,
     bytes: usize,
 }
 
-impl Gathered {
+impl GatheredAppend {
     /// Adds an event, within the limits of one append.
-    pub(super) fn add(&mut self, event: Sent) -> Result<(), Refusal> {
+    pub(super) fn add(&mut self, event: ReceivedEvent) -> Result<(), Refusal> {
         self.bytes = self.bytes.saturating_add(event.bytes());
         if self.bytes > APPEND_BYTES_MAX {
             return Err(Refusal::TooLarge);
@@ -67,12 +67,12 @@ impl Gateway {
         caller: &Caller,
         stream: &StreamName,
         expectation: Expectation,
-        gathered: Gathered,
-    ) -> Result<Appended, Refusal> {
+        gathered: GatheredAppend,
+    ) -> Result<AppendOutcome, Refusal> {
         if !caller.may_append(stream) {
             return Err(Refusal::Forbidden(format!("this token may not append to {stream}")));
         }
-        let proposed = gathered.events.into_iter().map(Sent::proposed).collect::<Result<Vec<_>, _>>()?;
+        let proposed = gathered.events.into_iter().map(ReceivedEvent::proposed).collect::<Result<Vec<_>, _>>()?;
         let events = external_events::prepare(&self.journal, self.accept, caller, stream, proposed).await?;
         let store = self.journal.store();
         if expectation == Expectation::Exists && store.last(stream).await?.is_none() {
@@ -97,7 +97,7 @@ impl Gateway {
                 Refusal::Invalid("the append does not say where it expects the stream to end".to_owned()).status()
             );
         };
-        let mut gathered = Gathered::default();
+        let mut gathered = GatheredAppend::default();
         while let Some(request) = requests.message().await? {
             let Some(Content::ProposedMessage(message)) = request.content else {
                 return Err(Refusal::Invalid("after the options of an append come its events only".to_owned()).status());
@@ -113,7 +113,7 @@ impl Gateway {
     }
 }
 
-fn success(appended: Appended) -> append_resp::Success {
+fn success(appended: AppendOutcome) -> append_resp::Success {
     let position = appended.position.0;
     append_resp::Success {
         current_revision_option: Some(append_resp::success::CurrentRevisionOption::CurrentRevision(appended.version.0)),

@@ -17,9 +17,9 @@ use uuid::Uuid;
 
 use super::{
     Service,
-    answers::{Answers, Gone},
-    append::{Gathered, stream_of},
-    credentials::Admitted,
+    answers::{Answers, ClientGone},
+    append::{GatheredAppend, stream_of},
+    credentials::AdmittedCaller,
     event::{Ids, read_id, write_id},
     expectation::Expectation,
     limits::{LANES, SESSION_BYTES, UNFINISHED_MAX},
@@ -29,24 +29,24 @@ use super::{
         streams::{BatchAppendReq, BatchAppendResp, batch_append_req, batch_append_resp},
     },
 };
-use crate::{ports::event_store::Appended, record::stream::StreamName, services::access::Caller};
+use crate::{ports::event_store::AppendOutcome, record::stream::StreamName, services::access::Caller};
 
 /// Appends that wait in a lane.
 const LANE_WAITING: usize = 64;
 
 /// An append of which the last piece has not come.
-struct Unfinished {
+struct UnfinishedAppend {
     identifier: Option<StreamIdentifier>,
     expectation: Expectation,
     deadline: Pin<Box<Sleep>>,
-    gathered: Gathered,
+    gathered: GatheredAppend,
     refused: Option<Refusal>,
 }
 
 /// An append to carry out.
 struct Job {
     id: Uuid,
-    unfinished: Unfinished,
+    unfinished: UnfinishedAppend,
     /// Holds its bytes' share of what the session may have under way.
     _room: Option<OwnedSemaphorePermit>,
 }
@@ -54,7 +54,7 @@ struct Job {
 /// Serves one call until the client has no more to say, goes away, or the gateway is stopped.
 pub(super) async fn session(
     service: Service,
-    admitted: Admitted,
+    admitted: AdmittedCaller,
     mut requests: Streaming<BatchAppendReq>,
     answers: Answers<BatchAppendResp>,
 ) {
@@ -74,7 +74,7 @@ pub(super) async fn session(
     let ended = loop {
         let request = tokio::select! {
             request = requests.next() => request,
-            () = session.answers.gone() => return,
+            () = session.answers.closed() => return,
             // The last word is said already: it is what stands behind answers that were never finished.
             () = stop.cancelled() => break None,
             status = &mut revoked => break Some(status),
@@ -87,7 +87,7 @@ pub(super) async fn session(
         match session.take(request).await {
             Ok(Ok(())) => {}
             Ok(Err(refusal)) => break Some(refusal.status()),
-            Err(Gone) => return,
+            Err(ClientGone) => return,
         }
     };
     session.lanes.clear();
@@ -102,7 +102,7 @@ struct Session {
     lanes: Vec<Option<mpsc::Sender<Job>>>,
     running: JoinSet<()>,
     room: Arc<Semaphore>,
-    unfinished: HashMap<Uuid, Unfinished>,
+    unfinished: HashMap<Uuid, UnfinishedAppend>,
     service: Service,
     caller: Arc<Caller>,
     answers: Answers<BatchAppendResp>,
@@ -110,7 +110,7 @@ struct Session {
 
 impl Session {
     /// Takes a piece. A refusal inside is one after which the call makes no sense any more.
-    async fn take(&mut self, request: BatchAppendReq) -> Result<Result<(), Refusal>, Gone> {
+    async fn take(&mut self, request: BatchAppendReq) -> Result<Result<(), Refusal>, ClientGone> {
         let invalid = |why: &str| Ok(Err(Refusal::Invalid(why.to_owned())));
         let Some(id) = read_id(request.correlation_id.as_ref()) else {
             return invalid("a piece of a batch append has no correlation id that is a UUID");
@@ -133,7 +133,7 @@ impl Session {
                 && let Err(refusal) = unfinished.gathered.add(message.into())
             {
                 unfinished.refused = Some(refusal);
-                unfinished.gathered = Gathered::default();
+                unfinished.gathered = GatheredAppend::default();
             }
         }
         let held: usize = self.unfinished.values().map(|it| it.gathered.bytes()).sum();
@@ -146,38 +146,38 @@ impl Session {
         }
     }
 
-    fn begin(&self, options: batch_append_req::Options) -> Option<Unfinished> {
+    fn begin(&self, options: batch_append_req::Options) -> Option<UnfinishedAppend> {
         let expectation = Expectation::of_batch(&options)?;
         let now = self.service.journal.clock().now();
-        let time = left(options.deadline_option.as_ref(), now).min(self.service.limits.append_time);
-        Some(Unfinished {
+        let time = time_left(options.deadline_option.as_ref(), now).min(self.service.limits.append_time);
+        Some(UnfinishedAppend {
             identifier: options.stream_identifier,
             expectation,
             deadline: Box::pin(tokio::time::sleep(time)),
-            gathered: Gathered::default(),
+            gathered: GatheredAppend::default(),
             // A timer takes a moment to notice that its time was over before it began.
-            refused: time.is_zero().then_some(Refusal::Late),
+            refused: time.is_zero().then_some(Refusal::DeadlineExceeded),
         })
     }
 
     /// Puts it behind those to the same stream.
-    async fn queue(&mut self, id: Uuid, unfinished: Unfinished) -> Result<(), Gone> {
+    async fn queue(&mut self, id: Uuid, unfinished: UnfinishedAppend) -> Result<(), ClientGone> {
         let name = unfinished.identifier.as_ref().map(|it| it.stream_name.as_slice()).unwrap_or_default();
         let lane = lane_of(name);
         let bytes = u32::try_from(unfinished.gathered.bytes()).unwrap_or(SESSION_BYTES).clamp(1, SESSION_BYTES);
         let room = tokio::select! {
             room = self.room.clone().acquire_many_owned(bytes) => room.ok(),
-            () = self.answers.gone() => return Err(Gone),
+            () = self.answers.closed() => return Err(ClientGone),
         };
         let job = Job { id, unfinished, _room: room };
-        let Some(slot) = self.lanes.get_mut(lane) else { return Err(Gone) };
+        let Some(slot) = self.lanes.get_mut(lane) else { return Err(ClientGone) };
         let sender = slot.get_or_insert_with(|| {
             let (sender, receiver) = mpsc::channel(LANE_WAITING);
             let (service, caller) = (self.service.clone(), self.caller.clone());
             self.running.spawn(drive(service, caller, receiver, self.answers.clone()));
             sender
         });
-        sender.send(job).await.map_err(|_| Gone)
+        sender.send(job).await.map_err(|_| ClientGone)
     }
 }
 
@@ -190,19 +190,19 @@ async fn drive(
 ) {
     while let Some(job) = jobs.recv().await {
         let answer = carry_out(&service, &caller, job).await;
-        if answers.say(answer).await.is_err() {
+        if answers.send(answer).await.is_err() {
             return;
         }
     }
 }
 
 async fn carry_out(service: &Service, caller: &Caller, job: Job) -> BatchAppendResp {
-    let Unfinished { identifier, expectation, mut deadline, gathered, refused } = job.unfinished;
+    let UnfinishedAppend { identifier, expectation, mut deadline, gathered, refused } = job.unfinished;
     let stream = refused.map_or_else(|| stream_of(identifier.as_ref()), Err);
     let written = match stream {
         Err(refusal) => Err(refusal),
         // What is late already is not begun.
-        Ok(_) if deadline.as_mut().now_or_never().is_some() => Err(Refusal::Late),
+        Ok(_) if deadline.as_mut().now_or_never().is_some() => Err(Refusal::DeadlineExceeded),
         Ok(stream) => in_time(service, caller, &stream, expectation, gathered, deadline).await,
     };
     let result = match written {
@@ -223,17 +223,17 @@ async fn in_time(
     caller: &Caller,
     stream: &StreamName,
     expectation: Expectation,
-    gathered: Gathered,
+    gathered: GatheredAppend,
     deadline: Pin<Box<Sleep>>,
-) -> Result<Appended, Refusal> {
+) -> Result<AppendOutcome, Refusal> {
     tokio::select! {
         written = service.write(caller, stream, expectation, gathered) => written,
-        () = deadline => Err(Refusal::Late),
+        () = deadline => Err(Refusal::DeadlineExceeded),
     }
 }
 
 /// How long until the deadline. One client sends the time of day as a duration, which is none that ever ends.
-fn left(deadline: Option<&batch_append_req::options::DeadlineOption>, now: DateTime<Utc>) -> Duration {
+fn time_left(deadline: Option<&batch_append_req::options::DeadlineOption>, now: DateTime<Utc>) -> Duration {
     use batch_append_req::options::DeadlineOption;
     let (seconds, nanos) = match deadline {
         None => return Duration::MAX,
@@ -255,7 +255,7 @@ fn lane_of(name: &[u8]) -> usize {
     usize::try_from(hash % LANES as u64).unwrap_or(0)
 }
 
-fn success(appended: Appended) -> batch_append_resp::Success {
+fn success(appended: AppendOutcome) -> batch_append_resp::Success {
     let position = appended.position.0;
     batch_append_resp::Success {
         current_revision_option: Some(batch_append_resp::success::CurrentRevisionOption::CurrentRevision(

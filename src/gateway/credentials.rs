@@ -19,13 +19,13 @@ use crate::{
 const CREDENTIALS_BYTES_MAX: usize = 1_024;
 
 /// A caller and what they came in with: calls that have no end are not to outlive a token.
-pub(super) struct Admitted {
+pub(super) struct AdmittedCaller {
     /// Who calls.
     pub(super) caller: Caller,
     secret: Zeroizing<String>,
 }
 
-impl Admitted {
+impl AdmittedCaller {
     /// Returns once the token opens nothing any more. Where that cannot be found out it is asked again.
     pub(super) async fn revoked(&self, tokens: &dyn Tokens, every: Duration) -> Status {
         loop {
@@ -41,7 +41,11 @@ impl Admitted {
 ///
 /// # Errors
 /// `UNAUTHENTICATED`, `PERMISSION_DENIED` or `UNAVAILABLE`.
-pub(super) async fn admit(tokens: &dyn Tokens, metadata: &MetadataMap, roles: &[Role]) -> Result<Admitted, Status> {
+pub(super) async fn admit(
+    tokens: &dyn Tokens,
+    metadata: &MetadataMap,
+    roles: &[Role],
+) -> Result<AdmittedCaller, Status> {
     let missing =
         "send a token of this ledger: as the password in the connection string, or as Authorization: Bearer sl_…";
     let header = metadata.get("authorization").and_then(|value| value.to_str().ok());
@@ -53,7 +57,7 @@ pub(super) async fn admit(tokens: &dyn Tokens, metadata: &MetadataMap, roles: &[
         let why = format!("a token with the role {} may not do this", access::name(token.role));
         return Err(super::refusal::Refusal::Forbidden(why).status());
     }
-    Ok(Admitted { caller: Caller { token: token.id, role: token.role }, secret })
+    Ok(AdmittedCaller { caller: Caller { token: token.id, role: token.role }, secret })
 }
 
 fn secret(header: &str) -> Option<Zeroizing<String>> {

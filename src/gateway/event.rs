@@ -16,8 +16,8 @@ use super::{
 use crate::{
     domain::ids::EventId,
     ports::event_store::EVENT_BYTES_MAX,
-    record::{envelope::Recorded, metadata},
-    services::external_events::Proposed,
+    record::{envelope::StoredEvent, metadata},
+    services::external_events::ProposedEvent,
 };
 
 /// The only type of content there is.
@@ -59,7 +59,7 @@ pub(super) fn read_id(id: Option<&wire::Uuid>) -> Option<Uuid> {
 }
 
 /// A stored event as an answer to a read.
-pub(super) fn answer(recorded: Recorded, ids: Ids) -> ReadResp {
+pub(super) fn answer(recorded: StoredEvent, ids: Ids) -> ReadResp {
     let position = recorded.position.0;
     let custom = metadata::write_recorded(&recorded);
     let said = [
@@ -97,26 +97,26 @@ pub(super) fn timestamp(at: DateTime<Utc>) -> Timestamp {
 }
 
 /// An event of an append as it came.
-pub(super) struct Sent {
+pub(super) struct ReceivedEvent {
     id: Option<wire::Uuid>,
     metadata: HashMap<String, String>,
     custom: Bytes,
     data: Bytes,
 }
 
-impl From<append_req::ProposedMessage> for Sent {
+impl From<append_req::ProposedMessage> for ReceivedEvent {
     fn from(it: append_req::ProposedMessage) -> Self {
         Self { id: it.id, metadata: it.metadata, custom: it.custom_metadata, data: it.data }
     }
 }
 
-impl From<batch_append_req::ProposedMessage> for Sent {
+impl From<batch_append_req::ProposedMessage> for ReceivedEvent {
     fn from(it: batch_append_req::ProposedMessage) -> Self {
         Self { id: it.id, metadata: it.metadata, custom: it.custom_metadata, data: it.data }
     }
 }
 
-impl Sent {
+impl ReceivedEvent {
     /// How many bytes it has in all that is of any length.
     pub(super) fn bytes(&self) -> usize {
         let map: usize = self.metadata.iter().map(|(key, value)| key.len() + value.len()).sum();
@@ -127,7 +127,7 @@ impl Sent {
     ///
     /// # Errors
     /// `Invalid` names it and says what is wrong.
-    pub(super) fn proposed(mut self) -> Result<Proposed, Refusal> {
+    pub(super) fn proposed(mut self) -> Result<ProposedEvent, Refusal> {
         let Some(id) = read_id(self.id.as_ref()) else {
             return Err(Refusal::Invalid("an event has no id that is a UUID".to_owned()));
         };
@@ -143,6 +143,6 @@ impl Sent {
         }
         let data = String::from_utf8(self.data.into()).map_err(|_| invalid("its data is not UTF-8".to_owned()))?;
         let metadata = metadata::read(&self.custom).map_err(|error| invalid(error.to_string()))?;
-        Ok(Proposed { id: EventId(id), kind, metadata, data })
+        Ok(ProposedEvent { id: EventId(id), kind, metadata, data })
     }
 }

@@ -5,9 +5,9 @@ use super::wire::{
     streams::{append_req, append_resp, batch_append_req, batch_append_resp},
     wrong_expected_version as batch_wrong,
 };
-use crate::{domain::ids::Version, ports::event_store::Expected};
+use crate::{domain::ids::Version, ports::event_store::ExpectedVersion};
 
-/// As [`Expected`], and one more that only clients of the wire contract know.
+/// As [`ExpectedVersion`], and one more that only clients of the wire contract know.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Expectation {
     /// Nothing.
@@ -22,11 +22,11 @@ pub(super) enum Expectation {
 
 impl Expectation {
     /// What to hand to the ledger, once it is known that a stream that must exist does. None is ever removed.
-    pub(super) fn expected(self) -> Expected {
+    pub(super) fn expected(self) -> ExpectedVersion {
         match self {
-            Self::Any | Self::Exists => Expected::Any,
-            Self::NoStream => Expected::NoStream,
-            Self::Exact(version) => Expected::Exact(version),
+            Self::Any | Self::Exists => ExpectedVersion::Any,
+            Self::NoStream => ExpectedVersion::NoStream,
+            Self::Exact(version) => ExpectedVersion::Exact(version),
         }
     }
 

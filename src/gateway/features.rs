@@ -7,7 +7,7 @@ use tonic::{Request, Response, Status};
 use super::{
     Service,
     event::{Ids, write_id},
-    listen::Local,
+    listen::LocalAddress,
     wire::{
         Empty,
         gossip::{ClusterInfo, EndPoint, MemberInfo, gossip_server::Gossip, member_info::VNodeState},
@@ -43,7 +43,7 @@ impl ServerFeatures for Service {
 #[tonic::async_trait]
 impl Gossip for Service {
     async fn read(&self, request: Request<Empty>) -> Result<Response<ClusterInfo>, Status> {
-        let here = request.extensions().get::<Local>().and_then(|local| local.0);
+        let here = request.extensions().get::<LocalAddress>().and_then(|local| local.0);
         let clock = self.journal.clock();
         let member = MemberInfo {
             instance_id: Some(write_id(self.instance.0, Ids::Text)),

@@ -10,7 +10,7 @@ use super::{
         filter_options::{Filter as On, Window},
     },
 };
-use crate::record::envelope::Recorded;
+use crate::record::envelope::StoredEvent;
 
 /// Events looked through between two checkpoints where the reader names no window.
 const WINDOW: u32 = 32;
@@ -19,16 +19,16 @@ const WINDOW: u32 = 32;
 #[derive(Debug)]
 pub(super) struct Filter {
     by_type: bool,
-    wanted: Wanted,
+    wanted: Pattern,
     /// After how many events that were looked through a subscriber is told how far that is.
     pub(super) checkpoint_every: u64,
 }
 
 #[derive(Debug)]
-enum Wanted {
-    Beginnings(Vec<String>),
+enum Pattern {
+    Prefixes(Vec<String>),
     // Clients exclude by looking ahead, `^(?!…)`, which takes an engine that steps back; the steps are limited.
-    Matches(Box<Regex>),
+    Regex(Box<Regex>),
 }
 
 impl Filter {
@@ -48,14 +48,14 @@ impl Filter {
             if long || expression.prefix.len() > PREFIXES_MAX {
                 return invalid(format!("may have {PREFIXES_MAX} prefixes of {EXPRESSION_BYTES_MAX} bytes"));
             }
-            Wanted::Beginnings(expression.prefix)
+            Pattern::Prefixes(expression.prefix)
         } else if expression.regex.is_empty() {
             return invalid("has neither a prefix nor an expression".to_owned());
         } else if expression.regex.len() > EXPRESSION_BYTES_MAX {
             return invalid(format!("may have an expression of {EXPRESSION_BYTES_MAX} bytes"));
         } else {
             match RegexBuilder::new(&expression.regex).backtrack_limit(EXPRESSION_STEPS_MAX).build() {
-                Ok(regex) => Wanted::Matches(Box::new(regex)),
+                Ok(regex) => Pattern::Regex(Box::new(regex)),
                 Err(error) => return invalid(format!("has an expression that cannot be read: {error}")),
             }
         };
@@ -71,7 +71,7 @@ impl Filter {
     ///
     /// # Errors
     /// `Invalid` where the expression takes too many steps over the name.
-    pub(super) fn wants(&self, recorded: &Recorded) -> Result<bool, Refusal> {
+    pub(super) fn wants(&self, recorded: &StoredEvent) -> Result<bool, Refusal> {
         let stream;
         let name = if self.by_type {
             recorded.event.kind.as_str()
@@ -80,8 +80,8 @@ impl Filter {
             stream.as_str()
         };
         match &self.wanted {
-            Wanted::Beginnings(prefixes) => Ok(prefixes.iter().any(|prefix| name.starts_with(prefix.as_str()))),
-            Wanted::Matches(regex) => regex.is_match(name).map_err(|_| {
+            Pattern::Prefixes(prefixes) => Ok(prefixes.iter().any(|prefix| name.starts_with(prefix.as_str()))),
+            Pattern::Regex(regex) => regex.is_match(name).map_err(|_| {
                 Refusal::Invalid("the filter's expression takes too long: write a plainer one".to_owned())
             }),
         }

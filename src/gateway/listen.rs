@@ -124,7 +124,7 @@ async fn accept(listener: &TcpListener, room: &Arc<Semaphore>) -> Option<(TcpStr
 
 /// Shakes hands, and reads how HTTP/2 begins: the server behind would wait for that without any limit of time.
 async fn greet(stream: TcpStream, permit: OwnedSemaphorePermit, tls: Option<TlsAcceptor>) -> io::Result<Connection> {
-    let local = Local(stream.local_addr().ok());
+    let local = LocalAddress(stream.local_addr().ok());
     let mut stream: Box<dyn Duplex> = match tls {
         Some(tls) => Box::new(tls.accept(stream).await?),
         None => Box::new(stream),
@@ -142,19 +142,19 @@ impl<T: AsyncRead + AsyncWrite + Send + Unpin> Duplex for T {}
 
 /// Where a call came in.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Local(pub(super) Option<SocketAddr>);
+pub(super) struct LocalAddress(pub(super) Option<SocketAddr>);
 
 /// A connection that has greeted; it gives its greeting again.
 struct Connection {
     unread: &'static [u8],
     stream: Box<dyn Duplex>,
-    local: Local,
+    local: LocalAddress,
     _permit: OwnedSemaphorePermit,
 }
 
 impl Connected for Connection {
-    type ConnectInfo = Local;
-    fn connect_info(&self) -> Local {
+    type ConnectInfo = LocalAddress;
+    fn connect_info(&self) -> LocalAddress {
         self.local
     }
 }

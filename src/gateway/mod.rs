@@ -3,7 +3,6 @@
 
 mod answers;
 mod append;
-mod asked;
 mod batch;
 mod credentials;
 mod event;
@@ -13,6 +12,7 @@ mod filter;
 mod limits;
 mod listen;
 mod read;
+mod read_request;
 mod refusal;
 mod source;
 mod streams;

@@ -1,47 +1,57 @@
 //! Reads that end: forwards or backwards, of a stream or of the whole ledger.
 
 use super::{
-    answers::{Answers, Gone},
-    asked::{Asked, Start},
+    answers::{Answers, ClientGone},
     event::answer,
     limits::PAGE_EVENTS,
+    read_request::{ReadRequest, Start},
     source::Source,
     wire::{
         StreamIdentifier,
         streams::{ReadResp, read_resp},
     },
 };
-use crate::{ports::event_store::EventStore, record::envelope::Recorded};
+use crate::{ports::event_store::EventStore, record::envelope::StoredEvent};
 
 /// Answers with at most `count` events, or that there is no such stream.
-pub(super) async fn read(store: &dyn EventStore, asked: &Asked, count: u64, answers: &Answers) -> Result<(), Gone> {
-    let Some(source) = &asked.source else { return answers.say(no_such_stream(asked)).await };
+pub(super) async fn read(
+    store: &dyn EventStore,
+    asked: &ReadRequest,
+    count: u64,
+    answers: &Answers,
+) -> Result<(), ClientGone> {
+    let Some(source) = &asked.source else { return answers.send(no_such_stream(asked)).await };
     let last = match asked.backwards {
         true => backwards(store, asked, source, count, answers).await?,
         false => forwards(store, asked, source, count, answers).await?,
     };
     match (source, last) {
-        (Source::Stream(_), None) => answers.say(no_such_stream(asked)).await,
+        (Source::Stream(_), None) => answers.send(no_such_stream(asked)).await,
         (Source::Stream(_), Some(last)) if asked.tell_end => {
-            answers.say(ReadResp { content: Some(read_resp::Content::LastStreamPosition(last)) }).await
+            answers.send(ReadResp { content: Some(read_resp::Content::LastStreamPosition(last)) }).await
         }
         _ => Ok(()),
     }
 }
 
-fn no_such_stream(asked: &Asked) -> ReadResp {
+fn no_such_stream(asked: &ReadRequest) -> ReadResp {
     let stream_identifier = Some(StreamIdentifier { stream_name: asked.name.clone() });
     ReadResp { content: Some(read_resp::Content::StreamNotFound(read_resp::StreamNotFound { stream_identifier })) }
 }
 
 /// How many events to read for `left` more. Of filtered ones nobody knows how many it takes.
-fn page_size(asked: &Asked, left: u64) -> usize {
+fn page_size(asked: &ReadRequest, left: u64) -> usize {
     let unfiltered = usize::try_from(left).unwrap_or(PAGE_EVENTS).min(PAGE_EVENTS);
     if asked.filter.is_some() { PAGE_EVENTS } else { unfiltered }
 }
 
 /// Sends what of the page is wanted; whether there is room for more.
-async fn send(page: Vec<Recorded>, asked: &Asked, left: &mut u64, answers: &Answers) -> Result<bool, Gone> {
+async fn send(
+    page: Vec<StoredEvent>,
+    asked: &ReadRequest,
+    left: &mut u64,
+    answers: &Answers,
+) -> Result<bool, ClientGone> {
     for recorded in page {
         if *left == 0 {
             return Ok(false);
@@ -51,7 +61,7 @@ async fn send(page: Vec<Recorded>, asked: &Asked, left: &mut u64, answers: &Answ
             None => true,
         };
         if wanted {
-            answers.say(answer(recorded, asked.ids)).await?;
+            answers.send(answer(recorded, asked.ids)).await?;
             *left -= 1;
         }
     }
@@ -61,11 +71,11 @@ async fn send(page: Vec<Recorded>, asked: &Asked, left: &mut u64, answers: &Answ
 /// The place of the last event of all.
 async fn forwards(
     store: &dyn EventStore,
-    asked: &Asked,
+    asked: &ReadRequest,
     source: &Source,
     count: u64,
     answers: &Answers,
-) -> Result<Option<u64>, Gone> {
+) -> Result<Option<u64>, ClientGone> {
     let (mut at, mut left) = match asked.start {
         Start::Beginning => (0, count),
         Start::At(place) => (place, count),
@@ -89,11 +99,11 @@ async fn forwards(
 
 async fn backwards(
     store: &dyn EventStore,
-    asked: &Asked,
+    asked: &ReadRequest,
     source: &Source,
     count: u64,
     answers: &Answers,
-) -> Result<Option<u64>, Gone> {
+) -> Result<Option<u64>, ClientGone> {
     let Some(last) = answers.or_end(source.last(store).await).await? else { return Ok(None) };
     let mut left = count;
     // One past the next event to send.

@@ -19,7 +19,7 @@ pub(super) enum Refusal {
     Invalid(String),
     /// An id is recorded already with other content.
     #[error("{0}")]
-    Taken(String),
+    IdTaken(String),
     /// It has more bytes than one append may have.
     #[error("an append may carry {APPEND_BYTES_MAX} bytes")]
     TooLarge,
@@ -28,7 +28,7 @@ pub(super) enum Refusal {
     Forbidden(String),
     /// Its time is over. It may be written or not.
     #[error("it was not written in time, and may still be: repeat it with the same ids")]
-    Late,
+    DeadlineExceeded,
     /// Something of ours does not answer. It may be written or not.
     #[error("{0}")]
     Unavailable(String),
@@ -37,19 +37,19 @@ pub(super) enum Refusal {
     Damaged(String),
     /// Nobody does this here.
     #[error("{0}")]
-    Never(String),
+    NotSupported(String),
 }
 
 impl Refusal {
     fn code(&self) -> Code {
         match self {
-            Self::WrongVersion(_) | Self::Taken(_) => Code::AlreadyExists,
+            Self::WrongVersion(_) | Self::IdTaken(_) => Code::AlreadyExists,
             Self::Invalid(_) | Self::TooLarge => Code::InvalidArgument,
             Self::Forbidden(_) => Code::PermissionDenied,
-            Self::Late => Code::DeadlineExceeded,
+            Self::DeadlineExceeded => Code::DeadlineExceeded,
             Self::Unavailable(_) => Code::Unavailable,
             Self::Damaged(_) => Code::DataLoss,
-            Self::Never(_) => Code::Unimplemented,
+            Self::NotSupported(_) => Code::Unimplemented,
         }
     }
 
@@ -61,11 +61,11 @@ impl Refusal {
             Self::TooLarge => "maximum-append-size-exceeded",
             Self::Forbidden(_) => "access-denied",
             Self::Invalid(_)
-            | Self::Taken(_)
-            | Self::Late
+            | Self::IdTaken(_)
+            | Self::DeadlineExceeded
             | Self::Unavailable(_)
             | Self::Damaged(_)
-            | Self::Never(_) => return status,
+            | Self::NotSupported(_) => return status,
         };
         status.metadata_mut().insert("exception", MetadataValue::from_static(name));
         if *self == Self::TooLarge {
@@ -79,12 +79,12 @@ impl Refusal {
         let details = match self {
             Self::WrongVersion(actual) => packed("WrongExpectedVersion", &expected.wrong_in_batch(*actual)),
             Self::Forbidden(_) => packed("AccessDenied", &wire::AccessDenied {}),
-            Self::Late => packed("Timeout", &wire::Timeout {}),
+            Self::DeadlineExceeded => packed("Timeout", &wire::Timeout {}),
             Self::TooLarge => {
                 let max = u32::try_from(APPEND_BYTES_MAX).unwrap_or(u32::MAX);
                 packed("MaximumAppendSizeExceeded", &wire::MaximumAppendSizeExceeded { max_append_size: max })
             }
-            Self::Invalid(why) | Self::Taken(why) | Self::Never(why) => {
+            Self::Invalid(why) | Self::IdTaken(why) | Self::NotSupported(why) => {
                 packed("BadRequest", &wire::BadRequest { message: why.clone() })
             }
             Self::Unavailable(_) | Self::Damaged(_) => packed("Unknown", &wire::Unknown {}),
@@ -101,7 +101,7 @@ impl From<Failure> for Refusal {
     fn from(failure: Failure) -> Self {
         match failure {
             Failure::Conflict { actual, .. } => Self::WrongVersion(actual),
-            Failure::IdTaken(_) => Self::Taken(failure.to_string()),
+            Failure::IdTaken(_) => Self::IdTaken(failure.to_string()),
             Failure::Invalid(_) => Self::Invalid(failure.to_string()),
             Failure::Unavailable(_) => Self::Unavailable(failure.to_string()),
             Failure::Corrupt { .. } => Self::Damaged(failure.to_string()),
@@ -123,7 +123,7 @@ impl From<services::Error> for Refusal {
             | services::Error::Vault(_)
             | services::Error::Tokens(_)
             | services::Error::SigningKeys(_)
-            | services::Error::KeptCheckpoints(_)
+            | services::Error::CheckpointArchive(_)
             | services::Error::ReadModels(_) => Self::Unavailable(error.to_string()),
         }
     }

@@ -5,7 +5,7 @@ use super::refusal::Refusal;
 use crate::{
     domain::ids::{Position, Version},
     ports::event_store::EventStore,
-    record::{envelope::Recorded, stream::StreamName},
+    record::{envelope::StoredEvent, stream::StreamName},
 };
 
 /// Where events come from.
@@ -19,7 +19,7 @@ pub(super) enum Source {
 
 impl Source {
     /// Where an event stands in it.
-    pub(super) fn place(&self, recorded: &Recorded) -> u64 {
+    pub(super) fn place(&self, recorded: &StoredEvent) -> u64 {
         match self {
             Self::Stream(_) => recorded.version.0,
             Self::All => recorded.position.0,
@@ -27,7 +27,12 @@ impl Source {
     }
 
     /// At most `limit` events from place `from` on, ascending.
-    pub(super) async fn page(&self, store: &dyn EventStore, from: u64, limit: usize) -> Result<Vec<Recorded>, Refusal> {
+    pub(super) async fn page(
+        &self,
+        store: &dyn EventStore,
+        from: u64,
+        limit: usize,
+    ) -> Result<Vec<StoredEvent>, Refusal> {
         // i64 is what databases count with.
         if i64::try_from(from).is_err() || limit == 0 {
             return Ok(Vec::new());

@@ -5,11 +5,11 @@ use tracing::debug;
 
 use super::{
     Gateway, Service,
-    answers::{Answers, Outgoing},
-    asked::{Asked, Want},
+    answers::{Answers, ResponseStream},
     batch,
-    credentials::{self, Admitted},
+    credentials::{self, AdmittedCaller},
     read,
+    read_request::{ReadExtent, ReadRequest},
     refusal::Refusal,
     subscribe,
     wire::streams::{
@@ -28,7 +28,12 @@ fn ending() -> Status {
 }
 
 impl Gateway {
-    async fn admit(&self, call: &'static str, metadata: &MetadataMap, roles: &[Role]) -> Result<Admitted, Status> {
+    async fn admit(
+        &self,
+        call: &'static str,
+        metadata: &MetadataMap,
+        roles: &[Role],
+    ) -> Result<AdmittedCaller, Status> {
         let admitted = credentials::admit(self.tokens.as_ref(), metadata, roles).await;
         match &admitted {
             Ok(admitted) => debug!(call, token = admitted.caller.token, "{call}"),
@@ -40,24 +45,24 @@ impl Gateway {
 
 #[tonic::async_trait]
 impl Streams for Service {
-    type ReadStream = Outgoing<ReadResp>;
-    type BatchAppendStream = Outgoing<BatchAppendResp>;
+    type ReadStream = ResponseStream<ReadResp>;
+    type BatchAppendStream = ResponseStream<BatchAppendResp>;
 
     async fn read(&self, request: Request<ReadReq>) -> Result<Response<Self::ReadStream>, Status> {
         let admitted = self.admit("Read", request.metadata(), AUDITORS).await?;
-        let asked = Asked::read(request.into_inner()).map_err(|refusal| refusal.status())?;
+        let asked = ReadRequest::read(request.into_inner()).map_err(|refusal| refusal.status())?;
         let broken = Status::unavailable("the read broke off; ask again from where it came to");
-        let (answers, outgoing) = Answers::new(if asked.want == Want::Live { ending() } else { broken });
+        let (answers, outgoing) = Answers::new(if asked.want == ReadExtent::Live { ending() } else { broken });
         tokio::spawn(answer(self.clone(), admitted, asked, answers));
         Ok(Response::new(outgoing))
     }
 
     async fn append(&self, request: Request<Streaming<AppendReq>>) -> Result<Response<AppendResp>, Status> {
-        let Admitted { caller, .. } = self.admit("Append", request.metadata(), APPENDERS).await?;
+        let AdmittedCaller { caller, .. } = self.admit("Append", request.metadata(), APPENDERS).await?;
         let time = self.limits.append_time;
         match tokio::time::timeout(time, self.append_all(&caller, request.into_inner())).await {
             Ok(answer) => answer.map(Response::new),
-            Err(_) => Err(Refusal::Late.status()),
+            Err(_) => Err(Refusal::DeadlineExceeded.status()),
         }
     }
 
@@ -83,16 +88,16 @@ impl Streams for Service {
 }
 
 /// Answers a read, to its end or for as long as the client listens.
-async fn answer(service: Service, admitted: Admitted, asked: Asked, answers: Answers) {
+async fn answer(service: Service, admitted: AdmittedCaller, asked: ReadRequest, answers: Answers) {
     let store = service.journal.store().as_ref();
     let reading = async {
         match asked.want {
-            Want::Count(count) => {
+            ReadExtent::Events(count) => {
                 if read::read(store, &asked, count, &answers).await.is_ok() {
                     answers.finish();
                 }
             }
-            Want::Live => {
+            ReadExtent::Live => {
                 let followed = tokio::select! {
                     followed = subscribe::follow(store, service.journal.clock().as_ref(), &asked, &answers) => followed,
                     revoked = admitted.revoked(service.tokens.as_ref(), service.limits.recheck) => Err(answers.end(revoked).await),
@@ -105,11 +110,11 @@ async fn answer(service: Service, admitted: Admitted, asked: Asked, answers: Ans
     };
     tokio::select! {
         () = reading => {}
-        () = answers.gone() => {}
+        () = answers.closed() => {}
     }
 }
 
 fn immutable() -> Status {
     let why = "streams of this ledger are never deleted; to forget a person use `syncledger subject erase`";
-    Refusal::Never(why.to_owned()).status()
+    Refusal::NotSupported(why.to_owned()).status()
 }

@@ -4,10 +4,10 @@
 //! whatever ends one, the last word is an error.
 
 use super::{
-    answers::{Answers, Gone},
-    asked::{Asked, Start},
+    answers::{Answers, ClientGone},
     event::{answer, timestamp},
     limits::PAGE_EVENTS,
+    read_request::{ReadRequest, Start},
     refusal::Refusal,
     source::Source,
     wire::streams::{ReadResp, read_resp},
@@ -28,14 +28,14 @@ struct Progress<'a> {
 pub(super) async fn follow(
     store: &dyn EventStore,
     clock: &dyn Clock,
-    asked: &Asked,
+    asked: &ReadRequest,
     answers: &Answers,
-) -> Result<(), Gone> {
+) -> Result<(), ClientGone> {
     let source = answers.or_end(source(asked)).await?;
     let at = answers.or_end(first(store, asked, source).await).await?;
     let subscription_id = clock.event_id().to_string();
     let confirmation = read_resp::SubscriptionConfirmation { subscription_id };
-    answers.say(ReadResp { content: Some(read_resp::Content::Confirmation(confirmation)) }).await?;
+    answers.send(ReadResp { content: Some(read_resp::Content::Confirmation(confirmation)) }).await?;
     let mut progress = Progress { source, at, unreported: 0, live: false };
     loop {
         // Asked for before the page: what comes between the two ends the waiting at once.
@@ -44,7 +44,7 @@ pub(super) async fn follow(
         let full = page.len() == PAGE_EVENTS;
         if full && progress.live {
             progress.live = false;
-            answers.say(progress.fell_behind(clock)).await?;
+            answers.send(progress.fell_behind(clock)).await?;
         }
         for recorded in page {
             let place = source.place(&recorded);
@@ -54,11 +54,11 @@ pub(super) async fn follow(
                 None => true,
             };
             if wanted {
-                answers.say(answer(recorded, asked.ids)).await?;
+                answers.send(answer(recorded, asked.ids)).await?;
             }
             progress.unreported += 1;
             if asked.filter.as_ref().is_some_and(|filter| progress.unreported >= filter.checkpoint_every) {
-                answers.say(progress.checkpoint(clock)).await?;
+                answers.send(progress.checkpoint(clock)).await?;
             }
         }
         if full {
@@ -67,25 +67,25 @@ pub(super) async fn follow(
         }
         if !progress.live {
             if asked.filter.is_some() && progress.unreported > 0 {
-                answers.say(progress.checkpoint(clock)).await?;
+                answers.send(progress.checkpoint(clock)).await?;
             }
             progress.live = true;
-            answers.say(progress.caught_up(clock)).await?;
+            answers.send(progress.caught_up(clock)).await?;
         }
         store.wait(end).await;
     }
 }
 
-fn source(asked: &Asked) -> Result<&Source, Refusal> {
+fn source(asked: &ReadRequest) -> Result<&Source, Refusal> {
     asked.source.as_ref().ok_or_else(|| {
         let advice =
             "streams are <category>-<id>, as in booking-api.1001; for all of a kind subscribe to $all with a filter";
-        Refusal::Invalid(format!("nothing ever stands in a stream named {:?}: {advice}", asked.named()))
+        Refusal::Invalid(format!("nothing ever stands in a stream named {:?}: {advice}", asked.stream_name()))
     })
 }
 
 /// The first place to read.
-async fn first(store: &dyn EventStore, asked: &Asked, source: &Source) -> Result<u64, Refusal> {
+async fn first(store: &dyn EventStore, asked: &ReadRequest, source: &Source) -> Result<u64, Refusal> {
     let after = |last: Option<u64>| last.map_or(0, |place| place.saturating_add(1));
     match asked.start {
         Start::Beginning => Ok(0),

@@ -9,7 +9,7 @@ use super::{
     Server,
     call::{Answer, Call},
     lists::{self, Paging},
-    problem::{Done, Problem},
+    problem::{Problem, Success},
 };
 use crate::{projections::query::Query, record::envelope::Origin, services::sync::approve};
 
@@ -36,24 +36,24 @@ pub struct ApprovalAnswer {
 
 /// Approvals.
 pub async fn list(server: Arc<Server>, call: Call) -> Result<Answer, Problem> {
-    let asked: ApprovalsQuery = call.query()?;
-    let paging = Paging { limit: asked.limit, cursor: asked.cursor };
-    lists::answer(&server, &paging, |page| Query::Approvals(asked.status.clone(), page)).await
+    let query: ApprovalsQuery = call.query()?;
+    let paging = Paging { limit: query.limit, cursor: query.cursor };
+    lists::answer(&server, &paging, |page| Query::Approvals(query.status.clone(), page)).await
 }
 
 /// Yes: it was meant.
 pub async fn grant(server: Arc<Server>, call: Call) -> Result<Answer, Problem> {
-    say(&server, &call, true).await
+    answer_approval(&server, &call, true).await
 }
 
 /// No: it was not meant.
 pub async fn deny(server: Arc<Server>, call: Call) -> Result<Answer, Problem> {
-    say(&server, &call, false).await
+    answer_approval(&server, &call, false).await
 }
 
-async fn say(server: &Server, call: &Call, granted: bool) -> Result<Answer, Problem> {
+async fn answer_approval(server: &Server, call: &Call, granted: bool) -> Result<Answer, Problem> {
     let approval = call.param("id").to_owned();
     let context = call.context(Origin::Admin)?;
     approve::answer(&server.journal, &server.workspace, &approval, granted, &context).await?;
-    Answer::json(Done::Ok, &ApprovalAnswer { approval, granted })
+    Answer::json(Success::Ok, &ApprovalAnswer { approval, granted })
 }

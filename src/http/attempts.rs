@@ -9,12 +9,12 @@ use super::{
     Server,
     call::{Answer, Call},
     lists::{self, Paging},
-    problem::{Done, Problem},
+    problem::{Problem, Success},
 };
 use crate::{
     projections::query::{AttemptFilter, Query},
     record::envelope::Origin,
-    services::operators::reprocess::{Reprocessed, reprocess},
+    services::operators::reprocess::{ReprocessTarget, reprocess},
 };
 
 /// Which attempts to list.
@@ -40,7 +40,7 @@ pub struct AttemptsQuery {
 
 /// What is tried again.
 #[derive(Debug, Serialize, JsonSchema)]
-pub struct Retried {
+pub struct ReprocessReceipt {
     /// `link` or `delivery`.
     kind: &'static str,
     /// Which one.
@@ -49,10 +49,10 @@ pub struct Retried {
 
 /// Attempts, the newest first.
 pub async fn list(server: Arc<Server>, call: Call) -> Result<Answer, Problem> {
-    let asked: AttemptsQuery = call.query()?;
-    let status = if asked.failed { Some("fail".to_owned()) } else { asked.status };
-    let filter = AttemptFilter { status, link: asked.link, connection: asked.connection, direction: asked.direction };
-    let paging = Paging { limit: asked.limit, cursor: asked.cursor };
+    let query: AttemptsQuery = call.query()?;
+    let status = if query.failed { Some("fail".to_owned()) } else { query.status };
+    let filter = AttemptFilter { status, link: query.link, connection: query.connection, direction: query.direction };
+    let paging = Paging { limit: query.limit, cursor: query.cursor };
     lists::answer(&server, &paging, |page| Query::Attempts(filter.clone(), page)).await
 }
 
@@ -60,15 +60,15 @@ pub async fn list(server: Arc<Server>, call: Call) -> Result<Answer, Problem> {
 pub async fn show(server: Arc<Server>, call: Call) -> Result<Answer, Problem> {
     let rows = server.read_models.ask(&Query::Attempt(call.param("id").to_owned())).await?;
     let row = rows.first().ok_or_else(|| Problem::not_found("attempt", call.param("id")))?;
-    Answer::json(Done::Ok, &lists::shown(row))
+    Answer::json(Success::Ok, &lists::row_json(row))
 }
 
 /// Tries again what was given up.
-pub async fn again(server: Arc<Server>, call: Call) -> Result<Answer, Problem> {
+pub async fn retry(server: Arc<Server>, call: Call) -> Result<Answer, Problem> {
     let done = reprocess(&server.journal, call.param("id"), &call.context(Origin::Admin)?).await?;
     let retried = match done {
-        Reprocessed::Link(link) => Retried { kind: "link", id: link.to_string() },
-        Reprocessed::Delivery(id) => Retried { kind: "delivery", id },
+        ReprocessTarget::Link(link) => ReprocessReceipt { kind: "link", id: link.to_string() },
+        ReprocessTarget::Delivery(id) => ReprocessReceipt { kind: "delivery", id },
     };
-    Answer::json(Done::Accepted, &retried)
+    Answer::json(Success::Accepted, &retried)
 }

@@ -8,13 +8,13 @@ use serde::{Deserialize, Serialize};
 use super::{
     Server,
     call::{Answer, Call},
-    problem::{Done, Kind, Problem},
+    problem::{Kind, Problem, Success},
 };
 use crate::{domain::ids::EventId, record::checkpoint::write_hash, services::audit::Side};
 
 /// The newest checkpoint.
 #[derive(Debug, Serialize, JsonSchema)]
-pub struct Newest {
+pub struct LatestCheckpoint {
     /// How many events it covers.
     size: u64,
     /// The RFC 6962 root over them, in base64.
@@ -30,7 +30,7 @@ pub struct Newest {
 /// Between which sizes of the ledger.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct Between {
+pub struct ConsistencyQuery {
     /// The smaller number of events, 1 or more; 1 where nothing is said.
     from: Option<u64>,
     /// The greater one; what the newest checkpoint covers where nothing is said.
@@ -45,8 +45,8 @@ pub async fn checkpoint(server: Arc<Server>, _call: Call) -> Result<Answer, Prob
     let mut keys = server.audit.keys().known().await.map_err(crate::services::Error::from)?;
     keys.sort_by_key(|key| (key.retired_at.is_none(), key.created_at));
     Answer::json(
-        Done::Ok,
-        &Newest {
+        Success::Ok,
+        &LatestCheckpoint {
             size: latest.checkpoint.size,
             root: write_hash(&latest.checkpoint.root),
             checkpoint: latest.note,
@@ -61,12 +61,12 @@ pub async fn proof(server: Arc<Server>, call: Call) -> Result<Answer, Problem> {
     let text = call.param("event");
     let id = text.parse().map(EventId);
     let id = id.map_err(|_| Problem::new(Kind::NotFound, format!("there is no event {text:?}")))?;
-    Answer::json(Done::Ok, &server.audit.inclusion(id, None).await?)
+    Answer::json(Success::Ok, &server.audit.inclusion(id, None).await?)
 }
 
 /// That the ledger at one size continues the ledger at another.
 pub async fn consistency(server: Arc<Server>, call: Call) -> Result<Answer, Problem> {
-    let Between { from, to } = call.query()?;
+    let ConsistencyQuery { from, to } = call.query()?;
     let to = match to {
         Some(to) => to,
         None => match server.audit.latest().await?.0 {
@@ -75,5 +75,5 @@ pub async fn consistency(server: Arc<Server>, call: Call) -> Result<Answer, Prob
         },
     };
     let (from, to) = (Side::Size(from.unwrap_or(1)), Side::Size(to));
-    Answer::json(Done::Ok, &server.audit.consistency(&from, &to).await?)
+    Answer::json(Success::Ok, &server.audit.consistency(&from, &to).await?)
 }

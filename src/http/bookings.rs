@@ -9,10 +9,10 @@ use super::{
     Server,
     call::{Answer, Call},
     lists::{self, Paging},
-    problem::{Done, Problem},
+    problem::{Problem, Success},
 };
 pub use crate::services::bookings::{
-    request::{DetailsChange, NewBooking, Reassignment, SlotBody},
+    bodies::{DetailsChange, NewBooking, Reassignment, SlotBody},
     view::BookingView,
 };
 use crate::{
@@ -23,9 +23,9 @@ use crate::{
     projections::query::{BookingFilter, Query},
     record::envelope::Origin,
     services::bookings::{
-        Asked, Asker,
-        ask::{self, shown},
-        request, view,
+        BookingRequest, Requester, bodies,
+        handle::{self, view_at},
+        view,
     },
 };
 
@@ -60,18 +60,18 @@ pub struct BookingsQuery {
 
 /// Bookings by when they begin.
 pub async fn list(server: Arc<Server>, call: Call) -> Result<Answer, Problem> {
-    let asked: BookingsQuery = call.query()?;
+    let request: BookingsQuery = call.query()?;
     let own = call.caller()?.only_source().map(str::to_owned);
     let filter = BookingFilter {
-        status: asked.status.map(|status| view::word(&status)),
-        resource: asked.resource,
-        source: own.or(asked.source),
-        from: asked.from.as_deref().map(|text| request::instant("from", text)).transpose().map_err(one)?,
-        until: asked.until.as_deref().map(|text| request::instant("until", text)).transpose().map_err(one)?,
+        status: request.status.map(|status| view::word(&status)),
+        resource: request.resource,
+        source: own.or(request.source),
+        from: request.from.as_deref().map(|text| bodies::instant("from", text)).transpose().map_err(one)?,
+        until: request.until.as_deref().map(|text| bodies::instant("until", text)).transpose().map_err(one)?,
     };
-    let paging = Paging { limit: asked.limit, cursor: asked.cursor };
+    let paging = Paging { limit: request.limit, cursor: request.cursor };
     let (rows, next) = lists::page(&server, &paging, |page| Query::Bookings(filter.clone(), page)).await?;
-    Answer::json(Done::Ok, &BookingPage { items: rows.iter().map(BookingView::of_row).collect(), next })
+    Answer::json(Success::Ok, &BookingPage { items: rows.iter().map(BookingView::of_row).collect(), next })
 }
 
 fn one(error: super::problem::FieldError) -> Problem {
@@ -80,57 +80,58 @@ fn one(error: super::problem::FieldError) -> Problem {
 
 /// One booking, as the ledger has it now.
 pub async fn show(server: Arc<Server>, call: Call) -> Result<Answer, Problem> {
-    let (id, booking) = wanted(&server, &call).await?;
-    Answer::json(Done::Ok, &BookingView::of(&id, &booking))
+    let (id, booking) = visible_booking(&server, &call).await?;
+    Answer::json(Success::Ok, &BookingView::of(&id, &booking))
 }
 
 /// Creates one.
 pub async fn create(server: Arc<Server>, call: Call) -> Result<Answer, Problem> {
-    let asked = Asked::Create(call.json()?);
-    ask(&server, &call, asked).await
+    let request = BookingRequest::Create(call.json()?);
+    answer(&server, &call, request).await
 }
 
 /// Settles one.
 pub async fn confirm(server: Arc<Server>, call: Call) -> Result<Answer, Problem> {
-    ask(&server, &call, Asked::Confirm).await
+    answer(&server, &call, BookingRequest::Confirm).await
 }
 
 /// Moves one to another time.
 pub async fn reschedule(server: Arc<Server>, call: Call) -> Result<Answer, Problem> {
-    let asked = Asked::Reschedule(call.json()?);
-    ask(&server, &call, asked).await
+    let request = BookingRequest::Reschedule(call.json()?);
+    answer(&server, &call, request).await
 }
 
 /// Moves one to another resource.
 pub async fn reassign(server: Arc<Server>, call: Call) -> Result<Answer, Problem> {
-    let asked = Asked::Reassign(call.json()?);
-    ask(&server, &call, asked).await
+    let request = BookingRequest::Reassign(call.json()?);
+    answer(&server, &call, request).await
 }
 
 /// Calls one off.
 pub async fn cancel(server: Arc<Server>, call: Call) -> Result<Answer, Problem> {
-    ask(&server, &call, Asked::Cancel).await
+    answer(&server, &call, BookingRequest::Cancel).await
 }
 
 /// Calls one on again.
 pub async fn restore(server: Arc<Server>, call: Call) -> Result<Answer, Problem> {
-    ask(&server, &call, Asked::Restore).await
+    answer(&server, &call, BookingRequest::Restore).await
 }
 
 /// Changes words or customer of one; what is not named stays.
 pub async fn change_details(server: Arc<Server>, call: Call) -> Result<Answer, Problem> {
-    let asked = Asked::ChangeDetails(call.json()?);
-    ask(&server, &call, asked).await
+    let request = BookingRequest::ChangeDetails(call.json()?);
+    answer(&server, &call, request).await
 }
 
-async fn ask(server: &Server, call: &Call, asked: Asked) -> Result<Answer, Problem> {
-    let asker = Asker { context: call.context(Origin::Api)?, only: call.caller()?.only_source(), key: call.key()? };
-    let done = ask::ask(&server.journal, &server.keys, call.param("id"), &asked, &asker).await?;
-    let view = shown(&server.journal, &done.booking, done.revision).await?;
+async fn answer(server: &Server, call: &Call, request: BookingRequest) -> Result<Answer, Problem> {
+    let requester =
+        Requester { context: call.context(Origin::Api)?, only: call.caller()?.only_source(), key: call.key()? };
+    let done = handle::handle(&server.journal, &server.keys, call.param("id"), &request, &requester).await?;
+    let view = view_at(&server.journal, &done.booking, done.revision).await?;
     if done.created {
-        Ok(Answer::json(Done::Created, &view)?.at(format!("/api/v1/bookings/{}", done.booking)))
+        Ok(Answer::json(Success::Created, &view)?.at(format!("/api/v1/bookings/{}", done.booking)))
     } else {
-        Answer::json(Done::Ok, &view)
+        Answer::json(Success::Ok, &view)
     }
 }
 
@@ -138,6 +139,6 @@ async fn ask(server: &Server, call: &Call, asked: Asked) -> Result<Answer, Probl
 ///
 /// # Errors
 /// `NotFound`.
-pub async fn wanted(server: &Server, call: &Call) -> Result<(BookingId, Booking), Problem> {
-    Ok(ask::wanted(&server.journal, call.param("id"), call.caller()?.only_source()).await?)
+pub async fn visible_booking(server: &Server, call: &Call) -> Result<(BookingId, Booking), Problem> {
+    Ok(handle::visible_booking(&server.journal, call.param("id"), call.caller()?.only_source()).await?)
 }

@@ -9,7 +9,7 @@ use serde::{Serialize, de::DeserializeOwned};
 
 use super::{
     auth::Caller,
-    problem::{Done, Kind, Problem},
+    problem::{Kind, Problem, Success},
 };
 use crate::{
     domain::ids::{CorrelationId, short_hash},
@@ -115,7 +115,7 @@ impl Call {
 /// An answer.
 #[derive(Debug)]
 pub struct Answer {
-    done: Done,
+    done: Success,
     kind: &'static str,
     body: Vec<u8>,
     location: Option<String>,
@@ -126,7 +126,7 @@ impl Answer {
     ///
     /// # Errors
     /// `Internal` where `value` has a map whose keys are not texts: none of ours has.
-    pub fn json(done: Done, value: &impl Serialize) -> Result<Self, Problem> {
+    pub fn json(done: Success, value: &impl Serialize) -> Result<Self, Problem> {
         let body = serde_json::to_vec(value)
             .map_err(|error| Problem::new(Kind::Internal, format!("the answer cannot be written: {error}")))?;
         Ok(Self { done, kind: "application/json", body, location: None })
@@ -134,7 +134,7 @@ impl Answer {
 
     /// A text of that media type.
     pub fn text(kind: &'static str, text: String) -> Self {
-        Self { done: Done::Ok, kind, body: text.into_bytes(), location: None }
+        Self { done: Success::Ok, kind, body: text.into_bytes(), location: None }
     }
 
     /// The same, with where the thing is.

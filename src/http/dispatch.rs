@@ -36,7 +36,7 @@ pub fn router(api: Api) -> Router {
     let server = Arc::new(Server {
         api,
         meters: super::meters::Meters::default(),
-        keys: crate::services::bookings::Keys::default(),
+        keys: crate::services::bookings::RequestKeys::default(),
         document,
     });
     let mut router = Router::new();

@@ -10,12 +10,12 @@ use serde_json::value::RawValue;
 use super::{
     Server,
     call::{Answer, Call},
-    problem::{Done, Kind, Problem},
+    problem::{Kind, Problem, Success},
 };
 use crate::{
     domain::ids::{Position, Version},
     record::{
-        envelope::{Actor, Origin, Recorded, write_time},
+        envelope::{Actor, Origin, StoredEvent, write_time},
         stream::StreamName,
     },
 };
@@ -46,7 +46,7 @@ pub struct EventsQuery {
 
 /// A stored event.
 #[derive(Debug, Serialize, JsonSchema)]
-pub struct StoredEvent {
+pub struct EventView {
     /// Its id.
     id: String,
     /// Its stream.
@@ -82,22 +82,22 @@ pub struct StoredEvent {
 #[derive(Debug, Serialize, JsonSchema)]
 pub struct EventPage {
     /// The events, ascending.
-    items: Vec<StoredEvent>,
+    items: Vec<EventView>,
     /// What to ask with as `from` for the next page; `null` where there is nothing more now.
     next: Option<u64>,
 }
 
 /// Events of one stream, or of the whole ledger.
 pub async fn list(server: Arc<Server>, call: Call) -> Result<Answer, Problem> {
-    let asked: EventsQuery = call.query()?;
-    let limit = asked.limit.unwrap_or(PAGE_EVENTS);
+    let query: EventsQuery = call.query()?;
+    let limit = query.limit.unwrap_or(PAGE_EVENTS);
     if !(1..=PAGE_EVENTS_MAX).contains(&limit) {
         return Err(Problem::field("limit", format!("write a number from 1 to {PAGE_EVENTS_MAX}")));
     }
-    let stream = asked.stream.as_deref().map(StreamName::parse).transpose();
+    let stream = query.stream.as_deref().map(StreamName::parse).transpose();
     let stream = stream.map_err(|error| Problem::field("stream", error.to_string()))?;
-    let (mut items, mut at, mut looked) = (Vec::new(), asked.from, 0);
-    let last = asked.to.unwrap_or(u64::MAX);
+    let (mut items, mut at, mut looked) = (Vec::new(), query.from, 0);
+    let last = query.to.unwrap_or(u64::MAX);
     let wanted = usize::try_from(limit).unwrap_or(usize::MAX);
     let batch = usize::try_from(PAGE_EVENTS_MAX).unwrap_or(usize::MAX);
     let next = loop {
@@ -117,7 +117,7 @@ pub async fn list(server: Arc<Server>, call: Call) -> Result<Answer, Problem> {
                 break;
             }
             (at, looked) = (place + 1, looked + 1);
-            if asked.r#type.as_ref().is_none_or(|kind| *kind == recorded.event.kind) {
+            if query.r#type.as_ref().is_none_or(|kind| *kind == recorded.event.kind) {
                 items.push(stored(recorded)?);
             }
         }
@@ -128,14 +128,14 @@ pub async fn list(server: Arc<Server>, call: Call) -> Result<Answer, Problem> {
             break None;
         }
     };
-    Answer::json(Done::Ok, &EventPage { items, next })
+    Answer::json(Success::Ok, &EventPage { items, next })
 }
 
-fn stored(recorded: Recorded) -> Result<StoredEvent, Problem> {
+fn stored(recorded: StoredEvent) -> Result<EventView, Problem> {
     let event = recorded.event;
     let data = RawValue::from_string(event.data)
         .map_err(|error| Problem::new(Kind::Internal, format!("event {} is damaged: {error}", event.id)))?;
-    Ok(StoredEvent {
+    Ok(EventView {
         id: event.id.to_string(),
         stream: recorded.stream.to_string(),
         version: recorded.version.0,

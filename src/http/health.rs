@@ -5,14 +5,14 @@ use std::sync::Arc;
 use super::{
     Server,
     call::{Answer, Call},
-    problem::{Done, Problem},
+    problem::{Problem, Success},
 };
 use crate::services::operators::health::{self, Health, Status};
 
 /// How the service is doing.
 pub async fn show(server: Arc<Server>, _: Call) -> Result<Answer, Problem> {
     let report = report(&server).await;
-    let done = if report.status == Status::Failing { Done::Failing } else { Done::Ok };
+    let done = if report.status == Status::Failing { Success::Failing } else { Success::Ok };
     Answer::json(done, &report)
 }
 
@@ -26,9 +26,12 @@ pub async fn metrics(server: Arc<Server>, _: Call) -> Result<Answer, Problem> {
 
 async fn report(server: &Server) -> Health {
     let models = server.read_models.as_ref();
-    let report = health::health(&server.journal, models, &server.projector, &server.troubles, (server.writer)()).await;
+    let report =
+        health::health(&server.journal, models, &server.projector, &server.current_failures, (server.writer)()).await;
     match &server.publishing {
-        Some(progress) => report.publishing(progress.told(&**server.journal.store(), &**server.journal.clock()).await),
+        Some(progress) => {
+            report.publishing(progress.snapshot(&**server.journal.store(), &**server.journal.clock()).await)
+        }
         None => report,
     }
 }

@@ -9,7 +9,7 @@ use super::{
     Server,
     call::{Answer, Call},
     lists::{self, Paging},
-    problem::{Done, Problem},
+    problem::{Problem, Success},
 };
 use crate::{
     domain::ids::LinkId,
@@ -39,7 +39,7 @@ pub struct LinksQuery {
 
 /// What became of a person's word.
 #[derive(Debug, Serialize, JsonSchema)]
-pub struct Answered {
+pub struct HeldChangeReceipt {
     /// The link.
     link: String,
     /// Whether the change is taken over (or the entry put back).
@@ -48,14 +48,14 @@ pub struct Answered {
 
 /// Links.
 pub async fn list(server: Arc<Server>, call: Call) -> Result<Answer, Problem> {
-    let asked: LinksQuery = call.query()?;
+    let query: LinksQuery = call.query()?;
     let filter = LinkFilter {
-        status: asked.status,
-        connection: asked.connection,
-        resource: asked.resource,
-        attention: asked.attention,
+        status: query.status,
+        connection: query.connection,
+        resource: query.resource,
+        attention: query.attention,
     };
-    let paging = Paging { limit: asked.limit, cursor: asked.cursor };
+    let paging = Paging { limit: query.limit, cursor: query.cursor };
     lists::answer(&server, &paging, |page| Query::Links(filter.clone(), page)).await
 }
 
@@ -64,23 +64,23 @@ pub async fn show(server: Arc<Server>, call: Call) -> Result<Answer, Problem> {
     let id = wanted(&call)?;
     let rows = server.read_models.ask(&Query::Link(id)).await?;
     let row = rows.first().ok_or_else(|| Problem::not_found("link", call.param("id")))?;
-    Answer::json(Done::Ok, &lists::shown(row))
+    Answer::json(Success::Ok, &lists::row_json(row))
 }
 
 /// Takes the change that waits over.
 pub async fn accept(server: Arc<Server>, call: Call) -> Result<Answer, Problem> {
-    say(&server, &call, true).await
+    answer_held(&server, &call, true).await
 }
 
 /// Puts the entry back.
 pub async fn reject(server: Arc<Server>, call: Call) -> Result<Answer, Problem> {
-    say(&server, &call, false).await
+    answer_held(&server, &call, false).await
 }
 
-async fn say(server: &Server, call: &Call, accept: bool) -> Result<Answer, Problem> {
+async fn answer_held(server: &Server, call: &Call, accept: bool) -> Result<Answer, Problem> {
     let id = wanted(call)?;
     answer(&server.journal, &id, accept, &call.context(Origin::Admin)?).await?;
-    Answer::json(Done::Accepted, &Answered { link: id.to_string(), accepted: accept })
+    Answer::json(Success::Accepted, &HeldChangeReceipt { link: id.to_string(), accepted: accept })
 }
 
 fn wanted(call: &Call) -> Result<LinkId, Problem> {

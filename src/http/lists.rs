@@ -10,7 +10,7 @@ use serde_json::{Map, Value as Json};
 use super::{
     Server,
     call::{Answer, Call},
-    problem::{Done, Problem},
+    problem::{Problem, Success},
 };
 use crate::{
     projections::{
@@ -84,7 +84,7 @@ pub async fn page(
 }
 
 /// A row as JSON.
-pub fn shown(row: &Row) -> Json {
+pub fn row_json(row: &Row) -> Json {
     let mut object = Map::new();
     for (name, value) in row.cells().filter(|(name, _)| !HIDDEN_COLUMNS.contains(name)) {
         let json = match value {
@@ -104,7 +104,7 @@ pub fn shown(row: &Row) -> Json {
 /// As [`page`].
 pub async fn answer(server: &Server, paging: &Paging, query: impl Fn(Page) -> Query) -> Result<Answer, Problem> {
     let (rows, next) = page(server, paging, query).await?;
-    Answer::json(Done::Ok, &Rows { items: rows.iter().map(shown).collect(), next })
+    Answer::json(Success::Ok, &Rows { items: rows.iter().map(row_json).collect(), next })
 }
 
 /// What was given up and waits for somebody.
@@ -146,9 +146,9 @@ pub struct DeliveriesQuery {
 
 /// What sources delivered.
 pub async fn deliveries(server: Arc<Server>, call: Call) -> Result<Answer, Problem> {
-    let asked: DeliveriesQuery = call.query()?;
-    let paging = Paging { limit: asked.limit, cursor: asked.cursor };
-    answer(&server, &paging, |page| Query::Deliveries(asked.status.clone(), page)).await
+    let query: DeliveriesQuery = call.query()?;
+    let paging = Paging { limit: query.limit, cursor: query.cursor };
+    answer(&server, &paging, |page| Query::Deliveries(query.status.clone(), page)).await
 }
 
 /// Read models and how far they have come.
@@ -160,5 +160,5 @@ pub struct ProjectionList {
 
 /// Read models and how far they have come.
 pub async fn projections(server: Arc<Server>, _: Call) -> Result<Answer, Problem> {
-    Answer::json(Done::Ok, &ProjectionList { items: health::lags(&server.projector).await? })
+    Answer::json(Success::Ok, &ProjectionList { items: health::lags(&server.projector).await? })
 }

@@ -38,12 +38,12 @@ use crate::{
     },
     services::{
         audit::Audit,
-        bookings::Keys,
+        bookings::RequestKeys,
+        current_failures::CurrentFailures,
         journal::Journal,
         models::project::Projector,
         relay::Progress,
         sync::{calendars::Calendars, routing::Routing},
-        troubles::Troubles,
     },
 };
 
@@ -78,7 +78,7 @@ pub struct Api {
     /// How publishing goes; `None` where nothing is published.
     pub publishing: Option<Progress>,
     /// What fails in the workers.
-    pub troubles: Troubles,
+    pub current_failures: CurrentFailures,
     /// How the ledger's writer is doing.
     pub writer: Arc<WriterState>,
 }
@@ -87,7 +87,7 @@ pub struct Api {
 pub struct Server {
     api: Api,
     meters: meters::Meters,
-    keys: Keys,
+    keys: RequestKeys,
     document: String,
 }
 

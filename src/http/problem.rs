@@ -12,7 +12,7 @@ const RETRY_AFTER_S: u32 = 5;
 
 /// How a request that was carried out is answered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Done {
+pub enum Success {
     /// Here it is.
     Ok,
     /// It is there now.
@@ -23,7 +23,7 @@ pub enum Done {
     Failing,
 }
 
-impl Done {
+impl Success {
     /// Its status.
     pub fn status(self) -> StatusCode {
         match self {

@@ -8,7 +8,7 @@ use serde::Serialize;
 use super::{
     Server,
     call::{Answer, Call},
-    problem::{Done, Problem},
+    problem::{Problem, Success},
 };
 use crate::{domain::ids::BookingId, record::envelope::Origin, services::operators::resync};
 
@@ -28,5 +28,5 @@ pub async fn booking(server: Arc<Server>, call: Call) -> Result<Answer, Problem>
     let (read_models, routing) = (server.read_models.as_ref(), server.routing.as_ref());
     let links = resync::booking(&server.journal, read_models, routing, &id, &context).await?;
     let links = links.iter().map(ToString::to_string).collect();
-    Answer::json(Done::Accepted, &Resync { booking: id.to_string(), links })
+    Answer::json(Success::Accepted, &Resync { booking: id.to_string(), links })
 }

@@ -8,7 +8,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator};
 use super::{
     Server,
     call::{Answer, Call},
-    problem::{Done, Problem},
+    problem::{Problem, Success},
 };
 use crate::ports::tokens::Role;
 
@@ -82,9 +82,9 @@ pub enum Shape {
     Page(&'static str),
 }
 
-type Answering = Pin<Box<dyn Future<Output = Result<Answer, Problem>> + Send>>;
+type AnswerFuture = Pin<Box<dyn Future<Output = Result<Answer, Problem>> + Send>>;
 /// What a route does.
-pub type Handler = Arc<dyn Fn(Arc<Server>, Call) -> Answering + Send + Sync>;
+pub type Handler = Arc<dyn Fn(Arc<Server>, Call) -> AnswerFuture + Send + Sync>;
 
 /// A route.
 #[derive(Clone)]
@@ -108,7 +108,7 @@ pub struct Route {
     /// Whether it takes an `Idempotency-Key`.
     pub keyed: bool,
     /// Its answers.
-    pub answers: Vec<(Done, Shape)>,
+    pub answers: Vec<(Success, Shape)>,
     /// What it does.
     pub handler: Handler,
 }
@@ -188,13 +188,13 @@ impl Route {
 
     /// Answers this, among others.
     #[must_use]
-    pub fn answers<T: JsonSchema>(self, done: Done) -> Self {
+    pub fn answers<T: JsonSchema>(self, done: Success) -> Self {
         self.shaped(done, Shape::Json(schema_of::<T>))
     }
 
     /// Answers something of that shape, among others.
     #[must_use]
-    pub fn shaped(mut self, done: Done, shape: Shape) -> Self {
+    pub fn shaped(mut self, done: Success, shape: Shape) -> Self {
         self.answers.push((done, shape));
         self
     }

@@ -5,7 +5,7 @@ use super::{
     approvals, attempts, audit,
     auth::{ADMINS, AUDITORS, BOOKING_READERS, BOOKING_WRITERS, OPERATORS, READERS, STATUS_READERS},
     bookings, events, health, links, lists,
-    problem::Done,
+    problem::Success,
     resync,
     route::{Access, Route, Shape, Verb},
     story, subjects, webhooks,
@@ -29,14 +29,14 @@ fn machines() -> Vec<Route> {
     vec![
         Route::new(Verb::Get, "/health", "getHealth", "How the service is doing, with reasons", health::show)
             .access(Access::Open)
-            .answers::<crate::services::operators::health::Health>(Done::Ok)
-            .answers::<crate::services::operators::health::Health>(Done::Failing),
+            .answers::<crate::services::operators::health::Health>(Success::Ok)
+            .answers::<crate::services::operators::health::Health>(Success::Failing),
         Route::new(Verb::Get, "/metrics", "getMetrics", "The same in numbers, for Prometheus", health::metrics)
             .access(Access::Open)
-            .shaped(Done::Ok, Shape::Text(metrics)),
+            .shaped(Success::Ok, Shape::Text(metrics)),
         Route::new(Verb::Get, "/openapi.json", "getOpenapi", "This document", health::openapi)
             .access(Access::Open)
-            .answers::<serde_json::Map<String, serde_json::Value>>(Done::Ok),
+            .answers::<serde_json::Map<String, serde_json::Value>>(Success::Ok),
     ]
 }
 
@@ -46,8 +46,8 @@ fn hooks() -> Vec<Route> {
         Route::new(Verb::Post, "/webhook/uschedule", "takeUscheduleDelivery", uschedule, webhooks::uschedule)
             .access(SIGNED_DELIVERY)
             .body_max(webhooks::DELIVERY_BYTES_MAX)
-            .answers::<webhooks::Taken>(Done::Accepted)
-            .answers::<webhooks::Taken>(Done::Ok),
+            .answers::<webhooks::DeliveryReceipt>(Success::Accepted)
+            .answers::<webhooks::DeliveryReceipt>(Success::Ok),
         Route::new(
             Verb::Post,
             "/webhook/gcal",
@@ -56,7 +56,7 @@ fn hooks() -> Vec<Route> {
             webhooks::gcal,
         )
         .access(CHANNEL_TOKEN)
-        .answers::<webhooks::Noted>(Done::Accepted),
+        .answers::<webhooks::NotificationReceipt>(Success::Accepted),
     ]
 }
 
@@ -66,16 +66,16 @@ fn bookings() -> Vec<Route> {
         Route::new(Verb::Get, "/api/v1/bookings", "listBookings", "Bookings by when they begin", bookings::list)
             .roles(BOOKING_READERS)
             .query::<BookingsQuery>()
-            .answers::<BookingPage>(Done::Ok),
+            .answers::<BookingPage>(Success::Ok),
         Route::new(Verb::Post, "/api/v1/bookings", "createBooking", "Creates a booking", bookings::create)
             .roles(BOOKING_WRITERS)
             .keyed()
             .body::<NewBooking>()
-            .answers::<BookingView>(Done::Created)
-            .answers::<BookingView>(Done::Ok),
+            .answers::<BookingView>(Success::Created)
+            .answers::<BookingView>(Success::Ok),
         Route::new(Verb::Get, "/api/v1/bookings/{id}", "getBooking", "A booking as it is now", bookings::show)
             .roles(BOOKING_READERS)
-            .answers::<BookingView>(Done::Ok),
+            .answers::<BookingView>(Success::Ok),
         Route::new(
             Verb::Get,
             "/api/v1/bookings/{id}/story",
@@ -84,7 +84,7 @@ fn bookings() -> Vec<Route> {
             story::show,
         )
         .roles(BOOKING_READERS)
-        .answers::<crate::services::story::Story>(Done::Ok),
+        .answers::<crate::services::story::Story>(Success::Ok),
     ]
 }
 
@@ -137,7 +137,7 @@ fn booking_changes() -> Vec<Route> {
             bookings::restore,
         ),
     ];
-    routes.into_iter().map(|route| route.roles(BOOKING_WRITERS).keyed().answers::<BookingView>(Done::Ok)).collect()
+    routes.into_iter().map(|route| route.roles(BOOKING_WRITERS).keyed().answers::<BookingView>(Success::Ok)).collect()
 }
 
 fn mapping() -> Vec<Route> {
@@ -147,16 +147,16 @@ fn mapping() -> Vec<Route> {
         Route::new(Verb::Get, "/api/v1/links", "listLinks", "Which booking is which remote entry", links::list)
             .roles(READERS)
             .query::<links::LinksQuery>()
-            .shaped(Done::Ok, Shape::Page("links")),
+            .shaped(Success::Ok, Shape::Page("links")),
         Route::new(Verb::Get, "/api/v1/links/{id}", "getLink", "A link", links::show)
             .roles(READERS)
-            .shaped(Done::Ok, Shape::Row("links")),
+            .shaped(Success::Ok, Shape::Row("links")),
         Route::new(Verb::Post, "/api/v1/links/{id}/held/accept", "acceptHeldChange", accept, links::accept)
             .roles(OPERATORS)
-            .answers::<links::Answered>(Done::Accepted),
+            .answers::<links::HeldChangeReceipt>(Success::Accepted),
         Route::new(Verb::Post, "/api/v1/links/{id}/held/reject", "rejectHeldChange", reject, links::reject)
             .roles(OPERATORS)
-            .answers::<links::Answered>(Done::Accepted),
+            .answers::<links::HeldChangeReceipt>(Success::Accepted),
     ]
 }
 
@@ -166,25 +166,25 @@ fn log() -> Vec<Route> {
         Route::new(Verb::Get, "/api/v1/attempts", "listAttempts", "Attempts, the newest first", attempts::list)
             .roles(READERS)
             .query::<attempts::AttemptsQuery>()
-            .shaped(Done::Ok, Shape::Page("attempts")),
+            .shaped(Success::Ok, Shape::Page("attempts")),
         Route::new(Verb::Get, "/api/v1/attempts/{id}", "getAttempt", "An attempt", attempts::show)
             .roles(READERS)
-            .shaped(Done::Ok, Shape::Row("attempts")),
-        Route::new(Verb::Post, "/api/v1/attempts/{id}/reprocess", "reprocessAttempt", again, attempts::again)
+            .shaped(Success::Ok, Shape::Row("attempts")),
+        Route::new(Verb::Post, "/api/v1/attempts/{id}/reprocess", "reprocessAttempt", again, attempts::retry)
             .roles(OPERATORS)
-            .answers::<attempts::Retried>(Done::Accepted),
+            .answers::<attempts::ReprocessReceipt>(Success::Accepted),
         Route::new(Verb::Get, "/api/v1/dead-letters", "listDeadLetters", "What was given up", lists::dead_letters)
             .roles(READERS)
             .query::<lists::Paging>()
-            .shaped(Done::Ok, Shape::Page("dead_letters")),
+            .shaped(Success::Ok, Shape::Page("dead_letters")),
         Route::new(Verb::Get, "/api/v1/deliveries", "listDeliveries", "What sources delivered", lists::deliveries)
             .roles(READERS)
             .query::<lists::DeliveriesQuery>()
-            .shaped(Done::Ok, Shape::Page("deliveries")),
+            .shaped(Success::Ok, Shape::Page("deliveries")),
         Route::new(Verb::Get, "/api/v1/events", "listEvents", "Events exactly as they are stored", events::list)
             .roles(AUDITORS)
             .query::<events::EventsQuery>()
-            .answers::<events::EventPage>(Done::Ok),
+            .answers::<events::EventPage>(Success::Ok),
     ]
 }
 
@@ -199,7 +199,7 @@ fn proofs() -> Vec<Route> {
             audit::checkpoint,
         )
         .roles(AUDITORS)
-        .answers::<audit::Newest>(Done::Ok),
+        .answers::<audit::LatestCheckpoint>(Success::Ok),
         Route::new(
             Verb::Get,
             "/api/v1/audit/proof/{event}",
@@ -208,7 +208,7 @@ fn proofs() -> Vec<Route> {
             audit::proof,
         )
         .roles(AUDITORS)
-        .answers::<Inclusion>(Done::Ok),
+        .answers::<Inclusion>(Success::Ok),
         Route::new(
             Verb::Get,
             "/api/v1/audit/consistency",
@@ -217,8 +217,8 @@ fn proofs() -> Vec<Route> {
             audit::consistency,
         )
         .roles(AUDITORS)
-        .query::<audit::Between>()
-        .answers::<Continuity>(Done::Ok),
+        .query::<audit::ConsistencyQuery>()
+        .answers::<Continuity>(Success::Ok),
     ]
 }
 
@@ -227,19 +227,19 @@ fn states() -> Vec<Route> {
         Route::new(Verb::Get, "/api/v1/connections", "listConnections", "Authorised grants", lists::connections)
             .roles(READERS)
             .query::<lists::Paging>()
-            .shaped(Done::Ok, Shape::Page("connections")),
+            .shaped(Success::Ok, Shape::Page("connections")),
         Route::new(Verb::Get, "/api/v1/calendars", "listCalendars", "Remote calendars", lists::calendars)
             .roles(READERS)
             .query::<lists::Paging>()
-            .shaped(Done::Ok, Shape::Page("calendars")),
+            .shaped(Success::Ok, Shape::Page("calendars")),
         Route::new(Verb::Get, "/api/v1/channels", "listChannels", "Push channels", lists::channels)
             .roles(READERS)
             .query::<lists::Paging>()
-            .shaped(Done::Ok, Shape::Page("channels")),
+            .shaped(Success::Ok, Shape::Page("channels")),
         Route::new(Verb::Get, "/api/v1/cursors", "listCursors", "How far listing has come", lists::cursors)
             .roles(READERS)
             .query::<lists::Paging>()
-            .shaped(Done::Ok, Shape::Page("cursors")),
+            .shaped(Success::Ok, Shape::Page("cursors")),
         Route::new(
             Verb::Get,
             "/api/v1/projections",
@@ -248,7 +248,7 @@ fn states() -> Vec<Route> {
             lists::projections,
         )
         .roles(STATUS_READERS)
-        .answers::<lists::ProjectionList>(Done::Ok),
+        .answers::<lists::ProjectionList>(Success::Ok),
     ]
 }
 
@@ -258,10 +258,10 @@ fn admin() -> Vec<Route> {
         Route::new(Verb::Get, "/api/v1/admin/approvals", "listApprovals", "What waits for a word", approvals::list)
             .roles(OPERATORS)
             .query::<approvals::ApprovalsQuery>()
-            .shaped(Done::Ok, Shape::Page("approvals")),
+            .shaped(Success::Ok, Shape::Page("approvals")),
         Route::new(Verb::Post, "/api/v1/admin/approvals/{id}/grant", "grantApproval", "It was meant", approvals::grant)
             .roles(OPERATORS)
-            .answers::<approvals::ApprovalAnswer>(Done::Ok),
+            .answers::<approvals::ApprovalAnswer>(Success::Ok),
         Route::new(
             Verb::Post,
             "/api/v1/admin/approvals/{id}/deny",
@@ -270,7 +270,7 @@ fn admin() -> Vec<Route> {
             approvals::deny,
         )
         .roles(OPERATORS)
-        .answers::<approvals::ApprovalAnswer>(Done::Ok),
+        .answers::<approvals::ApprovalAnswer>(Success::Ok),
         Route::new(
             Verb::Delete,
             "/api/v1/admin/subjects/{id}",
@@ -280,9 +280,9 @@ fn admin() -> Vec<Route> {
         )
         .roles(ADMINS)
         .query::<subjects::EraseQuery>()
-        .answers::<subjects::Erasure>(Done::Ok),
+        .answers::<subjects::Erasure>(Success::Ok),
         Route::new(Verb::Post, "/api/v1/admin/resync/booking/{id}", "resyncBooking", booking, resync::booking)
             .roles(OPERATORS)
-            .answers::<resync::Resync>(Done::Accepted),
+            .answers::<resync::Resync>(Success::Accepted),
     ]
 }

@@ -4,15 +4,15 @@ use std::{collections::BTreeSet, sync::Arc};
 
 use super::{
     Server,
-    bookings::wanted,
+    bookings::visible_booking,
     call::{Answer, Call},
-    problem::{Done, Problem},
+    problem::{Problem, Success},
 };
 use crate::{domain::ids::LinkId, projections::query::Query, services::story};
 
 /// The story of a booking.
 pub async fn show(server: Arc<Server>, call: Call) -> Result<Answer, Problem> {
-    let (id, booking) = wanted(&server, &call).await?;
+    let (id, booking) = visible_booking(&server, &call).await?;
     // The read model may be a moment behind: the links that routes lead to now are known without it.
     let routed = server.routing.links(&id, &booking.source_ref, &booking.resource);
     let rows = server.read_models.ask(&Query::LinksOfBooking(id.clone())).await?;
@@ -20,5 +20,5 @@ pub async fn show(server: Arc<Server>, call: Call) -> Result<Answer, Problem> {
     links.extend(rows.iter().filter_map(|row| LinkId::new(row.text("link")?).ok()));
     let links: Vec<LinkId> = links.into_iter().collect();
     let told = story::collect(&server.journal, &id, &links).await?;
-    Answer::json(Done::Ok, &story::tell(&id, &told))
+    Answer::json(Success::Ok, &story::compose(&id, &told))
 }

@@ -8,14 +8,14 @@ use serde::{Deserialize, Serialize};
 use super::{
     Server,
     call::{Answer, Call},
-    problem::{Done, Problem},
+    problem::{Problem, Success},
 };
 use crate::{
     domain::ids::SubjectId,
     record::envelope::Origin,
     services::people::{
-        forget::{Erased, erase},
-        forget_outside::{Left, left},
+        forget::{ErasureOutcome, erase},
+        forget_outside::{RemainingCopies, remaining_copies},
     },
 };
 
@@ -32,18 +32,18 @@ pub struct EraseQuery {
 #[derive(Debug, Serialize, JsonSchema)]
 pub struct Erasure {
     /// What was done.
-    erased: Erased,
+    erased: ErasureOutcome,
     /// What was not, and where.
-    left: Left,
+    left: RemainingCopies,
 }
 
 /// Forgets a person.
 pub async fn forget(server: Arc<Server>, call: Call) -> Result<Answer, Problem> {
-    let asked: EraseQuery = call.query()?;
+    let query: EraseQuery = call.query()?;
     let subject = SubjectId::new(call.param("id")).map_err(|_| Problem::not_found("subject", call.param("id")))?;
     let context = call.context(Origin::Admin)?;
-    let erased = erase(&server.journal, &server.workspace, &subject, asked.unseen, &context).await?;
+    let erased = erase(&server.journal, &server.workspace, &subject, query.unseen, &context).await?;
     // Where read models lag, what they do not know yet is missing in the report, not in the erasure.
-    let left = left(&server.journal, &*server.read_models, &subject).await?;
-    Answer::json(Done::Ok, &Erasure { erased, left })
+    let left = remaining_copies(&server.journal, &*server.read_models, &subject).await?;
+    Answer::json(Success::Ok, &Erasure { erased, left })
 }

@@ -9,7 +9,7 @@ use serde::Serialize;
 use super::{
     Server,
     call::{Answer, Call},
-    problem::{Done, Kind, Problem},
+    problem::{Kind, Problem, Success},
 };
 use crate::{
     domain::ids::{CalendarKey, ChannelId, ConnectionId, RemoteCalendarId},
@@ -17,8 +17,8 @@ use crate::{
     projections::query::Query,
     record::envelope::Origin,
     services::sync::{
-        intake::{Received, receive},
-        notified::{Heard, hear},
+        intake::{DeliveryOutcome, receive},
+        notifications::{NotificationOutcome, record_notification},
     },
 };
 
@@ -27,7 +27,7 @@ pub const DELIVERY_BYTES_MAX: usize = 256 * 1024;
 
 /// What became of a delivery.
 #[derive(Debug, Serialize, JsonSchema)]
-pub struct Taken {
+pub struct DeliveryReceipt {
     /// The sender's id of it.
     delivery: String,
     /// Whether it was recorded before: nothing happens again.
@@ -36,7 +36,7 @@ pub struct Taken {
 
 /// What became of a notification.
 #[derive(Debug, Serialize, JsonSchema)]
-pub struct Noted {
+pub struct NotificationReceipt {
     /// It is recorded.
     recorded: bool,
 }
@@ -52,9 +52,9 @@ pub async fn uschedule(server: Arc<Server>, call: Call) -> Result<Answer, Proble
             Ok(delivery) => {
                 let id = delivery.id.clone();
                 let received = receive(&server.journal, verifier.source(), delivery, Origin::Webhook).await?;
-                let duplicate = received == Received::Repeated;
-                let done = if duplicate { Done::Ok } else { Done::Accepted };
-                return Answer::json(done, &Taken { delivery: id, duplicate });
+                let duplicate = received == DeliveryOutcome::Repeated;
+                let done = if duplicate { Success::Ok } else { Success::Accepted };
+                return Answer::json(done, &DeliveryReceipt { delivery: id, duplicate });
             }
             Err(why) => refusal = why,
         }
@@ -69,9 +69,9 @@ pub async fn gcal(server: Arc<Server>, call: Call) -> Result<Answer, Problem> {
     let read = |name: &str| call.header(name);
     let notification = reader.read(&read)?;
     let key = calendar_of(&server, &notification.channel).await?.ok_or_else(unknown)?;
-    match hear(&server.journal, &server.calendars, &key, &notification).await? {
-        Heard::Recorded => Answer::json(Done::Accepted, &Noted { recorded: true }),
-        Heard::Rejected => Err(Problem::new(Kind::Unauthorised, "this notification is not believed")),
+    match record_notification(&server.journal, &server.calendars, &key, &notification).await? {
+        NotificationOutcome::Recorded => Answer::json(Success::Accepted, &NotificationReceipt { recorded: true }),
+        NotificationOutcome::Rejected => Err(Problem::new(Kind::Unauthorised, "this notification is not believed")),
     }
 }
 

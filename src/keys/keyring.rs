@@ -2,31 +2,31 @@
 
 use std::sync::Arc;
 
-use crate::{ports::masters::Masters, record::wrap::MasterKey};
+use crate::{ports::master_keys::MasterKeys, record::wrap::MasterKey};
 
 /// Master keys, shared.
 #[derive(Clone)]
-pub struct Keyring(Arc<dyn Masters>);
+pub struct Keyring(Arc<dyn MasterKeys>);
 
 impl Keyring {
     /// Over that source.
-    pub fn new(masters: Arc<dyn Masters>) -> Self {
+    pub fn new(masters: Arc<dyn MasterKeys>) -> Self {
         Self(masters)
     }
 
-    /// As [`Masters::find`].
+    /// As [`MasterKeys::find`].
     pub fn find(&self, id: &str) -> Option<MasterKey> {
         self.0.find(id)
     }
 
-    /// As [`Masters::newest`].
+    /// As [`MasterKeys::newest`].
     pub fn newest(&self) -> Option<MasterKey> {
         self.0.newest()
     }
 }
 
 /// One key that never changes.
-impl Masters for MasterKey {
+impl MasterKeys for MasterKey {
     fn find(&self, id: &str) -> Option<MasterKey> {
         (self.id() == id).then(|| self.clone())
     }

@@ -7,20 +7,20 @@ use chrono::{DateTime, Utc};
 
 use super::{tables::KeyTables, vault::StoredVault, wrapped::Rewrapper};
 use crate::ports::{
-    rotation::{Rotation, Standing},
+    rotation::{Rotation, WrappingStatus},
     vault::Failure,
 };
 
 #[async_trait]
 impl<T: KeyTables> Rotation for StoredVault<T> {
-    async fn standing(&self) -> Result<Standing, Failure> {
+    async fn wrapping_status(&self) -> Result<WrappingStatus, Failure> {
         let current = self.tables.current().await?;
         let (current, previous) = current.map_or((None, None), |(id, previous)| (Some(id), previous));
-        let mut standing = Standing { current, previous, ..Standing::default() };
+        let mut status = WrappingStatus { current, previous, ..WrappingStatus::default() };
         for wrapped in self.tables.wrapped() {
-            standing.tables.insert(wrapped.table.name.to_owned(), self.tables.count(wrapped).await?);
+            status.tables.insert(wrapped.table.name.to_owned(), self.tables.count(wrapped).await?);
         }
-        Ok(standing)
+        Ok(status)
     }
 
     async fn begin(&self, from: &str, to: &str, at: DateTime<Utc>) -> Result<(), Failure> {
@@ -51,9 +51,9 @@ impl<T: KeyTables> Rotation for StoredVault<T> {
 
     async fn finish(&self) -> Result<(), Failure> {
         self.tables.finish().await?;
-        let standing = self.standing().await?;
-        if standing.previous.is_some() || standing.left() > 0 {
-            let left = standing.left();
+        let status = self.wrapping_status().await?;
+        if status.previous.is_some() || status.left() > 0 {
+            let left = status.left();
             return Err(Failure::Unavailable(format!("{left} secrets are still wrapped under another key: try again")));
         }
         // Copies under the key before go as well, where nobody is in the way; that key is destroyed anyway.

@@ -43,7 +43,7 @@ impl<T: KeyTables> StoredVault<T> {
             return self.keyring.find(&id).map(drop).ok_or(Failure::NoMaster(id));
         }
         // A ledger from before keys were rotated: its own key is the one that its secrets are wrapped under.
-        let used = self.standing().await?.tables.into_values().flatten().next().map(|(id, _)| id);
+        let used = self.wrapping_status().await?.tables.into_values().flatten().next().map(|(id, _)| id);
         let key = match &used {
             Some(id) => self.keyring.find(id),
             None => self.keyring.newest(),

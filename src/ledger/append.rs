@@ -4,9 +4,9 @@ use chrono::{DateTime, Utc};
 
 use crate::{
     domain::ids::{EventId, Position, Version},
-    ports::event_store::{APPEND_EVENTS_MAX, Appended, EVENT_BYTES_MAX, Expected, Failure},
+    ports::event_store::{APPEND_EVENTS_MAX, AppendOutcome, EVENT_BYTES_MAX, ExpectedVersion, Failure},
     record::{
-        envelope::{NewEvent, Recorded, leaf_bytes, leaf_hash},
+        envelope::{NewEvent, StoredEvent, leaf_bytes, leaf_hash},
         stream::StreamName,
     },
 };
@@ -104,7 +104,7 @@ pub fn to_micros(at: DateTime<Utc>) -> DateTime<Utc> {
 
 /// An event that is stored, or will be in the same durable step.
 #[derive(Debug, Clone, Copy)]
-pub struct Standing<'a> {
+pub struct PlacedEvent<'a> {
     /// Its stream.
     pub stream: &'a StreamName,
     /// Its place within the stream.
@@ -115,8 +115,8 @@ pub struct Standing<'a> {
     pub event: &'a NewEvent,
 }
 
-impl<'a> From<&'a Recorded> for Standing<'a> {
-    fn from(it: &'a Recorded) -> Self {
+impl<'a> From<&'a StoredEvent> for PlacedEvent<'a> {
+    fn from(it: &'a StoredEvent) -> Self {
         Self { stream: &it.stream, version: it.version, position: it.position, event: &it.event }
     }
 }
@@ -127,7 +127,7 @@ pub enum Verdict {
     /// Write its events, the first at this version.
     Write(Version),
     /// They are there: answer this.
-    Repeated(Appended),
+    Repeated(AppendOutcome),
 }
 
 /// Judges an append from the stream's last version and from those of its ids that are stored already.
@@ -139,18 +139,18 @@ pub enum Verdict {
 /// `IdTaken` where an id is stored with other content or at another place; `Conflict` where the end is elsewhere.
 pub fn judge<'a>(
     stream: &StreamName,
-    expected: Expected,
+    expected: ExpectedVersion,
     events: &[NewEvent],
     last: Option<Version>,
-    stored: impl Fn(EventId) -> Option<Standing<'a>>,
+    stored: impl Fn(EventId) -> Option<PlacedEvent<'a>>,
 ) -> Result<Verdict, Failure> {
     if let Some(known) = events.iter().find(|e| stored(e.id).is_some()) {
         return repeated(stream, expected, events, stored).map(Verdict::Repeated).ok_or(Failure::IdTaken(known.id));
     }
     let fits = match expected {
-        Expected::Any => true,
-        Expected::NoStream => last.is_none(),
-        Expected::Exact(version) => last == Some(version),
+        ExpectedVersion::Any => true,
+        ExpectedVersion::NoStream => last.is_none(),
+        ExpectedVersion::Exact(version) => last == Some(version),
     };
     if !fits {
         return Err(Failure::Conflict { stream: stream.clone(), actual: last });
@@ -160,15 +160,15 @@ pub fn judge<'a>(
 
 fn repeated<'a>(
     stream: &StreamName,
-    expected: Expected,
+    expected: ExpectedVersion,
     events: &[NewEvent],
-    stored: impl Fn(EventId) -> Option<Standing<'a>>,
-) -> Option<Appended> {
+    stored: impl Fn(EventId) -> Option<PlacedEvent<'a>>,
+) -> Option<AppendOutcome> {
     let first = stored(events.first()?.id)?.version;
     let there = match expected {
-        Expected::Any => true,
-        Expected::NoStream => first == Version(0),
-        Expected::Exact(version) => version.0.checked_add(1) == Some(first.0),
+        ExpectedVersion::Any => true,
+        ExpectedVersion::NoStream => first == Version(0),
+        ExpectedVersion::Exact(version) => version.0.checked_add(1) == Some(first.0),
     };
     let mut appended = None;
     for (event, version) in events.iter().zip(first.0..) {
@@ -176,7 +176,7 @@ fn repeated<'a>(
         if standing.stream != stream || standing.version.0 != version || !event.repeats(standing.event) {
             return None;
         }
-        appended = Some(Appended { version: standing.version, position: standing.position, repeated: true });
+        appended = Some(AppendOutcome { version: standing.version, position: standing.position, repeated: true });
     }
     appended.filter(|_| there)
 }

@@ -8,12 +8,12 @@ use std::{
 
 use tokio::sync::oneshot;
 
-use super::append::{Standing, Verdict, judge, leaf_at};
+use super::append::{PlacedEvent, Verdict, judge, leaf_at};
 use crate::{
     domain::ids::{EventId, Position, Version},
-    ports::event_store::{Appended, Expected, Failure},
+    ports::event_store::{AppendOutcome, ExpectedVersion, Failure},
     record::{
-        envelope::{NewEvent, Recorded},
+        envelope::{NewEvent, StoredEvent},
         stream::StreamName,
     },
 };
@@ -32,7 +32,7 @@ pub struct Request {
     /// Its name as text.
     pub name: String,
     /// What the caller believes about its end.
-    pub expected: Expected,
+    pub expected: ExpectedVersion,
     /// What is to be appended.
     pub events: Vec<NewEvent>,
 }
@@ -50,7 +50,7 @@ pub struct Append {
     /// What is asked.
     pub request: Request,
     /// Where the answer goes.
-    pub reply: oneshot::Sender<Result<Appended, Failure>>,
+    pub reply: oneshot::Sender<Result<AppendOutcome, Failure>>,
 }
 
 impl Borrow<Request> for Append {
@@ -61,9 +61,9 @@ impl Borrow<Request> for Append {
 
 /// An event with its place and hash, ready to be written.
 #[derive(Debug)]
-pub struct Placed<'a> {
+pub struct PlacedRow<'a> {
     /// Its place.
-    pub at: Standing<'a>,
+    pub at: PlacedEvent<'a>,
     /// Its stream's name as text.
     pub stream: &'a str,
     /// Its leaf hash there.
@@ -74,21 +74,21 @@ pub struct Placed<'a> {
 #[derive(Debug, Default)]
 pub struct Plan<'a> {
     /// In the order of their positions.
-    pub rows: Vec<Placed<'a>>,
+    pub rows: Vec<PlacedRow<'a>>,
     /// One per append, in their order.
-    pub answers: Vec<Result<Appended, Failure>>,
+    pub answers: Vec<Result<AppendOutcome, Failure>>,
 }
 
 impl<'a> Plan<'a> {
     /// Places an append's events, the first at version `first`.
     fn place(&mut self, end: u64, append: &'a Request, first: Version) {
-        let mut appended = Appended { version: first, position: Position(end), repeated: false };
+        let mut appended = AppendOutcome { version: first, position: Position(end), repeated: false };
         for (event, version) in append.events.iter().zip((first.0..).map(Version)) {
             let position = Position(end + self.rows.len() as u64);
             let leaf = leaf_at(&append.name, version, position, event);
-            let at = Standing { stream: &append.stream, version, position, event };
-            self.rows.push(Placed { at, stream: &append.name, leaf });
-            appended = Appended { version, position, repeated: false };
+            let at = PlacedEvent { stream: &append.stream, version, position, event };
+            self.rows.push(PlacedRow { at, stream: &append.name, leaf });
+            appended = AppendOutcome { version, position, repeated: false };
         }
         self.answers.push(Ok(appended));
     }
@@ -101,20 +101,20 @@ const STREAMS_MAX: usize = 16_384;
 /// everything else is; and if it is not, the places predicted from it are taken and the
 /// database refuses the rows.
 #[derive(Debug, Default)]
-pub struct Known {
+pub struct KnownEnds {
     /// How many events there are.
     pub end: u64,
     lasts: HashMap<StreamName, Version>,
 }
 
-impl Known {
+impl KnownEnds {
     /// Nothing but the end.
     pub fn at(end: u64) -> Self {
         Self { end, lasts: HashMap::new() }
     }
 
     /// Learns what was just committed.
-    pub fn learn(&mut self, rows: &[Placed<'_>]) {
+    pub fn learn(&mut self, rows: &[PlacedRow<'_>]) {
         if self.lasts.len() + rows.len() > STREAMS_MAX {
             self.lasts.clear();
         }
@@ -133,7 +133,7 @@ impl Known {
 ///
 /// An unknown stream is taken at its caller's word: were the word wrong, the row's place is taken (or the one before it is
 /// not) and the database refuses the group, which is then judged with a look at everything.
-pub fn predict<'a, A: Borrow<Request>>(group: &'a [A], known: &Known) -> Option<Plan<'a>> {
+pub fn predict<'a, A: Borrow<Request>>(group: &'a [A], known: &KnownEnds) -> Option<Plan<'a>> {
     let mut plan = Plan::default();
     let mut lasts: HashMap<&StreamName, Version> = HashMap::new();
     let mut ids = HashSet::new();
@@ -143,11 +143,13 @@ pub fn predict<'a, A: Borrow<Request>>(group: &'a [A], known: &Known) -> Option<
         }
         let last = lasts.get(&append.stream).or_else(|| known.lasts.get(&append.stream)).copied();
         let first = match (append.expected, last) {
-            (Expected::NoStream, None) => Version(0),
-            (Expected::Exact(version), None) if version.0 < i64::MAX as u64 => version.next(),
-            (Expected::Exact(version), Some(last)) if version == last => version.next(),
-            (Expected::Any, Some(last)) => last.next(),
-            (Expected::NoStream, Some(_)) | (Expected::Exact(_), _) | (Expected::Any, None) => return None,
+            (ExpectedVersion::NoStream, None) => Version(0),
+            (ExpectedVersion::Exact(version), None) if version.0 < i64::MAX as u64 => version.next(),
+            (ExpectedVersion::Exact(version), Some(last)) if version == last => version.next(),
+            (ExpectedVersion::Any, Some(last)) => last.next(),
+            (ExpectedVersion::NoStream, Some(_)) | (ExpectedVersion::Exact(_), _) | (ExpectedVersion::Any, None) => {
+                return None;
+            }
         };
         plan.place(known.end, append, first);
         if let Some(row) = plan.rows.last() {
@@ -159,29 +161,30 @@ pub fn predict<'a, A: Borrow<Request>>(group: &'a [A], known: &Known) -> Option<
 
 /// What was looked up for a group, under the write lock.
 #[derive(Debug)]
-pub struct Looked {
+pub struct StoredState {
     /// How many events there are.
     pub end: u64,
     /// The last version of each stream of the group that has one.
     pub lasts: HashMap<String, Version>,
     /// Those of the group's ids that are stored.
-    pub found: HashMap<EventId, Recorded>,
+    pub found: HashMap<EventId, StoredEvent>,
 }
 
 /// Judges each append of a group in turn, as if those before it were written already. One that is refused leaves no trace.
-pub fn judge_each<'a, A: Borrow<Request>>(group: &'a [A], looked: &Looked) -> Plan<'a> {
+pub fn judge_each<'a, A: Borrow<Request>>(group: &'a [A], stored_state: &StoredState) -> Plan<'a> {
     let mut plan = Plan::default();
-    let mut lasts: HashMap<&str, Version> = looked.lasts.iter().map(|(name, last)| (name.as_str(), *last)).collect();
-    let mut placed: HashMap<EventId, Standing<'a>> = HashMap::new();
+    let mut lasts: HashMap<&str, Version> =
+        stored_state.lasts.iter().map(|(name, last)| (name.as_str(), *last)).collect();
+    let mut placed: HashMap<EventId, PlacedEvent<'a>> = HashMap::new();
     for append in group.iter().map(Borrow::borrow) {
-        let stored = |id| placed.get(&id).copied().or_else(|| looked.found.get(&id).map(Standing::from));
+        let stored = |id| placed.get(&id).copied().or_else(|| stored_state.found.get(&id).map(PlacedEvent::from));
         let last = lasts.get(append.name.as_str()).copied();
         match judge(&append.stream, append.expected, &append.events, last, stored) {
             Err(failure) => plan.answers.push(Err(failure)),
             Ok(Verdict::Repeated(appended)) => plan.answers.push(Ok(appended)),
             Ok(Verdict::Write(first)) => {
                 let before = plan.rows.len();
-                plan.place(looked.end, append, first);
+                plan.place(stored_state.end, append, first);
                 for row in &plan.rows[before..] {
                     placed.insert(row.at.event.id, row.at);
                     lasts.insert(&append.name, row.at.version);

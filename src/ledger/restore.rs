@@ -4,15 +4,15 @@
 use super::append::{checked as checked_append, leaf_at};
 use crate::{
     domain::ids::{Position, Version},
-    ports::event_store::{APPEND_EVENTS_MAX, EventStore, Expected, Failure},
-    record::envelope::{NewEvent, Recorded},
+    ports::event_store::{APPEND_EVENTS_MAX, EventStore, ExpectedVersion, Failure},
+    record::envelope::{NewEvent, StoredEvent},
 };
 
 /// Checks that events follow each other, are what an append may carry, and bear their own leaves.
 ///
 /// # Errors
 /// `Invalid`, with the position.
-pub fn checked(events: &[Recorded]) -> Result<(), Failure> {
+pub fn checked(events: &[StoredEvent]) -> Result<(), Failure> {
     let Some(first) = events.first() else { return Ok(()) };
     for (it, at) in events.iter().zip(first.position.0..) {
         let invalid = |why: String| Failure::Invalid(format!("position {}: {why}", it.position));
@@ -31,7 +31,7 @@ pub fn checked(events: &[Recorded]) -> Result<(), Failure> {
 }
 
 /// What is said where events do not follow the ledger's end.
-pub fn misplaced(events: &[Recorded]) -> Failure {
+pub fn misplaced(events: &[StoredEvent]) -> Failure {
     let at = events.first().map_or(Position(0), |it| it.position);
     Failure::Invalid(format!("the events from position {at} on do not follow what the ledger holds"))
 }
@@ -40,7 +40,7 @@ pub fn misplaced(events: &[Recorded]) -> Failure {
 ///
 /// # Errors
 /// As [`EventStore::restore`].
-pub async fn by_appending<S: EventStore + ?Sized>(store: &S, events: Vec<Recorded>) -> Result<Position, Failure> {
+pub async fn by_appending<S: EventStore + ?Sized>(store: &S, events: Vec<StoredEvent>) -> Result<Position, Failure> {
     checked(&events)?;
     let end = store.end().await?;
     if events.first().is_some_and(|first| first.position != end) {
@@ -51,7 +51,7 @@ pub async fn by_appending<S: EventStore + ?Sized>(store: &S, events: Vec<Recorde
         let same = events[at..].iter().take(APPEND_EVENTS_MAX).take_while(|it| it.stream == first.stream).count();
         let run: Vec<NewEvent> = events[at..at + same].iter().map(|it| it.event.clone()).collect();
         let last = first.version.0.checked_sub(1).map(Version);
-        let appended = store.append(&first.stream, Expected::after(last), run).await?;
+        let appended = store.append(&first.stream, ExpectedVersion::after(last), run).await?;
         if appended.repeated || Some(appended.position) != events.get(at + same - 1).map(|it| it.position) {
             let told = format!("{} went to another position: somebody else writes into this ledger", first.stream);
             return Err(Failure::Corrupt { at: format!("position {}", first.position), reason: told });

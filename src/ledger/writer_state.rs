@@ -23,9 +23,9 @@ pub struct WriterState {
 
 /// The part the writer keeps.
 #[derive(Debug, Default)]
-pub struct Kept(Mutex<WriterState>);
+pub struct SharedWriterState(Mutex<WriterState>);
 
-impl Kept {
+impl SharedWriterState {
     /// What is known now, to be read or changed.
     pub fn get(&self) -> MutexGuard<'_, WriterState> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)

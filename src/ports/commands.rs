@@ -41,7 +41,7 @@ pub struct Reply {
 
 /// A command that was handed out and is not settled yet.
 #[async_trait]
-pub trait Handed: Send + Sync {
+pub trait QueuedCommand: Send + Sync {
     /// What came.
     fn message(&self) -> &CommandMessage;
 
@@ -77,7 +77,7 @@ pub trait CommandQueue: Send + Sync {
     ///
     /// # Errors
     /// [`Unavailable`].
-    async fn take(&self, limit: usize, wait: Duration) -> Result<Vec<Box<dyn Handed>>, Unavailable>;
+    async fn take(&self, limit: usize, wait: Duration) -> Result<Vec<Box<dyn QueuedCommand>>, Unavailable>;
 
     /// How many wait, those that are handed out among them.
     ///

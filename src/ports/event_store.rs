@@ -10,7 +10,7 @@ use async_trait::async_trait;
 use crate::{
     domain::ids::{EventId, Position, Version},
     record::{
-        envelope::{NewEvent, Recorded},
+        envelope::{NewEvent, StoredEvent},
         merkle::Hash,
         stream::StreamName,
     },
@@ -18,7 +18,7 @@ use crate::{
 
 /// What the caller believes about the stream's end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Expected {
+pub enum ExpectedVersion {
     /// Nothing: append whatever is there.
     Any,
     /// The stream has no event yet.
@@ -27,7 +27,7 @@ pub enum Expected {
     Exact(Version),
 }
 
-impl Expected {
+impl ExpectedVersion {
     /// The expectation of one who folded a stream up to `last`.
     pub fn after(last: Option<Version>) -> Self {
         last.map_or(Self::NoStream, Self::Exact)
@@ -36,7 +36,7 @@ impl Expected {
 
 /// Where an append ended up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Appended {
+pub struct AppendOutcome {
     /// The version of its last event.
     pub version: Version,
     /// The position of its last event.
@@ -89,32 +89,36 @@ pub trait EventStore: Send + Sync {
     ///
     /// # Errors
     /// See [`Failure`]. After `Unavailable` the events may or may not be there: append them again with the same ids.
-    async fn append(&self, stream: &StreamName, expected: Expected, events: Vec<NewEvent>)
-    -> Result<Appended, Failure>;
+    async fn append(
+        &self,
+        stream: &StreamName,
+        expected: ExpectedVersion,
+        events: Vec<NewEvent>,
+    ) -> Result<AppendOutcome, Failure>;
 
     /// At most `limit` events of a stream from version `from` on, ascending. Empty where there are none.
     ///
     /// # Errors
     /// `Unavailable` or `Corrupt`.
-    async fn read_stream(&self, stream: &StreamName, from: Version, limit: usize) -> Result<Vec<Recorded>, Failure>;
+    async fn read_stream(&self, stream: &StreamName, from: Version, limit: usize) -> Result<Vec<StoredEvent>, Failure>;
 
     /// The last event of a stream.
     ///
     /// # Errors
     /// `Unavailable` or `Corrupt`.
-    async fn last(&self, stream: &StreamName) -> Result<Option<Recorded>, Failure>;
+    async fn last(&self, stream: &StreamName) -> Result<Option<StoredEvent>, Failure>;
 
     /// At most `limit` events from position `from` on, ascending.
     ///
     /// # Errors
     /// `Unavailable` or `Corrupt`.
-    async fn read_all(&self, from: Position, limit: usize) -> Result<Vec<Recorded>, Failure>;
+    async fn read_all(&self, from: Position, limit: usize) -> Result<Vec<StoredEvent>, Failure>;
 
     /// The event with this id.
     ///
     /// # Errors
     /// `Unavailable` or `Corrupt`.
-    async fn find(&self, id: EventId) -> Result<Option<Recorded>, Failure>;
+    async fn find(&self, id: EventId) -> Result<Option<StoredEvent>, Failure>;
 
     /// How many events there are: the position the next one will have.
     ///
@@ -135,7 +139,7 @@ pub trait EventStore: Send + Sync {
     ///
     /// # Errors
     /// `Invalid` where they do not follow the end or are not what an append may carry, or as [`EventStore::append`].
-    async fn restore(&self, events: Vec<Recorded>) -> Result<Position, Failure>;
+    async fn restore(&self, events: Vec<StoredEvent>) -> Result<Position, Failure>;
 
     /// Returns once there is an event at `from`, however it got there (another process included), or after a while
     /// without one: the caller reads again either way.

@@ -3,10 +3,10 @@
 /// Why a line did not come.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
-pub struct Unreadable(pub String);
+pub struct LineError(pub String);
 
 /// The lines of a file, without their ends, in order. After an error there is nothing more.
-pub type Lines = Box<dyn Iterator<Item = Result<Vec<u8>, Unreadable>> + Send>;
+pub type Lines = Box<dyn Iterator<Item = Result<Vec<u8>, LineError>> + Send>;
 
 /// A file that is being written.
 pub trait LineSink: Send {

@@ -1,13 +1,13 @@
 //! Floor 2: what the shell needs from the world, as traits with their failures. No vendor is named here.
 
+pub mod checkpoint_archive;
 pub mod checkpoints;
 pub mod clock;
 pub mod commands;
 pub mod deliveries;
 pub mod event_store;
-pub mod kept_checkpoints;
 pub mod lines;
-pub mod masters;
+pub mod master_keys;
 pub mod notifications;
 pub mod projection_store;
 pub mod provider;

@@ -2,17 +2,17 @@
 //!
 //! Contract, held by `tests/it/projections/`: a batch counts only if the projection stands where the batch begins, so of
 //! two processes that project into one store the slower takes its batch back and reads anew; a write that is already in
-//! the row changes nothing; the shelf beside the live one never shows through.
+//! the row changes nothing; the copy beside the live one never shows through.
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 
 use crate::{
     domain::ids::Position,
-    projections::{Projection, Row, Value, Write, query::Query, statements::Book},
+    projections::{Projection, Row, Value, Write, query::Query, statements::StatementBook},
 };
 
-pub use crate::projections::Shelf;
+pub use crate::projections::TableCopy;
 
 /// How far a projection has come.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,7 +20,7 @@ pub struct Checkpoint {
     /// The projection.
     pub projection: &'static str,
     /// Which copy.
-    pub shelf: Shelf,
+    pub table_copy: TableCopy,
     /// The definition that filled it.
     pub version: u32,
     /// The position that is read next: so many facts are in the table.
@@ -30,24 +30,31 @@ pub struct Checkpoint {
 }
 
 impl Checkpoint {
-    /// A checkpoint as its table holds it; `None` for a copy that this program does not know: it is another version's, and
+    /// A checkpoint from a row of `table`; `None` for a copy that this program does not know: it is another version's, and
     /// left alone.
     ///
     /// # Errors
     /// `Corrupt`.
-    pub fn stored(
-        book: &Book,
+    pub fn from_row(
+        table: &str,
+        book: &StatementBook,
         name: &str,
         version: i64,
         position: i64,
         updated_at: &str,
     ) -> Result<Option<Self>, Failure> {
-        let damaged = |reason: String| Failure::Corrupt { table: "projection_checkpoints".to_owned(), reason };
-        let Some((projection, shelf)) = book.copy_named(name) else { return Ok(None) };
+        let damaged = |reason: String| Failure::Corrupt { table: table.to_owned(), reason };
+        let Some((projection, table_copy)) = book.copy_named(name) else { return Ok(None) };
         let version = u32::try_from(version).map_err(|_| damaged(format!("{version} is no version")))?;
         let position = u64::try_from(position).map_err(|_| damaged("a position is negative".to_owned()))?;
         let updated_at = DateTime::parse_from_rfc3339(updated_at).map_err(|error| damaged(error.to_string()))?;
-        Ok(Some(Self { projection, shelf, version, position: Position(position), updated_at: updated_at.to_utc() }))
+        Ok(Some(Self {
+            projection,
+            table_copy,
+            version,
+            position: Position(position),
+            updated_at: updated_at.to_utc(),
+        }))
     }
 }
 
@@ -57,7 +64,7 @@ pub struct Batch {
     /// The projection.
     pub projection: &'static Projection,
     /// Which copy.
-    pub shelf: Shelf,
+    pub table_copy: TableCopy,
     /// Where the projection stands before it.
     pub from: Position,
     /// Where it stands after it.
@@ -111,12 +118,12 @@ pub struct Difference {
     /// Its key.
     pub key: Vec<String>,
     /// What is wrong with it.
-    pub what: Differs,
+    pub what: RowDifference,
 }
 
 /// How a row differs.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Differs {
+pub enum RowDifference {
     /// It is not in the live copy.
     MissingInLive,
     /// It is in the live copy only.
@@ -158,13 +165,18 @@ pub trait ProjectionStore: Send + Sync {
     ///
     /// # Errors
     /// `Unavailable`.
-    async fn begin(&self, projection: &'static Projection, shelf: Shelf, now: DateTime<Utc>) -> Result<(), Failure>;
+    async fn begin(
+        &self,
+        projection: &'static Projection,
+        table_copy: TableCopy,
+        now: DateTime<Utc>,
+    ) -> Result<(), Failure>;
 
     /// Throws a copy beside the live one away.
     ///
     /// # Errors
     /// `Unavailable`.
-    async fn discard(&self, projection: &'static Projection, shelf: Shelf) -> Result<(), Failure>;
+    async fn discard(&self, projection: &'static Projection, table_copy: TableCopy) -> Result<(), Failure>;
 
     /// Compares a copy with the live one as of one moment, and shows at most `examples` rows that differ.
     ///
@@ -173,11 +185,11 @@ pub trait ProjectionStore: Send + Sync {
     async fn compare(
         &self,
         projection: &'static Projection,
-        shelf: Shelf,
+        table_copy: TableCopy,
         examples: usize,
     ) -> Result<Comparison, Failure>;
 
-    /// Puts [`Shelf::Next`] in the live copy's place, with its checkpoint, in one transaction. The next may be `behind_max`
+    /// Puts [`TableCopy::Next`] in the live copy's place, with its checkpoint, in one transaction. The next may be `behind_max`
     /// facts behind the live one, which then are projected again.
     ///
     /// # Errors

@@ -35,7 +35,7 @@ pub struct Page {
 }
 
 /// A push subscription to be opened.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct WatchRequest {
     /// Its id, chosen by us.
     pub channel: ChannelId,
@@ -45,6 +45,13 @@ pub struct WatchRequest {
     pub address: String,
     /// How long it shall live, in seconds.
     pub life_s: u64,
+}
+
+/// Never prints the token.
+impl std::fmt::Debug for WatchRequest {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "WatchRequest({} to {} for {} s)", self.channel, self.address, self.life_s)
+    }
 }
 
 /// A push subscription as the provider granted it.

@@ -7,7 +7,7 @@
 use async_trait::async_trait;
 use futures::future::BoxFuture;
 
-use crate::{domain::ids::Position, record::envelope::Recorded};
+use crate::{domain::ids::Position, record::envelope::StoredEvent};
 
 /// A message's number in the feed, from 1; 0 stands before the first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
@@ -23,7 +23,7 @@ impl Sequence {
 
 /// Where the feed stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Standing {
+pub struct FeedState {
     /// The number of the last message that it took.
     pub last: Sequence,
     /// What the last message that is still there says about the position that comes next; `None` where none is there.
@@ -34,7 +34,7 @@ pub struct Standing {
 
 /// Why a message is sent.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Sending {
+pub enum SendReason {
     /// For the first time, as far as is known.
     First,
     /// Again, because somebody asked for it; under an id that the feed does not take for a repetition, made from this word.
@@ -43,24 +43,24 @@ pub enum Sending {
 
 /// A message on its way.
 #[derive(Debug, Clone, Copy)]
-pub struct Outgoing<'a> {
+pub struct OutgoingMessage<'a> {
     /// The event.
-    pub event: &'a Recorded,
+    pub event: &'a StoredEvent,
     /// The position that comes next after this message.
     pub next: Position,
     /// The message that this one follows.
     pub after: Sequence,
     /// Why it is sent.
-    pub sending: &'a Sending,
+    pub sending: &'a SendReason,
 }
 
 /// What became of a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Taken {
+pub enum PublishOutcome {
     /// The feed has it now, durable as far as its server makes things durable.
     Stored(Sequence),
     /// The feed had it already, and has not taken it again.
-    Known,
+    Duplicate,
 }
 
 /// Why a message was not taken, or the feed could not be asked.
@@ -78,7 +78,7 @@ pub enum Failure {
 }
 
 /// The answer to a message; comes later, and in the order of sending.
-pub type Pending = BoxFuture<'static, Result<Taken, Failure>>;
+pub type Pending = BoxFuture<'static, Result<PublishOutcome, Failure>>;
 
 /// The feed.
 #[async_trait]
@@ -94,17 +94,17 @@ pub trait Publisher: Send + Sync {
     ///
     /// # Errors
     /// `Unavailable`; `Refused` where there is no feed.
-    async fn standing(&self) -> Result<Standing, Failure>;
+    async fn feed_state(&self) -> Result<FeedState, Failure>;
 
     /// Sends a message, and returns before it is answered.
     ///
     /// # Errors
     /// `Unavailable`, `Refused`: it was not sent.
-    async fn send(&self, message: Outgoing<'_>) -> Result<Pending, Failure>;
+    async fn send(&self, message: OutgoingMessage<'_>) -> Result<Pending, Failure>;
 
     /// What a check of the set-up should say about the server.
     ///
     /// # Errors
-    /// As [`Publisher::standing`].
+    /// As [`Publisher::feed_state`].
     async fn describe(&self) -> Result<String, Failure>;
 }

@@ -15,7 +15,7 @@ use super::vault::Failure;
 
 /// How a database's secrets are wrapped.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, JsonSchema)]
-pub struct Standing {
+pub struct WrappingStatus {
     /// The master key, by its public name; `None` where nothing was ever wrapped.
     pub current: Option<String>,
     /// The one before, while a rotation is under way.
@@ -24,7 +24,7 @@ pub struct Standing {
     pub tables: BTreeMap<String, BTreeMap<String, u64>>,
 }
 
-impl Standing {
+impl WrappingStatus {
     /// Secrets that are wrapped under another key than the current one.
     pub fn left(&self) -> u64 {
         let others = self.tables.values().flatten().filter(|(id, _)| Some(*id) != self.current.as_ref());
@@ -39,7 +39,7 @@ pub trait Rotation: Send + Sync {
     ///
     /// # Errors
     /// `Unavailable`.
-    async fn standing(&self) -> Result<Standing, Failure>;
+    async fn wrapping_status(&self) -> Result<WrappingStatus, Failure>;
 
     /// From now on secrets are wrapped under `to`. Done before: nothing changes.
     ///

@@ -13,7 +13,7 @@ use crate::domain::{
 
 /// A booking as a source shows it, at a revision.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Shown {
+pub struct SourceBooking {
     /// The booking.
     pub snapshot: Snapshot,
     /// The source's own revision of it, ascending; what makes a late delivery visible as late.
@@ -46,10 +46,10 @@ pub trait BookingSource: Send + Sync {
     ///
     /// # Errors
     /// What is wrong with it, in words for a support desk, without personal data.
-    fn read(&self, body: &str) -> Result<Shown, String>;
+    fn read(&self, body: &str) -> Result<SourceBooking, String>;
 
     /// Reads one booking; `None` where there is none.
-    async fn get(&self, source_ref: &str) -> Result<Option<Shown>, CallFailure>;
+    async fn get(&self, source_ref: &str) -> Result<Option<SourceBooking>, CallFailure>;
 
     /// Moves it to `slot`, if it is still at that revision. Answers its revision after that.
     async fn reschedule(

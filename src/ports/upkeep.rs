@@ -15,12 +15,12 @@ pub struct Finding {
 
 impl Finding {
     /// All is well.
-    pub fn well(name: impl Into<String>, found: impl Into<String>) -> Self {
+    pub fn ok(name: impl Into<String>, found: impl Into<String>) -> Self {
         Self { name: name.into(), found: found.into(), fix: None }
     }
 
     /// It works, and could be better.
-    pub fn could_be_better(name: impl Into<String>, found: impl Into<String>, fix: impl Into<String>) -> Self {
+    pub fn warning(name: impl Into<String>, found: impl Into<String>, fix: impl Into<String>) -> Self {
         Self { name: name.into(), found: found.into(), fix: Some(fix.into()) }
     }
 }

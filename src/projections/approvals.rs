@@ -3,7 +3,7 @@
 use super::{Column, Condition, Projection, Table, Value, Write, int, text};
 use crate::{
     domain::{event::Event, ids::LinkId, operations},
-    record::{envelope::Recorded, stream::Category},
+    record::{envelope::StoredEvent, stream::Category},
 };
 
 /// The read model.
@@ -28,7 +28,7 @@ const COLUMNS: &[Column] = &[
     text("answered_at"),
 ];
 
-fn project(recorded: &Recorded, event: &Event) -> Vec<Write> {
+fn project(recorded: &StoredEvent, event: &Event) -> Vec<Write> {
     let Event::Operations(event) = event else { return Vec::new() };
     let at = recorded.event.recorded_at;
     let answer = |approval: &str, status: &str, by: &str| {

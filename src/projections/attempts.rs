@@ -19,9 +19,9 @@ use crate::{
         event::Event,
         failure::{CallFailure, FailureClass},
         ids::CalendarKey,
-        link::{self, CommandId, IssuedCommand, Verified},
+        link::{self, CommandId, IssuedCommand, Verification},
     },
-    record::{envelope::Recorded, stream::Category},
+    record::{envelope::StoredEvent, stream::Category},
 };
 
 /// The read model.
@@ -68,7 +68,7 @@ fn settle(row: &mut Cells<'_>) {
     }
 }
 
-fn project(recorded: &Recorded, event: &Event) -> Vec<Write> {
+fn project(recorded: &StoredEvent, event: &Event) -> Vec<Write> {
     match event {
         Event::Link(event) => of_link(recorded, event),
         Event::Calendar(event) => of_calendar(recorded, event),
@@ -78,7 +78,7 @@ fn project(recorded: &Recorded, event: &Event) -> Vec<Write> {
     }
 }
 
-fn of_link(recorded: &Recorded, event: &link::Event) -> Vec<Write> {
+fn of_link(recorded: &StoredEvent, event: &link::Event) -> Vec<Write> {
     let at = recorded.event.recorded_at;
     match event {
         link::Event::CommandIssued { command } => vec![issued(recorded, command)],
@@ -91,8 +91,8 @@ fn of_link(recorded: &Recorded, event: &link::Event) -> Vec<Write> {
         link::Event::OutcomeVerified { command, outcome } => {
             let write = Write::patch([&command.0]).set("verified", true).set("finished_at", at);
             vec![match outcome {
-                Verified::Done { .. } => succeeded(write),
-                Verified::NotDone {} => write.set("status", "fail"),
+                Verification::Done { .. } => succeeded(write),
+                Verification::NotDone {} => write.set("status", "fail"),
             }]
         }
         link::Event::SyncRequested { .. }
@@ -119,7 +119,7 @@ fn of_link(recorded: &Recorded, event: &link::Event) -> Vec<Write> {
     }
 }
 
-fn issued(recorded: &Recorded, command: &IssuedCommand) -> Write {
+fn issued(recorded: &StoredEvent, command: &IssuedCommand) -> Write {
     tried(recorded, &command.id, command.operation.name())
         .set("status", "running")
         .set("remote", command.remote.as_str())
@@ -130,7 +130,7 @@ fn issued(recorded: &Recorded, command: &IssuedCommand) -> Write {
         .set("started_at", recorded.event.recorded_at)
 }
 
-fn tried(recorded: &Recorded, command: &CommandId, operation: &str) -> Write {
+fn tried(recorded: &StoredEvent, command: &CommandId, operation: &str) -> Write {
     let number = command.0.rsplit_once(':').and_then(|(_, number)| number.parse::<i64>().ok());
     let direction = if operation.starts_with("write_back") { "pull" } else { "push" };
     Write::put([&command.0])
@@ -178,7 +178,7 @@ fn group(class: FailureClass) -> &'static str {
     }
 }
 
-fn of_calendar(recorded: &Recorded, event: &calendar::Event) -> Vec<Write> {
+fn of_calendar(recorded: &StoredEvent, event: &calendar::Event) -> Vec<Write> {
     let at = recorded.event.recorded_at;
     match event {
         calendar::Event::PullStarted { calendar, mode, worker, .. } => {
@@ -217,11 +217,11 @@ fn of_calendar(recorded: &Recorded, event: &calendar::Event) -> Vec<Write> {
     }
 }
 
-fn pull_id(recorded: &Recorded) -> String {
+fn pull_id(recorded: &StoredEvent) -> String {
     format!("{}:{}", recorded.stream.id, recorded.event.correlation)
 }
 
-fn pull(recorded: &Recorded, calendar: &CalendarKey) -> Write {
+fn pull(recorded: &StoredEvent, calendar: &CalendarKey) -> Write {
     Write::put([&pull_id(recorded)])
         .set("connection", calendar.connection.as_str())
         .set("calendar", calendar.calendar.as_str())
@@ -229,7 +229,7 @@ fn pull(recorded: &Recorded, calendar: &CalendarKey) -> Write {
         .set("correlation", recorded.event.correlation.as_str())
 }
 
-fn ended(recorded: &Recorded, calendar: &CalendarKey, outcome: impl Fn(Write) -> Write) -> Vec<Write> {
+fn ended(recorded: &StoredEvent, calendar: &CalendarKey, outcome: impl Fn(Write) -> Write) -> Vec<Write> {
     let write = pull(recorded, calendar).set("finished_at", recorded.event.recorded_at);
     let named = Write::patch([&pull_id(recorded)]).when(Condition::Is("operation", Value::Null));
     vec![outcome(write), named.set("operation", "list_changes")]

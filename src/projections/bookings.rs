@@ -14,7 +14,7 @@ use crate::{
         personal,
         slot::Slot,
     },
-    record::{envelope::Recorded, stream::Category},
+    record::{envelope::StoredEvent, stream::Category},
 };
 
 /// The read model.
@@ -59,7 +59,7 @@ const COLUMNS: &[Column] = &[
     text("changed_at"),
 ];
 
-fn project(recorded: &Recorded, event: &Event) -> Vec<Write> {
+fn project(recorded: &StoredEvent, event: &Event) -> Vec<Write> {
     match event {
         Event::Booking(event) => of_booking(recorded, event),
         Event::Connection(_)
@@ -71,7 +71,7 @@ fn project(recorded: &Recorded, event: &Event) -> Vec<Write> {
     }
 }
 
-fn of_booking(recorded: &Recorded, event: &booking::Event) -> Vec<Write> {
+fn of_booking(recorded: &StoredEvent, event: &booking::Event) -> Vec<Write> {
     let id = recorded.stream.id.as_str();
     let patch = || changed(Write::patch([id]), recorded, event);
     match event {
@@ -109,7 +109,7 @@ fn of_booking(recorded: &Recorded, event: &booking::Event) -> Vec<Write> {
 }
 
 /// Every fact of a booking is one revision of it, and its stream begins with the first.
-fn changed(write: Write, recorded: &Recorded, event: &booking::Event) -> Write {
+fn changed(write: Write, recorded: &StoredEvent, event: &booking::Event) -> Write {
     let write = write.set("revision", recorded.version.0 + 1).set("changed_at", recorded.event.effective_at);
     match event.cause().source_revision {
         Some(revision) => write.set("source_revision", revision),

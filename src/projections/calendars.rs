@@ -4,7 +4,7 @@
 use super::{Cells, Column, Projection, Table, Write, flag, int, text};
 use crate::{
     domain::{calendar, connection, event::Event, failure::CallFailure, ids::CalendarKey},
-    record::{envelope::Recorded, stream::Category},
+    record::{envelope::StoredEvent, stream::Category},
 };
 
 /// The read model.
@@ -53,7 +53,7 @@ fn settle(row: &mut Cells<'_>) {
     row.set("notified", notified);
 }
 
-fn project(recorded: &Recorded, event: &Event) -> Vec<Write> {
+fn project(recorded: &StoredEvent, event: &Event) -> Vec<Write> {
     match event {
         Event::Connection(event) => of_connection(recorded, event),
         Event::Calendar(event) => of_calendar(recorded, event),
@@ -61,7 +61,7 @@ fn project(recorded: &Recorded, event: &Event) -> Vec<Write> {
     }
 }
 
-fn of_connection(recorded: &Recorded, event: &connection::Event) -> Vec<Write> {
+fn of_connection(recorded: &StoredEvent, event: &connection::Event) -> Vec<Write> {
     let (connection, calendar, selected) = match event {
         connection::Event::CalendarSelected { connection, calendar } => (connection, calendar, true),
         connection::Event::CalendarDeselected { connection, calendar } => (connection, calendar, false),
@@ -74,7 +74,7 @@ fn of_connection(recorded: &Recorded, event: &connection::Event) -> Vec<Write> {
     vec![put.set("selected", selected).set("changed_at", recorded.event.recorded_at)]
 }
 
-fn of_calendar(recorded: &Recorded, event: &calendar::Event) -> Vec<Write> {
+fn of_calendar(recorded: &StoredEvent, event: &calendar::Event) -> Vec<Write> {
     let at = recorded.event.recorded_at;
     let put = |key: &CalendarKey| Write::put([key.connection.as_str(), key.calendar.as_str()]).set("changed_at", at);
     vec![match event {

@@ -3,7 +3,7 @@
 use super::{Column, Projection, Table, Write, int, text};
 use crate::{
     domain::{calendar, event::Event, ids::ChannelId},
-    record::{envelope::Recorded, stream::Category},
+    record::{envelope::StoredEvent, stream::Category},
 };
 
 /// The read model.
@@ -34,7 +34,7 @@ const COLUMNS: &[Column] = &[
     text("ended_at"),
 ];
 
-fn project(recorded: &Recorded, event: &Event) -> Vec<Write> {
+fn project(recorded: &StoredEvent, event: &Event) -> Vec<Write> {
     let Event::Calendar(event) = event else { return Vec::new() };
     let at = recorded.event.recorded_at;
     let patch = |channel: &ChannelId| Write::patch([channel.as_str()]);

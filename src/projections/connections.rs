@@ -3,7 +3,7 @@
 use super::{Column, Projection, Table, Write, text};
 use crate::{
     domain::{connection, event::Event},
-    record::{envelope::Recorded, stream::Category},
+    record::{envelope::StoredEvent, stream::Category},
 };
 
 /// The read model.
@@ -29,7 +29,7 @@ const COLUMNS: &[Column] = &[
     text("changed_at"),
 ];
 
-fn project(recorded: &Recorded, event: &Event) -> Vec<Write> {
+fn project(recorded: &StoredEvent, event: &Event) -> Vec<Write> {
     let Event::Connection(event) = event else { return Vec::new() };
     let at = recorded.event.recorded_at;
     let put = |id: &crate::domain::ids::ConnectionId| Write::put([id.as_str()]).set("changed_at", at);

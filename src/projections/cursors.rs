@@ -3,7 +3,7 @@
 use super::{Column, Projection, Table, Write, text};
 use crate::{
     domain::{calendar, event::Event, source},
-    record::{envelope::Recorded, stream::Category},
+    record::{envelope::StoredEvent, stream::Category},
 };
 
 /// The read model.
@@ -29,7 +29,7 @@ const COLUMNS: &[Column] = &[
     text("retry_at"),
 ];
 
-fn project(recorded: &Recorded, event: &Event) -> Vec<Write> {
+fn project(recorded: &StoredEvent, event: &Event) -> Vec<Write> {
     match event {
         Event::Calendar(event) => of_calendar(recorded, event),
         Event::Source(event) => of_source(recorded, event),
@@ -39,7 +39,7 @@ fn project(recorded: &Recorded, event: &Event) -> Vec<Write> {
     }
 }
 
-fn of_calendar(recorded: &Recorded, event: &calendar::Event) -> Vec<Write> {
+fn of_calendar(recorded: &StoredEvent, event: &calendar::Event) -> Vec<Write> {
     let at = recorded.event.recorded_at;
     match event {
         calendar::Event::CursorAdvanced { calendar, cursor, fingerprint, .. } => vec![
@@ -78,7 +78,7 @@ fn of_calendar(recorded: &Recorded, event: &calendar::Event) -> Vec<Write> {
     }
 }
 
-fn of_source(recorded: &Recorded, event: &source::Event) -> Vec<Write> {
+fn of_source(recorded: &StoredEvent, event: &source::Event) -> Vec<Write> {
     let at = recorded.event.recorded_at;
     match event {
         source::Event::PollCompleted { source, cursor, .. } => vec![

@@ -4,7 +4,7 @@
 use super::{Column, Projection, Table, Write, int, text};
 use crate::{
     domain::{event::Event, link, source},
-    record::{envelope::Recorded, stream::Category},
+    record::{envelope::StoredEvent, stream::Category},
 };
 
 /// The read model.
@@ -28,7 +28,7 @@ const COLUMNS: &[Column] = &[
     text("dead_at"),
 ];
 
-fn project(recorded: &Recorded, event: &Event) -> Vec<Write> {
+fn project(recorded: &StoredEvent, event: &Event) -> Vec<Write> {
     match event {
         Event::Link(event) => of_link(recorded, event),
         Event::Source(event) => of_source(recorded, event),
@@ -38,7 +38,7 @@ fn project(recorded: &Recorded, event: &Event) -> Vec<Write> {
     }
 }
 
-fn of_link(recorded: &Recorded, event: &link::Event) -> Vec<Write> {
+fn of_link(recorded: &StoredEvent, event: &link::Event) -> Vec<Write> {
     let key = ["link", recorded.stream.id.as_str()];
     match event {
         link::Event::DeadLettered { command, failure, booking_revision } => vec![
@@ -52,8 +52,8 @@ fn of_link(recorded: &Recorded, event: &link::Event) -> Vec<Write> {
         link::Event::SyncRequested { .. }
         | link::Event::Reprocessed { .. }
         | link::Event::AttemptSucceeded { .. }
-        | link::Event::OutcomeVerified { outcome: link::Verified::Done { .. }, .. } => vec![Write::remove(key)],
-        link::Event::OutcomeVerified { outcome: link::Verified::NotDone {}, .. }
+        | link::Event::OutcomeVerified { outcome: link::Verification::Done { .. }, .. } => vec![Write::remove(key)],
+        link::Event::OutcomeVerified { outcome: link::Verification::NotDone {}, .. }
         | link::Event::Decided { .. }
         | link::Event::Withheld { .. }
         | link::Event::CommandIssued { .. }
@@ -77,7 +77,7 @@ fn of_link(recorded: &Recorded, event: &link::Event) -> Vec<Write> {
     }
 }
 
-fn of_source(recorded: &Recorded, event: &source::Event) -> Vec<Write> {
+fn of_source(recorded: &StoredEvent, event: &source::Event) -> Vec<Write> {
     // One stream per delivery, so the stream's id names it.
     let key = ["delivery", recorded.stream.id.as_str()];
     match event {

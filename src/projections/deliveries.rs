@@ -3,7 +3,7 @@
 use super::{Column, Projection, Table, Write, flag, text};
 use crate::{
     domain::{event::Event, source},
-    record::{envelope::Recorded, stream::Category},
+    record::{envelope::StoredEvent, stream::Category},
 };
 
 /// The read model.
@@ -28,7 +28,7 @@ const COLUMNS: &[Column] = &[
     text("settled_at"),
 ];
 
-fn project(recorded: &Recorded, event: &Event) -> Vec<Write> {
+fn project(recorded: &StoredEvent, event: &Event) -> Vec<Write> {
     let Event::Source(event) = event else { return Vec::new() };
     let at = recorded.event.recorded_at;
     let named = |source: &str, delivery: &str| {

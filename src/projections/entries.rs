@@ -7,12 +7,12 @@ use super::{Column, Projection, Table, Write, int, text};
 use crate::{
     domain::{
         calendar,
-        entry::{Observation, Seen},
+        entry::{EntryState, Observation},
         event::Event,
         ids::{Etag, RemoteId},
         link::{self, Operation},
     },
-    record::{envelope::Recorded, stream::Category},
+    record::{envelope::StoredEvent, stream::Category},
 };
 
 /// The read model.
@@ -27,7 +27,7 @@ pub static PROJECTION: Projection = Projection {
 const COLUMNS: &[Column] =
     &[text("link"), text("remote"), int("generation"), text("role"), text("seen"), text("seen_etag"), text("seen_at")];
 
-fn project(recorded: &Recorded, event: &Event) -> Vec<Write> {
+fn project(recorded: &StoredEvent, event: &Event) -> Vec<Write> {
     match event {
         Event::Link(event) => of_link(recorded, event),
         Event::Calendar(event) => of_calendar(event),
@@ -37,7 +37,7 @@ fn project(recorded: &Recorded, event: &Event) -> Vec<Write> {
     }
 }
 
-fn of_link(recorded: &Recorded, event: &link::Event) -> Vec<Write> {
+fn of_link(recorded: &StoredEvent, event: &link::Event) -> Vec<Write> {
     let link = recorded.stream.id.as_str();
     let entry = |remote: &RemoteId| Write::put([link, remote.as_str()]);
     let seen = |write: Write, etag: Option<&Etag>| {
@@ -118,8 +118,8 @@ fn of_calendar(event: &calendar::Event) -> Vec<Write> {
 fn observed(link: &str, observation: &Observation) -> Write {
     let write = Write::put([link, observation.remote.as_str()]).set("seen_at", observation.seen_at);
     match &observation.seen {
-        Seen::Live { etag, .. } => write.set("seen", "live").set("seen_etag", etag.as_str()),
-        Seen::Unreadable { etag, .. } => write.set("seen", "unreadable").set("seen_etag", etag.as_str()),
-        Seen::Gone { .. } => write.set("seen", "gone").clear(&["seen_etag"]),
+        EntryState::Live { etag, .. } => write.set("seen", "live").set("seen_etag", etag.as_str()),
+        EntryState::Unreadable { etag, .. } => write.set("seen", "unreadable").set("seen_etag", etag.as_str()),
+        EntryState::Gone { .. } => write.set("seen", "gone").clear(&["seen_etag"]),
     }
 }

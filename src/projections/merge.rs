@@ -5,13 +5,13 @@ use std::collections::BTreeMap;
 use super::{
     Cells, Table,
     value::Value,
-    write::{Act, Condition, Set, Write},
+    write::{Condition, Set, Write, WriteKind},
 };
 use crate::domain::ids::Position;
 
 /// A row as a store holds it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Stored {
+pub struct StoredRow {
     /// Of the last fact that changed it.
     pub position: Position,
     /// Whether it counts as gone.
@@ -40,7 +40,7 @@ impl<'a> Drafts<'a> {
     }
 
     /// Takes in a row as it is stored.
-    pub fn found(&mut self, table: &Table, row: Stored) {
+    pub fn found(&mut self, table: &Table, row: StoredRow) {
         let key: Vec<String> =
             row.cells[..table.keys].iter().filter_map(|cell| cell.as_text().map(str::to_owned)).collect();
         if let Some(draft) = self.rows.get_mut(key.as_slice()) {
@@ -49,7 +49,7 @@ impl<'a> Drafts<'a> {
     }
 
     /// Applies the writes, and answers the rows that they changed, by ascending keys.
-    pub fn changed(mut self, table: &Table) -> Vec<Stored> {
+    pub fn changed(mut self, table: &Table) -> Vec<StoredRow> {
         for (at, write) in self.writes {
             if let Some(draft) = self.rows.get_mut(write.key.as_slice()) {
                 draft.apply(table, *at, write);
@@ -64,18 +64,18 @@ impl<'a> Drafts<'a> {
 struct Draft {
     /// A write at or before this is in the stored row already: the second net under the checkpoint.
     floor: Option<Position>,
-    row: Option<Stored>,
+    row: Option<StoredRow>,
     changed: bool,
 }
 
 impl Draft {
     /// Starts from what is stored.
-    fn new(stored: Option<Stored>) -> Self {
+    fn new(stored: Option<StoredRow>) -> Self {
         Self { floor: stored.as_ref().map(|row| row.position), row: stored, changed: false }
     }
 
     /// The row, if the batch changed it.
-    fn changed(self) -> Option<Stored> {
+    fn changed(self) -> Option<StoredRow> {
         self.row.filter(|_| self.changed)
     }
 
@@ -87,7 +87,7 @@ impl Draft {
         if self.row.as_ref().is_none_or(|row| row.removed) {
             let mut cells: Vec<Value> = write.key.iter().cloned().map(Value::Text).collect();
             cells.resize(table.columns.len(), Value::Null);
-            self.row = Some(Stored { position: at, removed: false, cells });
+            self.row = Some(StoredRow { position: at, removed: false, cells });
         }
         let Some(row) = &mut self.row else { return };
         let set: Vec<(usize, Value)> = write
@@ -105,7 +105,7 @@ impl Draft {
             row.cells[index] = value;
         }
         row.position = at;
-        row.removed = write.act == Act::Remove;
+        row.removed = write.act == WriteKind::Remove;
         self.changed = true;
         if let Some(settle) = table.settle {
             settle(&mut Cells { table, cells: &mut row.cells });
@@ -114,7 +114,7 @@ impl Draft {
 
     fn wanted(&self, table: &Table, write: &Write) -> bool {
         let there = self.row.as_ref().filter(|row| !row.removed);
-        if there.is_none() && write.act != Act::Put {
+        if there.is_none() && write.act != WriteKind::Put {
             return false;
         }
         let cell = |column: &str| there.map_or(&Value::Null, |row| &row.cells[table.place(column)]);
@@ -136,7 +136,7 @@ pub const HIDDEN: &str = "[personal]";
 
 impl Table {
     /// The columns in which two rows differ, with both values. Personal texts are not shown.
-    pub fn differing(&self, one: &Stored, two: &Stored) -> Vec<(&'static str, Value, Value)> {
+    pub fn differing(&self, one: &StoredRow, two: &StoredRow) -> Vec<(&'static str, Value, Value)> {
         let cells = one.cells.iter().zip(&two.cells);
         let mut columns: Vec<_> = self
             .columns

@@ -18,17 +18,17 @@ mod merge;
 pub mod open_commands;
 pub mod query;
 pub mod query_statements;
-mod shelf;
 pub mod statements;
 mod table;
+mod table_copy;
 mod value;
 mod write;
 
-pub use merge::{Drafts, HIDDEN, Stored};
-pub use shelf::Shelf;
+pub use merge::{Drafts, HIDDEN, StoredRow};
 pub use table::{Cells, Column, Projection, Table};
+pub use table_copy::TableCopy;
 pub use value::{Kind, Row, Value};
-pub use write::{Act, Condition, Set, Write};
+pub use write::{Condition, Set, Write, WriteKind};
 
 use table::{flag, int, text};
 

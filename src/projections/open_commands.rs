@@ -4,7 +4,7 @@
 use super::{Column, Condition, Projection, Table, Write, flag, int, text};
 use crate::{
     domain::{event::Event, failure::FailureClass, link},
-    record::{envelope::Recorded, stream::Category},
+    record::{envelope::StoredEvent, stream::Category},
 };
 
 /// The read model.
@@ -28,7 +28,7 @@ const COLUMNS: &[Column] = &[
     text("lease_until"),
 ];
 
-fn project(recorded: &Recorded, event: &Event) -> Vec<Write> {
+fn project(recorded: &StoredEvent, event: &Event) -> Vec<Write> {
     match event {
         Event::Link(event) => of_link(recorded, event),
         Event::Booking(_)
@@ -40,7 +40,7 @@ fn project(recorded: &Recorded, event: &Event) -> Vec<Write> {
     }
 }
 
-fn of_link(recorded: &Recorded, event: &link::Event) -> Vec<Write> {
+fn of_link(recorded: &StoredEvent, event: &link::Event) -> Vec<Write> {
     let link = recorded.stream.id.as_str();
     let this = |command: &link::CommandId| Condition::Is("command", command.0.as_str().into());
     match event {

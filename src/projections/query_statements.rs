@@ -12,10 +12,10 @@ use crate::{
 };
 
 /// The projection whose file has the statement, the statement's name, and its arguments.
-pub type Asked = (&'static str, &'static str, Vec<Value>);
+pub type StatementCall = (&'static str, &'static str, Vec<Value>);
 
 /// In which words `query` is asked.
-pub fn asked(query: &Query) -> Asked {
+pub fn statement_call(query: &Query) -> StatementCall {
     let keys = query.order().len();
     let paged = |mut arguments: Vec<Value>, page: &Page| {
         let after = page.after.as_deref().unwrap_or_default();

@@ -9,7 +9,7 @@
 
 use std::collections::HashMap;
 
-use super::{ALL, Column, Kind, Projection, Shelf};
+use super::{ALL, Column, Kind, Projection, TableCopy};
 
 /// The files.
 const FILES: [(&str, &str); 12] = [
@@ -29,6 +29,9 @@ const FILES: [(&str, &str); 12] = [
 
 /// Indexes keep their names when a table is renamed, so each copy takes the first set of names that is free.
 const INDEX_SETS: [&str; 3] = ["a", "b", "c"];
+
+/// The table of checkpoints.
+pub const CHECKPOINTS_TABLE: &str = "projection_checkpoints";
 
 /// The table that holds how far each copy has come.
 pub const CREATE_CHECKPOINTS: &str = "CREATE TABLE IF NOT EXISTS projection_checkpoints (
@@ -131,13 +134,13 @@ impl Statements {
 
 /// All statements in one dialect.
 #[derive(Debug)]
-pub struct Book {
+pub struct StatementBook {
     named: HashMap<(&'static str, &'static str), &'static str>,
-    copies: HashMap<(&'static str, Shelf), Statements>,
-    tables: HashMap<&'static str, (&'static str, Shelf)>,
+    copies: HashMap<(&'static str, TableCopy), Statements>,
+    tables: HashMap<&'static str, (&'static str, TableCopy)>,
 }
 
-impl Book {
+impl StatementBook {
     /// Writes it. Call it once per process.
     pub fn written(dialect: &Dialect) -> Self {
         let mut named = HashMap::new();
@@ -148,18 +151,18 @@ impl Book {
         }
         let mut book = Self { named, copies: HashMap::new(), tables: HashMap::new() };
         for projection in ALL {
-            for shelf in Shelf::ALL {
-                let statements = book.build(dialect, projection, shelf);
-                book.tables.insert(statements.table, (projection.name, shelf));
-                book.copies.insert((projection.name, shelf), statements);
+            for table_copy in TableCopy::ALL {
+                let statements = book.build(dialect, projection, table_copy);
+                book.tables.insert(statements.table, (projection.name, table_copy));
+                book.copies.insert((projection.name, table_copy), statements);
             }
         }
         book
     }
 
     /// The statements of one copy.
-    pub fn copy(&self, projection: &Projection, shelf: Shelf) -> &Statements {
-        &self.copies[&(projection.name, shelf)]
+    pub fn copy(&self, projection: &Projection, table_copy: TableCopy) -> &Statements {
+        &self.copies[&(projection.name, table_copy)]
     }
 
     /// The statement of that name in that projection's file.
@@ -168,13 +171,13 @@ impl Book {
     }
 
     /// Which projection's copy a table is; `None` for a table of another version of the program.
-    pub fn copy_named(&self, table: &str) -> Option<(&'static str, Shelf)> {
+    pub fn copy_named(&self, table: &str) -> Option<(&'static str, TableCopy)> {
         self.tables.get(table).copied()
     }
 
-    fn build(&self, dialect: &Dialect, projection: &Projection, shelf: Shelf) -> Statements {
+    fn build(&self, dialect: &Dialect, projection: &Projection, table_copy: TableCopy) -> Statements {
         let name = projection.name;
-        let table: &'static str = leak(format!("{name}{}", shelf.suffix()));
+        let table: &'static str = leak(format!("{name}{}", table_copy.suffix()));
         let added = [Column { name: "position", kind: Kind::Int }, Column { name: "removed", kind: Kind::Bool }];
         let columns: Vec<Column> = projection.table.columns.iter().copied().chain(added).collect();
         let shape = Shape { table, columns: &columns, keys: projection.table.keys };
@@ -243,17 +246,17 @@ mod tests {
     #[test]
     fn copies_of_a_table_share_no_name() {
         let dialect = Dialect { tag: "test", text: "WORDS", read: |_| String::new(), write: |_| String::new() };
-        let book = Book::written(&dialect);
+        let book = StatementBook::written(&dialect);
         for projection in ALL {
-            let live = book.copy(projection, Shelf::Live);
-            let next = book.copy(projection, Shelf::Next);
+            let live = book.copy(projection, TableCopy::Live);
+            let next = book.copy(projection, TableCopy::Next);
             assert!(live.create(&[]).contains(&format!("CREATE TABLE {} (", projection.name)));
             assert!(!live.create(&[]).contains(" TEXT"), "the dialect names the type of texts");
             let created = next.create(&[format!("a_{}_list", projection.name)]);
             assert!(created.contains(&format!("CREATE TABLE {}__next (", projection.name)));
             assert!(!created.contains(&format!(" ON {} ", projection.name)), "{created}");
             assert!(!created.contains(&format!("INDEX a_{}_", projection.name)), "{created}");
-            assert_eq!(book.copy_named(next.table), Some((projection.name, Shelf::Next)));
+            assert_eq!(book.copy_named(next.table), Some((projection.name, TableCopy::Next)));
         }
     }
 }

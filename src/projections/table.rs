@@ -3,7 +3,7 @@
 use super::{Kind, Value, Write};
 use crate::{
     domain::event::Event,
-    record::{envelope::Recorded, stream::Category},
+    record::{envelope::StoredEvent, stream::Category},
 };
 
 /// A read model: a table, and which facts become which rows of it.
@@ -19,7 +19,7 @@ pub struct Projection {
     pub reads: &'static [Category],
     /// The mapping. Pure; what is not about this table gives no writes. Personal texts reach it closed, as
     /// `record::sealing::close` writes them.
-    pub project: fn(&Recorded, &Event) -> Vec<Write>,
+    pub project: fn(&StoredEvent, &Event) -> Vec<Write>,
 }
 
 /// A table: its columns, of which the first `keys` are the primary key. The shell adds `position` and `removed`.

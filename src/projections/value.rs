@@ -41,19 +41,19 @@ impl Value {
 }
 
 /// A text as every store can keep it: PostgreSQL has no zero byte in its texts, so another mark stands for it everywhere.
-pub(super) fn kept(text: &str) -> String {
+pub(super) fn storable(text: &str) -> String {
     text.replace('\0', "\u{fffd}")
 }
 
 impl From<&str> for Value {
     fn from(text: &str) -> Self {
-        Self::Text(kept(text))
+        Self::Text(storable(text))
     }
 }
 
 impl From<String> for Value {
     fn from(text: String) -> Self {
-        Self::Text(if text.contains('\0') { kept(&text) } else { text })
+        Self::Text(if text.contains('\0') { storable(&text) } else { text })
     }
 }
 

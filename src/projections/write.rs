@@ -3,7 +3,7 @@
 //! A write states what the row holds afterwards, never a difference (`x = x + 1`), so that applying it again changes
 //! nothing. Where a fact speaks of "the command under way" without repeating it, the write is conditional on the row.
 
-use super::value::{Value, kept};
+use super::value::{Value, storable};
 
 /// A change of one row.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -11,7 +11,7 @@ pub struct Write {
     /// Which row.
     pub key: Vec<String>,
     /// What is done.
-    pub act: Act,
+    pub act: WriteKind,
     /// All must hold on the row as the writes before left it; a row that is not there holds nothing.
     pub when: Vec<Condition>,
     /// What its columns hold afterwards. Columns that are not named stay.
@@ -20,7 +20,7 @@ pub struct Write {
 
 /// What is done with a row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Act {
+pub enum WriteKind {
     /// Changed, or added where it is not there. A removed row starts empty again.
     Put,
     /// Changed, if it is there.
@@ -52,23 +52,23 @@ pub enum Condition {
 }
 
 impl Write {
-    fn new<const N: usize>(act: Act, key: [&str; N]) -> Self {
-        Self { key: key.map(kept).to_vec(), act, when: Vec::new(), set: Vec::new() }
+    fn new<const N: usize>(act: WriteKind, key: [&str; N]) -> Self {
+        Self { key: key.map(storable).to_vec(), act, when: Vec::new(), set: Vec::new() }
     }
 
     /// Changes or adds the row.
     pub fn put<const N: usize>(key: [&str; N]) -> Self {
-        Self::new(Act::Put, key)
+        Self::new(WriteKind::Put, key)
     }
 
     /// Changes the row if it is there.
     pub fn patch<const N: usize>(key: [&str; N]) -> Self {
-        Self::new(Act::Patch, key)
+        Self::new(WriteKind::Patch, key)
     }
 
     /// Flags the row as removed if it is there.
     pub fn remove<const N: usize>(key: [&str; N]) -> Self {
-        Self::new(Act::Remove, key)
+        Self::new(WriteKind::Remove, key)
     }
 
     /// The column holds this afterwards.

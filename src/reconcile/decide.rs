@@ -6,7 +6,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::domain::{
     booking::{self, Booking},
-    entry::{Observation, Seen},
+    entry::{EntryState, Observation},
     ids::{BookingId, Generation, IdempotencyKey, RemoteId, short_hash},
     link::{
         Action, CommandId, Event, HoldReason, IssuedCommand, Link, LinkRef, LookReason, Operation, RemoteChange, Wait,
@@ -39,9 +39,9 @@ pub struct Inputs<'a> {
     /// Whether the connection's grant is gone.
     pub revoked: bool,
     /// Until when the calendar's provider wants no calls over this connection.
-    pub gate_until: Option<DateTime<Utc>>,
+    pub throttled_until: Option<DateTime<Utc>>,
     /// Until when the booking's source wants no calls.
-    pub source_gate_until: Option<DateTime<Utc>>,
+    pub source_throttled_until: Option<DateTime<Utc>>,
     /// Whether the booking's source wants changes written back to it.
     pub writes_back: bool,
     /// The policy.
@@ -86,8 +86,8 @@ pub enum Step {
 pub fn candidate_slot<'a>(link: Option<&'a Link>, observation: Option<&'a Observation>) -> Option<&'a Slot> {
     let observation = observation.or_else(|| link?.held.as_ref().map(|held| &held.observation))?;
     match &observation.seen {
-        Seen::Live { content, .. } => Some(&content.slot),
-        Seen::Unreadable { .. } | Seen::Gone { .. } => None,
+        EntryState::Live { content, .. } => Some(&content.slot),
+        EntryState::Unreadable { .. } | EntryState::Gone { .. } => None,
     }
 }
 
@@ -184,11 +184,11 @@ impl Decider<'_> {
         } else {
             flight.command.lease_until > self.i.now
         };
-        let (gate, now) = match flight.command.operation.at_source() {
-            true => (self.i.source_gate_until, self.i.now),
-            false => (self.i.gate_until, self.i.now),
+        let (throttled, now) = match flight.command.operation.at_source() {
+            true => (self.i.source_throttled_until, self.i.now),
+            false => (self.i.throttled_until, self.i.now),
         };
-        Some(match gate.filter(|until| *until > now) {
+        Some(match throttled.filter(|until| *until > now) {
             _ if waiting => Step::Rest,
             Some(until) => self.withhold(WithholdReason::RateLimited, Some(until)),
             None => Step::Verify(flight.command),
@@ -224,7 +224,7 @@ impl Decider<'_> {
         if self.link().retry.at.is_some_and(|at| at > self.i.now) {
             return Step::Rest;
         }
-        match self.i.gate_until.filter(|until| *until > self.i.now) {
+        match self.i.throttled_until.filter(|until| *until > self.i.now) {
             Some(until) => self.withhold(WithholdReason::RateLimited, Some(until)),
             None => {
                 let remote = self.link().look_at.clone().unwrap_or_else(|| self.current_id());

@@ -9,7 +9,7 @@ use crate::domain::{
 
 /// What the calendar should show of a booking.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Desired {
+pub enum DesiredEntry {
     /// An entry that says this.
     Present(Content),
     /// No entry, for this reason.
@@ -24,15 +24,15 @@ pub const TITLE_CHARS_MAX: usize = 1_000;
 pub const DESCRIPTION_CHARS_MAX: usize = 8_000;
 
 /// What `booking` wants of a calendar that its resource is (`routed`) or is no longer routed to.
-pub fn desired(booking: &Booking, routed: bool, policy: &Policy) -> Desired {
+pub fn desired(booking: &Booking, routed: bool, policy: &Policy) -> DesiredEntry {
     if !routed {
-        return Desired::Absent("the booking is on another resource now");
+        return DesiredEntry::Absent("the booking is on another resource now");
     }
     match (booking.active(), policy.cancel) {
-        (true, _) => Desired::Present(content(booking, policy, false)),
-        (false, OnCancel::Delete) => Desired::Absent("the booking is cancelled"),
-        (false, OnCancel::Mark) => Desired::Present(content(booking, policy, true)),
-        (false, OnCancel::Leave) => Desired::Leave,
+        (true, _) => DesiredEntry::Present(content(booking, policy, false)),
+        (false, OnCancel::Delete) => DesiredEntry::Absent("the booking is cancelled"),
+        (false, OnCancel::Mark) => DesiredEntry::Present(content(booking, policy, true)),
+        (false, OnCancel::Leave) => DesiredEntry::Leave,
     }
 }
 

@@ -104,7 +104,7 @@ impl Decider<'_> {
         if self.link().retry.at.is_some_and(|at| at > self.i.now) {
             return Step::Rest;
         }
-        if let Some(until) = self.i.source_gate_until.filter(|until| *until > self.i.now) {
+        if let Some(until) = self.i.source_throttled_until.filter(|until| *until > self.i.now) {
             return self.withhold(WithholdReason::RateLimited, Some(until));
         }
         // The source moved on since we knew it (412): what it shows now decides.

@@ -1,7 +1,13 @@
 //! Floor 1: what is to be done about one link. Pure: it can be replayed, explained, dry-run and snapshotted.
 //!
 //! [`decide()`] takes what is known and gives facts to record and one step to take. The shell that records and takes it is
-//! `services/sync/reconcile/mod.rs`.
+//! `services/sync/reconciler/mod.rs`.
+//!
+//! Who defines what: `Decider` is one struct, and each file implements a part of it. `decide.rs` has the order of the
+//! questions (`run`, `step`) and what every answer uses (`link`, `push`, `hold`, `look`, `issue`); `observed.rs` judges what was
+//! seen (`observed`, `live`) and settles conflicts (`accept`, `reject`, `conflict`, `resolved`); `removed.rs` judges removals
+//! (`gone`); `waiting.rs` ends what waited for a person or a timer; `inbound.rs` carries an accepted change to the booking;
+//! `outbound.rs` brings the entry into step. `desired.rs` and `retry.rs` are functions of their own.
 #![deny(clippy::wildcard_enum_match_arm)]
 
 mod decide;
@@ -14,4 +20,4 @@ pub mod retry;
 mod waiting;
 
 pub use decide::{Decision, Inputs, Step, candidate_slot, decide};
-pub use desired::{Desired, desired};
+pub use desired::{DesiredEntry, desired};

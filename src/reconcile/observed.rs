@@ -4,10 +4,10 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 use super::{
     decide::{Decider, Step},
-    desired::{Desired, desired},
+    desired::{DesiredEntry, desired},
 };
 use crate::domain::{
-    entry::{Content, Observation, Seen},
+    entry::{Content, EntryState, Observation},
     ids::{Etag, Generation, RemoteId},
     link::{Conflict, Event, HoldReason, InboundStage, LookReason, Remote, RemoteChange, RemovalPolicy, Side, Wait},
     profile::{Conflicts, OnRemoval},
@@ -68,7 +68,7 @@ impl Decider<'_> {
             return;
         }
         let ours_now = matches!((&seen.seen, &self.link().remote),
-            (Seen::Live { etag, .. }, Some(remote)) if *etag == remote.etag);
+            (EntryState::Live { etag, .. }, Some(remote)) if *etag == remote.etag);
         // What was seen before our last write was answered may be older than that write; so may what a slower listing
         // saw be older than what we took over or hold already.
         let newest = self.link().held.as_ref().filter(|held| held.observation.remote == seen.remote);
@@ -79,20 +79,20 @@ impl Decider<'_> {
             return;
         }
         match &seen.seen {
-            Seen::Live { marked: false, .. } => self.unmarked(&seen.remote),
-            Seen::Live { etag, updated, content, .. } => self.live(seen, etag, *updated, content),
-            Seen::Unreadable { etag, reason } => {
+            EntryState::Live { marked: false, .. } => self.unmarked(&seen.remote),
+            EntryState::Live { etag, updated, content, .. } => self.live(seen, etag, *updated, content),
+            EntryState::Unreadable { etag, reason } => {
                 if self.link().remote.as_ref().is_none_or(|remote| remote.etag != *etag) {
                     self.hold(seen.clone(), HoldReason::Unreadable { reason: reason.clone() }, None);
                 }
             }
-            Seen::Gone { evidence, updated } => self.gone(seen, *evidence, *updated),
+            EntryState::Gone { evidence, updated } => self.gone(seen, *evidence, *updated),
         }
     }
 
     /// An entry with our marker under another id: one of ours from before, or a copy that somebody made.
     pub(super) fn another_entry(&mut self, seen: &Observation) {
-        let Seen::Live { etag, marked: true, .. } = &seen.seen else {
+        let EntryState::Live { etag, marked: true, .. } = &seen.seen else {
             let left = self.link().superseded.as_ref().is_some_and(|(remote, _, _)| *remote == seen.remote);
             // It is gone, or a person has made it their own.
             if left {
@@ -131,7 +131,7 @@ impl Decider<'_> {
             self.unexpected(seen, etag, content);
             return;
         };
-        if self.link().held.as_ref().is_some_and(|held| matches!(held.observation.seen, Seen::Gone { .. })) {
+        if self.link().held.as_ref().is_some_and(|held| matches!(held.observation.seen, EntryState::Gone { .. })) {
             self.push(Event::RemoteChangeReleased { reason: "the entry is there again".into() });
         }
         if remote.etag == *etag {
@@ -159,7 +159,7 @@ impl Decider<'_> {
             let reason = "the entry was brought back before its removal had arrived".into();
             self.push(Event::RemoteChangeRejected { change: inbound.change, reason });
         }
-        let wanted = matches!(self.wants(), Desired::Present(_)) && self.i.booking.active();
+        let wanted = matches!(self.wants(), DesiredEntry::Present(_)) && self.i.booking.active();
         if !wanted {
             self.hold(seen.clone(), HoldReason::BroughtBack, None);
             return;
@@ -178,7 +178,7 @@ impl Decider<'_> {
         });
     }
 
-    pub(super) fn wants(&self) -> Desired {
+    pub(super) fn wants(&self) -> DesiredEntry {
         desired(self.i.booking, self.i.routed, &self.i.profile.policy)
     }
 
@@ -194,7 +194,7 @@ impl Decider<'_> {
         let policy = &self.i.profile.policy;
         let change = RemoteChange::Edited { etag: etag.clone(), updated, content: content.clone() };
         let wants = self.wants();
-        if let Desired::Present(ours) = &wants
+        if let DesiredEntry::Present(ours) = &wants
             && content.same(ours)
         {
             self.accept(change, false);
@@ -207,10 +207,10 @@ impl Decider<'_> {
         }
         let their_time = !content.slot.same_time(&base.content.slot);
         let (our_time, our_words) = match &wants {
-            Desired::Present(ours) => (!ours.slot.same_time(&base.ours.slot), !ours.same_text(&base.ours)),
-            Desired::Absent(_) | Desired::Leave => (true, false),
+            DesiredEntry::Present(ours) => (!ours.slot.same_time(&base.ours.slot), !ours.same_text(&base.ours)),
+            DesiredEntry::Absent(_) | DesiredEntry::Leave => (true, false),
         };
-        let agreed_time = matches!(&wants, Desired::Present(ours) if ours.slot.same_time(&content.slot));
+        let agreed_time = matches!(&wants, DesiredEntry::Present(ours) if ours.slot.same_time(&content.slot));
         if their_time && our_time && !agreed_time {
             self.conflict(seen, change, &wants);
         } else if their_time && !agreed_time {
@@ -223,15 +223,15 @@ impl Decider<'_> {
         }
     }
 
-    fn push_conflict(&mut self, seen: &Observation, theirs: RemoteChange, wants: &Desired) -> DateTime<Utc> {
+    fn push_conflict(&mut self, seen: &Observation, theirs: RemoteChange, wants: &DesiredEntry) -> DateTime<Utc> {
         let remote_changed_at = match &theirs {
             RemoteChange::Edited { updated, .. } | RemoteChange::Removed { updated, .. } => {
                 updated.unwrap_or(seen.seen_at)
             }
         };
         let ours = match wants {
-            Desired::Present(content) => Some(content.clone()),
-            Desired::Absent(_) | Desired::Leave => None,
+            DesiredEntry::Present(content) => Some(content.clone()),
+            DesiredEntry::Absent(_) | DesiredEntry::Leave => None,
         };
         let booking_changed_at = self.i.booking.changed_at;
         self.push(Event::ConflictDetected {
@@ -245,13 +245,13 @@ impl Decider<'_> {
     }
 
     /// Both sides moved it, or one moved what the other called off.
-    pub(super) fn conflict(&mut self, seen: &Observation, change: RemoteChange, wants: &Desired) {
+    pub(super) fn conflict(&mut self, seen: &Observation, change: RemoteChange, wants: &DesiredEntry) {
         let etag = match &change {
             RemoteChange::Edited { etag, .. } => Some(etag.clone()),
             RemoteChange::Removed { .. } => None,
         };
         let remote_at = self.push_conflict(seen, change.clone(), wants);
-        let present = matches!(wants, Desired::Present(_)) && self.i.booking.active();
+        let present = matches!(wants, DesiredEntry::Present(_)) && self.i.booking.active();
         let newest = self.i.profile.policy.conflicts == Conflicts::NewestWins;
         if !present {
             self.resolved(Side::Booking, "the booking does not take place here any more", etag.as_ref());
@@ -302,10 +302,12 @@ impl Decider<'_> {
 
 pub(super) fn change_of(observation: &Observation) -> Option<RemoteChange> {
     match &observation.seen {
-        Seen::Live { etag, updated, content, .. } => {
+        EntryState::Live { etag, updated, content, .. } => {
             Some(RemoteChange::Edited { etag: etag.clone(), updated: *updated, content: content.clone() })
         }
-        Seen::Gone { evidence, updated } => Some(RemoteChange::Removed { evidence: *evidence, updated: *updated }),
-        Seen::Unreadable { .. } => None,
+        EntryState::Gone { evidence, updated } => {
+            Some(RemoteChange::Removed { evidence: *evidence, updated: *updated })
+        }
+        EntryState::Unreadable { .. } => None,
     }
 }

@@ -4,7 +4,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 use super::{
     decide::{Decider, Step},
-    desired::Desired,
+    desired::DesiredEntry,
 };
 use crate::domain::{
     entry::Content,
@@ -22,9 +22,11 @@ impl Decider<'_> {
         }
         let wants = self.wants();
         let nothing_to_send = match (&wants, &self.link().remote) {
-            (Desired::Leave, _) | (Desired::Absent(_), None) => true,
-            (Desired::Present(ours), Some(remote)) => ours.same(&remote.ours) || self.over_and_forgotten(ours, remote),
-            (Desired::Present(_), None) | (Desired::Absent(_), Some(_)) => false,
+            (DesiredEntry::Leave, _) | (DesiredEntry::Absent(_), None) => true,
+            (DesiredEntry::Present(ours), Some(remote)) => {
+                ours.same(&remote.ours) || self.over_and_forgotten(ours, remote)
+            }
+            (DesiredEntry::Present(_), None) | (DesiredEntry::Absent(_), Some(_)) => false,
         };
         if nothing_to_send && self.link().superseded.is_none() {
             self.end_withholding();
@@ -41,13 +43,13 @@ impl Decider<'_> {
             return self.send(Operation::Delete { expect: etag }, remote, generation, &why);
         }
         match (wants, self.link().remote.clone()) {
-            (Desired::Present(ours), None) => self.create(ours),
-            (Desired::Present(ours), Some(remote)) => self.update(ours, remote),
-            (Desired::Absent(why), Some(remote)) => {
+            (DesiredEntry::Present(ours), None) => self.create(ours),
+            (DesiredEntry::Present(ours), Some(remote)) => self.update(ours, remote),
+            (DesiredEntry::Absent(why), Some(remote)) => {
                 let generation = self.link().generation;
                 self.send(Operation::Delete { expect: remote.etag }, remote.id, generation, &[why])
             }
-            (Desired::Leave, _) | (Desired::Absent(_), None) => Step::Rest,
+            (DesiredEntry::Leave, _) | (DesiredEntry::Absent(_), None) => Step::Rest,
         }
     }
 
@@ -115,10 +117,10 @@ impl Decider<'_> {
         self.send(operation, remote.id, generation, &reasons)
     }
 
-    /// Issues a command, unless the provider wants no calls now. The gate comes last of all: it is this process's own, and
+    /// Issues a command, unless the provider wants no calls now. The throttle comes last of all: it is this process's own, and
     /// two processes that stop at different conditions would answer each other's records without end.
     fn send(&mut self, operation: Operation, remote: RemoteId, generation: Generation, reasons: &[&str]) -> Step {
-        match self.i.gate_until.filter(|until| *until > self.i.now) {
+        match self.i.throttled_until.filter(|until| *until > self.i.now) {
             Some(until) => self.withhold(WithholdReason::RateLimited, Some(until)),
             None => self.issue(operation, remote, generation, reasons),
         }

@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-use super::{decide::Decider, desired::Desired};
+use super::{decide::Decider, desired::DesiredEntry};
 use crate::domain::{
     entry::{Evidence, Observation},
     link::{Event, HoldReason, LookReason, RemoteChange},
@@ -25,7 +25,7 @@ impl Decider<'_> {
             return;
         }
         let change = RemoteChange::Removed { evidence, updated };
-        let Desired::Present(ours) = self.wants() else {
+        let DesiredEntry::Present(ours) = self.wants() else {
             self.accept(change, false);
             return;
         };
@@ -40,7 +40,7 @@ impl Decider<'_> {
             });
         // While a removal waits, who of the two was later has been found already.
         if moved && !judged {
-            self.conflict(seen, change, &Desired::Present(ours));
+            self.conflict(seen, change, &DesiredEntry::Present(ours));
         } else {
             self.removal(seen, change);
         }

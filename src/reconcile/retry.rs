@@ -22,7 +22,7 @@ const RETRY_AFTER_MAX_MS: u64 = 24 * 3_600_000;
 
 /// What follows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Sequel {
+pub struct FailureVerdict {
     /// Nothing is sent before this; `None`: go on at once (look, or decide again).
     pub retry_at: Option<DateTime<Utc>>,
     /// Whether it counts against the number of attempts.
@@ -32,15 +32,21 @@ pub struct Sequel {
 }
 
 /// What follows `failure`, given the failures before it, the profile's number of attempts, and 64 random bits.
-pub fn after(failure: &CallFailure, before: &Retry, attempts_max: u32, now: DateTime<Utc>, chance: u64) -> Sequel {
+pub fn after(
+    failure: &CallFailure,
+    before: &Retry,
+    attempts_max: u32,
+    now: DateTime<Utc>,
+    chance: u64,
+) -> FailureVerdict {
     use FailureClass as F;
     let wait = |ms: u64| Some(now + TimeDelta::milliseconds(i64::try_from(ms).unwrap_or(i64::MAX / 2)));
     let asked = failure.retry_after_ms.map(|ms| ms.min(RETRY_AFTER_MAX_MS));
     let backed_off = |failures: u32| wait(asked.unwrap_or_else(|| backoff_ms(failures, chance)));
-    let uncounted = |retry_at| Sequel { retry_at, counts: false, dead: false };
+    let uncounted = |retry_at| FailureVerdict { retry_at, counts: false, dead: false };
     let counted = || {
         let dead = before.counted + 1 >= attempts_max.max(1);
-        Sequel { retry_at: if dead { None } else { backed_off(before.counted) }, counts: true, dead }
+        FailureVerdict { retry_at: if dead { None } else { backed_off(before.counted) }, counts: true, dead }
     };
     match failure.class {
         F::Transient => counted(),
@@ -55,7 +61,7 @@ pub fn after(failure: &CallFailure, before: &Retry, attempts_max: u32, now: Date
         F::Stale | F::Gone | F::IdentityTaken => counted(),
         F::RejectedBySource => uncounted(None),
         F::ScopeMissing | F::Forbidden | F::NonRetryable | F::CursorExpired | F::PushUnsupported | F::WindowTooWide => {
-            Sequel { retry_at: None, counts: true, dead: true }
+            FailureVerdict { retry_at: None, counts: true, dead: true }
         }
     }
 }
@@ -74,14 +80,14 @@ pub fn backoff_ms(failures: u32, chance: u64) -> u64 {
 mod tests {
     use super::*;
 
-    fn after_failures(class: FailureClass, counted: u32, failures: u32, retry_after_ms: Option<u64>) -> Sequel {
+    fn after_failures(class: FailureClass, counted: u32, failures: u32, retry_after_ms: Option<u64>) -> FailureVerdict {
         let failure = CallFailure { retry_after_ms, ..CallFailure::new(class, "x") };
         let before = Retry { at: None, counted, failures, last: None };
         after(&failure, &before, 5, DateTime::UNIX_EPOCH, u64::MAX)
     }
 
-    fn seconds(sequel: Sequel) -> i64 {
-        sequel.retry_at.expect("it is tried again").timestamp()
+    fn seconds(verdict: FailureVerdict) -> i64 {
+        verdict.retry_at.expect("it is tried again").timestamp()
     }
 
     #[test]
@@ -101,8 +107,8 @@ mod tests {
     fn limits_never_count_and_never_end() {
         for failures in [0, 50, 5_000] {
             for class in [FailureClass::RateLimited, FailureClass::UsageLocked, FailureClass::OutcomeUnknown] {
-                let sequel = after_failures(class, 0, failures, None);
-                assert!(!sequel.counts && !sequel.dead, "{class:?}");
+                let verdict = after_failures(class, 0, failures, None);
+                assert!(!verdict.counts && !verdict.dead, "{class:?}");
             }
         }
         assert_eq!(seconds(after_failures(FailureClass::UsageLocked, 0, 0, None)), 3_600);

@@ -6,7 +6,7 @@ use super::{
 };
 use crate::domain::{
     ids::{Generation, RemoteId},
-    link::{Event, Held, HoldReason, LookReason, RemoteChange},
+    link::{Event, HeldChange, HoldReason, LookReason, RemoteChange},
     operations::Approval,
 };
 
@@ -52,7 +52,7 @@ impl Decider<'_> {
         self.look()
     }
 
-    fn answered_by_person(&mut self, held: &Held, accept: bool) {
+    fn answered_by_person(&mut self, held: &HeldChange, accept: bool) {
         match (accept, change_of(&held.observation)) {
             (_, None) => self.push(Event::RemoteChangeReleased { reason: "a person looked at it".into() }),
             (_, Some(change)) if held.reason == HoldReason::BroughtBack && self.link().remote.is_none() => {

@@ -6,7 +6,7 @@ use data_encoding::BASE64;
 
 use super::{
     merkle::Hash,
-    note::{Malformed, Note, SigningKey, Unsigned, VerifierKey, read_base64},
+    note::{Note, ParseError, SignatureError, SigningKey, VerifierKey, read_base64},
 };
 
 /// What a ledger was at one size.
@@ -29,13 +29,13 @@ pub fn origin(workspace: &str) -> String {
 
 /// Why a text is no checkpoint to be relied on.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum Unusable {
+pub enum CheckpointError {
     /// It cannot be read.
     #[error("it is no checkpoint: {0}")]
-    Malformed(#[from] Malformed),
+    Malformed(#[from] ParseError),
     /// Nobody known vouches for it.
     #[error(transparent)]
-    Unsigned(#[from] Unsigned),
+    Unsigned(#[from] SignatureError),
     /// It is another ledger's.
     #[error("it is a checkpoint of {found}, not of {wanted}")]
     OtherOrigin {
@@ -55,19 +55,19 @@ impl Checkpoint {
     /// Reads the text of a note.
     ///
     /// # Errors
-    /// [`Malformed`].
-    pub fn parse(text: &str) -> Result<Self, Malformed> {
-        let lines = text.strip_suffix('\n').ok_or(Malformed("a checkpoint ends with a line end"))?;
+    /// [`ParseError`].
+    pub fn parse(text: &str) -> Result<Self, ParseError> {
+        let lines = text.strip_suffix('\n').ok_or(ParseError("a checkpoint ends with a line end"))?;
         let mut lines = lines.split('\n');
         let mut next = || lines.next().filter(|line| !line.is_empty());
-        let origin = next().ok_or(Malformed("a checkpoint begins with its origin"))?.to_owned();
-        let size = next().ok_or(Malformed("a checkpoint's second line is a number"))?;
+        let origin = next().ok_or(ParseError("a checkpoint begins with its origin"))?.to_owned();
+        let size = next().ok_or(ParseError("a checkpoint's second line is a number"))?;
         let plain = size.bytes().all(|b| b.is_ascii_digit()) && (size == "0" || !size.starts_with('0'));
-        let size = size.parse().ok().filter(|_| plain).ok_or(Malformed("a checkpoint's second line is a number"))?;
-        let root = next().and_then(read_hash).ok_or(Malformed("a checkpoint's third line is a root in base64"))?;
+        let size = size.parse().ok().filter(|_| plain).ok_or(ParseError("a checkpoint's second line is a number"))?;
+        let root = next().and_then(read_hash).ok_or(ParseError("a checkpoint's third line is a root in base64"))?;
         let extensions: Vec<String> = lines.map(str::to_owned).collect();
         if extensions.iter().any(String::is_empty) {
-            return Err(Malformed("a checkpoint has no empty lines"));
+            return Err(ParseError("a checkpoint has no empty lines"));
         }
         Ok(Self { origin, size, root, extensions })
     }
@@ -75,12 +75,12 @@ impl Checkpoint {
     /// Reads a signed note that one of `known` has signed for `origin`.
     ///
     /// # Errors
-    /// [`Unusable`].
-    pub fn signed(note: &str, origin: &str, known: &[VerifierKey]) -> Result<Self, Unusable> {
+    /// [`CheckpointError`].
+    pub fn signed(note: &str, origin: &str, known: &[VerifierKey]) -> Result<Self, CheckpointError> {
         let note = Note::parse(note)?;
         let checkpoint = Self::parse(note.text())?;
         if checkpoint.origin != origin {
-            return Err(Unusable::OtherOrigin { found: checkpoint.origin, wanted: origin.to_owned() });
+            return Err(CheckpointError::OtherOrigin { found: checkpoint.origin, wanted: origin.to_owned() });
         }
         note.signer(known)?;
         Ok(checkpoint)
@@ -90,7 +90,7 @@ impl Checkpoint {
     ///
     /// # Errors
     /// As [`SigningKey::sign`].
-    pub fn sign(&self, key: &SigningKey) -> Result<String, Malformed> {
+    pub fn sign(&self, key: &SigningKey) -> Result<String, ParseError> {
         Ok(key.sign(&self.to_string())?.to_string())
     }
 }

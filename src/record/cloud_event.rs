@@ -8,7 +8,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::value::RawValue;
 
-use super::envelope::{Recorded, write_time};
+use super::envelope::{StoredEvent, write_time};
 
 /// The media type.
 pub const CLOUD_EVENT_JSON: &str = "application/cloudevents+json";
@@ -81,7 +81,7 @@ impl<'a> CloudEvent<'a> {
     ///
     /// # Errors
     /// [`NotJson`].
-    pub fn of(workspace: &str, recorded: &'a Recorded, with_data: bool) -> Result<Self, NotJson> {
+    pub fn of(workspace: &str, recorded: &'a StoredEvent, with_data: bool) -> Result<Self, NotJson> {
         let event = &recorded.event;
         let data = match with_data {
             true => Some(serde_json::from_str(&event.data).map_err(|_| NotJson(event.id.to_string()))?),

@@ -9,7 +9,7 @@ use crate::domain::event::Event;
 /// Data that is not what its type says.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("a {kind} (version {schema}) cannot be read: {reason}")]
-pub struct Unreadable {
+pub struct DecodeError {
     /// The type.
     pub kind: String,
     /// The version.
@@ -41,9 +41,9 @@ fn untyped(event: &impl Serialize) -> Value {
 /// The event of that type, from data whose personal texts are plain or forgotten.
 ///
 /// # Errors
-/// [`Unreadable`] where the type or its version is unknown, or a field is missing.
-pub fn from_data(kind: &str, schema: u16, data: Value) -> Result<Event, Unreadable> {
-    let fail = |reason: &str| Unreadable { kind: kind.to_owned(), schema, reason: reason.to_owned() };
+/// [`DecodeError`] where the type or its version is unknown, or a field is missing.
+pub fn from_data(kind: &str, schema: u16, data: Value) -> Result<Event, DecodeError> {
+    let fail = |reason: &str| DecodeError { kind: kind.to_owned(), schema, reason: reason.to_owned() };
     let Value::Object(data) = data else { return Err(fail("its data is not a JSON object")) };
     let data = upcast::lift(kind, schema, data).ok_or_else(|| fail("this program is older than the event"))?;
     let (category, name) = kind.split_once('.').ok_or_else(|| fail("its type has no category"))?;

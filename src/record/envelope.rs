@@ -99,7 +99,7 @@ pub struct NewEvent {
 
 /// An event as the ledger holds it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Recorded {
+pub struct StoredEvent {
     /// Its stream.
     pub stream: StreamName,
     /// Its place within the stream.

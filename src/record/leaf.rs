@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 use serde::Deserialize;
 
 use super::{
-    envelope::{Actor, NewEvent, Origin, Recorded, leaf_bytes, leaf_hash},
+    envelope::{Actor, NewEvent, Origin, StoredEvent, leaf_bytes, leaf_hash},
     stream::StreamName,
 };
 use crate::domain::ids::{CorrelationId, EventId, Position, Version};
@@ -17,7 +17,7 @@ pub const LEAF_BYTES_MAX: usize = 4 * 1024 * 1024;
 /// Bytes that are no leaf.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
-pub struct NoLeaf(pub String);
+pub struct InvalidLeaf(pub String);
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -44,14 +44,14 @@ struct Leaf<'a> {
 /// The event whose leaf these bytes are.
 ///
 /// # Errors
-/// [`NoLeaf`] where they are anything but what [`leaf_bytes`] writes: one event has one leaf.
-pub fn read(bytes: &[u8]) -> Result<Recorded, NoLeaf> {
+/// [`InvalidLeaf`] where they are anything but what [`leaf_bytes`] writes: one event has one leaf.
+pub fn read(bytes: &[u8]) -> Result<StoredEvent, InvalidLeaf> {
     if bytes.len() > LEAF_BYTES_MAX {
-        return Err(NoLeaf(format!("it has {} bytes; {LEAF_BYTES_MAX} are allowed", bytes.len())));
+        return Err(InvalidLeaf(format!("it has {} bytes; {LEAF_BYTES_MAX} are allowed", bytes.len())));
     }
-    let leaf: Leaf<'_> = serde_json::from_slice(bytes).map_err(|e| NoLeaf(format!("it is no event: {e}")))?;
-    let recorded = Recorded {
-        stream: StreamName::parse(&leaf.stream).map_err(|e| NoLeaf(e.to_string()))?,
+    let leaf: Leaf<'_> = serde_json::from_slice(bytes).map_err(|e| InvalidLeaf(format!("it is no event: {e}")))?;
+    let recorded = StoredEvent {
+        stream: StreamName::parse(&leaf.stream).map_err(|e| InvalidLeaf(e.to_string()))?,
         version: Version(leaf.version),
         position: Position(leaf.position),
         event: NewEvent {
@@ -71,6 +71,6 @@ pub fn read(bytes: &[u8]) -> Result<Recorded, NoLeaf> {
     if leaf_bytes(&leaf.stream, recorded.version, recorded.position, &recorded.event) == bytes {
         Ok(recorded)
     } else {
-        Err(NoLeaf("it is written in another way than leaves are".to_owned()))
+        Err(InvalidLeaf("it is written in another way than leaves are".to_owned()))
     }
 }

@@ -8,7 +8,7 @@ use chrono::{DateTime, Utc};
 use data_encoding::HEXLOWER;
 use serde::{Deserialize, Serialize};
 
-use super::envelope::{Actor, NewEvent, Origin, Recorded, write_time};
+use super::envelope::{Actor, NewEvent, Origin, StoredEvent, write_time};
 use crate::domain::ids::{CorrelationId, EventId};
 
 /// The largest metadata of one event, in bytes: every text of an envelope at its longest, escaped, fits.
@@ -17,7 +17,7 @@ pub const METADATA_BYTES_MAX: usize = 32 * 1024;
 /// Metadata that is not an envelope.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("its metadata is not as it should be: {0}")]
-pub struct Unreadable(String);
+pub struct MetadataError(String);
 
 /// An envelope as it was read: what was not said is `None`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
@@ -51,7 +51,7 @@ pub struct Metadata {
 }
 
 #[derive(Serialize)]
-struct Written<'a> {
+struct MetadataJson<'a> {
     schema: u16,
     recorded_at: String,
     effective_at: String,
@@ -71,12 +71,12 @@ pub fn write(event: &NewEvent) -> String {
 }
 
 /// The envelope of an event that stands in a ledger, leaf hash included.
-pub fn write_recorded(recorded: &Recorded) -> String {
+pub fn write_recorded(recorded: &StoredEvent) -> String {
     text(&recorded.event, Some(HEXLOWER.encode(&recorded.leaf)))
 }
 
 fn text(event: &NewEvent, leaf: Option<String>) -> String {
-    let written = Written {
+    let written = MetadataJson {
         schema: event.schema,
         recorded_at: write_time(event.recorded_at),
         effective_at: write_time(event.effective_at),
@@ -92,28 +92,28 @@ fn text(event: &NewEvent, leaf: Option<String>) -> String {
 /// Reads metadata. No bytes at all say nothing, which is not wrong.
 ///
 /// # Errors
-/// [`Unreadable`] where it is too long, no JSON object, or says something that an envelope does not.
-pub fn read(bytes: &[u8]) -> Result<Metadata, Unreadable> {
+/// [`MetadataError`] where it is too long, no JSON object, or says something that an envelope does not.
+pub fn read(bytes: &[u8]) -> Result<Metadata, MetadataError> {
     if bytes.len() > METADATA_BYTES_MAX {
-        return Err(Unreadable(format!("it has {} bytes; {METADATA_BYTES_MAX} are allowed", bytes.len())));
+        return Err(MetadataError(format!("it has {} bytes; {METADATA_BYTES_MAX} are allowed", bytes.len())));
     }
     if bytes.iter().all(u8::is_ascii_whitespace) {
         return Ok(Metadata::default());
     }
     // A list would be read as the fields in their order, which nobody means.
     if bytes.iter().find(|byte| !byte.is_ascii_whitespace()) != Some(&b'{') {
-        return Err(Unreadable("it is no JSON object".to_owned()));
+        return Err(MetadataError("it is no JSON object".to_owned()));
     }
-    serde_json::from_slice(bytes).map_err(|error| Unreadable(error.to_string()))
+    serde_json::from_slice(bytes).map_err(|error| MetadataError(error.to_string()))
 }
 
 impl Metadata {
     /// The event of that id, type and data, where every field that an envelope needs was said.
     ///
     /// # Errors
-    /// [`Unreadable`] names the field that is missing.
-    pub fn event(self, id: EventId, kind: String, data: String) -> Result<NewEvent, Unreadable> {
-        let missing = |field: &str| Unreadable(format!("{field} is missing"));
+    /// [`MetadataError`] names the field that is missing.
+    pub fn event(self, id: EventId, kind: String, data: String) -> Result<NewEvent, MetadataError> {
+        let missing = |field: &str| MetadataError(format!("{field} is missing"));
         Ok(NewEvent {
             id,
             kind,
@@ -161,7 +161,7 @@ mod tests {
             let again = read.event(event.id, event.kind.clone(), event.data.clone()).expect("it is whole");
             assert_eq!(again, event);
             let stream = StreamName::parse("booking-a.1").expect("a stream");
-            let recorded = Recorded { stream, version: Version(0), position: Position(0), event, leaf: [0xab; 32] };
+            let recorded = StoredEvent { stream, version: Version(0), position: Position(0), event, leaf: [0xab; 32] };
             let read = super::read(write_recorded(&recorded).as_bytes()).expect("it is ours");
             assert_eq!(read.leaf.as_deref(), Some("ab".repeat(32).as_str()));
         }

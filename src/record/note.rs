@@ -23,7 +23,7 @@ const DASH: &str = "\u{2014} ";
 /// A text that is no note, checkpoint or key.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
-pub struct Malformed(pub &'static str);
+pub struct ParseError(pub &'static str);
 
 /// A public key and the name it signs under. As text, a C2SP verifier key: `<name>+<id>+<key>`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -36,11 +36,11 @@ impl VerifierKey {
     /// A key of that name.
     ///
     /// # Errors
-    /// [`Malformed`] where the name is empty or has a space, a control character or a plus sign in it.
-    pub fn new(name: impl Into<String>, public: [u8; 32]) -> Result<Self, Malformed> {
+    /// [`ParseError`] where the name is empty or has a space, a control character or a plus sign in it.
+    pub fn new(name: impl Into<String>, public: [u8; 32]) -> Result<Self, ParseError> {
         let name = name.into();
         let usable = !name.is_empty() && !name.chars().any(|c| c.is_whitespace() || c.is_control() || c == '+');
-        if usable { Ok(Self { name, public }) } else { Err(Malformed("a key's name has no spaces and no plus sign")) }
+        if usable { Ok(Self { name, public }) } else { Err(ParseError("a key's name has no spaces and no plus sign")) }
     }
 
     /// The name it signs under.
@@ -77,22 +77,22 @@ impl fmt::Display for VerifierKey {
 }
 
 impl FromStr for VerifierKey {
-    type Err = Malformed;
+    type Err = ParseError;
 
-    fn from_str(text: &str) -> Result<Self, Malformed> {
-        const WRONG: Malformed =
-            Malformed("a verifier key is <name>+<8 hex digits>+<base64>, as `audit key` prints it");
+    fn from_str(text: &str) -> Result<Self, ParseError> {
+        const WRONG: ParseError =
+            ParseError("a verifier key is <name>+<8 hex digits>+<base64>, as `audit key` prints it");
         let (name, rest) = text.trim().split_once('+').ok_or(WRONG)?;
         let (id, key) = rest.split_once('+').ok_or(WRONG)?;
         let key = read_base64(key).ok_or(WRONG)?;
         let Some((&ED25519_KIND, public)) = key.split_first() else {
-            return Err(Malformed("only verifier keys of kind 1 (Ed25519) can be used"));
+            return Err(ParseError("only verifier keys of kind 1 (Ed25519) can be used"));
         };
         let key = Self::new(name, public.try_into().map_err(|_| WRONG)?)?;
         if HEXLOWER.encode(&key.id()) == id {
             Ok(key)
         } else {
-            Err(Malformed("the verifier key's id does not fit its name and key"))
+            Err(ParseError("the verifier key's id does not fit its name and key"))
         }
     }
 }
@@ -108,11 +108,11 @@ impl SigningKey {
     /// The key that follows from 32 random bytes, signing under `name`.
     ///
     /// # Errors
-    /// [`Malformed`] where the name cannot be one.
-    pub fn new(name: &str, seed: [u8; 32]) -> Result<Self, Malformed> {
+    /// [`ParseError`] where the name cannot be one.
+    pub fn new(name: &str, seed: [u8; 32]) -> Result<Self, ParseError> {
         let seed = Zeroizing::new(seed);
         let public = <[u8; 32]>::try_from(pair(&seed)?.public_key().as_ref());
-        let public = public.map_err(|_| Malformed("an Ed25519 key has 32 bytes"))?;
+        let public = public.map_err(|_| ParseError("an Ed25519 key has 32 bytes"))?;
         Ok(Self { seed, verifier: VerifierKey::new(name, public)? })
     }
 
@@ -129,16 +129,16 @@ impl SigningKey {
     /// `text`, which ends with a line end, as a note with our signature under it.
     ///
     /// # Errors
-    /// [`Malformed`] where the library below refuses its own key.
-    pub fn sign(&self, text: &str) -> Result<Note, Malformed> {
+    /// [`ParseError`] where the library below refuses its own key.
+    pub fn sign(&self, text: &str) -> Result<Note, ParseError> {
         let bytes = pair(&self.seed)?.sign(text.as_bytes()).as_ref().to_vec();
         let signature = Signature { name: self.verifier.name.clone(), id: self.verifier.id(), bytes };
         Ok(Note { text: text.to_owned(), signatures: vec![signature] })
     }
 }
 
-fn pair(seed: &[u8; 32]) -> Result<Ed25519KeyPair, Malformed> {
-    Ed25519KeyPair::from_seed_unchecked(seed).map_err(|_| Malformed("the bytes make no Ed25519 key"))
+fn pair(seed: &[u8; 32]) -> Result<Ed25519KeyPair, ParseError> {
+    Ed25519KeyPair::from_seed_unchecked(seed).map_err(|_| ParseError("the bytes make no Ed25519 key"))
 }
 
 impl fmt::Debug for SigningKey {
@@ -163,34 +163,34 @@ pub struct Note {
 
 /// Why nobody vouches for a note.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum Unsigned {
+pub enum SignatureError {
     /// No signature is by a key that is known.
     #[error("it is signed by {0}, which is not among the known keys")]
-    Stranger(String),
+    UnknownKey(String),
     /// A signature says it is by a known key, and is not.
     #[error("its signature by {0} is false")]
-    False(String),
+    WrongSignature(String),
 }
 
 impl Note {
     /// Reads a note. Whether its signatures are good is another question.
     ///
     /// # Errors
-    /// [`Malformed`].
-    pub fn parse(whole: &str) -> Result<Self, Malformed> {
+    /// [`ParseError`].
+    pub fn parse(whole: &str) -> Result<Self, ParseError> {
         if whole.len() > NOTE_BYTES_MAX {
-            return Err(Malformed("a note has at most 64 KiB"));
+            return Err(ParseError("a note has at most 64 KiB"));
         }
         if whole.chars().any(|c| c.is_ascii_control() && c != '\n') {
-            return Err(Malformed("a note has no control characters but line ends"));
+            return Err(ParseError("a note has no control characters but line ends"));
         }
-        let at = whole.rfind("\n\n").ok_or(Malformed("a note has an empty line before its signatures"))?;
+        let at = whole.rfind("\n\n").ok_or(ParseError("a note has an empty line before its signatures"))?;
         let (text, below) = (&whole[..=at], &whole[at + 2..]);
-        let below = below.strip_suffix('\n').ok_or(Malformed("a note ends with a line end"))?;
+        let below = below.strip_suffix('\n').ok_or(ParseError("a note ends with a line end"))?;
         let signatures: Option<Vec<Signature>> = below.split('\n').map(signature).collect();
-        let signatures = signatures.ok_or(Malformed("a signature is a dash, a name and base64"))?;
+        let signatures = signatures.ok_or(ParseError("a signature is a dash, a name and base64"))?;
         if signatures.len() > SIGNATURES_MAX {
-            return Err(Malformed("a note has at most 64 signatures"));
+            return Err(ParseError("a note has at most 64 signatures"));
         }
         Ok(Self { text: text.to_owned(), signatures })
     }
@@ -203,22 +203,22 @@ impl Note {
     /// The key among `known` that signed it. Signatures by others prove nothing and are passed over.
     ///
     /// # Errors
-    /// [`Unsigned`]: one false signature by a known key is enough.
-    pub fn signer<'k>(&self, known: &'k [VerifierKey]) -> Result<&'k VerifierKey, Unsigned> {
+    /// [`SignatureError`]: one false signature by a known key is enough.
+    pub fn signer<'k>(&self, known: &'k [VerifierKey]) -> Result<&'k VerifierKey, SignatureError> {
         let mut by = None;
         for signature in &self.signatures {
             let Some(key) = known.iter().find(|k| k.name == signature.name && k.id() == signature.id) else { continue };
             if !key.verifies(&self.text, &signature.bytes) {
-                return Err(Unsigned::False(told(signature)));
+                return Err(SignatureError::WrongSignature(describe(signature)));
             }
             by = by.or(Some(key));
         }
-        let stranger = || Unsigned::Stranger(self.signatures.first().map(told).unwrap_or_default());
+        let stranger = || SignatureError::UnknownKey(self.signatures.first().map(describe).unwrap_or_default());
         by.ok_or_else(stranger)
     }
 }
 
-fn told(signature: &Signature) -> String {
+fn describe(signature: &Signature) -> String {
     format!("{}+{}", signature.name, HEXLOWER.encode(&signature.id))
 }
 

@@ -5,7 +5,7 @@ use zeroize::{Zeroize as _, Zeroizing};
 
 use super::{
     checkpoint::origin,
-    note::{Malformed, SigningKey},
+    note::{ParseError, SigningKey},
     wrap::{MasterKey, Place},
 };
 
@@ -24,8 +24,8 @@ impl WrappedSigningKey {
     /// A new key of that workspace, from a source of random bytes.
     ///
     /// # Errors
-    /// [`Malformed`] where the workspace's name cannot be a key's.
-    pub fn make(master: &MasterKey, workspace: &str, fill: impl Fn(&mut [u8])) -> Result<Self, Malformed> {
+    /// [`ParseError`] where the workspace's name cannot be a key's.
+    pub fn make(master: &MasterKey, workspace: &str, fill: impl Fn(&mut [u8])) -> Result<Self, ParseError> {
         let mut seed = Zeroizing::new([0; 32]);
         fill(seed.as_mut());
         let mut nonce = [0; 24];

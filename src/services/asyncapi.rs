@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 use super::{
     bookings::{
         BODY_BYTES_MAX, KEY_BYTES_MAX,
-        request::{DetailsChange, NewBooking, Reassignment, SlotBody},
+        bodies::{DetailsChange, NewBooking, Reassignment, SlotBody},
         view::BookingView,
     },
     problem::{Document, PROBLEM_JSON},

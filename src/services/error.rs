@@ -2,7 +2,7 @@
 
 use crate::{
     domain::booking::Refusal,
-    ports::{event_store, kept_checkpoints, signing_keys, tokens, vault},
+    ports::{checkpoint_archive, event_store, signing_keys, tokens, vault},
 };
 
 /// Why not.
@@ -49,7 +49,7 @@ pub enum Error {
     SigningKeys(#[from] signing_keys::Failure),
     /// The checkpoints that are kept outside the ledger.
     #[error(transparent)]
-    KeptCheckpoints(#[from] kept_checkpoints::Failure),
+    CheckpointArchive(#[from] checkpoint_archive::Failure),
     /// The read models.
     #[error("the read models are not available: {0}")]
     ReadModels(String),

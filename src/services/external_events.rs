@@ -32,7 +32,7 @@ pub enum Accept {
 
 /// An event as another program proposes it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Proposed {
+pub struct ProposedEvent {
     /// Its id.
     pub id: EventId,
     /// Its type.
@@ -52,7 +52,7 @@ pub async fn prepare(
     accept: Accept,
     caller: &Caller,
     stream: &StreamName,
-    proposed: Vec<Proposed>,
+    proposed: Vec<ProposedEvent>,
 ) -> Result<Vec<NewEvent>, Error> {
     let now = journal.clock().now();
     // Of the first event's id, so that an append that is repeated says the same.
@@ -62,22 +62,22 @@ pub async fn prepare(
         let id = event.id;
         let event = match accept {
             Accept::Any => event,
-            Accept::Known => known(journal, stream, event).await.map_err(|error| named(id, error))?,
+            Accept::Known => check_known(journal, stream, event).await.map_err(|error| naming_event(id, error))?,
         };
         events.push(enveloped(event, caller, root, now));
     }
     Ok(events)
 }
 
-fn named(id: EventId, error: Error) -> Error {
+fn naming_event(id: EventId, error: Error) -> Error {
     match error {
         Error::Invalid(why) => Error::Invalid(format!("event {id}: {why}")),
         other => other,
     }
 }
 
-fn enveloped(event: Proposed, caller: &Caller, root: EventId, now: DateTime<Utc>) -> NewEvent {
-    let Proposed { id, kind, metadata, data } = event;
+fn enveloped(event: ProposedEvent, caller: &Caller, root: EventId, now: DateTime<Utc>) -> NewEvent {
+    let ProposedEvent { id, kind, metadata, data } = event;
     NewEvent {
         id,
         schema: metadata.schema.unwrap_or_else(|| upcast::current(&kind)),
@@ -93,7 +93,7 @@ fn enveloped(event: Proposed, caller: &Caller, root: EventId, now: DateTime<Utc>
 }
 
 /// The event, if it is one of ours and belongs into the stream; its plain personal texts sealed.
-async fn known(journal: &Journal, stream: &StreamName, mut event: Proposed) -> Result<Proposed, Error> {
+async fn check_known(journal: &Journal, stream: &StreamName, mut event: ProposedEvent) -> Result<ProposedEvent, Error> {
     let invalid = |why: String| Err(Error::Invalid(why));
     let said = &event.metadata;
     if said.recorded_at.is_some() || said.actor.is_some() || said.origin.is_some() {

@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use super::{
     Error,
-    snapshots::{Kept, Snapshot, Snapshots},
+    snapshots::{Snapshot, Snapshots, StateCache},
 };
 use crate::{
     domain::{
@@ -22,12 +22,12 @@ use crate::{
     },
     ports::{
         clock::Clock,
-        event_store::{self, Appended, EventStore, Expected},
+        event_store::{self, AppendOutcome, EventStore, ExpectedVersion},
         vault::{self, KeyState, SubjectKey, Vault},
     },
     record::{
         codec,
-        envelope::{Actor, NewEvent, Origin, Recorded},
+        envelope::{Actor, NewEvent, Origin, StoredEvent},
         sealing::{self, KeyRef},
         stream::StreamName,
         upcast,
@@ -57,7 +57,7 @@ impl Context {
     }
 
     /// What `cause` leads to, done by `actor`.
-    pub fn caused_by(actor: Actor, origin: Origin, cause: &Recorded) -> Self {
+    pub fn caused_by(actor: Actor, origin: Origin, cause: &StoredEvent) -> Self {
         let correlation = cause.event.correlation.clone();
         Self { actor, origin, correlation, causation: Some(cause.event.id) }
     }
@@ -65,9 +65,9 @@ impl Context {
 
 /// A stored event and what it says.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Told {
+pub struct DecodedEvent {
     /// As it is stored.
-    pub recorded: Recorded,
+    pub recorded: StoredEvent,
     /// What it says.
     pub event: Event,
 }
@@ -110,10 +110,10 @@ impl Journal {
     pub async fn append<E: Into<Event>>(
         &self,
         stream: &StreamName,
-        expected: Expected,
+        expected: ExpectedVersion,
         facts: Vec<E>,
         context: &Context,
-    ) -> Result<Appended, Error> {
+    ) -> Result<AppendOutcome, Error> {
         self.append_at(stream, expected, facts, self.clock.now(), context).await
     }
 
@@ -124,11 +124,11 @@ impl Journal {
     pub async fn append_at<E: Into<Event>>(
         &self,
         stream: &StreamName,
-        expected: Expected,
+        expected: ExpectedVersion,
         facts: Vec<E>,
         effective_at: DateTime<Utc>,
         context: &Context,
-    ) -> Result<Appended, Error> {
+    ) -> Result<AppendOutcome, Error> {
         let mut events = Vec::with_capacity(facts.len());
         for fact in facts {
             events.push(self.seal(&fact.into(), effective_at, context).await?);
@@ -216,11 +216,11 @@ impl Journal {
     ///
     /// # Errors
     /// `Damaged` where it cannot be read.
-    pub async fn tell(&self, recorded: Recorded) -> Result<Told, Error> {
-        Ok(self.tell_with_subjects(recorded).await?.0)
+    pub async fn decode(&self, recorded: StoredEvent) -> Result<DecodedEvent, Error> {
+        Ok(self.decode_with_subjects(recorded).await?.0)
     }
 
-    async fn tell_with_subjects(&self, recorded: Recorded) -> Result<(Told, BTreeSet<SubjectId>), Error> {
+    async fn decode_with_subjects(&self, recorded: StoredEvent) -> Result<(DecodedEvent, BTreeSet<SubjectId>), Error> {
         let damaged = |reason: String| Error::Damaged {
             stream: recorded.stream.to_string(),
             version: recorded.version.0,
@@ -231,25 +231,25 @@ impl Journal {
         let subjects = opened.map_err(|e| damaged(e.to_string()))?;
         let event =
             codec::from_data(&recorded.event.kind, recorded.event.schema, data).map_err(|e| damaged(e.to_string()))?;
-        Ok((Told { recorded, event }, subjects))
+        Ok((DecodedEvent { recorded, event }, subjects))
     }
 
     /// A whole stream, from version `from` on.
     ///
     /// # Errors
     /// As [`EventStore::read_stream`], and `Damaged`.
-    pub async fn stream(&self, stream: &StreamName, from: Version) -> Result<Vec<Told>, Error> {
-        let mut told = Vec::new();
+    pub async fn stream(&self, stream: &StreamName, from: Version) -> Result<Vec<DecodedEvent>, Error> {
+        let mut decoded = Vec::new();
         let mut next = from;
         loop {
             let page = self.store.read_stream(stream, next, PAGE_EVENTS).await?;
             let full = page.len() == PAGE_EVENTS;
             for recorded in page {
                 next = recorded.version.next();
-                told.push(self.tell(recorded).await?);
+                decoded.push(self.decode(recorded).await?);
             }
             if !full {
-                return Ok(told);
+                return Ok(decoded);
             }
         }
     }
@@ -259,8 +259,8 @@ impl Journal {
     /// # Errors
     /// As [`Journal::stream`].
     pub async fn booking(&self, id: &BookingId) -> Result<(Option<Booking>, Option<Version>), Error> {
-        self.fold(&StreamName::booking(id), &self.snapshots.bookings, |state, told| match &told.event {
-            Event::Booking(event) => booking::evolve(state, event, told.recorded.event.effective_at),
+        self.fold(&StreamName::booking(id), &self.snapshots.bookings, |state, decoded| match &decoded.event {
+            Event::Booking(event) => booking::evolve(state, event, decoded.recorded.event.effective_at),
             _ => state,
         })
         .await
@@ -271,8 +271,8 @@ impl Journal {
     /// # Errors
     /// As [`Journal::stream`].
     pub async fn link(&self, id: &LinkId) -> Result<(Option<Link>, Option<Version>), Error> {
-        self.fold(&StreamName::link(id), &self.snapshots.links, |state, told| match &told.event {
-            Event::Link(event) => link::evolve(state, event, told.recorded.event.recorded_at),
+        self.fold(&StreamName::link(id), &self.snapshots.links, |state, decoded| match &decoded.event {
+            Event::Link(event) => link::evolve(state, event, decoded.recorded.event.recorded_at),
             _ => state,
         })
         .await
@@ -285,7 +285,7 @@ impl Journal {
     pub async fn connection(&self, id: &ConnectionId) -> Result<(Connection, Option<Version>), Error> {
         let kept = &self.snapshots.connections;
         let (state, version) = self
-            .fold(&StreamName::connection(id), kept, |state, told| match &told.event {
+            .fold(&StreamName::connection(id), kept, |state, decoded| match &decoded.event {
                 Event::Connection(event) => Some(connection::evolve(state.unwrap_or_default(), event)),
                 _ => state,
             })
@@ -297,8 +297,8 @@ impl Journal {
     async fn fold<S: Clone + Send>(
         &self,
         stream: &StreamName,
-        kept: &Kept<S>,
-        evolve: impl Fn(Option<S>, &Told) -> Option<S> + Send + Sync,
+        kept: &StateCache<S>,
+        evolve: impl Fn(Option<S>, &DecodedEvent) -> Option<S> + Send + Sync,
     ) -> Result<(Option<S>, Option<Version>), Error> {
         let mut snapshot = kept.get(&stream.id);
         if !self.all_held(&snapshot.subjects).await? {
@@ -310,10 +310,10 @@ impl Journal {
             let page = self.store.read_stream(stream, from, PAGE_EVENTS).await?;
             let full = page.len() == PAGE_EVENTS;
             for recorded in page {
-                let (told, subjects) = self.tell_with_subjects(recorded).await?;
-                snapshot.version = Some(told.recorded.version);
+                let (decoded, subjects) = self.decode_with_subjects(recorded).await?;
+                snapshot.version = Some(decoded.recorded.version);
                 snapshot.subjects.extend(subjects);
-                snapshot.state = evolve(snapshot.state, &told);
+                snapshot.state = evolve(snapshot.state, &decoded);
             }
             if !full {
                 break;

@@ -6,6 +6,7 @@ pub mod asyncapi;
 pub mod audit;
 pub mod bookings;
 pub mod commands;
+pub mod current_failures;
 pub mod error;
 pub mod external_events;
 pub mod journal;
@@ -18,6 +19,5 @@ mod snapshots;
 pub mod story;
 pub mod sync;
 pub mod transfer;
-pub mod troubles;
 
 pub use error::Error;

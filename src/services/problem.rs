@@ -7,7 +7,7 @@ use serde::Serialize;
 use super::Error;
 use crate::{
     domain::booking::Refusal,
-    ports::{event_store, kept_checkpoints, projection_store, signing_keys, vault, webhooks},
+    ports::{checkpoint_archive, event_store, projection_store, signing_keys, vault, webhooks},
 };
 
 /// The media type of every problem.
@@ -193,11 +193,11 @@ impl From<Error> for Problem {
             Error::Tokens(_) => unavailable("the token store", &text),
             Error::ReadModels(_) => unavailable("the read model", &text),
             Error::SigningKeys(signing_keys::Failure::Unavailable(_)) => unavailable("the key store", &text),
-            Error::KeptCheckpoints(kept_checkpoints::Failure::Unavailable { .. }) => {
+            Error::CheckpointArchive(checkpoint_archive::Failure::Unavailable { .. }) => {
                 unavailable("the folder of checkpoints", &text)
             }
             Error::SigningKeys(signing_keys::Failure::WrongMaster(_))
-            | Error::KeptCheckpoints(_)
+            | Error::CheckpointArchive(_)
             | Error::Ledger(event_store::Failure::IdTaken(_) | event_store::Failure::Corrupt { .. })
             | Error::Vault(vault::Failure::WrongMaster(_) | vault::Failure::NoMaster(_))
             | Error::Damaged { .. } => internal(&text),

@@ -37,7 +37,7 @@ impl<S> Default for Snapshot<S> {
 
 /// Snapshots of one kind, by the id of their stream.
 #[derive(Debug)]
-pub(super) struct Kept<S>(Mutex<Generations<S>>);
+pub(super) struct StateCache<S>(Mutex<Generations<S>>);
 
 #[derive(Debug)]
 struct Generations<S> {
@@ -45,13 +45,13 @@ struct Generations<S> {
     old: HashMap<String, Snapshot<S>>,
 }
 
-impl<S> Default for Kept<S> {
+impl<S> Default for StateCache<S> {
     fn default() -> Self {
         Self(Mutex::new(Generations { young: HashMap::new(), old: HashMap::new() }))
     }
 }
 
-impl<S: Clone> Kept<S> {
+impl<S: Clone> StateCache<S> {
     fn open(&self) -> MutexGuard<'_, Generations<S>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -92,9 +92,9 @@ impl<S> Generations<S> {
 /// What a journal keeps.
 #[derive(Debug, Default)]
 pub(super) struct Snapshots {
-    pub bookings: Kept<Booking>,
-    pub links: Kept<Link>,
-    pub connections: Kept<Connection>,
+    pub bookings: StateCache<Booking>,
+    pub links: StateCache<Link>,
+    pub connections: StateCache<Connection>,
 }
 
 #[cfg(test)]
@@ -107,7 +107,7 @@ mod tests {
 
     #[test]
     fn what_is_used_stays_and_the_number_is_bounded() {
-        let kept = Kept::default();
+        let kept = StateCache::default();
         kept.put("often", snapshot(7));
         for n in 0..10 * KEPT_MAX as u64 {
             kept.put(&n.to_string(), snapshot(n));
@@ -120,7 +120,7 @@ mod tests {
 
     #[test]
     fn a_dropped_one_is_gone_whatever_its_age() {
-        let kept = Kept::default();
+        let kept = StateCache::default();
         kept.put("a", snapshot(1));
         for n in 0..KEPT_MAX as u64 + 5 {
             kept.put(&n.to_string(), snapshot(n));

@@ -19,7 +19,7 @@ use crate::{
         ids::{Position, Version},
         link, operations,
     },
-    ports::{event_store::Expected, projection_store::ProjectionStore as _},
+    ports::{event_store::ExpectedVersion, projection_store::ProjectionStore as _},
     record::{
         envelope::{Actor, Origin},
         stream::StreamName,
@@ -249,5 +249,5 @@ fn say(driver: &mut Driver<'_>, link: &str, fact: link::Event) {
 }
 
 fn append(journal: &Journal, stream: &StreamName, last: Option<Version>, fact: link::Event, context: &Context) -> bool {
-    block_on(journal.append(stream, Expected::after(last), vec![event::Event::Link(fact)], context)).is_ok()
+    block_on(journal.append(stream, ExpectedVersion::after(last), vec![event::Event::Link(fact)], context)).is_ok()
 }

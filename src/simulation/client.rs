@@ -17,8 +17,9 @@ use crate::{
     record::envelope::{Actor, Origin},
     services::{
         bookings::{
-            Asked, Asker, Done, NotDone, ask,
-            request::{DetailsBody, NewBooking, SlotBody},
+            BookingRequest, RequestFailure, RequestOutcome, Requester,
+            bodies::{DetailsBody, NewBooking, SlotBody},
+            handle,
         },
         journal::Context,
         problem::Problem,
@@ -70,15 +71,18 @@ impl What {
         }
     }
 
-    fn asked(&self) -> (String, Asked) {
+    fn asked(&self) -> (String, BookingRequest) {
         match self {
             Self::Create { resource, starts_at, title } => {
                 let details = DetailsBody { title: title.clone(), notes: None, customer: None };
                 let (resource, slot) = (resource.clone(), slot(*starts_at));
-                (String::new(), Asked::Create(NewBooking { id: None, resource, slot, details, confirmed: true }))
+                (
+                    String::new(),
+                    BookingRequest::Create(NewBooking { id: None, resource, slot, details, confirmed: true }),
+                )
             }
-            Self::Reschedule { booking, starts_at } => (booking.clone(), Asked::Reschedule(slot(*starts_at))),
-            Self::Cancel { booking } => (booking.clone(), Asked::Cancel),
+            Self::Reschedule { booking, starts_at } => (booking.clone(), BookingRequest::Reschedule(slot(*starts_at))),
+            Self::Cancel { booking } => (booking.clone(), BookingRequest::Cancel),
         }
     }
 }
@@ -120,16 +124,16 @@ pub(super) fn send(process: &Arc<Process>, notes: &Notebook, order: Order) -> St
     Box::pin(async move {
         let clock = process.journal.clock();
         let context = Context::root(Actor::new("client", "app"), Origin::Api, clock.event_id());
-        let asker = Asker { context, only: None, key: Some(order.key.clone()) };
+        let requester = Requester { context, only: None, key: Some(order.key.clone()) };
         let (id, asked) = order.what.asked();
-        let done = ask(&process.journal, &process.keys, &id, &asked, &asker).await;
+        let done = handle(&process.journal, &process.keys, &id, &asked, &requester).await;
         Ok(judge(&notes, &order, done))
     })
 }
 
 /// Same key and same request: the same answer. Same key and another request: none. A request that changed nothing is
 /// remembered by its process only, so nothing is concluded from it.
-fn judge(notes: &Notebook, order: &Order, done: Result<Done, NotDone>) -> String {
+fn judge(notes: &Notebook, order: &Order, done: Result<RequestOutcome, RequestFailure>) -> String {
     let mut notes = notes.open();
     let known = notes.answered.get(&order.key).cloned();
     match done {

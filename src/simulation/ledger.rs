@@ -12,12 +12,12 @@ use crate::{
     ledger::restore::by_appending,
     ports::{
         checkpoints::{Checkpoints, Unavailable},
-        event_store::{Appended, EventStore, Expected, Failure},
-        projection_store::{self, Batch, Checkpoint, Comparison, ProjectionStore, Shelf},
+        event_store::{AppendOutcome, EventStore, ExpectedVersion, Failure},
+        projection_store::{self, Batch, Checkpoint, Comparison, ProjectionStore, TableCopy},
     },
     projections::{Projection, Row, query::Query},
     record::{
-        envelope::{NewEvent, Recorded},
+        envelope::{NewEvent, StoredEvent},
         stream::StreamName,
     },
 };
@@ -48,9 +48,9 @@ impl EventStore for Effects {
     async fn append(
         &self,
         stream: &StreamName,
-        expected: Expected,
+        expected: ExpectedVersion,
         events: Vec<NewEvent>,
-    ) -> Result<Appended, Failure> {
+    ) -> Result<AppendOutcome, Failure> {
         let (down, lost) = {
             let mut trouble = self.trouble.lock().unwrap_or_else(PoisonError::into_inner);
             let (down, lost) = (trouble.down, trouble.answer_lost);
@@ -68,19 +68,19 @@ impl EventStore for Effects {
         Ok(appended)
     }
 
-    async fn read_stream(&self, stream: &StreamName, from: Version, limit: usize) -> Result<Vec<Recorded>, Failure> {
+    async fn read_stream(&self, stream: &StreamName, from: Version, limit: usize) -> Result<Vec<StoredEvent>, Failure> {
         self.inner.read_stream(stream, from, limit).await
     }
 
-    async fn last(&self, stream: &StreamName) -> Result<Option<Recorded>, Failure> {
+    async fn last(&self, stream: &StreamName) -> Result<Option<StoredEvent>, Failure> {
         self.inner.last(stream).await
     }
 
-    async fn read_all(&self, from: Position, limit: usize) -> Result<Vec<Recorded>, Failure> {
+    async fn read_all(&self, from: Position, limit: usize) -> Result<Vec<StoredEvent>, Failure> {
         self.inner.read_all(from, limit).await
     }
 
-    async fn find(&self, id: EventId) -> Result<Option<Recorded>, Failure> {
+    async fn find(&self, id: EventId) -> Result<Option<StoredEvent>, Failure> {
         self.inner.find(id).await
     }
 
@@ -88,7 +88,7 @@ impl EventStore for Effects {
         self.inner.end().await
     }
 
-    async fn restore(&self, events: Vec<Recorded>) -> Result<Position, Failure> {
+    async fn restore(&self, events: Vec<StoredEvent>) -> Result<Position, Failure> {
         by_appending(self, events).await
     }
 
@@ -108,9 +108,9 @@ impl EventStore for Acknowledged {
     async fn append(
         &self,
         stream: &StreamName,
-        expected: Expected,
+        expected: ExpectedVersion,
         events: Vec<NewEvent>,
-    ) -> Result<Appended, Failure> {
+    ) -> Result<AppendOutcome, Failure> {
         let ids: Vec<EventId> = events.iter().map(|event| event.id).collect();
         let appended = self.inner.append(stream, expected, events).await?;
         let mut notes = self.notes.open();
@@ -119,19 +119,19 @@ impl EventStore for Acknowledged {
         Ok(appended)
     }
 
-    async fn read_stream(&self, stream: &StreamName, from: Version, limit: usize) -> Result<Vec<Recorded>, Failure> {
+    async fn read_stream(&self, stream: &StreamName, from: Version, limit: usize) -> Result<Vec<StoredEvent>, Failure> {
         self.inner.read_stream(stream, from, limit).await
     }
 
-    async fn last(&self, stream: &StreamName) -> Result<Option<Recorded>, Failure> {
+    async fn last(&self, stream: &StreamName) -> Result<Option<StoredEvent>, Failure> {
         self.inner.last(stream).await
     }
 
-    async fn read_all(&self, from: Position, limit: usize) -> Result<Vec<Recorded>, Failure> {
+    async fn read_all(&self, from: Position, limit: usize) -> Result<Vec<StoredEvent>, Failure> {
         self.inner.read_all(from, limit).await
     }
 
-    async fn find(&self, id: EventId) -> Result<Option<Recorded>, Failure> {
+    async fn find(&self, id: EventId) -> Result<Option<StoredEvent>, Failure> {
         self.inner.find(id).await
     }
 
@@ -139,7 +139,7 @@ impl EventStore for Acknowledged {
         self.inner.end().await
     }
 
-    async fn restore(&self, events: Vec<Recorded>) -> Result<Position, Failure> {
+    async fn restore(&self, events: Vec<StoredEvent>) -> Result<Position, Failure> {
         by_appending(self, events).await
     }
 
@@ -186,23 +186,27 @@ impl ProjectionStore for SlowModels {
     async fn begin(
         &self,
         projection: &'static Projection,
-        shelf: Shelf,
+        table_copy: TableCopy,
         now: DateTime<Utc>,
     ) -> Result<(), projection_store::Failure> {
-        self.0.begin(projection, shelf, now).await
+        self.0.begin(projection, table_copy, now).await
     }
 
-    async fn discard(&self, projection: &'static Projection, shelf: Shelf) -> Result<(), projection_store::Failure> {
-        self.0.discard(projection, shelf).await
+    async fn discard(
+        &self,
+        projection: &'static Projection,
+        table_copy: TableCopy,
+    ) -> Result<(), projection_store::Failure> {
+        self.0.discard(projection, table_copy).await
     }
 
     async fn compare(
         &self,
         projection: &'static Projection,
-        shelf: Shelf,
+        table_copy: TableCopy,
         examples: usize,
     ) -> Result<Comparison, projection_store::Failure> {
-        self.0.compare(projection, shelf, examples).await
+        self.0.compare(projection, table_copy, examples).await
     }
 
     async fn swap(

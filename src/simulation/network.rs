@@ -21,7 +21,7 @@ use super::{
 use crate::{
     adapters::{
         memory::clock::VirtualClock,
-        sandbox::{google::Google, target::Target, uschedule::USchedule, wire::Direct},
+        sandbox::{google::Google, target::Target, uschedule::USchedule, wire::DirectTransport},
     },
     domain::ids::{BookingId, Position},
     ports::{
@@ -128,7 +128,7 @@ impl Intents {
 
 /// The network of one process.
 pub(super) struct Network {
-    direct: Direct,
+    direct: DirectTransport,
     ledger: Arc<dyn EventStore>,
     journal: Journal,
     google: Arc<Mutex<Google>>,
@@ -141,7 +141,7 @@ pub(super) struct Network {
 
 impl Network {
     /// A network that reaches the world's models through `direct`.
-    pub fn new(direct: Direct, world: &World) -> Self {
+    pub fn new(direct: DirectTransport, world: &World) -> Self {
         Self {
             direct,
             ledger: Arc::clone(&world.ledger),

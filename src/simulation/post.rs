@@ -14,11 +14,11 @@ use crate::{
         sandbox::{model::Model, outbox::Delivery, uschedule::signature},
         uschedule::{Secret, webhook},
     },
-    ports::transport::Request,
+    ports::{notifications::Notification, transport::Request},
     record::envelope::Origin,
     services::sync::{
         intake,
-        notified::{self, Heard, Notification},
+        notifications::{self, NotificationOutcome},
     },
 };
 
@@ -71,7 +71,7 @@ pub(super) fn hand_over_forged(process: &Arc<Process>, notes: &Notebook, sender:
     let (process, notes) = (Arc::clone(process), notes.clone());
     Box::pin(async move {
         let believed = match sender {
-            Sender::Google => heard(&process, &request).await.1 == Some(Heard::Recorded),
+            Sender::Google => heard(&process, &request).await.1 == Some(NotificationOutcome::Recorded),
             Sender::USchedule => received(&process, &request).await < 300,
         };
         if believed {
@@ -81,8 +81,8 @@ pub(super) fn hand_over_forged(process: &Arc<Process>, notes: &Notebook, sender:
     })
 }
 
-async fn heard(process: &Process, request: &Request) -> (u16, Option<Heard>) {
-    let Ok(said) = push::Notification::from_headers(|name| request.header_value(name)) else { return (400, None) };
+async fn heard(process: &Process, request: &Request) -> (u16, Option<NotificationOutcome>) {
+    let Ok(said) = push::PushHeaders::from_headers(|name| request.header_value(name)) else { return (400, None) };
     let notification = Notification {
         channel: said.channel,
         token: said.token.unwrap_or_default(),
@@ -99,8 +99,8 @@ async fn heard(process: &Process, request: &Request) -> (u16, Option<Heard>) {
             Err(_) => return (503, None),
         }
     }
-    match notified::hear(&process.journal, &process.calendars, &key, &notification).await {
-        Ok(heard) => (if heard == Heard::Recorded { 204 } else { 401 }, Some(heard)),
+    match notifications::record_notification(&process.journal, &process.calendars, &key, &notification).await {
+        Ok(heard) => (if heard == NotificationOutcome::Recorded { 204 } else { 401 }, Some(heard)),
         Err(_) => (503, None),
     }
 }

@@ -14,7 +14,7 @@ use super::{
 use crate::{
     adapters::{
         google::{self, Google, ServiceAccount},
-        sandbox::{google::service_account, wire::Direct},
+        sandbox::{google::service_account, wire::DirectTransport},
         uschedule::{self, Secret, USchedule},
     },
     domain::ids::{CalendarKey, SourceName},
@@ -25,7 +25,7 @@ use crate::{
     record::envelope::{Actor, Origin},
     services::{
         audit::{Audit, Outcome},
-        bookings::Keys,
+        bookings::RequestKeys,
         journal::{Context, Journal},
         models::project::{Progress, Projector},
         sync::{
@@ -35,7 +35,7 @@ use crate::{
             pull::Puller,
             react::Reactor,
             read_model_worklist::ReadModelWorklist,
-            reconcile::{Reconciler, Settings},
+            reconciler::{Reconciler, Settings},
             routing::{Route, Routing},
             throttle::Throttle,
             watch::Watcher,
@@ -84,7 +84,7 @@ pub(super) struct Process {
     watcher: Watcher,
     poller: Poller,
     audit: Audit,
-    pub keys: Keys,
+    pub keys: RequestKeys,
     provider: Arc<dyn CalendarProvider>,
 }
 
@@ -94,7 +94,7 @@ impl Process {
         let clock: Arc<dyn Clock> = Arc::clone(&world.clock) as _;
         let store = store(world, parts);
         let journal = Journal::new(Arc::clone(&store), Arc::clone(&world.vault) as _, Arc::clone(&clock));
-        let direct = Direct::new(Arc::clone(&clock))
+        let direct = DirectTransport::new(Arc::clone(&clock))
             .with(GOOGLE_HOST, Arc::clone(&world.google) as _)
             .with(SOURCE_HOST, Arc::clone(&world.uschedule) as _);
         let transport = parts.transport(Arc::new(Network::new(direct, world)));
@@ -110,28 +110,28 @@ impl Process {
         let sources: BTreeMap<SourceName, Arc<dyn BookingSource>> =
             BTreeMap::from([(world::source_name(), Arc::clone(&source))]);
         let routing = Arc::new(routing(world, &provider, &sources));
-        let (gates, calendars) = (Arc::new(Throttle::default()), Arc::new(Calendars::default()));
-        let gates_of_poller = Arc::clone(&gates);
+        let (throttle, calendars) = (Arc::new(Throttle::default()), Arc::new(Calendars::default()));
+        let throttle_of_poller = Arc::clone(&throttle);
         let settings = Settings { worker: name.to_owned(), lease: LEASE, workspace: world::WORKSPACE.into() };
         let reconciler = Reconciler {
             journal: journal.clone(),
             worklist: Arc::clone(&worklist),
             routing: Arc::clone(&routing),
-            gates: Arc::clone(&gates),
+            throttle: Arc::clone(&throttle),
             settings: settings.clone(),
         };
         let puller = Puller {
             journal: journal.clone(),
             worklist,
             routing: Arc::clone(&routing),
-            gates: Arc::clone(&gates),
+            throttle: Arc::clone(&throttle),
             calendars: Arc::clone(&calendars),
             settings,
         };
         let watcher = Watcher {
             journal: journal.clone(),
             routing,
-            gates,
+            throttle,
             calendars: Arc::clone(&calendars),
             address: Some(PUSH_ADDRESS.to_owned()),
             life_s: None,
@@ -139,7 +139,7 @@ impl Process {
         let audit = audit(world, &journal);
         let reactor = Reactor::new(reconciler, sources);
         let name = name.to_owned();
-        let poller = Poller::new(journal.clone(), source, gates_of_poller, name.clone(), POLL_EVERY);
+        let poller = Poller::new(journal.clone(), source, throttle_of_poller, name.clone(), POLL_EVERY);
         Arc::new(Self {
             name,
             journal,
@@ -150,7 +150,7 @@ impl Process {
             watcher,
             poller,
             audit,
-            keys: Keys::default(),
+            keys: RequestKeys::default(),
             provider,
         })
     }
@@ -229,7 +229,7 @@ fn store(world: &World, parts: &dyn Parts) -> Arc<dyn EventStore> {
 }
 
 fn audit(world: &World, journal: &Journal) -> Audit {
-    let (keys, kept) = (Arc::clone(&world.signing_keys) as _, Arc::clone(&world.kept_checkpoints) as _);
+    let (keys, kept) = (Arc::clone(&world.signing_keys) as _, Arc::clone(&world.checkpoint_archive) as _);
     Audit::new(world::WORKSPACE, journal.clone(), keys, kept)
 }
 

@@ -20,11 +20,11 @@ use crate::{
     ledger::append::leaf_at,
     record::{
         checkpoint::write_hash,
-        envelope::Recorded,
+        envelope::StoredEvent,
         merkle::{Frontier, Hash},
         stream::{Category, StreamName},
     },
-    services::journal::Told,
+    services::journal::DecodedEvent,
 };
 
 /// What was seen of the ledger so far.
@@ -89,7 +89,7 @@ impl Safety {
                 notes.broken("I12", format!("the event at {} is not what its hash says", recorded.position));
             }
             self.leaves.push(recorded.leaf);
-            match block_on(journal.tell(recorded)) {
+            match block_on(journal.decode(recorded)) {
                 Ok(told) => self.told(&told, &mut notes),
                 Err(failure) => notes.broken("I3", format!("an event cannot be read: {failure}")),
             }
@@ -134,7 +134,7 @@ impl Safety {
         }
     }
 
-    fn told(&mut self, told: &Told, notes: &mut Notes) {
+    fn told(&mut self, told: &DecodedEvent, notes: &mut Notes) {
         if let Event::Operations(operations::Event::ApprovalRequested { approval, links, .. }) = &told.event {
             notes.count("approvals_asked_for");
             self.approvals.insert(approval.clone(), links.iter().map(ToString::to_string).collect());
@@ -193,7 +193,7 @@ const CANARIES: [&str; 9] = [
 ];
 
 /// I11: no personal text and no secret stands in an event.
-fn secrets(recorded: &Recorded, notes: &mut Notes) {
+fn secrets(recorded: &StoredEvent, notes: &mut Notes) {
     notes.count("events_searched");
     if let Some(found) = CANARIES.iter().find(|canary| recorded.event.data.contains(*canary)) {
         notes.broken("I11", format!("{} at {} holds {found:?} in the clear", recorded.event.kind, recorded.position));
@@ -201,7 +201,7 @@ fn secrets(recorded: &Recorded, notes: &mut Notes) {
 }
 
 /// An event in one line; what is sealed stays so.
-fn line(recorded: &Recorded) -> String {
+fn line(recorded: &StoredEvent) -> String {
     let mut data: Value = serde_json::from_str(&recorded.event.data).unwrap_or(Value::Null);
     unsealed(&mut data);
     let (position, kind) = (recorded.position, &recorded.event.kind);

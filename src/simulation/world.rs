@@ -19,8 +19,8 @@ use super::{
 use crate::{
     adapters::{
         memory::{
-            checkpoints::MemoryCheckpoints, clock::VirtualClock, event_store::MemoryLedger,
-            kept_checkpoints::MemoryCheckpointsKept, projections::MemoryProjections, signing_keys::MemorySigningKeys,
+            checkpoint_archive::MemoryCheckpointArchive, checkpoints::MemoryCheckpoints, clock::VirtualClock,
+            event_store::MemoryLedger, projections::MemoryProjections, signing_keys::MemorySigningKeys,
             vault::MemoryVault,
         },
         sandbox::{
@@ -65,7 +65,7 @@ pub(super) struct World {
     pub checkpoints: Arc<MemoryCheckpoints>,
     pub models: Arc<MemoryProjections>,
     pub signing_keys: Arc<MemorySigningKeys>,
-    pub kept_checkpoints: Arc<MemoryCheckpointsKept>,
+    pub checkpoint_archive: Arc<MemoryCheckpointArchive>,
     pub trouble: Arc<Mutex<Trouble>>,
     pub notes: Notebook,
     pub intents: Arc<futures::lock::Mutex<Intents>>,
@@ -146,7 +146,7 @@ impl World {
             checkpoints: Arc::new(MemoryCheckpoints::default()),
             models: Arc::new(MemoryProjections::default()),
             signing_keys,
-            kept_checkpoints: Arc::default(),
+            checkpoint_archive: Arc::default(),
             trouble: Arc::new(Mutex::new(trouble)),
             notes: Notebook::default(),
             intents: Arc::default(),

@@ -11,7 +11,7 @@ use zstd::stream::read::Decoder;
 
 use super::{END_BYTES, END_MAGIC, WINDOW_LOG_MAX};
 use crate::{
-    ports::lines::{Lines, Unreadable},
+    ports::lines::{LineError, Lines},
     record::leaf::LEAF_BYTES_MAX,
 };
 
@@ -19,11 +19,11 @@ use crate::{
 ///
 /// # Errors
 /// Where the file cannot be opened, or has no end.
-pub fn lines(path: &Path) -> Result<Lines, Unreadable> {
-    let failed = |e: io::Error| Unreadable(format!("{} cannot be read: {e}", path.display()));
+pub fn lines(path: &Path) -> Result<Lines, LineError> {
+    let failed = |e: io::Error| LineError(format!("{} cannot be read: {e}", path.display()));
     let mut file = File::open(path).map_err(failed)?;
     let length = file.metadata().map_err(failed)?.len();
-    let unfinished = || Unreadable(format!("{} is no finished export of a ledger", path.display()));
+    let unfinished = || LineError(format!("{} is no finished export of a ledger", path.display()));
     let content = length.checked_sub(END_BYTES).ok_or_else(unfinished)?;
     let mut end = [0; 40];
     file.seek(SeekFrom::Start(content)).and_then(|_| file.read_exact(&mut end)).map_err(failed)?;
@@ -37,31 +37,31 @@ pub fn lines(path: &Path) -> Result<Lines, Unreadable> {
 }
 
 /// The lines in whole frames, ended by `digest` where there is one.
-pub(super) fn decoded(content: io::Take<File>, digest: Option<[u8; 32]>) -> io::Result<Decoded> {
+pub(super) fn decoded(content: io::Take<File>, digest: Option<[u8; 32]>) -> io::Result<DecodedLines> {
     if content.limit() == 0 {
         // The decoder would miss its first frame.
-        return Ok(Decoded { from: None, digest });
+        return Ok(DecodedLines { from: None, digest });
     }
-    let hashed = Hashed { content, hash: Sha256::new() };
+    let hashed = HashReader { content, hash: Sha256::new() };
     let mut decoder = Decoder::new(hashed)?;
     decoder.window_log_max(WINDOW_LOG_MAX)?;
-    Ok(Decoded { from: Some(BufReader::with_capacity(256 * 1024, decoder)), digest })
+    Ok(DecodedLines { from: Some(BufReader::with_capacity(256 * 1024, decoder)), digest })
 }
 
 /// Lines as they are decoded.
-pub(super) struct Decoded {
+pub(super) struct DecodedLines {
     /// `None` after the last, and after an error.
-    from: Option<BufReader<Decoder<'static, BufReader<Hashed>>>>,
+    from: Option<BufReader<Decoder<'static, BufReader<HashReader>>>>,
     digest: Option<[u8; 32]>,
 }
 
 /// Hashes what passes.
-struct Hashed {
+struct HashReader {
     content: io::Take<File>,
     hash: Sha256,
 }
 
-impl Read for Hashed {
+impl Read for HashReader {
     fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
         let count = self.content.read(into)?;
         self.hash.update(&into[..count]);
@@ -69,38 +69,38 @@ impl Read for Hashed {
     }
 }
 
-impl Iterator for Decoded {
-    type Item = Result<Vec<u8>, Unreadable>;
+impl Iterator for DecodedLines {
+    type Item = Result<Vec<u8>, LineError>;
 
     fn next(&mut self) -> Option<Self::Item> {
         let mut from = self.from.take()?;
         let most = LEAF_BYTES_MAX as u64 + 1;
         let mut line = Vec::new();
         match (&mut from).take(most).read_until(b'\n', &mut line) {
-            Err(error) => Some(Err(Unreadable(format!("the compressed data is damaged: {error}")))),
+            Err(error) => Some(Err(LineError(format!("the compressed data is damaged: {error}")))),
             Ok(0) => self.ended(from),
             Ok(_) if line.pop_if(|last| *last == b'\n').is_some() => {
                 self.from = Some(from);
                 Some(Ok(line))
             }
             Ok(count) if count as u64 == most => {
-                Some(Err(Unreadable(format!("it is longer than {LEAF_BYTES_MAX} bytes"))))
+                Some(Err(LineError(format!("it is longer than {LEAF_BYTES_MAX} bytes"))))
             }
-            Ok(_) => Some(Err(Unreadable("the file ends in the middle of it".to_owned()))),
+            Ok(_) => Some(Err(LineError("the file ends in the middle of it".to_owned()))),
         }
     }
 }
 
-impl Decoded {
+impl DecodedLines {
     /// After the last line: whether what was read are the bytes that were written.
-    fn ended(&self, from: BufReader<Decoder<'static, BufReader<Hashed>>>) -> Option<Result<Vec<u8>, Unreadable>> {
+    fn ended(&self, from: BufReader<Decoder<'static, BufReader<HashReader>>>) -> Option<Result<Vec<u8>, LineError>> {
         let wanted = self.digest?;
         let mut content = from.into_inner().finish();
         // Empty frames and the like, which hold no line.
         if let Err(error) = io::copy(&mut content, &mut io::sink()) {
-            return Some(Err(Unreadable(format!("the file cannot be read: {error}"))));
+            return Some(Err(LineError(format!("the file cannot be read: {error}"))));
         }
         let found: [u8; 32] = content.into_inner().hash.finalize().into();
-        (found != wanted).then(|| Err(Unreadable("the file's bytes are not the ones that were written".to_owned())))
+        (found != wanted).then(|| Err(LineError("the file's bytes are not the ones that were written".to_owned())))
     }
 }

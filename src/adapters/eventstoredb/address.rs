@@ -55,7 +55,7 @@ impl std::fmt::Debug for Options {
 #[derive(Clone)]
 pub(super) struct Address {
     /// For messages: without credentials.
-    pub shown: String,
+    pub redacted: String,
     pub settings: ClientSettings,
     pub credentials: Option<Credentials>,
 }
@@ -77,8 +77,8 @@ impl Address {
             file(&name, &value).map_err(wrong)?;
             told.push(name);
         }
-        let shown = format!("{scheme}://{hosts}{tail}");
-        let mut whole = shown.clone();
+        let redacted = format!("{scheme}://{hosts}{tail}");
+        let mut whole = redacted.clone();
         if !told.iter().any(|name| name == "discoveryinterval") {
             whole.push_str(if tail.contains('?') { "&" } else { "?" });
             whole.push_str(DISCOVERY);
@@ -89,27 +89,27 @@ impl Address {
             let user = percent_decode_str(user).decode_utf8_lossy();
             Credentials::new(user.into_owned(), options.password.clone().unwrap_or_default())
         });
-        Ok(Self { shown, settings, credentials })
+        Ok(Self { redacted, settings, credentials })
     }
 }
 
 /// Checks a file that a setting names.
 fn file(setting: &str, path: &str) -> Result<(), String> {
-    let told = |error: &dyn std::fmt::Display| format!("{setting} {path:?} cannot be used: {error}");
+    let describe = |error: &dyn std::fmt::Display| format!("{setting} {path:?} cannot be used: {error}");
     match setting {
         "tlscafile" => {
             let mut roots = RootCertStore::empty();
-            for certificate in CertificateDer::pem_file_iter(Path::new(path)).map_err(|e| told(&e))? {
-                roots.add(certificate.map_err(|e| told(&e))?).map_err(|e| told(&e))?;
+            for certificate in CertificateDer::pem_file_iter(Path::new(path)).map_err(|e| describe(&e))? {
+                roots.add(certificate.map_err(|e| describe(&e))?).map_err(|e| describe(&e))?;
             }
-            if roots.is_empty() { Err(told(&"there is no certificate in it")) } else { Ok(()) }
+            if roots.is_empty() { Err(describe(&"there is no certificate in it")) } else { Ok(()) }
         }
-        "usercertfile" => match CertificateDer::pem_file_iter(Path::new(path)).map_err(|e| told(&e))?.next() {
+        "usercertfile" => match CertificateDer::pem_file_iter(Path::new(path)).map_err(|e| describe(&e))?.next() {
             Some(Ok(_)) => Ok(()),
-            Some(Err(error)) => Err(told(&error)),
-            None => Err(told(&"there is no certificate in it")),
+            Some(Err(error)) => Err(describe(&error)),
+            None => Err(describe(&"there is no certificate in it")),
         },
-        "userkeyfile" => PrivateKeyDer::from_pem_file(Path::new(path)).map(drop).map_err(|e| told(&e)),
+        "userkeyfile" => PrivateKeyDer::from_pem_file(Path::new(path)).map(drop).map_err(|e| describe(&e)),
         _ => Ok(()),
     }
 }
@@ -126,7 +126,7 @@ mod tests {
     #[test]
     fn credentials_stand_beside_it() {
         let address = read("esdb://us%65r+1@a:1,b:2?tls=false&connectionName=x").unwrap();
-        assert_eq!(address.shown, "esdb://a:1,b:2?tls=false&connectionName=x");
+        assert_eq!(address.redacted, "esdb://a:1,b:2?tls=false&connectionName=x");
         assert_eq!(address.settings.hosts().len(), 2);
         assert!(!address.settings.is_secure_mode_enabled());
         assert_eq!(address.credentials, Some(Credentials::new("user+1", "s%3c+ret")));

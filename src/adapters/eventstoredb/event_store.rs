@@ -9,11 +9,11 @@ use crate::{
     domain::ids::{EventId, Position, Version},
     ledger::{append::checked, restore::by_appending},
     ports::{
-        event_store::{Appended, EventStore, Expected, Failure},
+        event_store::{AppendOutcome, EventStore, ExpectedVersion, Failure},
         upkeep::Upkeep,
     },
     record::{
-        envelope::{NewEvent, Recorded},
+        envelope::{NewEvent, StoredEvent},
         stream::StreamName,
     },
 };
@@ -30,29 +30,29 @@ impl EventStore for EventStoreDbLedger {
     async fn append(
         &self,
         stream: &StreamName,
-        expected: Expected,
+        expected: ExpectedVersion,
         events: Vec<NewEvent>,
-    ) -> Result<Appended, Failure> {
+    ) -> Result<AppendOutcome, Failure> {
         self.0.followed()?;
         append(&self.0, stream, expected, checked(stream, events)?).await
     }
 
-    async fn read_stream(&self, stream: &StreamName, from: Version, limit: usize) -> Result<Vec<Recorded>, Failure> {
+    async fn read_stream(&self, stream: &StreamName, from: Version, limit: usize) -> Result<Vec<StoredEvent>, Failure> {
         self.0.open()?;
         read::stream(&self.0, stream, from, limit).await
     }
 
-    async fn last(&self, stream: &StreamName) -> Result<Option<Recorded>, Failure> {
+    async fn last(&self, stream: &StreamName) -> Result<Option<StoredEvent>, Failure> {
         self.0.open()?;
         read::last(&self.0, stream).await
     }
 
-    async fn read_all(&self, from: Position, limit: usize) -> Result<Vec<Recorded>, Failure> {
+    async fn read_all(&self, from: Position, limit: usize) -> Result<Vec<StoredEvent>, Failure> {
         self.0.open()?;
         read::all(&self.0, from, limit).await
     }
 
-    async fn find(&self, id: EventId) -> Result<Option<Recorded>, Failure> {
+    async fn find(&self, id: EventId) -> Result<Option<StoredEvent>, Failure> {
         self.0.open()?;
         read::find(&self.0, id).await
     }
@@ -62,7 +62,7 @@ impl EventStore for EventStoreDbLedger {
         Ok(Position(self.0.index().end()))
     }
 
-    async fn restore(&self, events: Vec<Recorded>) -> Result<Position, Failure> {
+    async fn restore(&self, events: Vec<StoredEvent>) -> Result<Position, Failure> {
         by_appending(self, events).await
     }
 

@@ -9,7 +9,7 @@ use crate::ports::event_store::Failure;
 
 /// How a call ended that did not succeed.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Trouble {
+pub(super) enum ServerFailure {
     /// The server was not reached, or did not answer in time: nothing is known to have been done.
     Broken(String),
     /// The server said no to this very request.
@@ -24,7 +24,7 @@ pub(super) enum Trouble {
     Deleted,
 }
 
-impl Trouble {
+impl ServerFailure {
     /// What a caller of the port is told.
     pub fn into_failure(self, stream: &str) -> Failure {
         match self {
@@ -40,7 +40,7 @@ impl Trouble {
     }
 }
 
-impl std::fmt::Display for Trouble {
+impl std::fmt::Display for ServerFailure {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Broken(why) | Self::Refused(why) | Self::Unfit(why) => f.write_str(why),
@@ -90,7 +90,7 @@ pub enum OpenFailure {
 pub(super) const DENIED: &str =
     "the server refuses these credentials: the user must be allowed to read $all and to write our streams";
 
-impl From<Error> for Trouble {
+impl From<Error> for ServerFailure {
     fn from(error: Error) -> Self {
         match error {
             Error::AccessDenied => Self::Denied,
@@ -119,27 +119,30 @@ fn plain(told: &str) -> String {
 }
 
 /// What a status code of gRPC means, whether it is the call's own or an append's within a batch.
-fn by_code(code: i32, message: String) -> Trouble {
+fn by_code(code: i32, message: String) -> ServerFailure {
     match code {
         // CANCELLED, UNKNOWN, DEADLINE_EXCEEDED, ABORTED, INTERNAL, UNAVAILABLE, DATA_LOSS
-        1 | 2 | 4 | 10 | 13 | 14 | 15 => Trouble::Broken(message),
+        1 | 2 | 4 | 10 | 13 | 14 | 15 => ServerFailure::Broken(message),
         // NOT_FOUND
-        5 => Trouble::NotFound,
+        5 => ServerFailure::NotFound,
         // PERMISSION_DENIED, UNAUTHENTICATED
-        7 | 16 => Trouble::Denied,
+        7 | 16 => ServerFailure::Denied,
         // INVALID_ARGUMENT, OUT_OF_RANGE
-        3 | 11 => Trouble::Unfit(format!("the server says: {message}")),
-        _ if message.to_lowercase().replace([' ', '-', '_'], "").contains("deleted") => Trouble::Deleted,
-        _ => Trouble::Refused(message),
+        3 | 11 => ServerFailure::Unfit(format!("the server says: {message}")),
+        _ if message.to_lowercase().replace([' ', '-', '_'], "").contains("deleted") => ServerFailure::Deleted,
+        _ => ServerFailure::Refused(message),
     }
 }
 
 /// Makes a call: at most `within`, and a panic of the client on an answer it did not expect is a broken call.
-pub(super) async fn call<T>(within: Duration, what: impl Future<Output = eventstore::Result<T>>) -> Result<T, Trouble> {
+pub(super) async fn call<T>(
+    within: Duration,
+    what: impl Future<Output = eventstore::Result<T>>,
+) -> Result<T, ServerFailure> {
     match tokio::time::timeout(within, AssertUnwindSafe(what).catch_unwind()).await {
-        Ok(Ok(answer)) => answer.map_err(Trouble::from),
-        Ok(Err(_)) => Err(Trouble::Broken("the client ended on an answer that it did not expect".to_owned())),
-        Err(_) => Err(Trouble::Broken(format!("no answer within {} s", within.as_secs()))),
+        Ok(Ok(answer)) => answer.map_err(ServerFailure::from),
+        Ok(Err(_)) => Err(ServerFailure::Broken("the client ended on an answer that it did not expect".to_owned())),
+        Err(_) => Err(ServerFailure::Broken(format!("no answer within {} s", within.as_secs()))),
     }
 }
 
@@ -152,8 +155,8 @@ mod tests {
         let told =
             r#"status: Unknown, message: "client error (Connect)", details: [], metadata: MetadataMap { headers: {} }"#;
         assert_eq!(
-            Trouble::from(Error::ServerError(told.to_owned())),
-            Trouble::Broken("client error (Connect)".to_owned())
+            ServerFailure::from(Error::ServerError(told.to_owned())),
+            ServerFailure::Broken("client error (Connect)".to_owned())
         );
         assert_eq!(plain("broken pipe"), "broken pipe");
     }

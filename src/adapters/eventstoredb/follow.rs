@@ -11,11 +11,11 @@ use eventstore::{StreamPosition, SubscriptionEvent, SubscriptionFilter};
 use tracing::{error, info, warn};
 
 use super::{
-    failure::Trouble,
-    index::Broken,
+    failure::ServerFailure,
+    index::IndexFailure,
     mapping::prefixes,
     shared::Shared,
-    spin::{Stopped, Watch},
+    spin_guard::{SpinAborted, SpinGuard},
 };
 
 /// How long a subscription may be silent before it is begun anew.
@@ -36,7 +36,7 @@ enum End {
     /// The line broke.
     Broken(String),
     /// The index takes no more.
-    Over(Broken),
+    Over(IndexFailure),
 }
 
 /// Follows until the ledger is closed.
@@ -54,7 +54,7 @@ pub(super) async fn follow(shared: Arc<Shared>) {
             }
             End::Broken(why) => {
                 warn!("The ledger's server is not followed at the moment: {why}");
-                shared.set_failing(Some(format!("the line to {} is broken: {why}", shared.line.address.shown)));
+                shared.set_failing(Some(format!("the line to {} is broken: {why}", shared.line.address.redacted)));
             }
         }
         // What is in flight may have been lost with the line.
@@ -81,7 +81,7 @@ async fn subscription(shared: &Shared) -> End {
     let filter = prefixes().fold(SubscriptionFilter::on_stream_name(), SubscriptionFilter::add_prefix);
     let options = shared.line.subscribe().position(from).filter(filter.max(CHECKPOINT_EVENTS));
     let mut subscription = held.client.subscribe_to_all(&options).await;
-    let watch = Watch::new();
+    let watch = SpinGuard::new();
     let end = loop {
         // Whatever else happens first, the subscription is given up with it: its future does not bear being dropped.
         let next = tokio::select! {
@@ -91,10 +91,10 @@ async fn subscription(shared: &Shared) -> End {
         };
         match next {
             Err(_) => return End::Silent,
-            Ok(Err(Stopped)) => break End::Broken("the server ended the subscription without a word".to_owned()),
-            Ok(Ok(Err(error))) => break End::Broken(Trouble::from(error).to_string()),
+            Ok(Err(SpinAborted)) => break End::Broken("the server ended the subscription without a word".to_owned()),
+            Ok(Ok(Err(error))) => break End::Broken(ServerFailure::from(error).to_string()),
             Ok(Ok(Ok(message))) => {
-                if let Err(end) = taken(shared, message) {
+                if let Err(end) = handle_message(shared, message) {
                     break end;
                 }
             }
@@ -104,7 +104,7 @@ async fn subscription(shared: &Shared) -> End {
     end
 }
 
-fn taken(shared: &Shared, message: SubscriptionEvent) -> Result<(), End> {
+fn handle_message(shared: &Shared, message: SubscriptionEvent) -> Result<(), End> {
     match message {
         SubscriptionEvent::EventAppeared(mut event) => {
             // Of a link, the link itself: nothing is resolved.

@@ -13,14 +13,14 @@ pub(super) struct Ids {
 
 /// More events than the table's slots can tell apart.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Full;
+pub(super) struct TableFull;
 
 const SLOTS_MIN: usize = 1_024;
 
 impl Ids {
     /// Notes the id of the next position.
-    pub fn push(&mut self, id: u128) -> Result<(), Full> {
-        let slot = u32::try_from(self.fingerprints.len() + 1).map_err(|_| Full)?;
+    pub fn push(&mut self, id: u128) -> Result<(), TableFull> {
+        let slot = u32::try_from(self.fingerprints.len() + 1).map_err(|_| TableFull)?;
         if (self.fingerprints.len() + 1) * 4 > self.slots.len() * 3 {
             self.grow();
         }

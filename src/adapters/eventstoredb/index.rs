@@ -15,7 +15,7 @@ use super::{
     ids::{Ids, grow_by_a_quarter},
     log_position::LogPosition,
     mapping::{is_ours, log_position},
-    pending::{Pendings, Seen},
+    pending::{AppendSighting, Pendings},
     recent::Recent,
 };
 use crate::{domain::ids::EventId, record::envelope::NewEvent};
@@ -25,7 +25,7 @@ const STREAMS_MAX: usize = 65_536;
 
 /// Why the index takes no more events.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub(super) enum Broken {
+pub(super) enum IndexFailure {
     /// It holds as many as it can.
     #[error("there are more than 4 billion events, which is more than the index can hold")]
     Full,
@@ -87,7 +87,7 @@ impl Index {
     /// Takes the next event of the log. One that was taken already, or is not ours, changes no position.
     ///
     /// Revisions of a stream must come without a gap: positions that were given out in spite of one would be wrong for ever.
-    pub fn take(&mut self, event: &RecordedEvent) -> Result<(), Broken> {
+    pub fn take(&mut self, event: &RecordedEvent) -> Result<(), IndexFailure> {
         let log = log_position(event);
         if self.seen.is_some_and(|seen| log <= seen) {
             return Ok(());
@@ -95,7 +95,7 @@ impl Index {
         if is_ours(&event.stream_id) {
             self.check(&event.stream_id, event.revision)?;
             let position = self.end();
-            self.ids.push(event.id.as_u128()).map_err(|_| Broken::Full)?;
+            self.ids.push(event.id.as_u128()).map_err(|_| IndexFailure::Full)?;
             if log.prepare != log.commit {
                 self.prepares.insert(self.commits.len(), log.prepare);
             }
@@ -108,13 +108,13 @@ impl Index {
         Ok(())
     }
 
-    fn check(&self, stream: &str, found: u64) -> Result<(), Broken> {
+    fn check(&self, stream: &str, found: u64) -> Result<(), IndexFailure> {
         let missing = match self.end_of(stream) {
             End::At(last) => last + 1,
             End::Nowhere => 0,
             End::Unknown => return Ok(()),
         };
-        if missing == found { Ok(()) } else { Err(Broken::Gap { stream: stream.to_owned(), missing, found }) }
+        if missing == found { Ok(()) } else { Err(IndexFailure::Gap { stream: stream.to_owned(), missing, found }) }
     }
 
     /// The place of a position.
@@ -172,7 +172,7 @@ impl Index {
         stream: &str,
         first: u64,
         events: &Arc<Vec<NewEvent>>,
-    ) -> Option<oneshot::Receiver<Seen>> {
+    ) -> Option<oneshot::Receiver<AppendSighting>> {
         if events.iter().any(|event| !self.candidates(event.id).is_empty()) {
             return None;
         }

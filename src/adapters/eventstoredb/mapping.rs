@@ -9,7 +9,7 @@ use crate::{
     ledger::append::leaf_at,
     ports::event_store::Failure,
     record::{
-        envelope::{NewEvent, Recorded},
+        envelope::{NewEvent, StoredEvent},
         metadata,
         stream::{Category, StreamName},
     },
@@ -52,7 +52,7 @@ pub(super) fn from_server(event: &RecordedEvent) -> Result<NewEvent, String> {
 }
 
 /// An event at its place among ours.
-pub(super) fn recorded(event: &RecordedEvent, position: Position) -> Result<Recorded, Failure> {
+pub(super) fn recorded(event: &RecordedEvent, position: Position) -> Result<StoredEvent, Failure> {
     let corrupt = |reason: String| Failure::Corrupt {
         at: format!("position {position} (revision {} of {:?} on the server)", event.revision, event.stream_id),
         reason,
@@ -61,5 +61,5 @@ pub(super) fn recorded(event: &RecordedEvent, position: Position) -> Result<Reco
     let content = from_server(event).map_err(corrupt)?;
     let version = Version(event.revision);
     let leaf = leaf_at(&event.stream_id, version, position, &content);
-    Ok(Recorded { stream, version, position, event: content, leaf })
+    Ok(StoredEvent { stream, version, position, event: content, leaf })
 }

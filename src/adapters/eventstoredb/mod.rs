@@ -13,7 +13,6 @@ mod failure;
 mod follow;
 mod ids;
 mod index;
-mod line;
 mod log_position;
 mod mapping;
 mod marks;
@@ -23,7 +22,8 @@ mod read;
 mod recent;
 mod session;
 mod shared;
-mod spin;
+mod shared_client;
+mod spin_guard;
 
 pub use address::Options;
 pub use event_store::EventStoreDbLedger;

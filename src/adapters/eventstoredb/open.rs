@@ -9,11 +9,11 @@ use tracing::info;
 use super::{
     address::{Address, Options},
     event_store::EventStoreDbLedger,
-    failure::{OpenFailure, Trouble, call},
+    failure::{OpenFailure, ServerFailure, call},
     follow::follow,
-    index::{Broken, Index},
-    line::Line,
+    index::{Index, IndexFailure},
     shared::Shared,
+    shared_client::SharedClient,
 };
 
 /// How long the server may be silent while the log is read.
@@ -34,15 +34,15 @@ impl EventStoreDbLedger {
     /// See [`OpenFailure`].
     pub async fn open(options: &Options) -> Result<Self, OpenFailure> {
         let address = Address::read(options)?;
-        let server = address.shown.clone();
+        let server = address.redacted.clone();
         // Asked before the client exists, because the client's own is one from then on.
         let foreign = CryptoProvider::get_default().is_some();
-        let (line, reads) = (Line::new(address.clone()), Line::new(address));
+        let (line, reads) = (SharedClient::new(address.clone()), SharedClient::new(address));
         let mut index = Index::default();
         match indexed(&reads, &mut index).await {
             Ok(()) => {}
-            Err(Stop::Trouble(Trouble::Denied)) => return Err(OpenFailure::Denied { server }),
-            Err(Stop::Trouble(trouble)) => {
+            Err(IndexingFailure::Server(ServerFailure::Denied)) => return Err(OpenFailure::Denied { server }),
+            Err(IndexingFailure::Server(trouble)) => {
                 let mut reason = trouble.to_string();
                 if foreign && reason.contains("no connection to the server") {
                     reason.push_str(
@@ -52,7 +52,9 @@ impl EventStoreDbLedger {
                 }
                 return Err(OpenFailure::Server { server, reason });
             }
-            Err(Stop::Broken(broken)) => return Err(OpenFailure::Damaged { server, reason: broken.to_string() }),
+            Err(IndexingFailure::Index(broken)) => {
+                return Err(OpenFailure::Damaged { server, reason: broken.to_string() });
+            }
         }
         info!(ledger.end = index.end(), "Opened the ledger on {server} at position {}", index.end());
         let shared = Arc::new(Shared::new(line, reads, index));
@@ -61,25 +63,25 @@ impl EventStoreDbLedger {
     }
 }
 
-enum Stop {
-    Trouble(Trouble),
-    Broken(Broken),
+enum IndexingFailure {
+    Server(ServerFailure),
+    Index(IndexFailure),
 }
 
-impl From<Trouble> for Stop {
-    fn from(trouble: Trouble) -> Self {
-        Self::Trouble(trouble)
+impl From<ServerFailure> for IndexingFailure {
+    fn from(trouble: ServerFailure) -> Self {
+        Self::Server(trouble)
     }
 }
 
 /// Reads the log from its start to its present end.
-async fn indexed(line: &Line, index: &mut Index) -> Result<(), Stop> {
+async fn indexed(line: &SharedClient, index: &mut Index) -> Result<(), IndexingFailure> {
     let held = line.client()?;
     let options = line.read_all().position(StreamPosition::Start);
     let mut answer = call(REACHED_MAX, held.client.read_all(&options)).await?;
     let mut told = PROGRESS_EVENTS;
     while let Some(event) = call(ANSWER_MAX, answer.next()).await? {
-        index.take(event.get_original_event()).map_err(Stop::Broken)?;
+        index.take(event.get_original_event()).map_err(IndexingFailure::Index)?;
         if index.end() >= told {
             info!(ledger.end = index.end(), "Reading the ledger: {} events so far", index.end());
             told += PROGRESS_EVENTS;

@@ -14,18 +14,18 @@ use crate::{domain::ids::EventId, record::envelope::NewEvent};
 
 /// What came by where an append belongs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Seen {
+pub(super) enum AppendSighting {
     /// These events, the last at `position`.
-    Stands {
+    Stored {
         /// The position of the last.
         position: u64,
         /// Whether somebody else wrote the same facts before.
         repeated: bool,
     },
     /// An event with this id, but with other content.
-    Taken(EventId),
+    IdTaken(EventId),
     /// Another event: the place is gone.
-    Lost,
+    Displaced,
 }
 
 /// Appends by stream: there is one at a time of each (`claims.rs`).
@@ -37,12 +37,12 @@ struct Pending {
     events: Arc<Vec<NewEvent>>,
     repeated: bool,
     taken: Option<EventId>,
-    done: oneshot::Sender<Seen>,
+    done: oneshot::Sender<AppendSighting>,
 }
 
 impl Pendings {
     /// Begins to wait. An earlier wait for the stream ends.
-    pub fn add(&mut self, stream: &str, first: u64, events: &Arc<Vec<NewEvent>>) -> oneshot::Receiver<Seen> {
+    pub fn add(&mut self, stream: &str, first: u64, events: &Arc<Vec<NewEvent>>) -> oneshot::Receiver<AppendSighting> {
         let (done, seen) = oneshot::channel();
         let pending = Pending { first, events: Arc::clone(events), repeated: false, taken: None, done };
         self.0.insert(stream.to_owned(), pending);
@@ -65,7 +65,7 @@ impl Pendings {
         let Some(place) = event.revision.checked_sub(pending.first) else { return };
         let Some(sent) = usize::try_from(place).ok().and_then(|place| pending.events.get(place)) else { return };
         let seen = if sent.id.0 != event.id {
-            Seen::Lost
+            AppendSighting::Displaced
         } else {
             match from_server(event) {
                 Ok(stored) if sent.repeats(&stored) => pending.repeated |= sent.recorded_at != stored.recorded_at,
@@ -74,7 +74,9 @@ impl Pendings {
             if place + 1 < pending.events.len() as u64 {
                 return;
             }
-            pending.taken.map_or(Seen::Stands { position, repeated: pending.repeated }, Seen::Taken)
+            pending
+                .taken
+                .map_or(AppendSighting::Stored { position, repeated: pending.repeated }, AppendSighting::IdTaken)
         };
         if let Some(pending) = self.0.remove(&event.stream_id) {
             // A caller that has given up is told nothing.

@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use eventstore::{Client, ReadAllOptions, ReadStreamOptions, RecordedEvent, StreamPosition};
 
 use super::{
-    failure::{Trouble, call},
+    failure::{ServerFailure, call},
     index::End,
     log_position::LogPosition,
     mapping::{is_ours, log_position, recorded},
@@ -14,7 +14,7 @@ use super::{
 use crate::{
     domain::ids::{EventId, Position, Version},
     ports::event_store::Failure,
-    record::{envelope::Recorded, stream::StreamName},
+    record::{envelope::StoredEvent, stream::StreamName},
 };
 
 /// How long the server may take for the next event of an answer.
@@ -39,7 +39,7 @@ pub(super) async fn stream(
     stream: &StreamName,
     from: Version,
     limit: usize,
-) -> Result<Vec<Recorded>, Failure> {
+) -> Result<Vec<StoredEvent>, Failure> {
     if limit == 0 || i64::try_from(from.0).is_err() {
         return Ok(Vec::new());
     }
@@ -59,7 +59,7 @@ pub(super) async fn stream(
 }
 
 /// See [`EventStore::last`](crate::ports::event_store::EventStore::last).
-pub(super) async fn last(shared: &Shared, stream: &StreamName) -> Result<Option<Recorded>, Failure> {
+pub(super) async fn last(shared: &Shared, stream: &StreamName) -> Result<Option<StoredEvent>, Failure> {
     let name = stream.to_string();
     let end = shared.index().end_of(&name);
     let recent = match end {
@@ -95,7 +95,7 @@ pub(super) async fn last_version(shared: &Shared, stream: &str) -> Result<Option
 }
 
 /// See [`EventStore::find`](crate::ports::event_store::EventStore::find).
-pub(super) async fn find(shared: &Shared, id: EventId) -> Result<Option<Recorded>, Failure> {
+pub(super) async fn find(shared: &Shared, id: EventId) -> Result<Option<StoredEvent>, Failure> {
     let candidates = shared.index().candidates(id);
     for position in candidates {
         let at = all(shared, Position(position), 1).await?;
@@ -107,7 +107,7 @@ pub(super) async fn find(shared: &Shared, id: EventId) -> Result<Option<Recorded
 }
 
 /// See [`EventStore::read_all`](crate::ports::event_store::EventStore::read_all).
-pub(super) async fn all(shared: &Shared, from: Position, limit: usize) -> Result<Vec<Recorded>, Failure> {
+pub(super) async fn all(shared: &Shared, from: Position, limit: usize) -> Result<Vec<StoredEvent>, Failure> {
     let mut found = Vec::new();
     while found.len() < limit {
         let next = from.0.saturating_add(found.len() as u64);
@@ -151,7 +151,7 @@ fn vanished(at: &str) -> Failure {
 }
 
 /// An event with its position.
-async fn placed(shared: &Shared, event: &RecordedEvent) -> Result<Recorded, Failure> {
+async fn placed(shared: &Shared, event: &RecordedEvent) -> Result<StoredEvent, Failure> {
     let position = position_of(shared, log_position(event)).await?;
     recorded(event, Position(position))
 }
@@ -198,9 +198,9 @@ async fn of_stream(
     limit: usize,
 ) -> Result<Vec<RecordedEvent>, Failure> {
     let question = Question::Stream(stream, shared.reads.read_stream().position(from).max_count(limit));
-    match answered(shared, &question).await {
+    match read_with_retries(shared, &question).await {
         Ok(events) => Ok(events),
-        Err(Trouble::NotFound) => Ok(Vec::new()),
+        Err(ServerFailure::NotFound) => Ok(Vec::new()),
         Err(trouble) => Err(trouble.into_failure(stream)),
     }
 }
@@ -209,7 +209,7 @@ async fn of_stream(
 async fn from_log(shared: &Shared, first: LogPosition, count: usize) -> Result<Vec<RecordedEvent>, Failure> {
     let asked = if count == 1 { 1 } else { count.max(ASKED_MIN) };
     let options = shared.reads.read_all().position(StreamPosition::Position(first.wire())).max_count(asked);
-    answered(shared, &Question::All(options)).await.map_err(|trouble| trouble.into_failure("$all"))
+    read_with_retries(shared, &Question::All(options)).await.map_err(|trouble| trouble.into_failure("$all"))
 }
 
 /// What is read.
@@ -219,15 +219,15 @@ enum Question<'a> {
 }
 
 /// Reads, and again over a new line where the line broke.
-async fn answered(shared: &Shared, question: &Question<'_>) -> Result<Vec<RecordedEvent>, Trouble> {
+async fn read_with_retries(shared: &Shared, question: &Question<'_>) -> Result<Vec<RecordedEvent>, ServerFailure> {
     let mut tries = 1;
     loop {
         let held = shared.reads.client()?;
-        match asked(&held.client, question).await {
-            Err(Trouble::Broken(why)) => {
+        match read_once(&held.client, question).await {
+            Err(ServerFailure::Broken(why)) => {
                 shared.reads.broken(&held);
                 if tries >= TRIES || shared.closed.is_cancelled() {
-                    return Err(Trouble::Broken(why));
+                    return Err(ServerFailure::Broken(why));
                 }
             }
             done => return done,
@@ -237,7 +237,7 @@ async fn answered(shared: &Shared, question: &Question<'_>) -> Result<Vec<Record
     }
 }
 
-async fn asked(client: &Client, question: &Question<'_>) -> Result<Vec<RecordedEvent>, Trouble> {
+async fn read_once(client: &Client, question: &Question<'_>) -> Result<Vec<RecordedEvent>, ServerFailure> {
     let mut answer = match question {
         Question::Stream(stream, options) => call(ANSWER_MAX, client.read_stream(*stream, options)).await?,
         Question::All(options) => call(ANSWER_MAX, client.read_all(options)).await?,

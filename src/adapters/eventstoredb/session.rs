@@ -14,8 +14,8 @@ use eventstore::{BatchAppendClient, EventData, ExpectedRevision};
 use tokio::sync::{Mutex, Semaphore};
 
 use super::{
-    failure::{Trouble, call},
-    line::{Held, Line},
+    failure::{ServerFailure, call},
+    shared_client::{ClientHandle, SharedClient},
 };
 
 /// Appends in flight at the server. More wait for their turn.
@@ -35,7 +35,7 @@ pub(super) struct Sessions {
 
 struct Session {
     client: BatchAppendClient,
-    held: Held,
+    held: ClientHandle,
     ended: AtomicBool,
 }
 
@@ -47,12 +47,12 @@ impl Sessions {
     /// Sends an append, and waits for the server's word. Dropping it leaves open whether the append is done.
     pub async fn append(
         &self,
-        line: &Line,
+        line: &SharedClient,
         stream: &str,
         expected: ExpectedRevision,
         events: Vec<EventData>,
-    ) -> Result<(), Trouble> {
-        let _turn = self.turns.acquire().await.map_err(|_| Trouble::Broken("it is closed".to_owned()))?;
+    ) -> Result<(), ServerFailure> {
+        let _turn = self.turns.acquire().await.map_err(|_| ServerFailure::Broken("it is closed".to_owned()))?;
         let session = self.session(line).await?;
         let answer = call(ANSWER_MAX, session.client.append_to_stream(stream, expected, events)).await;
         match answer {
@@ -60,7 +60,8 @@ impl Sessions {
             Err(trouble) => {
                 session.ended.store(true, Ordering::Release);
                 // What the server says about an append says nothing about the line, except that the client closes.
-                if matches!(&trouble, Trouble::Broken(why) if !why.contains("Batch-append stream has been closed")) {
+                if matches!(&trouble, ServerFailure::Broken(why) if !why.contains("Batch-append stream has been closed"))
+                {
                     line.broken(&session.held);
                 }
                 Err(trouble)
@@ -73,7 +74,7 @@ impl Sessions {
         self.current.lock().await.take();
     }
 
-    async fn session(&self, line: &Line) -> Result<Arc<Session>, Trouble> {
+    async fn session(&self, line: &SharedClient) -> Result<Arc<Session>, ServerFailure> {
         let mut current = self.current.lock().await;
         if let Some(session) = current.as_ref().filter(|session| !session.ended.load(Ordering::Acquire)) {
             return Ok(Arc::clone(session));
@@ -81,7 +82,7 @@ impl Sessions {
         let held = line.client()?;
         let options = line.append();
         let client = call(OPEN_MAX, held.client.batch_append(&options)).await.inspect_err(|trouble| {
-            if matches!(trouble, Trouble::Broken(_)) {
+            if matches!(trouble, ServerFailure::Broken(_)) {
                 line.broken(&held);
             }
         })?;

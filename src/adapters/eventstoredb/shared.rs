@@ -5,16 +5,16 @@ use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
 
-use super::{claims::Claims, index::Index, line::Line, session::Sessions};
+use super::{claims::Claims, index::Index, session::Sessions, shared_client::SharedClient};
 use crate::ports::event_store::Failure;
 
 /// What calls and the follower share.
 pub(super) struct Shared {
     /// Appends and the subscription.
-    pub line: Line,
+    pub line: SharedClient,
     /// Reads have a connection of their own: the client's sockets wait for the server's acknowledgement before the second part
     /// of a call (Nagle), 40 ms each, and appends on the same one would wait with them.
-    pub reads: Line,
+    pub reads: SharedClient,
     pub sessions: Sessions,
     pub claims: Claims,
     index: Mutex<Index>,
@@ -31,7 +31,7 @@ pub(super) struct Shared {
 }
 
 impl Shared {
-    pub fn new(line: Line, reads: Line, index: Index) -> Self {
+    pub fn new(line: SharedClient, reads: SharedClient, index: Index) -> Self {
         Self {
             line,
             reads,

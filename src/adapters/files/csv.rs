@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{ENTRIES_MAX, LINE_BYTES_MAX, Line, Options, fields, fields::Fields, shown};
+use super::{ENTRIES_MAX, LINE_BYTES_MAX, Line, Options, excerpt, fields, fields::Fields};
 
 /// The report on a CSV file.
 pub(super) fn lines(name: &str, text: &str, options: &Options) -> Vec<Line> {
@@ -25,7 +25,7 @@ pub(super) fn lines(name: &str, text: &str, options: &Options) -> Vec<Line> {
     let mut lines = Vec::new();
     let mut seen: BTreeMap<String, u64> = BTreeMap::new();
     let mut record = ::csv::StringRecord::new();
-    let mut counted = Counted { text, byte: 0, line: 1 };
+    let mut counted = LineCounter { text, byte: 0, line: 1 };
     loop {
         match reader.read_record(&mut record) {
             Ok(true) => {}
@@ -66,13 +66,13 @@ pub(super) fn lines(name: &str, text: &str, options: &Options) -> Vec<Line> {
 }
 
 /// Line numbers as an editor counts them: the reader's own are one short after `\r\n`, and do not see empty lines.
-struct Counted<'t> {
+struct LineCounter<'t> {
     text: &'t str,
     byte: usize,
     line: u64,
 }
 
-impl Counted<'_> {
+impl LineCounter<'_> {
     /// The line of what begins at `byte`, or after the line ends that stand there. Places may only go up.
     fn to(&mut self, byte: u64) -> u64 {
         let byte = usize::try_from(byte).unwrap_or(usize::MAX);
@@ -97,7 +97,7 @@ fn swallows(text: &str, record: &::csv::StringRecord, after: u64) -> bool {
 pub(super) fn once(
     at: String,
     line: u64,
-    outcome: Result<crate::domain::booking::Snapshot, super::Refused>,
+    outcome: Result<crate::domain::booking::Snapshot, super::Refusal>,
     seen: &mut BTreeMap<String, u64>,
 ) -> Line {
     if let Ok(snapshot) = &outcome {
@@ -123,7 +123,7 @@ fn check(columns: &[String]) -> Result<(), String> {
     for (place, column) in columns.iter().enumerate() {
         if !fields::NAMES.contains(&column.as_str()) {
             let known = fields::NAMES.join(", ");
-            return Err(format!("column {:?} is not known; the columns are {known}", shown(column)));
+            return Err(format!("column {:?} is not known; the columns are {known}", excerpt(column)));
         }
         if columns.iter().take(place).any(|earlier| earlier == column) {
             return Err(format!("column {column:?} is named twice"));

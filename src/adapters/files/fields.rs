@@ -4,7 +4,7 @@ use chrono::{DateTime, NaiveDate, NaiveDateTime, TimeZone as _, Utc};
 use chrono_tz::Tz;
 use serde::{Deserialize, Deserializer};
 
-use super::{NOTES_BYTES_MAX, Options, REF_BYTES_MAX, Refused, TITLE_BYTES_MAX, resource, shown};
+use super::{NOTES_BYTES_MAX, Options, REF_BYTES_MAX, Refusal, TITLE_BYTES_MAX, excerpt, resource};
 use crate::domain::{
     booking::{Customer, Details, Snapshot},
     ids::{SourceName, SubjectId, short_hash},
@@ -82,10 +82,10 @@ impl Fields {
     }
 
     /// The booking they make.
-    pub(super) fn snapshot(self, options: &Options) -> Result<Snapshot, Refused> {
+    pub(super) fn snapshot(self, options: &Options) -> Result<Snapshot, Refusal> {
         let given =
             |text: &Option<String>| text.as_deref().map(str::trim).filter(|text| !text.is_empty()).map(str::to_owned);
-        let id = given(&self.id).ok_or_else(|| Refused::because("it has no id"))?;
+        let id = given(&self.id).ok_or_else(|| Refusal::because("it has no id"))?;
         let (confirmed, cancelled) = status(given(&self.status).as_deref())?;
         let slot = slot(
             given(&self.starts_at).as_deref(),
@@ -93,7 +93,7 @@ impl Fields {
             given(&self.zone).as_deref(),
             options,
         )?;
-        let words = Words {
+        let words = PersonalTexts {
             title: given(&self.title),
             notes: given(&self.notes),
             customer_name: given(&self.customer_name),
@@ -114,7 +114,7 @@ impl Fields {
 
 /// Words and people of a booking, not yet under a subject's key.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Words {
+pub(super) struct PersonalTexts {
     pub title: Option<String>,
     pub notes: Option<String>,
     pub customer_name: Option<String>,
@@ -122,9 +122,9 @@ pub(super) struct Words {
     pub customer_phone: Option<String>,
 }
 
-impl Words {
+impl PersonalTexts {
     /// All of them under one subject: the customer's where a mail address tells who that is, else the booking's own.
-    pub(super) fn details(self, source: &SourceName, source_ref: &str) -> Result<Details, Refused> {
+    pub(super) fn details(self, source: &SourceName, source_ref: &str) -> Result<Details, Refusal> {
         let subject = match self.customer_email.as_deref() {
             Some(email) => format!("import.customer.{}", short_hash(&[&email.to_lowercase()], 16)),
             None => format!("import.booking.{}", short_hash(&[source.as_str(), source_ref], 16)),
@@ -132,7 +132,7 @@ impl Words {
         let subject = SubjectId::new(subject).expect("hex digits after a fixed beginning are usable");
         let personal = |what, text: String, bytes_max| {
             if text.len() > bytes_max {
-                return Err(Refused::because(format!("its {what} is longer than {bytes_max} bytes")));
+                return Err(Refusal::because(format!("its {what} is longer than {bytes_max} bytes")));
             }
             Ok(Personal::new(subject.clone(), text))
         };
@@ -151,95 +151,95 @@ impl Words {
 }
 
 /// Takes an id or UID as the source's reference.
-pub(super) fn source_ref(id: String) -> Result<String, Refused> {
+pub(super) fn source_ref(id: String) -> Result<String, Refusal> {
     if id.len() > REF_BYTES_MAX {
-        return Err(Refused::because(format!("its id is longer than {REF_BYTES_MAX} bytes")));
+        return Err(Refusal::because(format!("its id is longer than {REF_BYTES_MAX} bytes")));
     }
     if id.chars().any(char::is_control) {
-        return Err(Refused::because("its id has control characters"));
+        return Err(Refusal::because("its id has control characters"));
     }
     Ok(id)
 }
 
 /// Whether a booking is settled, and whether it was called off.
-fn status(word: Option<&str>) -> Result<(bool, bool), Refused> {
+fn status(word: Option<&str>) -> Result<(bool, bool), Refusal> {
     match word.map(str::to_ascii_lowercase).as_deref() {
         None | Some("confirmed") => Ok((true, false)),
         Some("tentative") => Ok((false, false)),
         Some("cancelled" | "canceled") => Ok((true, true)),
         Some(other) => {
-            Err(Refused::because(format!("status {:?} is none of confirmed, tentative, cancelled", shown(other))))
+            Err(Refusal::because(format!("status {:?} is none of confirmed, tentative, cancelled", excerpt(other))))
         }
     }
 }
 
 /// A time as written.
-enum Written {
+enum TimeText {
     Day(NaiveDate),
     Civil(NaiveDateTime),
     Instant(DateTime<Utc>),
 }
 
-fn slot(starts: Option<&str>, ends: Option<&str>, zone: Option<&str>, options: &Options) -> Result<Slot, Refused> {
+fn slot(starts: Option<&str>, ends: Option<&str>, zone: Option<&str>, options: &Options) -> Result<Slot, Refusal> {
     let named = match zone {
         Some(name) => Some(name.parse::<Tz>().map_err(|_| {
-            Refused::because(format!("zone {:?} is not an IANA time zone such as Europe/Berlin", shown(name)))
+            Refusal::because(format!("zone {:?} is not an IANA time zone such as Europe/Berlin", excerpt(name)))
         })?),
         None => options.zone,
     };
-    let starts = written("starts_at", starts.ok_or_else(|| Refused::because("it has no starts_at"))?)?;
+    let starts = written("starts_at", starts.ok_or_else(|| Refusal::because("it has no starts_at"))?)?;
     let ends = ends.map(|text| written("ends_at", text)).transpose()?;
     let slot = match (starts, ends) {
-        (Written::Day(from), None) => Slot::all_day(from, from.succ_opt().unwrap_or(from)),
-        (Written::Day(from), Some(Written::Day(until))) => Slot::all_day(from, until),
-        (Written::Day(_), Some(_)) | (Written::Civil(_) | Written::Instant(_), Some(Written::Day(_))) => {
-            return Err(Refused::because("one of starts_at and ends_at is a day and the other a time"));
+        (TimeText::Day(from), None) => Slot::all_day(from, from.succ_opt().unwrap_or(from)),
+        (TimeText::Day(from), Some(TimeText::Day(until))) => Slot::all_day(from, until),
+        (TimeText::Day(_), Some(_)) | (TimeText::Civil(_) | TimeText::Instant(_), Some(TimeText::Day(_))) => {
+            return Err(Refusal::because("one of starts_at and ends_at is a day and the other a time"));
         }
-        (Written::Civil(_) | Written::Instant(_), None) => {
-            return Err(Refused::because("it has no ends_at: a booking needs a length"));
+        (TimeText::Civil(_) | TimeText::Instant(_), None) => {
+            return Err(Refusal::because("it has no ends_at: a booking needs a length"));
         }
         (starts, Some(ends)) => {
             let (starts, ends) = (instant("starts_at", &starts, named)?, instant("ends_at", &ends, named)?);
             Slot::timed(starts, ends, named.unwrap_or(Tz::UTC).name())
         }
     };
-    slot.map_err(|wrong| Refused::because(wrong.to_string()))
+    slot.map_err(|wrong| Refusal::because(wrong.to_string()))
 }
 
-fn written(field: &str, text: &str) -> Result<Written, Refused> {
+fn written(field: &str, text: &str) -> Result<TimeText, Refusal> {
     if let Ok(at) = DateTime::parse_from_rfc3339(text) {
-        return Ok(Written::Instant(at.to_utc()));
+        return Ok(TimeText::Instant(at.to_utc()));
     }
     if let Ok(day) = NaiveDate::parse_from_str(text, "%Y-%m-%d") {
-        return Ok(Written::Day(day));
+        return Ok(TimeText::Day(day));
     }
     ["%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M", "%Y-%m-%d %H:%M:%S", "%Y-%m-%d %H:%M"]
         .iter()
         .find_map(|format| NaiveDateTime::parse_from_str(text, format).ok())
-        .map(Written::Civil)
+        .map(TimeText::Civil)
         .ok_or_else(|| {
-            Refused::because(format!(
+            Refusal::because(format!(
                 "{field} {:?} is not a time such as 2025-07-01T18:30:00+02:00, 2025-07-01 18:30 (with a zone) or 2025-07-01",
-                shown(text)
+                excerpt(text)
             ))
         })
 }
 
-fn instant(field: &str, written: &Written, zone: Option<Tz>) -> Result<DateTime<Utc>, Refused> {
+fn instant(field: &str, written: &TimeText, zone: Option<Tz>) -> Result<DateTime<Utc>, Refusal> {
     let civil = match written {
-        Written::Instant(at) => return Ok(*at),
-        Written::Day(day) => day.and_time(chrono::NaiveTime::MIN),
-        Written::Civil(civil) => *civil,
+        TimeText::Instant(at) => return Ok(*at),
+        TimeText::Day(day) => day.and_time(chrono::NaiveTime::MIN),
+        TimeText::Civil(civil) => *civil,
     };
     let Some(zone) = zone else {
-        return Err(Refused::because(format!("{field} has neither an offset nor a zone")));
+        return Err(Refusal::because(format!("{field} has neither an offset nor a zone")));
     };
     match zone.from_local_datetime(&civil) {
         chrono::LocalResult::Single(at) => Ok(at.to_utc()),
         chrono::LocalResult::None => {
-            Err(Refused::because(format!("{field}: clocks in {zone} never show {civil}: they are put forward over it")))
+            Err(Refusal::because(format!("{field}: clocks in {zone} never show {civil}: they are put forward over it")))
         }
-        chrono::LocalResult::Ambiguous(first, second) => Err(Refused::because(format!(
+        chrono::LocalResult::Ambiguous(first, second) => Err(Refusal::because(format!(
             "{field}: clocks in {zone} show {civil} twice; write {} or {}",
             first.to_rfc3339(),
             second.to_rfc3339()

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{ENTRIES_MAX, LINE_BYTES_MAX, Line, Options, Refused, csv::once, fields::Fields};
+use super::{ENTRIES_MAX, LINE_BYTES_MAX, Line, Options, Refusal, csv::once, fields::Fields};
 
 /// The report on a JSON Lines file.
 pub(super) fn lines(name: &str, text: &str, options: &Options) -> Vec<Line> {
@@ -26,13 +26,13 @@ pub(super) fn lines(name: &str, text: &str, options: &Options) -> Vec<Line> {
     lines
 }
 
-fn object(text: &str) -> Result<Fields, Refused> {
+fn object(text: &str) -> Result<Fields, Refusal> {
     if text.len() > LINE_BYTES_MAX {
-        return Err(Refused::because(format!("the line is longer than {LINE_BYTES_MAX} bytes")));
+        return Err(Refusal::because(format!("the line is longer than {LINE_BYTES_MAX} bytes")));
     }
     // Serde would also take an array of eleven values for the object.
     if !text.trim_start().starts_with('{') {
-        return Err(Refused::because("the line is not a JSON object"));
+        return Err(Refusal::because("the line is not a JSON object"));
     }
     serde_json::from_str(text).map_err(|wrong| {
         // A wrong type's message repeats the value, which may be a person's; what is known by name may be said.
@@ -40,11 +40,11 @@ fn object(text: &str) -> Result<Fields, Refused> {
         let named = ["unknown field", "duplicate field", "id has to be"];
         let place = wrong.column();
         if wrong.is_data() && named.iter().any(|begin| message.starts_with(begin)) {
-            Refused::because(super::shown_long(&message))
+            Refusal::because(super::long_excerpt(&message))
         } else if wrong.is_data() {
-            Refused::because(format!("a field before column {place} is not a text"))
+            Refusal::because(format!("a field before column {place} is not a text"))
         } else {
-            Refused::because(format!("the line is not JSON from column {place} on"))
+            Refusal::because(format!("the line is not JSON from column {place} on"))
         }
     })
 }

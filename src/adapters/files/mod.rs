@@ -128,12 +128,12 @@ impl Options {
 /// Why something was not imported, in words for the person who chose the file. Without titles, names or addresses.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{reason}")]
-pub struct Refused {
+pub struct Refusal {
     /// The sentence.
     pub reason: String,
 }
 
-impl Refused {
+impl Refusal {
     /// Refuses for this reason.
     pub fn because(reason: impl Into<String>) -> Self {
         Self { reason: reason.into() }
@@ -146,44 +146,44 @@ pub struct Line {
     /// Where it stands: `bookings.csv:12`, `bay.ics:<UID>`.
     pub at: String,
     /// The booking, or why there is none.
-    pub outcome: Result<Box<Snapshot>, Refused>,
+    pub outcome: Result<Box<Snapshot>, Refusal>,
     /// What was taken in another sense than written: a zone that was named in another way, for instance.
     pub note: Option<String>,
 }
 
 impl Line {
     fn refused(at: impl Into<String>, reason: impl Into<String>) -> Self {
-        Self { at: at.into(), outcome: Err(Refused::because(reason)), note: None }
+        Self { at: at.into(), outcome: Err(Refusal::because(reason)), note: None }
     }
 
-    fn of(at: String, outcome: Result<Snapshot, Refused>) -> Self {
+    fn of(at: String, outcome: Result<Snapshot, Refusal>) -> Self {
         Self { at, outcome: outcome.map(Box::new), note: None }
     }
 }
 
 /// Cuts a text of the file for use in a reason: at most 80 characters, none that moves the cursor.
-fn shown(text: &str) -> String {
+fn excerpt(text: &str) -> String {
     text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).take(80).collect()
 }
 
 /// The same for a message that is a sentence of its own.
-fn shown_long(text: &str) -> String {
+fn long_excerpt(text: &str) -> String {
     text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).take(400).collect()
 }
 
 /// The resource that a word of the file stands for.
-fn resource(word: Option<&str>, options: &Options) -> Result<ResourceId, Refused> {
+fn resource(word: Option<&str>, options: &Options) -> Result<ResourceId, Refusal> {
     match word.map(str::trim).filter(|word| !word.is_empty()) {
         Some(word) => options.resources.get(word).cloned().map_or_else(
             || {
                 ResourceId::new(word).map_err(|malformed| {
-                    Refused::because(format!("{malformed}; say which resource it stands for with a resource map"))
+                    Refusal::because(format!("{malformed}; say which resource it stands for with a resource map"))
                 })
             },
             Ok,
         ),
         None => options.resource.clone().ok_or_else(|| {
-            Refused::because("it names no resource, and no resource was given for bookings that name none")
+            Refusal::because("it names no resource, and no resource was given for bookings that name none")
         }),
     }
 }

@@ -57,14 +57,14 @@ impl std::fmt::Debug for AccessToken {
     }
 }
 
-struct Held {
+struct CachedToken {
     token: AccessToken,
     renew_at: DateTime<Utc>,
 }
 
 #[derive(Default)]
 struct State {
-    held: Option<Held>,
+    held: Option<CachedToken>,
     /// How the latest fetch failed, if it did.
     failure: Option<CallFailure>,
 }
@@ -81,7 +81,7 @@ pub struct Tokens {
 }
 
 #[derive(Deserialize)]
-struct Granted {
+struct TokenResponse {
     access_token: String,
     #[serde(default)]
     expires_in: Option<i64>,
@@ -131,7 +131,7 @@ impl Tokens {
         let seen = self.rounds.load(Ordering::Acquire);
         let mut state = self.state.lock().await;
         let now = self.clock.now();
-        let fits = |held: &&Held| now < held.renew_at && !refused.is_some_and(|refused| refused.is(&held.token));
+        let fits = |held: &&CachedToken| now < held.renew_at && !refused.is_some_and(|refused| refused.is(&held.token));
         if let Some(held) = state.held.as_ref().filter(fits) {
             return Ok(held.token.clone());
         }
@@ -158,7 +158,7 @@ impl Tokens {
         }
     }
 
-    async fn fetch(&self, now: DateTime<Utc>) -> Result<Held, CallFailure> {
+    async fn fetch(&self, now: DateTime<Utc>) -> Result<CachedToken, CallFailure> {
         let assertion = self
             .account
             .assertion(SCOPE, now)
@@ -176,13 +176,13 @@ impl Tokens {
         if !(200..300).contains(&response.status) {
             return Err(errors::token_refused(&response, now));
         }
-        let granted: Granted = serde_json::from_slice(&response.body)
+        let granted: TokenResponse = serde_json::from_slice(&response.body)
             .map_err(|_| errors::token_unanswered("the token endpoint's answer cannot be read"))?;
         if granted.scope.as_deref().is_some_and(|scopes| !scopes.split_whitespace().any(|s| s == SCOPE)) {
             return Err(CallFailure::new(FailureClass::ScopeMissing, "Google granted less than we asked for"));
         }
         let life = TimeDelta::seconds(granted.expires_in.unwrap_or(LIFE_S_DEFAULT).clamp(0, LIFE_S_MAX));
         let renew_at = now + life - RENEW_BEFORE.min(life / 5);
-        Ok(Held { token: AccessToken(Arc::new(Zeroizing::new(granted.access_token))), renew_at })
+        Ok(CachedToken { token: AccessToken(Arc::new(Zeroizing::new(granted.access_token))), renew_at })
     }
 }

@@ -12,7 +12,7 @@ const ASSERTION_LIFE: TimeDelta = TimeDelta::hours(1);
 
 /// Why a text is not a service account's key file.
 #[derive(Debug, thiserror::Error)]
-pub enum NotACredential {
+pub enum CredentialError {
     /// It is not JSON, or a field is missing. The parser's message names the field and the place, never a value.
     #[error("the key file cannot be read: it needs client_email and private_key ({kind}, line {line})")]
     Unreadable {
@@ -32,7 +32,7 @@ pub enum NotACredential {
 /// Signing an assertion failed: the key is damaged in a way that shows only now.
 #[derive(Debug, thiserror::Error)]
 #[error("the service account's key does not sign")]
-pub struct DoesNotSign;
+pub struct SigningError;
 
 /// A service account that can sign. Never prints its key.
 #[derive(Clone)]
@@ -75,16 +75,16 @@ impl ServiceAccount {
     /// Reads the JSON key file that Google's console hands out.
     ///
     /// # Errors
-    /// [`NotACredential`] says what is wrong with it, without repeating any of it.
-    pub fn from_json(text: &str) -> Result<Self, NotACredential> {
+    /// [`CredentialError`] says what is wrong with it, without repeating any of it.
+    pub fn from_json(text: &str) -> Result<Self, CredentialError> {
         let file: KeyFile = serde_json::from_str(text)
-            .map_err(|e| NotACredential::Unreadable { kind: format!("{:?}", e.classify()), line: e.line() })?;
+            .map_err(|e| CredentialError::Unreadable { kind: format!("{:?}", e.classify()), line: e.line() })?;
         if file.kind.as_deref().is_some_and(|kind| kind != "service_account") {
-            return Err(NotACredential::OtherType);
+            return Err(CredentialError::OtherType);
         }
         // Wiped when this function ends.
         let pem = zeroize::Zeroizing::new(file.private_key);
-        let key = EncodingKey::from_rsa_pem(pem.as_bytes()).map_err(|_| NotACredential::BadKey)?;
+        let key = EncodingKey::from_rsa_pem(pem.as_bytes()).map_err(|_| CredentialError::BadKey)?;
         let token_uri = file.token_uri.unwrap_or_else(|| TOKEN_URL.to_owned());
         Ok(Self {
             client_email: file.client_email,
@@ -121,8 +121,8 @@ impl ServiceAccount {
     /// endpoint, even where the call goes through another address: that is whom Google expects to be meant.
     ///
     /// # Errors
-    /// `DoesNotSign`.
-    pub fn assertion(&self, scope: &str, now: DateTime<Utc>) -> Result<String, DoesNotSign> {
+    /// `SigningError`.
+    pub fn assertion(&self, scope: &str, now: DateTime<Utc>) -> Result<String, SigningError> {
         let mut header = Header::new(self.algorithm);
         header.kid.clone_from(&self.key_id);
         let claims = Claims {
@@ -132,6 +132,6 @@ impl ServiceAccount {
             iat: now.timestamp(),
             exp: (now + ASSERTION_LIFE).timestamp(),
         };
-        jsonwebtoken::encode(&header, &claims, &self.key).map_err(|_| DoesNotSign)
+        jsonwebtoken::encode(&header, &claims, &self.key).map_err(|_| SigningError)
     }
 }

@@ -56,7 +56,7 @@ impl Call {
 }
 
 /// What a row may look at besides status and reason.
-pub(super) struct Seen {
+pub(super) struct FailedCall {
     call: Call,
     /// Google says that the sync token is at fault.
     sync_token: bool,
@@ -68,7 +68,7 @@ pub(super) struct Row {
     status: RangeInclusive<u16>,
     /// Google's reasons; empty for any, and for none.
     reasons: &'static [&'static str],
-    when: fn(&Seen) -> bool,
+    when: fn(&FailedCall) -> bool,
     class: FailureClass,
     pub(super) says: &'static str,
 }
@@ -76,14 +76,14 @@ pub(super) struct Row {
 const fn row(
     status: RangeInclusive<u16>,
     reasons: &'static [&'static str],
-    when: fn(&Seen) -> bool,
+    when: fn(&FailedCall) -> bool,
     class: FailureClass,
     says: &'static str,
 ) -> Row {
     Row { status, reasons, when, class, says }
 }
 
-const ALWAYS: fn(&Seen) -> bool = |_| true;
+const ALWAYS: fn(&FailedCall) -> bool = |_| true;
 
 /// The matrix. 5xx is transient even on a write, although it may have been carried out: a create repeated under the same
 /// id answers 409 and is adopted, and a repeated change or deletion bears the `If-Match` of the state before it.
@@ -211,7 +211,8 @@ pub fn refused(response: &Response, call: Call, now: DateTime<Utc>) -> CallFailu
         serde_json::from_slice::<Value>(&response.body).ok().and_then(|mut v| v.get_mut("error").map(Value::take));
     let reasons = reasons(error.as_ref());
     let retry_after_ms = retry_after_ms(response, now);
-    let seen = Seen { call, sync_token: blames_sync_token(error.as_ref()), retry_after: retry_after_ms.is_some() };
+    let seen =
+        FailedCall { call, sync_token: blames_sync_token(error.as_ref()), retry_after: retry_after_ms.is_some() };
     let fits = |row: &&Row| {
         row.status.contains(&response.status)
             && (row.reasons.is_empty() || row.reasons.iter().any(|known| reasons.iter().any(|r| r == known)))

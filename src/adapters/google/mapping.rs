@@ -32,8 +32,8 @@ pub(super) fn resource(remote: &RemoteId, marker: &Marker, content: &Content) ->
         "transparency": transparency(content),
         "extendedProperties": {"private": marker::properties(marker)?},
     });
-    if !content.description.shown().is_empty() {
-        resource["description"] = json!(content.description.shown());
+    if !content.description.display_text().is_empty() {
+        resource["description"] = json!(content.description.display_text());
     }
     Ok(resource)
 }
@@ -66,7 +66,7 @@ pub(super) fn patch(from: &Content, to: &Content) -> Option<Value> {
         patch.insert("transparency".into(), json!(transparency(to)));
     }
     if from.description != to.description {
-        let text = to.description.shown();
+        let text = to.description.display_text();
         patch.insert("description".into(), if text.is_empty() { Value::Null } else { json!(text) });
     }
     (!patch.is_empty()).then_some(Value::Object(patch))
@@ -74,7 +74,7 @@ pub(super) fn patch(from: &Content, to: &Content) -> Option<Value> {
 
 fn summary(content: &Content) -> String {
     let prefix = if content.marked_cancelled { CANCELLED_PREFIX } else { "" };
-    format!("{prefix}{}", content.title.shown())
+    format!("{prefix}{}", content.title.display_text())
 }
 
 fn transparency(content: &Content) -> &'static str {
@@ -93,7 +93,7 @@ fn times(slot: &Slot) -> (Value, Value) {
 
 /// How an entry is to be read.
 #[derive(Debug, Clone, Copy, Default)]
-pub(super) struct Reading<'a> {
+pub(super) struct ReadOptions<'a> {
     /// Whose the texts are, where the caller knows. Otherwise a managed entry's texts belong to its booking's id, and
     /// whoever records them puts them under the booking's own subject.
     pub subject: Option<&'a SubjectId>,
@@ -102,7 +102,7 @@ pub(super) struct Reading<'a> {
 }
 
 /// The entry that a resource shows; `None` where it has no id or no etag, and so is no entry.
-pub(super) fn entry(resource: &Value, reading: Reading<'_>) -> Option<RemoteEntry> {
+pub(super) fn entry(resource: &Value, reading: ReadOptions<'_>) -> Option<RemoteEntry> {
     let id = RemoteId(text(resource, "id").filter(|id| !id.is_empty())?.to_owned());
     let marker = marker::read(resource);
     let deleted = text(resource, "status") == Some("cancelled");
@@ -123,7 +123,7 @@ pub(super) fn entry(resource: &Value, reading: Reading<'_>) -> Option<RemoteEntr
     Some(RemoteEntry { id, etag, updated: instant(text(resource, "updated")), marker, body })
 }
 
-fn subject(reading: Reading<'_>, marker: Option<&Marker>) -> SubjectId {
+fn subject(reading: ReadOptions<'_>, marker: Option<&Marker>) -> SubjectId {
     let of_booking = || marker.and_then(|m| SubjectId::new(m.booking.as_str()).ok());
     reading
         .subject

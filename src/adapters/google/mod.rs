@@ -20,7 +20,7 @@ use std::sync::Arc;
 pub use auth::SCOPE;
 use auth::Tokens;
 use client::Client;
-pub use credential::{NotACredential, ServiceAccount, TOKEN_URL};
+pub use credential::{CredentialError, ServiceAccount, TOKEN_URL};
 pub use errors::{Call, refused, token_refused, unanswered, unreadable};
 pub use mapping::CANCELLED_PREFIX;
 

@@ -9,7 +9,7 @@ use super::{
     auth::SCOPE,
     errors::{self, Call},
     identity,
-    mapping::{self, Reading, text},
+    mapping::{self, ReadOptions, text},
     push,
 };
 use crate::{
@@ -110,7 +110,7 @@ impl CalendarProvider for Google {
         let request = Request::new("GET", self.client.entry_url(calendar, remote)?);
         match self.client.ask(Call::Get, request).await {
             Ok((status, answer)) => {
-                let entry = mapping::entry(&answer, Reading::default()).filter(|entry| entry.id == *remote);
+                let entry = mapping::entry(&answer, ReadOptions::default()).filter(|entry| entry.id == *remote);
                 entry.map(Some).ok_or_else(|| errors::unreadable(Call::Get, status))
             }
             Err(failure) => match self.client.entry_or_calendar(calendar, failure).await {
@@ -191,7 +191,7 @@ const LIFE_S_MAX: i64 = 30 * 86_400;
 impl Google {
     /// What Google answers to a write of `content`: its texts are about the same person.
     fn read(&self, answer: &Value, content: &Content) -> Option<RemoteEntry> {
-        mapping::entry(answer, Reading { subject: Some(&content.title.subject), zone: None })
+        mapping::entry(answer, ReadOptions { subject: Some(&content.title.subject), zone: None })
     }
 
     /// An update that changes nothing: reads the entry, and holds it to the version expected all the same.
@@ -209,7 +209,7 @@ impl Google {
     }
 
     fn page(&self, answer: &Value) -> Option<Page> {
-        let reading = Reading { subject: None, zone: text(answer, "timeZone") };
+        let reading = ReadOptions { subject: None, zone: text(answer, "timeZone") };
         let items = match answer.get("items") {
             None => &[],
             Some(items) => items.as_array()?.as_slice(),

@@ -37,7 +37,7 @@ impl State {
 
 /// A notification as its headers tell it.
 #[derive(Clone, PartialEq, Eq)]
-pub struct Notification {
+pub struct PushHeaders {
     /// The channel that it says it belongs to.
     pub channel: ChannelId,
     /// The token that it bears; a secret, never printed.
@@ -52,7 +52,7 @@ pub struct Notification {
     pub expires_at: Option<DateTime<Utc>>,
 }
 
-impl std::fmt::Debug for Notification {
+impl std::fmt::Debug for PushHeaders {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Notification")
             .field("channel", &self.channel)
@@ -67,7 +67,7 @@ impl std::fmt::Debug for Notification {
 
 /// Why headers are not a notification.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum NotANotification {
+pub enum HeaderError {
     /// The header is missing.
     #[error("the header {0} is missing")]
     Missing(&'static str),
@@ -83,13 +83,13 @@ const RESOURCE: &str = "x-goog-resource-id";
 const STATE: &str = "x-goog-resource-state";
 const NUMBER: &str = "x-goog-message-number";
 
-impl Notification {
+impl PushHeaders {
     /// Reads the headers; `header` answers the value of a lower-case name.
     ///
     /// # Errors
-    /// [`NotANotification`] names the header at fault.
-    pub fn from_headers<'a>(header: impl Fn(&str) -> Option<&'a str>) -> Result<Self, NotANotification> {
-        use NotANotification::{Malformed, Missing};
+    /// [`HeaderError`] names the header at fault.
+    pub fn from_headers<'a>(header: impl Fn(&str) -> Option<&'a str>) -> Result<Self, HeaderError> {
+        use HeaderError::{Malformed, Missing};
         let wanted = |name: &'static str| header(name).filter(|v| !v.is_empty()).ok_or(Missing(name));
         let channel = ChannelId::new(wanted(CHANNEL)?).map_err(|_| Malformed(CHANNEL))?;
         let resource = wanted(RESOURCE)?;
@@ -124,7 +124,7 @@ pub struct PushReader;
 
 impl notifications::NotificationReader for PushReader {
     fn read(&self, headers: &webhooks::Headers<'_>) -> Result<notifications::Notification, webhooks::Refusal> {
-        let read = Notification::from_headers(headers).map_err(|e| webhooks::Refusal::Malformed(e.to_string()))?;
+        let read = PushHeaders::from_headers(headers).map_err(|e| webhooks::Refusal::Malformed(e.to_string()))?;
         Ok(notifications::Notification {
             channel: read.channel,
             token: read.token.unwrap_or_default(),

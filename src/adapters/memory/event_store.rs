@@ -12,12 +12,12 @@ use tokio::sync::watch;
 use crate::{
     domain::ids::{EventId, Position, Version},
     ledger::{
-        append::{Standing, Verdict, checked, judge, leaf_at},
+        append::{PlacedEvent, Verdict, checked, judge, leaf_at},
         restore::by_appending,
     },
-    ports::event_store::{Appended, EventStore, Expected, Failure},
+    ports::event_store::{AppendOutcome, EventStore, ExpectedVersion, Failure},
     record::{
-        envelope::{NewEvent, Recorded},
+        envelope::{NewEvent, StoredEvent},
         stream::StreamName,
     },
 };
@@ -34,7 +34,7 @@ pub struct MemoryLedger {
 
 #[derive(Debug, Default)]
 struct State {
-    events: Vec<Recorded>,
+    events: Vec<StoredEvent>,
     /// Per stream, the index in `events` of each version.
     streams: HashMap<StreamName, Vec<usize>>,
     ids: HashMap<EventId, usize>,
@@ -59,23 +59,28 @@ impl MemoryLedger {
 }
 
 impl State {
-    fn append(&mut self, stream: &StreamName, expected: Expected, events: Vec<NewEvent>) -> Result<Appended, Failure> {
+    fn append(
+        &mut self,
+        stream: &StreamName,
+        expected: ExpectedVersion,
+        events: Vec<NewEvent>,
+    ) -> Result<AppendOutcome, Failure> {
         let last = self.streams.get(stream).and_then(|versions| versions.last()).map(|at| self.events[*at].version);
-        let stored = |id| self.ids.get(&id).map(|at| Standing::from(&self.events[*at]));
+        let stored = |id| self.ids.get(&id).map(|at| PlacedEvent::from(&self.events[*at]));
         let first = match judge(stream, expected, &events, last, stored)? {
             Verdict::Repeated(appended) => return Ok(appended),
             Verdict::Write(first) => first,
         };
         let name = stream.to_string();
-        let mut appended = Appended { version: first, position: Position(0), repeated: false };
+        let mut appended = AppendOutcome { version: first, position: Position(0), repeated: false };
         for (event, version) in events.into_iter().zip((first.0..).map(Version)) {
             let index = self.events.len();
             let position = Position(index as u64);
             let leaf = leaf_at(&name, version, position, &event);
             self.streams.entry(stream.clone()).or_default().push(index);
             self.ids.insert(event.id, index);
-            self.events.push(Recorded { stream: stream.clone(), version, position, event, leaf });
-            appended = Appended { version, position, repeated: false };
+            self.events.push(StoredEvent { stream: stream.clone(), version, position, event, leaf });
+            appended = AppendOutcome { version, position, repeated: false };
         }
         Ok(appended)
     }
@@ -86,9 +91,9 @@ impl EventStore for MemoryLedger {
     async fn append(
         &self,
         stream: &StreamName,
-        expected: Expected,
+        expected: ExpectedVersion,
         events: Vec<NewEvent>,
-    ) -> Result<Appended, Failure> {
+    ) -> Result<AppendOutcome, Failure> {
         let events = checked(stream, events)?;
         let mut state = self.state();
         let appended = state.append(stream, expected, events)?;
@@ -96,24 +101,24 @@ impl EventStore for MemoryLedger {
         Ok(appended)
     }
 
-    async fn read_stream(&self, stream: &StreamName, from: Version, limit: usize) -> Result<Vec<Recorded>, Failure> {
+    async fn read_stream(&self, stream: &StreamName, from: Version, limit: usize) -> Result<Vec<StoredEvent>, Failure> {
         let state = self.state();
         let Some(versions) = state.streams.get(stream) else { return Ok(Vec::new()) };
         let from = usize::try_from(from.0).unwrap_or(usize::MAX);
         Ok(versions.iter().skip(from).take(limit).map(|at| state.events[*at].clone()).collect())
     }
 
-    async fn last(&self, stream: &StreamName) -> Result<Option<Recorded>, Failure> {
+    async fn last(&self, stream: &StreamName) -> Result<Option<StoredEvent>, Failure> {
         let state = self.state();
         Ok(state.streams.get(stream).and_then(|versions| versions.last()).map(|at| state.events[*at].clone()))
     }
 
-    async fn read_all(&self, from: Position, limit: usize) -> Result<Vec<Recorded>, Failure> {
+    async fn read_all(&self, from: Position, limit: usize) -> Result<Vec<StoredEvent>, Failure> {
         let from = usize::try_from(from.0).unwrap_or(usize::MAX);
         Ok(self.state().events.iter().skip(from).take(limit).cloned().collect())
     }
 
-    async fn find(&self, id: EventId) -> Result<Option<Recorded>, Failure> {
+    async fn find(&self, id: EventId) -> Result<Option<StoredEvent>, Failure> {
         let state = self.state();
         Ok(state.ids.get(&id).map(|at| state.events[*at].clone()))
     }
@@ -122,7 +127,7 @@ impl EventStore for MemoryLedger {
         Ok(Position(self.state().events.len() as u64))
     }
 
-    async fn restore(&self, events: Vec<Recorded>) -> Result<Position, Failure> {
+    async fn restore(&self, events: Vec<StoredEvent>) -> Result<Position, Failure> {
         by_appending(self, events).await
     }
 

@@ -10,12 +10,14 @@ use chrono::{DateTime, Utc};
 
 use super::{
     read_models::answer,
-    tables::{Filled, Rows, Tables},
+    tables::{FilledTable, Rows, Tables},
 };
 use crate::{
     domain::ids::Position,
-    ports::projection_store::{Batch, Checkpoint, Comparison, Difference, Differs, Failure, ProjectionStore, Shelf},
-    projections::{ALL, Drafts, Projection, Row, Stored, Table, query::Query},
+    ports::projection_store::{
+        Batch, Checkpoint, Comparison, Difference, Failure, ProjectionStore, RowDifference, TableCopy,
+    },
+    projections::{ALL, Drafts, Projection, Row, StoredRow, Table, query::Query},
 };
 
 /// Read models that live as long as the process.
@@ -25,9 +27,9 @@ pub struct MemoryProjections(Mutex<Tables>);
 impl MemoryProjections {
     /// The rows of a live table that facts at or after `from` changed last, removed ones included, by key: to be compared
     /// with what other stores hold.
-    pub fn rows(&self, projection: &Projection, from: Position) -> Vec<Stored> {
+    pub fn rows(&self, projection: &Projection, from: Position) -> Vec<StoredRow> {
         let tables = self.tables();
-        let filled = tables.get(&(projection.name, Shelf::Live));
+        let filled = tables.get(&(projection.name, TableCopy::Live));
         let rows = filled.into_iter().flat_map(|filled| filled.rows.values());
         rows.filter(|row| row.position >= from).cloned().collect()
     }
@@ -37,18 +39,18 @@ impl MemoryProjections {
     }
 }
 
-fn empty(projection: &'static Projection, shelf: Shelf, now: DateTime<Utc>) -> Filled {
+fn empty(projection: &'static Projection, table_copy: TableCopy, now: DateTime<Utc>) -> FilledTable {
     let checkpoint = Checkpoint {
         projection: projection.name,
-        shelf,
+        table_copy,
         version: projection.version,
         position: Position(0),
         updated_at: now,
     };
-    Filled { checkpoint, rows: Rows::new() }
+    FilledTable { checkpoint, rows: Rows::new() }
 }
 
-fn moved(projection: &'static Projection, filled: Option<&Filled>) -> Failure {
+fn moved(projection: &'static Projection, filled: Option<&FilledTable>) -> Failure {
     Failure::Moved { projection: projection.name, stored: filled.map(|f| f.checkpoint.position) }
 }
 
@@ -58,9 +60,9 @@ impl ProjectionStore for MemoryProjections {
         let mut tables = self.tables();
         let mut made = Vec::new();
         for projection in ALL {
-            let key = (projection.name, Shelf::Live);
+            let key = (projection.name, TableCopy::Live);
             if tables.get(&key).is_none_or(|filled| filled.checkpoint.version != projection.version) {
-                tables.insert(key, empty(projection, Shelf::Live, now));
+                tables.insert(key, empty(projection, TableCopy::Live, now));
                 made.push(projection.name);
             }
         }
@@ -75,7 +77,7 @@ impl ProjectionStore for MemoryProjections {
         let mut tables = self.tables();
         // All are checked before the first is applied: all or none.
         for batch in &batches {
-            let filled = tables.get(&(batch.projection.name, batch.shelf));
+            let filled = tables.get(&(batch.projection.name, batch.table_copy));
             let there = |checkpoint: &Checkpoint| {
                 checkpoint.position == batch.from && checkpoint.version == batch.projection.version
             };
@@ -84,7 +86,7 @@ impl ProjectionStore for MemoryProjections {
             }
         }
         for batch in batches {
-            let Some(filled) = tables.get_mut(&(batch.projection.name, batch.shelf)) else { continue };
+            let Some(filled) = tables.get_mut(&(batch.projection.name, batch.table_copy)) else { continue };
             fill(&batch.projection.table, &mut filled.rows, &batch);
             filled.checkpoint.position = batch.to;
             filled.checkpoint.updated_at = now;
@@ -96,28 +98,33 @@ impl ProjectionStore for MemoryProjections {
         Ok(answer(&self.tables(), query))
     }
 
-    async fn begin(&self, projection: &'static Projection, shelf: Shelf, now: DateTime<Utc>) -> Result<(), Failure> {
-        self.tables().insert((projection.name, shelf), empty(projection, shelf, now));
+    async fn begin(
+        &self,
+        projection: &'static Projection,
+        table_copy: TableCopy,
+        now: DateTime<Utc>,
+    ) -> Result<(), Failure> {
+        self.tables().insert((projection.name, table_copy), empty(projection, table_copy, now));
         Ok(())
     }
 
-    async fn discard(&self, projection: &'static Projection, shelf: Shelf) -> Result<(), Failure> {
-        self.tables().remove(&(projection.name, shelf));
+    async fn discard(&self, projection: &'static Projection, table_copy: TableCopy) -> Result<(), Failure> {
+        self.tables().remove(&(projection.name, table_copy));
         Ok(())
     }
 
     async fn compare(
         &self,
         projection: &'static Projection,
-        shelf: Shelf,
+        table_copy: TableCopy,
         examples: usize,
     ) -> Result<Comparison, Failure> {
         let tables = self.tables();
-        let copy = |shelf| {
-            let filled = tables.get(&(projection.name, shelf));
+        let copy = |table_copy| {
+            let filled = tables.get(&(projection.name, table_copy));
             filled.ok_or_else(|| moved(projection, filled))
         };
-        let (live, other) = (copy(Shelf::Live)?, copy(shelf)?);
+        let (live, other) = (copy(TableCopy::Live)?, copy(table_copy)?);
         let keys: BTreeSet<_> = live.rows.keys().chain(other.rows.keys()).collect();
         let mut found = Comparison {
             live: live.checkpoint.position,
@@ -132,9 +139,9 @@ impl ProjectionStore for MemoryProjections {
         for key in keys {
             let what = match (live.rows.get(key), other.rows.get(key)) {
                 (Some(one), Some(two)) if one == two => continue,
-                (Some(one), Some(two)) => Differs::Columns(projection.table.differing(one, two)),
-                (Some(_), None) => Differs::OnlyInLive,
-                (None, _) => Differs::MissingInLive,
+                (Some(one), Some(two)) => RowDifference::Columns(projection.table.differing(one, two)),
+                (Some(_), None) => RowDifference::OnlyInLive,
+                (None, _) => RowDifference::MissingInLive,
             };
             found.differing += 1;
             if found.examples.len() < examples {
@@ -146,15 +153,15 @@ impl ProjectionStore for MemoryProjections {
 
     async fn swap(&self, projection: &'static Projection, behind_max: u64, now: DateTime<Utc>) -> Result<(), Failure> {
         let mut tables = self.tables();
-        let at = |shelf| tables.get(&(projection.name, shelf)).map(|filled| filled.checkpoint.position.0);
-        let live = at(Shelf::Live).unwrap_or(0);
-        if at(Shelf::Next).is_none_or(|next| live > next.saturating_add(behind_max)) {
-            return Err(moved(projection, tables.get(&(projection.name, Shelf::Live))));
+        let at = |table_copy| tables.get(&(projection.name, table_copy)).map(|filled| filled.checkpoint.position.0);
+        let live = at(TableCopy::Live).unwrap_or(0);
+        if at(TableCopy::Next).is_none_or(|next| live > next.saturating_add(behind_max)) {
+            return Err(moved(projection, tables.get(&(projection.name, TableCopy::Live))));
         }
-        if let Some(mut next) = tables.remove(&(projection.name, Shelf::Next)) {
-            next.checkpoint.shelf = Shelf::Live;
+        if let Some(mut next) = tables.remove(&(projection.name, TableCopy::Next)) {
+            next.checkpoint.table_copy = TableCopy::Live;
             next.checkpoint.updated_at = now;
-            tables.insert((projection.name, Shelf::Live), next);
+            tables.insert((projection.name, TableCopy::Live), next);
         }
         Ok(())
     }
@@ -162,7 +169,7 @@ impl ProjectionStore for MemoryProjections {
 
 fn fill(table: &Table, rows: &mut Rows, batch: &Batch) {
     let mut drafts = Drafts::of(&batch.writes);
-    let kept: Vec<Stored> = drafts.keys().filter_map(|key| rows.get(key).cloned()).collect();
+    let kept: Vec<StoredRow> = drafts.keys().filter_map(|key| rows.get(key).cloned()).collect();
     for row in kept {
         drafts.found(table, row);
     }

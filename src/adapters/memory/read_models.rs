@@ -4,9 +4,9 @@ use std::{cmp::Ordering, collections::BTreeMap, sync::Arc};
 
 use super::tables::Tables;
 use crate::{
-    ports::projection_store::Shelf,
+    ports::projection_store::TableCopy,
     projections::{
-        self, Row, Stored, Table, Value,
+        self, Row, StoredRow, Table, Value,
         query::{AttemptFilter, BookingFilter, LinkFilter, PAGE_ROWS_MAX, Query},
     },
     record::envelope::write_time,
@@ -19,7 +19,7 @@ pub(super) fn answer(tables: &Tables, query: &Query) -> Vec<Row> {
         Query::LinkCounts => counted(&["status"], all(tables, "links").iter().map(|l| vec![l.get("status").clone()])),
         Query::Health => vec![health(tables)],
         Query::LinkOfEntry { calendar, remote } => {
-            let on_calendar = |link: &Standing<'_>| {
+            let on_calendar = |link: &TableRow<'_>| {
                 is(link, "connection", calendar.connection.as_str()) && is(link, "calendar", calendar.calendar.as_str())
             };
             let mut entries = some(tables, "entries", |entry| is(entry, "remote", remote.as_str()));
@@ -38,23 +38,23 @@ pub(super) fn answer(tables: &Tables, query: &Query) -> Vec<Row> {
 }
 
 /// A row where it stands, so that only rows that are wanted are copied: the simulation asks after every step.
-struct Standing<'a> {
+struct TableRow<'a> {
     table: &'a Table,
-    row: &'a Stored,
+    row: &'a StoredRow,
 }
 
 /// A row by the names of its columns.
-trait Told {
+trait RowCells {
     fn text(&self, column: &str) -> Option<&str>;
 }
 
-impl Told for Standing<'_> {
+impl RowCells for TableRow<'_> {
     fn text(&self, column: &str) -> Option<&str> {
         self.row.cells[self.table.place(column)].as_text()
     }
 }
 
-impl Told for Row {
+impl RowCells for Row {
     fn text(&self, column: &str) -> Option<&str> {
         Row::text(self, column)
     }
@@ -66,14 +66,14 @@ fn all(tables: &Tables, name: &'static str) -> Vec<Row> {
 }
 
 /// Those of them that are wanted.
-fn some(tables: &Tables, name: &'static str, wanted: impl Fn(&Standing<'_>) -> bool) -> Vec<Row> {
-    let (Some(filled), Some(projection)) = (tables.get(&(name, Shelf::Live)), projections::named(name)) else {
+fn some(tables: &Tables, name: &'static str, wanted: impl Fn(&TableRow<'_>) -> bool) -> Vec<Row> {
+    let (Some(filled), Some(projection)) = (tables.get(&(name, TableCopy::Live)), projections::named(name)) else {
         return Vec::new();
     };
     let table = &projection.table;
     let names: Vec<String> = table.columns.iter().map(|c| c.name.to_owned()).collect();
     let names: Arc<[String]> = names.into_iter().chain(["position".to_owned(), "removed".to_owned()]).collect();
-    let live = filled.rows.values().filter(|row| !row.removed && wanted(&Standing { table, row }));
+    let live = filled.rows.values().filter(|row| !row.removed && wanted(&TableRow { table, row }));
     live.map(|row| {
         let mut values = row.cells.clone();
         values.extend([row.position.0.into(), row.removed.into()]);
@@ -86,15 +86,15 @@ fn by(rows: Vec<Row>, column: &str) -> BTreeMap<String, Row> {
     rows.into_iter().filter_map(|row| Some((row.text(column)?.to_owned(), row))).collect()
 }
 
-fn is(row: &impl Told, column: &str, value: &str) -> bool {
+fn is(row: &impl RowCells, column: &str, value: &str) -> bool {
     row.text(column) == Some(value)
 }
 
-fn is_or_any(row: &impl Told, column: &str, value: Option<&str>) -> bool {
+fn is_or_any(row: &impl RowCells, column: &str, value: Option<&str>) -> bool {
     value.is_none_or(|value| is(row, column, value))
 }
 
-fn before(row: &impl Told, column: &str, limit: &str) -> bool {
+fn before(row: &impl RowCells, column: &str, limit: &str) -> bool {
     row.text(column).is_some_and(|text| text < limit)
 }
 
@@ -121,7 +121,7 @@ fn paged(query: &Query, rows: Vec<Row>) -> Vec<Row> {
     rows
 }
 
-fn wanted(query: &Query, row: &impl Told) -> bool {
+fn wanted(query: &Query, row: &impl RowCells) -> bool {
     match query {
         Query::DueLinks { now, .. } => row.text("due_at").is_some_and(|due| due <= write_time(*now).as_str()),
         Query::LinksOfBooking(booking) | Query::Booking(booking) => is(row, "booking", booking.as_str()),

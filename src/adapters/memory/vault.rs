@@ -13,7 +13,7 @@ use crate::{
     ledger::append::to_micros,
     ports::{
         clock::Clock,
-        rotation::{Rotation, Standing},
+        rotation::{Rotation, WrappingStatus},
         vault::{Failure, KeyState, SubjectKey, Vault},
     },
     record::wrap::new_subject_key,
@@ -24,12 +24,12 @@ pub struct MemoryVault {
     clock: Arc<dyn Clock>,
     keys: Mutex<HashMap<SubjectId, KeyState>>,
     /// Keys are not wrapped here: each only bears the name of the master key that would wrap it.
-    masters: Mutex<Masters>,
+    masters: Mutex<WrappingState>,
 }
 
 #[derive(Default)]
-struct Masters {
-    standing: Standing,
+struct WrappingState {
+    standing: WrappingStatus,
     under: HashMap<SubjectId, String>,
 }
 
@@ -42,7 +42,7 @@ impl MemoryVault {
         Self { clock, keys: Mutex::default(), masters: Mutex::default() }
     }
 
-    fn masters(&self) -> MutexGuard<'_, Masters> {
+    fn masters(&self) -> MutexGuard<'_, WrappingState> {
         let mut masters = self.masters.lock().unwrap_or_else(PoisonError::into_inner);
         masters.standing.current.get_or_insert_with(|| NO_MASTER.to_owned());
         masters
@@ -88,7 +88,7 @@ impl Vault for MemoryVault {
 
 #[async_trait]
 impl Rotation for MemoryVault {
-    async fn standing(&self) -> Result<Standing, Failure> {
+    async fn wrapping_status(&self) -> Result<WrappingStatus, Failure> {
         let masters = self.masters();
         let mut standing = masters.standing.clone();
         let counts = standing.tables.entry("subject_keys".to_owned()).or_default();
@@ -120,7 +120,7 @@ impl Rotation for MemoryVault {
     }
 
     async fn finish(&self) -> Result<(), Failure> {
-        if self.standing().await?.left() > 0 {
+        if self.wrapping_status().await?.left() > 0 {
             return Err(Failure::Unavailable("secrets are still wrapped under another key: try again".into()));
         }
         self.masters().standing.previous = None;

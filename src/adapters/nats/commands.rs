@@ -15,7 +15,7 @@ use tokio::time::timeout;
 
 use super::{ANSWER_WITHIN, Nats, Shape, streams};
 use crate::{
-    ports::commands::{CommandMessage, CommandQueue, Handed, Reply, Unavailable},
+    ports::commands::{CommandMessage, CommandQueue, QueuedCommand, Reply, Unavailable},
     record::subject,
 };
 
@@ -112,7 +112,7 @@ impl CommandQueue for NatsCommands {
         Ok(differing)
     }
 
-    async fn take(&self, limit: usize, wait: Duration) -> Result<Vec<Box<dyn Handed>>, Unavailable> {
+    async fn take(&self, limit: usize, wait: Duration) -> Result<Vec<Box<dyn QueuedCommand>>, Unavailable> {
         let fetched = match timeout(wait + ANSWER_WITHIN, self.fetch(limit, wait)).await {
             Ok(fetched) => fetched,
             Err(_) => Err(Unavailable("the queue gives no answer".to_owned())),
@@ -123,7 +123,7 @@ impl CommandQueue for NatsCommands {
         let prefix = format!("{}.{}.commands.", subject::ROOT, subject::token(&self.nats.settings.workspace));
         let handed = fetched?.into_iter().map(|message| {
             let read = read(&prefix, &message);
-            Box::new(NatsHanded { client: self.nats.client.clone(), read, message }) as Box<dyn Handed>
+            Box::new(NatsQueuedCommand { client: self.nats.client.clone(), read, message }) as Box<dyn QueuedCommand>
         });
         Ok(handed.collect())
     }
@@ -174,14 +174,14 @@ fn inbox(subject: &str) -> bool {
             .all(|token| !token.is_empty() && token.bytes().all(|b| b.is_ascii_graphic() && !b"*>".contains(&b)))
 }
 
-struct NatsHanded {
+struct NatsQueuedCommand {
     client: async_nats::Client,
     read: CommandMessage,
     message: Message,
 }
 
 #[async_trait]
-impl Handed for NatsHanded {
+impl QueuedCommand for NatsQueuedCommand {
     fn message(&self) -> &CommandMessage {
         &self.read
     }

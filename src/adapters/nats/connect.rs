@@ -68,7 +68,7 @@ fn options(settings: &Settings, lost: watch::Sender<u64>) -> Result<ConnectOptio
             if matches!(event, Event::Disconnected) {
                 lost.send_modify(|times| *times += 1);
             }
-            told(&event);
+            log_event(&event);
             std::future::ready(())
         });
     Ok(match &settings.access {
@@ -104,7 +104,7 @@ fn trust(authorities: Option<&str>) -> Result<ClientConfig, String> {
     Ok(builder.with_root_certificates(roots).with_no_client_auth())
 }
 
-fn told(event: &Event) {
+fn log_event(event: &Event) {
     match event {
         Event::Connected => info!("NATS: connected"),
         Event::Disconnected => warn!("NATS: the connection is lost; trying again until it is back"),

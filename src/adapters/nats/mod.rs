@@ -113,7 +113,7 @@ impl Nats {
     }
 
     /// The answer, unless the connection is lost before it comes: then in words.
-    async fn answered<T>(&self, asked: impl Future<Output = T>) -> Result<T, String> {
+    async fn with_timeout<T>(&self, asked: impl Future<Output = T>) -> Result<T, String> {
         tokio::select! {
             biased;
             answer = asked => Ok(answer),

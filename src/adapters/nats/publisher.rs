@@ -15,7 +15,7 @@ use futures::FutureExt as _;
 use super::{Nats, Shape, streams};
 use crate::{
     domain::ids::Position,
-    ports::publisher::{Failure, Outgoing, Pending, Publisher, Sending, Sequence, Standing, Taken},
+    ports::publisher::{Failure, FeedState, OutgoingMessage, Pending, PublishOutcome, Publisher, SendReason, Sequence},
     record::{
         cloud_event::{CLOUD_EVENT_JSON, CloudEvent},
         subject,
@@ -43,12 +43,12 @@ impl NatsPublisher {
         Self { nats, shape, sender: sender.into() }
     }
 
-    fn headers(&self, message: &Outgoing<'_>) -> HeaderMap {
+    fn headers(&self, message: &OutgoingMessage<'_>) -> HeaderMap {
         let mut headers = HeaderMap::new();
         let id = message.event.event.id;
         let id = match message.sending {
-            Sending::First => id.to_string(),
-            Sending::Again(word) => format!("{id}.{word}"),
+            SendReason::First => id.to_string(),
+            SendReason::Again(word) => format!("{id}.{word}"),
         };
         headers.insert(async_nats::header::NATS_MESSAGE_ID, id);
         headers.insert(async_nats::header::NATS_EXPECTED_LAST_SEQUENCE, message.after.0.to_string());
@@ -69,23 +69,23 @@ impl Publisher for NatsPublisher {
         })
     }
 
-    async fn standing(&self) -> Result<Standing, Failure> {
+    async fn feed_state(&self) -> Result<FeedState, Failure> {
         if let Some(why) = self.nats.down() {
             return Err(Failure::Unavailable(why));
         }
         let name = &self.shape.name;
-        let asked = self.nats.answered(self.nats.context.get_stream(name)).await.map_err(Failure::Unavailable)?;
+        let asked = self.nats.with_timeout(self.nats.context.get_stream(name)).await.map_err(Failure::Unavailable)?;
         let stream = asked.map_err(|error| match error.kind() {
             GetStreamErrorKind::JetStream(error) => Failure::Refused(format!("stream {name}: {error}")),
             _ => Failure::Unavailable(error.to_string()),
         })?;
         let state = &stream.cached_info().state;
-        let empty = Standing { last: Sequence(state.last_sequence), next: None, ours: false };
+        let empty = FeedState { last: Sequence(state.last_sequence), next: None, ours: false };
         if state.messages == 0 {
             return Ok(empty);
         }
         // By subject, since the very last one may have been removed.
-        let asked = self.nats.answered(stream.get_last_raw_message_by_subject(">")).await;
+        let asked = self.nats.with_timeout(stream.get_last_raw_message_by_subject(">")).await;
         let message = match asked.map_err(Failure::Unavailable)? {
             Ok(message) => message,
             Err(error) if error.kind() == LastRawMessageErrorKind::NoMessageFound => {
@@ -103,10 +103,10 @@ impl Publisher for NatsPublisher {
         };
         let last = Sequence(message.sequence.max(state.last_sequence));
         let ours = message.headers.get(SENDER).is_some_and(|sender| sender.as_str() == self.sender);
-        Ok(Standing { last, next: Some(Position(next)), ours })
+        Ok(FeedState { last, next: Some(Position(next)), ours })
     }
 
-    async fn send(&self, message: Outgoing<'_>) -> Result<Pending, Failure> {
+    async fn send(&self, message: OutgoingMessage<'_>) -> Result<Pending, Failure> {
         let workspace = &self.nats.settings.workspace;
         let event = message.event;
         let refused = |error: crate::record::cloud_event::NotJson| Failure::Refused(error.to_string());
@@ -121,7 +121,7 @@ impl Publisher for NatsPublisher {
         let answered = async move {
             tokio::select! {
                 biased;
-                answer = pending.into_future() => taken(answer.as_ref()),
+                answer = pending.into_future() => publish_outcome(answer.as_ref()),
                 () = lost => Err(Failure::Unavailable("the connection was lost".to_owned())),
             }
         };
@@ -129,14 +129,14 @@ impl Publisher for NatsPublisher {
     }
 
     async fn describe(&self) -> Result<String, Failure> {
-        let standing = self.standing().await;
+        let standing = self.feed_state().await;
         let info = self.nats.client.server_info();
         let (name, version) = (&self.shape.name, info.version);
         match standing {
-            Ok(Standing { next: Some(next), .. }) => {
+            Ok(FeedState { next: Some(next), .. }) => {
                 Ok(format!("server {version}; stream {name} goes up to position {next}"))
             }
-            Ok(Standing { next: None, .. }) => Ok(format!("server {version}; stream {name} is empty")),
+            Ok(FeedState { next: None, .. }) => Ok(format!("server {version}; stream {name} is empty")),
             Err(failure) => Err(failure),
         }
     }
@@ -144,10 +144,12 @@ impl Publisher for NatsPublisher {
 
 use std::future::IntoFuture as _;
 
-fn taken(answer: Result<&async_nats::jetstream::publish::PublishAck, &PublishError>) -> Result<Taken, Failure> {
+fn publish_outcome(
+    answer: Result<&async_nats::jetstream::publish::PublishAck, &PublishError>,
+) -> Result<PublishOutcome, Failure> {
     match answer {
-        Ok(ack) if ack.duplicate => Ok(Taken::Known),
-        Ok(ack) => Ok(Taken::Stored(Sequence(ack.sequence))),
+        Ok(ack) if ack.duplicate => Ok(PublishOutcome::Duplicate),
+        Ok(ack) => Ok(PublishOutcome::Stored(Sequence(ack.sequence))),
         Err(error) => Err(failure(error)),
     }
 }

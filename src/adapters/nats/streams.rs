@@ -74,7 +74,7 @@ impl Nats {
             return Err(Failure::Unavailable(why));
         }
         let name = wanted.name.clone();
-        let known = match self.answered(self.context.get_stream(&name)).await.map_err(Failure::Unavailable)? {
+        let known = match self.with_timeout(self.context.get_stream(&name)).await.map_err(Failure::Unavailable)? {
             Ok(stream) => stream.cached_info().config.clone(),
             Err(error) => match error.kind() {
                 GetStreamErrorKind::JetStream(error) if error.error_code() == ErrorCode::STREAM_NOT_FOUND => {

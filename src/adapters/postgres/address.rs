@@ -18,7 +18,7 @@ const APPLICATION: &str = "syncledger";
 #[derive(Clone)]
 pub struct Server {
     /// Without the password: it may be shown.
-    pub(super) shown: String,
+    pub(super) redacted: String,
     pub(super) options: PgConnectOptions,
     /// Whether a server that is not durable is accepted.
     pub(super) unsafe_accepted: bool,
@@ -30,7 +30,7 @@ impl Server {
     /// # Errors
     /// [`OpenFailure::Address`] with what is wrong.
     pub fn new(url: &str, password: Option<Zeroizing<String>>) -> Result<Self, OpenFailure> {
-        let refuse = |why: String| OpenFailure::Address { shown: shown(url), why };
+        let refuse = |why: String| OpenFailure::Address { redacted: redacted(url), why };
         let mut parsed = Url::parse(url).map_err(|e| refuse(e.to_string()))?;
         if !["postgres", "postgresql"].contains(&parsed.scheme()) {
             return Err(refuse("it should begin with postgres://".to_owned()));
@@ -52,24 +52,24 @@ impl Server {
             options = options.password(&password);
         }
         let options = options.disable_statement_logging();
-        Ok(Self { shown: shown(url), options, unsafe_accepted: !ours.is_empty() })
+        Ok(Self { redacted: redacted(url), options, unsafe_accepted: !ours.is_empty() })
     }
 }
 
 impl fmt::Display for Server {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.shown)
+        f.write_str(&self.redacted)
     }
 }
 
 impl fmt::Debug for Server {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Server({})", self.shown)
+        write!(f, "Server({})", self.redacted)
     }
 }
 
 /// The address without password and settings.
-fn shown(url: &str) -> String {
+fn redacted(url: &str) -> String {
     let (scheme, rest) = url.split_once("://").unwrap_or(("", url));
     let rest = rest.split('?').next().unwrap_or_default();
     let rest = match rest.rsplit_once('@') {

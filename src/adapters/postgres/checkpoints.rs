@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 
-use super::{event_store::PostgresLedger, failure::told};
+use super::{event_store::PostgresLedger, failure::describe};
 use crate::{
     domain::ids::Position,
     ports::checkpoints::{Checkpoints, Unavailable},
@@ -27,13 +27,13 @@ impl PostgresCheckpoints {
 impl Checkpoints for PostgresCheckpoints {
     async fn load(&self, worker: &str) -> Result<Position, Unavailable> {
         let position: Result<Option<i64>, _> = sqlx::query_scalar(LOAD).bind(worker).fetch_optional(&self.0.pool).await;
-        let position = position.map_err(|e| Unavailable(told(&e)))?.unwrap_or(0);
+        let position = position.map_err(|e| Unavailable(describe(&e)))?.unwrap_or(0);
         Ok(Position(u64::try_from(position).unwrap_or(0)))
     }
 
     async fn save(&self, worker: &str, next: Position) -> Result<(), Unavailable> {
         let position = i64::try_from(next.0).unwrap_or(i64::MAX);
         let saved = sqlx::query(SAVE).bind(worker).bind(position).execute(&self.0.pool).await;
-        saved.map(drop).map_err(|e| Unavailable(told(&e)))
+        saved.map(drop).map_err(|e| Unavailable(describe(&e)))
     }
 }

@@ -11,7 +11,7 @@ use super::{
     address::Server,
     end::stored_end,
     examine, inspect,
-    listen::Listening,
+    listen::Listener,
     rows::{corrupt, decode, unreadable},
     sql,
     writer::Writer,
@@ -26,11 +26,11 @@ use crate::{
     },
     ports::{
         clock::Clock,
-        event_store::{Appended, EventStore, Expected, Failure},
+        event_store::{AppendOutcome, EventStore, ExpectedVersion, Failure},
         upkeep::{Finding, Upkeep},
     },
     record::{
-        envelope::{NewEvent, Recorded},
+        envelope::{NewEvent, StoredEvent},
         stream::StreamName,
     },
 };
@@ -52,7 +52,7 @@ pub struct PostgresLedger {
     pub(super) writer: Writer,
     /// The end as far as this process knows it.
     pub(super) end: watch::Sender<u64>,
-    pub(super) listening: Arc<Listening>,
+    pub(super) listening: Arc<Listener>,
     pub(super) clock: Arc<dyn Clock>,
 }
 
@@ -73,9 +73,9 @@ impl EventStore for PostgresLedger {
     async fn append(
         &self,
         stream: &StreamName,
-        expected: Expected,
+        expected: ExpectedVersion,
         events: Vec<NewEvent>,
-    ) -> Result<Appended, Failure> {
+    ) -> Result<AppendOutcome, Failure> {
         let events = checked(stream, events)?;
         let (reply, answer) = oneshot::channel();
         let request = Request { stream: stream.clone(), name: stream.to_string(), expected, events };
@@ -83,7 +83,7 @@ impl EventStore for PostgresLedger {
         answer.await.map_err(|_| Failure::Unavailable("the writer ended".to_owned()))?
     }
 
-    async fn read_stream(&self, stream: &StreamName, from: Version, limit: usize) -> Result<Vec<Recorded>, Failure> {
+    async fn read_stream(&self, stream: &StreamName, from: Version, limit: usize) -> Result<Vec<StoredEvent>, Failure> {
         let Ok(first) = i64::try_from(from.0) else { return Ok(Vec::new()) };
         let query = sqlx::query(sql::READ_STREAM).bind(stream.to_string()).bind(first).bind(rows_of(limit));
         let events = self.read(query).await?;
@@ -93,11 +93,11 @@ impl EventStore for PostgresLedger {
         }
     }
 
-    async fn last(&self, stream: &StreamName) -> Result<Option<Recorded>, Failure> {
+    async fn last(&self, stream: &StreamName) -> Result<Option<StoredEvent>, Failure> {
         Ok(self.read(sqlx::query(sql::LAST).bind(stream.to_string())).await?.pop())
     }
 
-    async fn read_all(&self, from: Position, limit: usize) -> Result<Vec<Recorded>, Failure> {
+    async fn read_all(&self, from: Position, limit: usize) -> Result<Vec<StoredEvent>, Failure> {
         let Ok(first) = i64::try_from(from.0) else { return Ok(Vec::new()) };
         let events = self.read(sqlx::query(sql::READ_ALL).bind(first).bind(rows_of(limit))).await?;
         match events.iter().zip(from.0..).find(|(event, at)| event.position.0 != *at) {
@@ -106,7 +106,7 @@ impl EventStore for PostgresLedger {
         }
     }
 
-    async fn find(&self, id: EventId) -> Result<Option<Recorded>, Failure> {
+    async fn find(&self, id: EventId) -> Result<Option<StoredEvent>, Failure> {
         Ok(self.read(sqlx::query(sql::BY_ID).bind(id.0.as_bytes().to_vec())).await?.pop())
     }
 
@@ -114,7 +114,7 @@ impl EventStore for PostgresLedger {
         stored_end(&self.pool, &self.end).await.map(Position)
     }
 
-    async fn restore(&self, events: Vec<Recorded>) -> Result<Position, Failure> {
+    async fn restore(&self, events: Vec<StoredEvent>) -> Result<Position, Failure> {
         by_appending(self, events).await
     }
 
@@ -137,7 +137,7 @@ impl EventStore for PostgresLedger {
 
 impl PostgresLedger {
     /// Each row becomes an event as it comes, so that only the events are held.
-    async fn read(&self, query: Query<'_, Postgres, PgArguments>) -> Result<Vec<Recorded>, Failure> {
+    async fn read(&self, query: Query<'_, Postgres, PgArguments>) -> Result<Vec<StoredEvent>, Failure> {
         let mut rows = query.fetch(&self.pool);
         let mut events = Vec::new();
         while let Some(row) = rows.try_next().await.map_err(|e| unreadable(&e))? {

@@ -4,8 +4,8 @@ use sqlx::Connection as _;
 
 use super::{
     address::Server,
-    failure::told,
-    session::{self, Standing},
+    failure::describe,
+    session::{self, ServerState},
 };
 use crate::ports::upkeep::Finding;
 
@@ -14,7 +14,7 @@ const NAME: &str = "ledger's server";
 pub(super) async fn examine(server: &Server) -> Vec<Finding> {
     let looked = async {
         let mut connection = session::connect(server).await?;
-        let standing = session::standing(&mut connection).await?;
+        let standing = session::server_state(&mut connection).await?;
         connection.close().await.ok();
         Ok(standing)
     };
@@ -22,7 +22,7 @@ pub(super) async fn examine(server: &Server) -> Vec<Finding> {
         Ok(standing) => findings(&standing, &server.to_string(), local(server)),
         Err(error) => {
             let error: sqlx::Error = error;
-            vec![Finding::could_be_better(NAME, told(&error), "check that the server runs and lets us in")]
+            vec![Finding::warning(NAME, describe(&error), "check that the server runs and lets us in")]
         }
     }
 }
@@ -32,24 +32,24 @@ fn local(server: &Server) -> bool {
     options.get_socket().is_some() || ["localhost", "127.0.0.1", "::1"].contains(&options.get_host())
 }
 
-fn findings(standing: &Standing, shown: &str, local: bool) -> Vec<Finding> {
+fn findings(standing: &ServerState, shown: &str, local: bool) -> Vec<Finding> {
     let version = standing.version;
     let mut findings =
-        vec![Finding::well(NAME, format!("PostgreSQL {}.{} at {shown}", version / 10_000, version % 10_000))];
+        vec![Finding::ok(NAME, format!("PostgreSQL {}.{} at {shown}", version / 10_000, version % 10_000))];
     if standing.unsafe_settings.is_empty() {
-        findings.push(Finding::well("durable commits", "fsync, full_page_writes and synchronous_commit are on"));
+        findings.push(Finding::ok("durable commits", "fsync, full_page_writes and synchronous_commit are on"));
     } else {
         let found = format!("{}: events that were acknowledged may be lost", standing.unsafe_settings.join(", "));
         let fix = "set them back, and take unsafe_settings=accepted out of ledger.url";
-        findings.push(Finding::could_be_better("durable commits", found, fix));
+        findings.push(Finding::warning("durable commits", found, fix));
     }
     if !standing.checksums {
         let fix = "stop the server once and run pg_checksums --enable";
-        findings.push(Finding::could_be_better("page checksums", "off: damage on the disk may go unnoticed", fix));
+        findings.push(Finding::warning("page checksums", "off: damage on the disk may go unnoticed", fix));
     }
     if !standing.encrypted && !local {
         let fix = "add ?sslmode=verify-full to ledger.url";
-        findings.push(Finding::could_be_better("connection", "not encrypted, to another machine", fix));
+        findings.push(Finding::warning("connection", "not encrypted, to another machine", fix));
     }
     findings
 }

@@ -8,7 +8,7 @@ use super::migrations::FORMAT;
 
 /// What the writer does next.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Trouble {
+pub(super) enum WriteFailure {
     /// Another session holds what is needed. Nothing is written; try again.
     Busy,
     /// A constraint or trigger refused a row: the place the writer predicted is not free. Nothing is written.
@@ -19,9 +19,9 @@ pub(super) enum Trouble {
     Broken(String),
 }
 
-impl Trouble {
+impl WriteFailure {
     pub(super) fn of(error: &sqlx::Error) -> Self {
-        let told = told(error);
+        let told = describe(error);
         let Some(said) = error.as_database_error().and_then(|e| e.try_downcast_ref::<PgDatabaseError>()) else {
             return Self::Broken(told);
         };
@@ -37,7 +37,7 @@ impl Trouble {
         }
     }
 
-    pub(super) fn told(&self) -> &str {
+    pub(super) fn message(&self) -> &str {
         match self {
             Self::Busy => "another session holds the ledger's lock",
             Self::Refused(told) | Self::Damaged(told) | Self::Broken(told) => told,
@@ -45,7 +45,7 @@ impl Trouble {
     }
 }
 
-impl From<sqlx::Error> for Trouble {
+impl From<sqlx::Error> for WriteFailure {
     fn from(error: sqlx::Error) -> Self {
         Self::of(&error)
     }
@@ -55,10 +55,10 @@ impl From<sqlx::Error> for Trouble {
 #[derive(Debug, thiserror::Error)]
 pub enum OpenFailure {
     /// The address is none.
-    #[error("{shown} is no address of a ledger: {why}; write postgres://user@host:5432/database")]
+    #[error("{redacted} is no address of a ledger: {why}; write postgres://user@host:5432/database")]
     Address {
         /// The address.
-        shown: String,
+        redacted: String,
         /// What is wrong with it.
         why: String,
     },
@@ -101,7 +101,7 @@ pub enum OpenFailure {
 }
 
 /// The error with its causes, once each.
-pub(super) fn told(error: &sqlx::Error) -> String {
+pub(super) fn describe(error: &sqlx::Error) -> String {
     if matches!(error, sqlx::Error::PoolTimedOut) {
         return "the server cannot be reached, or all sessions with it are busy".to_owned();
     }

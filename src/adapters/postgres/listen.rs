@@ -6,7 +6,7 @@ use std::time::Duration;
 use sqlx::{PgPool, postgres::PgListener};
 use tokio::{sync::watch, task::AbortHandle};
 
-use super::{end::stored_end, failure::told, sql};
+use super::{end::stored_end, failure::describe, sql};
 
 /// Between two notifications of one process. A busy ledger commits more often than anyone wants to be woken.
 const NOTIFY_PAUSE: Duration = Duration::from_millis(20);
@@ -15,14 +15,14 @@ const NOTIFY_PAUSE: Duration = Duration::from_millis(20);
 const LISTEN_PAUSE: Duration = Duration::from_secs(1);
 
 /// The two tasks. They end with the last handle of the ledger.
-pub(super) struct Listening(Vec<AbortHandle>);
+pub(super) struct Listener(Vec<AbortHandle>);
 
-impl Listening {
+impl Listener {
     /// Starts them: one raises `end` when others wrote, one tells others when `written` rises.
     /// `name` is this process's own, by which it knows its own notifications.
     pub(super) fn start(pool: &PgPool, end: &watch::Sender<u64>, written: watch::Receiver<u64>, name: String) -> Self {
         let listening = tokio::spawn(listen(pool.clone(), end.clone(), name.clone())).abort_handle();
-        let telling = tokio::spawn(tell(pool.clone(), written, name)).abort_handle();
+        let telling = tokio::spawn(notify_others(pool.clone(), written, name)).abort_handle();
         Self(vec![listening, telling])
     }
 
@@ -33,7 +33,7 @@ impl Listening {
     }
 }
 
-impl Drop for Listening {
+impl Drop for Listener {
     fn drop(&mut self) {
         self.end();
     }
@@ -44,7 +44,7 @@ async fn listen(pool: PgPool, end: watch::Sender<u64>, name: String) {
         let why = match until_it_breaks(&pool, &end, &name).await {
             // The connection was lost and is there again.
             Ok(()) => continue,
-            Err(error) => told(&error),
+            Err(error) => describe(&error),
         };
         if pool.is_closed() {
             return;
@@ -72,7 +72,7 @@ async fn until_it_breaks(pool: &PgPool, end: &watch::Sender<u64>, name: &str) ->
     }
 }
 
-async fn tell(pool: PgPool, mut written: watch::Receiver<u64>, name: String) {
+async fn notify_others(pool: PgPool, mut written: watch::Receiver<u64>, name: String) {
     while written.changed().await.is_ok() {
         sqlx::query(sql::NOTIFY).bind(sql::CHANNEL).bind(name.as_str()).execute(&pool).await.ok();
         tokio::time::sleep(NOTIFY_PAUSE).await;

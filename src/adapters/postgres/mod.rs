@@ -36,7 +36,7 @@ pub use address::Server;
 pub use checkpoints::PostgresCheckpoints;
 pub use event_store::PostgresLedger;
 pub use failure::OpenFailure;
-pub use open::{Found, Options};
+pub use open::{ExaminedServer, Options};
 pub use projections::PostgresProjections;
 pub use signing_keys::PostgresSigningKeys;
 pub use tokens::PostgresTokens;

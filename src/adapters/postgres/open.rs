@@ -9,8 +9,8 @@ use super::{
     address::Server,
     end::committed_end,
     event_store::PostgresLedger,
-    failure::{OpenFailure, told},
-    listen::Listening,
+    failure::{OpenFailure, describe},
+    listen::Listener,
     migrations::{FORMAT, MIGRATIONS},
     session, sql,
     writer::Writer,
@@ -32,7 +32,7 @@ pub struct Options {
 /// A database that was looked into, and is kept from others until it is opened or this is dropped: two programs that start
 /// at once on an empty one must not both take it for theirs to fill.
 #[derive(Debug)]
-pub struct Found {
+pub struct ExaminedServer {
     server: Server,
     connection: PgConnection,
     is_new: bool,
@@ -44,7 +44,7 @@ impl PostgresLedger {
     /// # Errors
     /// See [`OpenFailure`].
     pub async fn exists(server: &Server) -> Result<bool, OpenFailure> {
-        let failed = |error: sqlx::Error| refused(server, &error);
+        let failed = |error: sqlx::Error| open_failure(server, &error);
         let mut connection = session::connect(server).await.map_err(failed)?;
         let exists = has_ledger(&mut connection).await.map_err(failed);
         connection.close().await.ok();
@@ -55,10 +55,10 @@ impl PostgresLedger {
     ///
     /// # Errors
     /// See [`OpenFailure`].
-    pub async fn find(server: Server) -> Result<Found, OpenFailure> {
-        let failed = |error: sqlx::Error| refused(&server, &error);
+    pub async fn find(server: Server) -> Result<ExaminedServer, OpenFailure> {
+        let failed = |error: sqlx::Error| open_failure(&server, &error);
         let mut connection = session::connect(&server).await.map_err(failed)?;
-        let standing = session::standing(&mut connection).await.map_err(failed)?;
+        let standing = session::server_state(&mut connection).await.map_err(failed)?;
         if let Some(why) = session::objection(&server, &standing) {
             connection.close().await.ok();
             return Err(OpenFailure::Unfit { server: server.to_string(), why });
@@ -70,7 +70,7 @@ impl PostgresLedger {
         connection.execute(PATIENT).await.map_err(failed)?;
         connection.execute(sql::OPEN_LOCK).await.map_err(failed)?;
         let is_new = !has_ledger(&mut connection).await.map_err(failed)?;
-        Ok(Found { server, connection, is_new })
+        Ok(ExaminedServer { server, connection, is_new })
     }
 
     /// Opens the ledger, creating it where there is none. Needs a tokio runtime.
@@ -82,7 +82,7 @@ impl PostgresLedger {
     }
 }
 
-impl Found {
+impl ExaminedServer {
     /// Whether there is no ledger in it yet.
     pub fn is_new(&self) -> bool {
         self.is_new
@@ -100,18 +100,18 @@ impl Found {
         opened?;
         let failed = |reason: String| OpenFailure::Postgres { server: server.to_string(), reason };
         let mut connection = session::writer(&server).await.map_err(failed)?;
-        let end = watch::Sender::new(committed_end(&mut connection).await.map_err(|e| refused(&server, &e))?);
+        let end = watch::Sender::new(committed_end(&mut connection).await.map_err(|e| open_failure(&server, &e))?);
         let written = watch::Sender::new(0);
         let pool = session::pool(&server);
-        let listening = Arc::new(Listening::start(&pool, &end, written.subscribe(), clock.event_id().to_string()));
+        let listening = Arc::new(Listener::start(&pool, &end, written.subscribe(), clock.event_id().to_string()));
         let writer = Writer::start(server.clone(), connection, end.clone(), written, Arc::clone(&clock));
         tracing::info!(ledger.end = *end.borrow(), "Opened the ledger {server} at position {}", *end.borrow());
         Ok(PostgresLedger { server, workspace: workspace.into(), pool, writer, end, listening, clock })
     }
 }
 
-fn refused(server: &Server, error: &sqlx::Error) -> OpenFailure {
-    OpenFailure::Postgres { server: server.to_string(), reason: told(error) }
+fn open_failure(server: &Server, error: &sqlx::Error) -> OpenFailure {
+    OpenFailure::Postgres { server: server.to_string(), reason: describe(error) }
 }
 
 async fn has_ledger(connection: &mut PgConnection) -> Result<bool, sqlx::Error> {
@@ -131,7 +131,7 @@ async fn prepared(
     const WHOSE: &str = "SELECT format, workspace FROM ledger";
     const ADD: &str =
         "INSERT INTO ledger (one, format, workspace, created_at) VALUES (1, $1, $2, $3) ON CONFLICT DO NOTHING";
-    let failed = |error: sqlx::Error| refused(server, &error);
+    let failed = |error: sqlx::Error| open_failure(server, &error);
     if !up_to_date(connection).await.map_err(failed)? {
         let reason = |error: sqlx::migrate::MigrateError| error.to_string();
         let migrated = MIGRATIONS.run(&mut *connection).await.map_err(reason);

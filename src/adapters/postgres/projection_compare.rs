@@ -3,26 +3,26 @@
 use sqlx::{PgConnection, Row as _, postgres::PgRow};
 
 use super::{
-    projection_checkpoints::standing,
+    projection_checkpoints::position_of,
     projection_rows::{corrupt, failure, stored, with_keys},
     projection_sql::book,
 };
 use crate::{
-    ports::projection_store::{Comparison, Difference, Differs, Failure, Shelf},
-    projections::{Projection, Stored, Table, statements::Statements},
+    ports::projection_store::{Comparison, Difference, Failure, RowDifference, TableCopy},
+    projections::{Projection, StoredRow, Table, statements::Statements},
 };
 
 /// Compares the live copy with another, both as the transaction of `connection` sees them.
 pub(super) async fn compared(
     connection: &mut PgConnection,
     projection: &'static Projection,
-    shelf: Shelf,
+    table_copy: TableCopy,
     examples: usize,
 ) -> Result<Comparison, Failure> {
-    let (live, other) = (book().copy(projection, Shelf::Live), book().copy(projection, shelf));
+    let (live, other) = (book().copy(projection, TableCopy::Live), book().copy(projection, table_copy));
     let missing = || Failure::Moved { projection: projection.name, stored: None };
-    let at = standing(connection, live.table).await?.ok_or_else(missing)?;
-    let other_at = standing(connection, other.table).await?.ok_or_else(missing)?;
+    let at = position_of(connection, live.table).await?.ok_or_else(missing)?;
+    let other_at = position_of(connection, other.table).await?.ok_or_else(missing)?;
     let mut found = Comparison {
         live: at,
         other: other_at,
@@ -38,9 +38,9 @@ pub(super) async fn compared(
         let one = row(connection, &projection.table, live, &key).await?;
         let two = row(connection, &projection.table, other, &key).await?;
         let what = match (one, two) {
-            (Some(one), Some(two)) => Differs::Columns(projection.table.differing(&one, &two)),
-            (Some(_), None) => Differs::OnlyInLive,
-            (None, _) => Differs::MissingInLive,
+            (Some(one), Some(two)) => RowDifference::Columns(projection.table.differing(&one, &two)),
+            (Some(_), None) => RowDifference::OnlyInLive,
+            (None, _) => RowDifference::MissingInLive,
         };
         found.examples.push(Difference { key, what });
     }
@@ -69,7 +69,7 @@ async fn row(
     table: &Table,
     copy: &Statements,
     key: &[String],
-) -> Result<Option<Stored>, Failure> {
+) -> Result<Option<StoredRow>, Failure> {
     let wanted = with_keys(sqlx::query(copy.read), table, &[key]);
     let row = wanted.fetch_optional(connection).await.map_err(|e| failure(&e))?;
     row.map(|row| stored(copy.table, table, &row)).transpose()

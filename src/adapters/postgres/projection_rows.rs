@@ -6,11 +6,11 @@ use sqlx::{
     Column as _, Postgres, Row as _, TypeInfo as _, ValueRef as _, postgres::PgArguments, postgres::PgRow, query::Query,
 };
 
-use super::failure::{Trouble, told};
+use super::failure::{WriteFailure, describe};
 use crate::{
     domain::ids::Position,
     ports::projection_store::Failure,
-    projections::{Kind, Row, Stored, Table, Value},
+    projections::{Kind, Row, StoredRow, Table, Value},
 };
 
 type Statement<'a> = Query<'a, Postgres, PgArguments>;
@@ -25,7 +25,7 @@ pub(super) fn with_keys<'a>(mut statement: Statement<'a>, table: &Table, keys: &
 }
 
 /// The statement with one array per column of the table, then positions and what is removed.
-pub(super) fn with_rows<'a>(mut statement: Statement<'a>, table: &Table, rows: &'a [Stored]) -> Statement<'a> {
+pub(super) fn with_rows<'a>(mut statement: Statement<'a>, table: &Table, rows: &'a [StoredRow]) -> Statement<'a> {
     for (at, column) in table.columns.iter().enumerate() {
         let cells = rows.iter().map(|row| &row.cells[at]);
         statement = match column.kind {
@@ -54,7 +54,7 @@ fn as_bool(cell: &Value) -> Option<bool> {
 }
 
 /// A row with the table's columns in order, then `position` and `removed`.
-pub(super) fn stored(name: &str, table: &Table, row: &PgRow) -> Result<Stored, Failure> {
+pub(super) fn stored(name: &str, table: &Table, row: &PgRow) -> Result<StoredRow, Failure> {
     let damaged = |error: sqlx::Error| corrupt(name, &error);
     let mut cells = Vec::with_capacity(table.columns.len());
     for (at, column) in table.columns.iter().enumerate() {
@@ -69,11 +69,11 @@ pub(super) fn stored(name: &str, table: &Table, row: &PgRow) -> Result<Stored, F
     let removed: bool = row.try_get(at + 1).map_err(damaged)?;
     let position = u64::try_from(position)
         .map_err(|_| Failure::Corrupt { table: name.to_owned(), reason: "a position is negative".to_owned() })?;
-    Ok(Stored { position: Position(position), removed, cells })
+    Ok(StoredRow { position: Position(position), removed, cells })
 }
 
 /// Rows of any statement, under the names that it gives them.
-pub(super) fn answered(name: &str, rows: &[PgRow]) -> Result<Vec<Row>, Failure> {
+pub(super) fn rows_from(name: &str, rows: &[PgRow]) -> Result<Vec<Row>, Failure> {
     let Some(first) = rows.first() else { return Ok(Vec::new()) };
     let names: Arc<[String]> = first.columns().iter().map(|column| column.name().to_owned()).collect();
     rows.iter()
@@ -97,13 +97,15 @@ fn value(row: &PgRow, at: usize) -> Result<Value, sqlx::Error> {
 
 /// A cell that is not what its column says.
 pub(super) fn corrupt(table: &str, error: &sqlx::Error) -> Failure {
-    Failure::Corrupt { table: table.to_owned(), reason: told(error) }
+    Failure::Corrupt { table: table.to_owned(), reason: describe(error) }
 }
 
 /// An error of PostgreSQL: damage, or a matter of trying again.
 pub(super) fn failure(error: &sqlx::Error) -> Failure {
-    match Trouble::of(error) {
-        Trouble::Damaged(reason) => Failure::Corrupt { table: "the database".to_owned(), reason },
-        Trouble::Busy | Trouble::Refused(_) | Trouble::Broken(_) => Failure::Unavailable(told(error)),
+    match WriteFailure::of(error) {
+        WriteFailure::Damaged(reason) => Failure::Corrupt { table: "the database".to_owned(), reason },
+        WriteFailure::Busy | WriteFailure::Refused(_) | WriteFailure::Broken(_) => {
+            Failure::Unavailable(describe(error))
+        }
     }
 }

@@ -4,14 +4,14 @@ use std::sync::OnceLock;
 
 use crate::projections::{
     Kind,
-    statements::{Book, Dialect, Shape},
+    statements::{Dialect, Shape, StatementBook},
 };
 
 /// The statements.
-pub(super) fn book() -> &'static Book {
-    static BOOK: OnceLock<Book> = OnceLock::new();
+pub(super) fn book() -> &'static StatementBook {
+    static BOOK: OnceLock<StatementBook> = OnceLock::new();
     // A database's own order of texts depends on its locale, and changes with the system's libraries.
-    BOOK.get_or_init(|| Book::written(&Dialect { tag: "postgres", text: "TEXT COLLATE \"C\"", read, write }))
+    BOOK.get_or_init(|| StatementBook::written(&Dialect { tag: "postgres", text: "TEXT COLLATE \"C\"", read, write }))
 }
 
 /// Takes one array of texts per column of the key.

@@ -15,21 +15,21 @@ use sqlx::{
 
 use super::{
     address::Server,
-    projection_checkpoints::{checkpoints, number, put_checkpoint, standing},
+    projection_checkpoints::{checkpoints, number, position_of, put_checkpoint},
     projection_compare::compared,
-    projection_rows::{answered, corrupt, failure, stored, with_keys, with_rows},
+    projection_rows::{corrupt, failure, rows_from, stored, with_keys, with_rows},
     projection_sql as sql,
     projection_sql::book,
     session,
 };
 use crate::{
     domain::ids::Position,
-    ports::projection_store::{Batch, Checkpoint, Comparison, Failure, ProjectionStore, Shelf},
+    ports::projection_store::{Batch, Checkpoint, Comparison, Failure, ProjectionStore, TableCopy},
     projections::{
         ALL, Drafts, Projection, Row, Value,
         query::Query,
-        query_statements::asked,
-        statements::{CREATE_CHECKPOINTS, DROP_CHECKPOINT},
+        query_statements::statement_call,
+        statements::{CHECKPOINTS_TABLE, CREATE_CHECKPOINTS, DROP_CHECKPOINT},
     },
     record::envelope::write_time,
 };
@@ -95,7 +95,7 @@ impl ProjectionStore for PostgresProjections {
         let mut tx = self.begin_tables("BEGIN").await?;
         let stale = stale(&mut tx).await?;
         for projection in &stale {
-            create(&mut tx, projection, Shelf::Live, now).await?;
+            create(&mut tx, projection, TableCopy::Live, now).await?;
         }
         tx.commit().await.map_err(|e| failure(&e))?;
         Ok(stale.into_iter().map(|projection| projection.name).collect())
@@ -107,7 +107,7 @@ impl ProjectionStore for PostgresProjections {
     }
 
     async fn apply(&self, batches: Vec<Batch>, now: DateTime<Utc>) -> Result<(), Failure> {
-        let table = |batch: &Batch| book().copy(batch.projection, batch.shelf).table;
+        let table = |batch: &Batch| book().copy(batch.projection, batch.table_copy).table;
         let tables: Vec<&str> = batches.iter().map(table).collect();
         let mut tx = self.writers.begin().await.map_err(|e| failure(&e))?;
         let kept = keep_checkpoints(&mut tx, &tables).await?;
@@ -128,7 +128,7 @@ impl ProjectionStore for PostgresProjections {
     }
 
     async fn ask(&self, query: &Query) -> Result<Vec<Row>, Failure> {
-        let (file, name, arguments) = asked(query);
+        let (file, name, arguments) = statement_call(query);
         let mut statement = sqlx::query(book().named(file, name));
         for argument in arguments {
             statement = match argument {
@@ -139,41 +139,46 @@ impl ProjectionStore for PostgresProjections {
             };
         }
         let rows = statement.fetch_all(&self.readers).await.map_err(|e| failure(&e))?;
-        answered(file, &rows)
+        rows_from(file, &rows)
     }
 
-    async fn begin(&self, projection: &'static Projection, shelf: Shelf, now: DateTime<Utc>) -> Result<(), Failure> {
+    async fn begin(
+        &self,
+        projection: &'static Projection,
+        table_copy: TableCopy,
+        now: DateTime<Utc>,
+    ) -> Result<(), Failure> {
         let mut tx = self.begin_tables("BEGIN").await?;
-        create(&mut tx, projection, shelf, now).await?;
+        create(&mut tx, projection, table_copy, now).await?;
         tx.commit().await.map_err(|e| failure(&e))
     }
 
-    async fn discard(&self, projection: &'static Projection, shelf: Shelf) -> Result<(), Failure> {
+    async fn discard(&self, projection: &'static Projection, table_copy: TableCopy) -> Result<(), Failure> {
         let mut tx = self.begin_tables("BEGIN").await?;
-        remove(&mut tx, projection, shelf).await?;
+        remove(&mut tx, projection, table_copy).await?;
         tx.commit().await.map_err(|e| failure(&e))
     }
 
     async fn compare(
         &self,
         projection: &'static Projection,
-        shelf: Shelf,
+        table_copy: TableCopy,
         examples: usize,
     ) -> Result<Comparison, Failure> {
         // One snapshot of both copies and both checkpoints; without the lock, a copy might be swapped under it.
         let mut tx = self.writers.begin_with(sql::BEGIN_TO_COMPARE).await.map_err(|e| failure(&e))?;
-        compared(&mut tx, projection, shelf, examples).await
+        compared(&mut tx, projection, table_copy, examples).await
     }
 
     async fn swap(&self, projection: &'static Projection, behind_max: u64, now: DateTime<Utc>) -> Result<(), Failure> {
         let mut tx = self.begin_tables("BEGIN").await?;
-        let (live, next) = (book().copy(projection, Shelf::Live), book().copy(projection, Shelf::Next));
-        let at = standing(&mut tx, live.table).await?;
-        let reached = standing(&mut tx, next.table).await?;
+        let (live, next) = (book().copy(projection, TableCopy::Live), book().copy(projection, TableCopy::Next));
+        let at = position_of(&mut tx, live.table).await?;
+        let reached = position_of(&mut tx, next.table).await?;
         let Some(reached) = reached.filter(|next| at.is_none_or(|at| at.0 <= next.0.saturating_add(behind_max))) else {
             return Err(Failure::Moved { projection: projection.name, stored: at });
         };
-        remove(&mut tx, projection, Shelf::Live).await?;
+        remove(&mut tx, projection, TableCopy::Live).await?;
         run(&mut tx, next.rename).await?;
         sqlx::query(DROP_CHECKPOINT).bind(next.table).execute(&mut *tx).await.map_err(|e| failure(&e))?;
         put_checkpoint(&mut tx, live.table, projection, reached, now).await?;
@@ -203,7 +208,7 @@ async fn stale(connection: &mut PgConnection) -> Result<Vec<&'static Projection>
     let fresh = |projection: &Projection| {
         let filled = |checkpoint: &Checkpoint| {
             checkpoint.projection == projection.name
-                && checkpoint.shelf == Shelf::Live
+                && checkpoint.table_copy == TableCopy::Live
                 && checkpoint.version == projection.version
         };
         known.iter().any(filled) && names.iter().any(|name| name == projection.name)
@@ -216,7 +221,7 @@ async fn fill(connection: &mut PgConnection, batch: &Batch) -> Result<(), Failur
     if batch.writes.is_empty() {
         return Ok(());
     }
-    let (statements, table) = (book().copy(batch.projection, batch.shelf), &batch.projection.table);
+    let (statements, table) = (book().copy(batch.projection, batch.table_copy), &batch.projection.table);
     let mut drafts = Drafts::of(&batch.writes);
     let keys: Vec<&[String]> = drafts.keys().collect();
     let wanted = with_keys(sqlx::query(statements.read), table, &keys);
@@ -238,24 +243,24 @@ async fn keep_checkpoints(
 ) -> Result<HashMap<String, (i64, i64)>, Failure> {
     let rows = sqlx::query(sql::LOCK_CHECKPOINTS).bind(tables).fetch_all(connection).await.map_err(|e| failure(&e))?;
     let read = |row: &PgRow| Ok((row.try_get(0)?, (row.try_get(1)?, row.try_get(2)?)));
-    rows.iter().map(read).collect::<Result<_, _>>().map_err(|error| corrupt("projection_checkpoints", &error))
+    rows.iter().map(read).collect::<Result<_, _>>().map_err(|error| corrupt(CHECKPOINTS_TABLE, &error))
 }
 async fn create(
     connection: &mut PgConnection,
     projection: &Projection,
-    shelf: Shelf,
+    table_copy: TableCopy,
     now: DateTime<Utc>,
 ) -> Result<(), Failure> {
-    remove(connection, projection, shelf).await?;
+    remove(connection, projection, table_copy).await?;
     let taken: Vec<String> =
         sqlx::query_scalar(sql::INDEX_NAMES).fetch_all(&mut *connection).await.map_err(|e| failure(&e))?;
-    let statements = book().copy(projection, shelf);
+    let statements = book().copy(projection, table_copy);
     run(connection, statements.create(&taken)).await?;
     put_checkpoint(connection, statements.table, projection, Position(0), now).await
 }
 
-async fn remove(connection: &mut PgConnection, projection: &Projection, shelf: Shelf) -> Result<(), Failure> {
-    let statements = book().copy(projection, shelf);
+async fn remove(connection: &mut PgConnection, projection: &Projection, table_copy: TableCopy) -> Result<(), Failure> {
+    let statements = book().copy(projection, table_copy);
     run(connection, statements.drop).await?;
     let dropped = sqlx::query(DROP_CHECKPOINT).bind(statements.table);
     dropped.execute(connection).await.map_err(|e| failure(&e)).map(|_| ())

@@ -5,8 +5,8 @@ use std::time::Duration;
 use sqlx::{Connection as _, Executor as _, PgConnection};
 use tokio::sync::mpsc;
 
-use super::{end::committed_end, failure::Trouble, job::Job, session, sql, task::Task, transact::in_time};
-use crate::{ledger::grouping::Known, ports::event_store::Failure};
+use super::{end::committed_end, failure::WriteFailure, job::Job, session, sql, task::Task, transact::in_time};
+use crate::{ledger::grouping::KnownEnds, ports::event_store::Failure};
 
 /// Pauses between attempts to connect: from the first, doubled up to the last.
 const CONNECT_PAUSE: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(2));
@@ -32,13 +32,13 @@ impl Task {
             match in_time(self.reconnect()).await {
                 Ok((connection, end)) => {
                     self.connection = Some(connection);
-                    self.known = Some(Known::at(end));
+                    self.known = Some(KnownEnds::at(end));
                     self.kept.get().failing = None;
                     tracing::info!(ledger.end = end, "The ledger acknowledges again, from position {end}");
                     return;
                 }
                 Err(still) => {
-                    let still = still.told();
+                    let still = still.message();
                     tracing::warn!(ledger.failure = still, "The ledger cannot be used yet: {still}");
                     self.kept.get().failing = Some(still.to_owned());
                     if self.refuse_queued(still) {
@@ -51,8 +51,8 @@ impl Task {
         }
     }
 
-    async fn reconnect(&self) -> Result<(PgConnection, u64), Trouble> {
-        let mut connection = session::writer(&self.server).await.map_err(Trouble::Broken)?;
+    async fn reconnect(&self) -> Result<(PgConnection, u64), WriteFailure> {
+        let mut connection = session::writer(&self.server).await.map_err(WriteFailure::Broken)?;
         // The old session may still be at work on the server, with our last group. It has the lock then: once we have it,
         // that group is either committed or gone.
         connection.execute(sql::BEGIN_LOCKED).await?;
@@ -60,7 +60,7 @@ impl Task {
         connection.execute(sql::ROLLBACK).await?;
         if end < self.acknowledged {
             let told = format!("{} events were acknowledged, but the database has only {end}", self.acknowledged);
-            return Err(Trouble::Broken(told));
+            return Err(WriteFailure::Broken(told));
         }
         Ok((connection, end))
     }

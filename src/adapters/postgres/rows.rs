@@ -3,20 +3,20 @@
 use sqlx::{Decode, Postgres, Row as _, Type, postgres::PgArguments, postgres::PgRow, query::Query};
 use uuid::Uuid;
 
-use super::{failure::Trouble, sql};
+use super::{failure::WriteFailure, sql};
 use crate::{
     domain::ids::{CorrelationId, EventId, Position, Version},
-    ledger::grouping::Placed,
+    ledger::grouping::PlacedRow,
     ports::event_store::Failure,
     record::{
-        envelope::{Actor, NewEvent, Origin, Recorded},
+        envelope::{Actor, NewEvent, Origin, StoredEvent},
         stream::StreamName,
     },
 };
 
 /// The insert of `rows`, the first of them at position `first`: one array per column.
-pub(super) fn insert<'q>(first: u64, rows: &'q [Placed<'_>]) -> Query<'q, Postgres, PgArguments> {
-    fn all<'q, T>(rows: &'q [Placed<'_>], get: impl Fn(&'q Placed<'_>) -> T) -> Vec<T> {
+pub(super) fn insert<'q>(first: u64, rows: &'q [PlacedRow<'_>]) -> Query<'q, Postgres, PgArguments> {
+    fn all<'q, T>(rows: &'q [PlacedRow<'_>], get: impl Fn(&'q PlacedRow<'_>) -> T) -> Vec<T> {
         rows.iter().map(get).collect()
     }
     sqlx::query(sql::INSERT)
@@ -44,7 +44,7 @@ fn number_of(number: u64) -> i64 {
 }
 
 /// Reads a row of `columns!()`.
-pub(super) fn decode(row: &PgRow) -> Result<Recorded, Failure> {
+pub(super) fn decode(row: &PgRow) -> Result<StoredEvent, Failure> {
     let position = number(row, 0).ok_or_else(|| corrupt("an unknown position", "its position is not a number"))?;
     let bad = |what: &str| corrupt(&format!("position {position}"), &format!("its {what} cannot be read"));
     let name = text(row, 2).ok_or_else(|| bad("stream"))?;
@@ -52,7 +52,7 @@ pub(super) fn decode(row: &PgRow) -> Result<Recorded, Failure> {
         None => None,
         Some(bytes) => Some(EventId(Uuid::from_slice(bytes).map_err(|_| bad("causation"))?)),
     };
-    Ok(Recorded {
+    Ok(StoredEvent {
         stream: StreamName::parse(name).map_err(|_| bad("stream"))?,
         version: Version(number(row, 3).ok_or_else(|| bad("version"))?),
         position: Position(position),
@@ -97,9 +97,9 @@ fn time(row: &PgRow, index: usize) -> Option<chrono::DateTime<chrono::Utc>> {
 
 /// A reader's error. Nothing was written by it, so it is either damage or a matter of trying again.
 pub(super) fn unreadable(error: &sqlx::Error) -> Failure {
-    match Trouble::of(error) {
-        Trouble::Damaged(told) => corrupt("the database", &told),
-        Trouble::Busy => Failure::Unavailable("the server took too long".to_owned()),
-        other => Failure::Unavailable(other.told().to_owned()),
+    match WriteFailure::of(error) {
+        WriteFailure::Damaged(told) => corrupt("the database", &told),
+        WriteFailure::Busy => Failure::Unavailable("the server took too long".to_owned()),
+        other => Failure::Unavailable(other.message().to_owned()),
     }
 }

@@ -7,7 +7,7 @@ use sqlx::{
     postgres::{PgConnectOptions, PgPoolOptions},
 };
 
-use super::{address::Server, failure::told};
+use super::{address::Server, failure::describe};
 
 /// What every session is set to, whatever the database's defaults are.
 ///
@@ -55,7 +55,7 @@ pub(super) fn pool(server: &Server) -> PgPool {
 
 /// What a server says of itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Standing {
+pub(super) struct ServerState {
     /// As 150018.
     pub version: i32,
     /// It only repeats what another server writes.
@@ -77,7 +77,7 @@ const SAFE: [(&str, &[&str]); 4] = [
     ("data_sync_retry", &["off"]),
 ];
 
-pub(super) async fn standing(connection: &mut PgConnection) -> Result<Standing, sqlx::Error> {
+pub(super) async fn server_state(connection: &mut PgConnection) -> Result<ServerState, sqlx::Error> {
     const ASK: &str = "SELECT current_setting('server_version_num')::integer, pg_is_in_recovery(), \
          current_setting('data_checksums') = 'on', \
          coalesce((SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()), false)";
@@ -90,7 +90,7 @@ pub(super) async fn standing(connection: &mut PgConnection) -> Result<Standing, 
             unsafe_settings.push(format!("{name} = {value}"));
         }
     }
-    Ok(Standing {
+    Ok(ServerState {
         version: row.try_get(0)?,
         standby: row.try_get(1)?,
         checksums: row.try_get(2)?,
@@ -100,7 +100,7 @@ pub(super) async fn standing(connection: &mut PgConnection) -> Result<Standing, 
 }
 
 /// Why this server may not keep the ledger; nothing where it may.
-pub(super) fn objection(server: &Server, standing: &Standing) -> Option<String> {
+pub(super) fn objection(server: &Server, standing: &ServerState) -> Option<String> {
     if standing.version < VERSION_MIN {
         let (found, least) = (standing.version / 10_000, VERSION_MIN / 10_000);
         return Some(format!("it is PostgreSQL {found}; {least} or later is needed"));
@@ -120,8 +120,8 @@ pub(super) fn objection(server: &Server, standing: &Standing) -> Option<String> 
 
 /// A session for the writer, on a server that may keep the ledger.
 pub(super) async fn writer(server: &Server) -> Result<PgConnection, String> {
-    let mut connection = connect(server).await.map_err(|e| told(&e))?;
-    let standing = standing(&mut connection).await.map_err(|e| told(&e))?;
+    let mut connection = connect(server).await.map_err(|e| describe(&e))?;
+    let standing = server_state(&mut connection).await.map_err(|e| describe(&e))?;
     match objection(server, &standing) {
         Some(objection) => Err(objection),
         None => Ok(connection),

@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use sqlx::{Connection as _, Row as _, postgres::PgRow};
 
-use super::{event_store::PostgresLedger, failure::told};
+use super::{event_store::PostgresLedger, failure::describe};
 use crate::{
     keys::{
         keyring::Keyring,
@@ -110,5 +110,5 @@ fn public_row(row: &PgRow) -> Result<PublicRow, sqlx::Error> {
 }
 
 fn unavailable(error: &sqlx::Error) -> Failure {
-    Failure::Unavailable(told(error))
+    Failure::Unavailable(describe(error))
 }

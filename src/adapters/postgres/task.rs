@@ -7,19 +7,19 @@ use tokio::sync::{mpsc, watch};
 
 use super::{
     address::Server,
-    failure::Trouble,
+    failure::WriteFailure,
     job::Job,
     rows::corrupt,
     transact::{in_time, write_judged, write_predicted},
 };
 use crate::{
     ledger::{
-        grouping::{Append, GROUP_BYTES_MAX, GROUP_EVENTS_MAX, Known, Plan, predict},
-        writer_state::Kept,
+        grouping::{Append, GROUP_BYTES_MAX, GROUP_EVENTS_MAX, KnownEnds, Plan, predict},
+        writer_state::SharedWriterState,
     },
     ports::{
         clock::Clock,
-        event_store::{Appended, Failure},
+        event_store::{AppendOutcome, Failure},
     },
 };
 
@@ -31,7 +31,7 @@ const TURNS: usize = 2;
 const IDLE_MAX: Duration = Duration::from_secs(5);
 
 /// What one caller of a group is told.
-type Answer = Result<Appended, Failure>;
+type Answer = Result<AppendOutcome, Failure>;
 
 /// What the task has.
 pub(super) struct Task {
@@ -39,7 +39,7 @@ pub(super) struct Task {
     /// `None` between a failure and the next session.
     pub connection: Option<PgConnection>,
     /// `None` after a surprise: the next group is judged with a look at everything.
-    pub known: Option<Known>,
+    pub known: Option<KnownEnds>,
     /// Everything below this position was acknowledged by this process.
     pub acknowledged: u64,
     pub queue: mpsc::Receiver<Job>,
@@ -48,7 +48,7 @@ pub(super) struct Task {
     /// The end after this process last wrote.
     pub written: watch::Sender<u64>,
     pub clock: Arc<dyn Clock>,
-    pub kept: Arc<Kept>,
+    pub kept: Arc<SharedWriterState>,
 }
 
 impl Task {
@@ -86,7 +86,7 @@ impl Task {
     async fn look_alive(&mut self) {
         let Some(connection) = self.connection.as_mut() else { return };
         if let Err(trouble) = in_time(async { Ok(connection.ping().await?) }).await {
-            self.stop(trouble.told());
+            self.stop(trouble.message());
             self.recover().await;
         }
     }
@@ -119,27 +119,27 @@ impl Task {
                 }
             }
             Err(trouble) => {
-                if trouble != Trouble::Busy {
-                    self.stop(trouble.told());
+                if trouble != WriteFailure::Busy {
+                    self.stop(trouble.message());
                 }
                 for append in group {
                     let failure = match &trouble {
-                        Trouble::Damaged(told) => corrupt("the database", told),
-                        Trouble::Busy | Trouble::Refused(_) | Trouble::Broken(_) => {
-                            Failure::Unavailable(trouble.told().to_owned())
+                        WriteFailure::Damaged(told) => corrupt("the database", told),
+                        WriteFailure::Busy | WriteFailure::Refused(_) | WriteFailure::Broken(_) => {
+                            Failure::Unavailable(trouble.message().to_owned())
                         }
                     };
                     append.reply.send(Err(failure)).ok();
                 }
-                if trouble != Trouble::Busy {
+                if trouble != WriteFailure::Busy {
                     self.recover().await;
                 }
             }
         }
     }
 
-    async fn attempt(&mut self, group: &[Append]) -> Result<Vec<Answer>, Trouble> {
-        let closed = || Trouble::Broken("it is being connected anew".to_owned());
+    async fn attempt(&mut self, group: &[Append]) -> Result<Vec<Answer>, WriteFailure> {
+        let closed = || WriteFailure::Broken("it is being connected anew".to_owned());
         let connection = self.connection.as_mut().ok_or_else(closed)?;
         if let Some((known, plan)) = self.known.as_ref().and_then(|known| Some((known, predict(group, known)?))) {
             if write_predicted(connection, known.end, &plan.rows).await? {

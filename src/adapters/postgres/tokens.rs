@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use sqlx::{Row as _, postgres::PgRow};
 
-use super::{event_store::PostgresLedger, failure::told};
+use super::{event_store::PostgresLedger, failure::describe};
 use crate::ports::tokens::{Role, Token, Tokens, Unavailable};
 
 const ADD: &str = "INSERT INTO api_tokens (id, role, hash, created_at, revoked_at) VALUES ($1, $2, $3, $4, $5)";
@@ -29,28 +29,28 @@ impl Tokens for PostgresTokens {
         let query = sqlx::query(ADD).bind(&token.id).bind(token.role.name()).bind(token.hash.to_vec());
         let query = query.bind(token.created_at.timestamp_micros());
         let query = query.bind(token.revoked_at.map(|at| at.timestamp_micros()));
-        query.execute(&self.0.pool).await.map(drop).map_err(|e| Unavailable(told(&e)))
+        query.execute(&self.0.pool).await.map(drop).map_err(|e| Unavailable(describe(&e)))
     }
 
     async fn by_hash(&self, hash: &[u8; 32]) -> Result<Option<Token>, Unavailable> {
         let row = sqlx::query(BY_HASH).bind(hash.to_vec()).fetch_optional(&self.0.pool).await;
-        row.map_err(|e| Unavailable(told(&e)))?.map(|row| decode(&row)).transpose()
+        row.map_err(|e| Unavailable(describe(&e)))?.map(|row| decode(&row)).transpose()
     }
 
     async fn all(&self) -> Result<Vec<Token>, Unavailable> {
-        let rows = sqlx::query(ALL).fetch_all(&self.0.pool).await.map_err(|e| Unavailable(told(&e)))?;
+        let rows = sqlx::query(ALL).fetch_all(&self.0.pool).await.map_err(|e| Unavailable(describe(&e)))?;
         rows.iter().map(decode).collect()
     }
 
     async fn revoke(&self, id: &str, at: DateTime<Utc>) -> Result<bool, Unavailable> {
         let query = sqlx::query(REVOKE).bind(at.timestamp_micros()).bind(id);
-        let done = query.execute(&self.0.pool).await.map_err(|e| Unavailable(told(&e)))?;
+        let done = query.execute(&self.0.pool).await.map_err(|e| Unavailable(describe(&e)))?;
         Ok(done.rows_affected() > 0)
     }
 }
 
 fn decode(row: &PgRow) -> Result<Token, Unavailable> {
-    let bad = |error: sqlx::Error| Unavailable(format!("a token's row cannot be read: {}", told(&error)));
+    let bad = |error: sqlx::Error| Unavailable(format!("a token's row cannot be read: {}", describe(&error)));
     let id: String = row.try_get(0).map_err(bad)?;
     let unreadable = |what| Unavailable(format!("the {what} of token {id} cannot be read"));
     let role = Role::named(row.try_get(1).map_err(bad)?).ok_or_else(|| unreadable("role"))?;

@@ -5,13 +5,13 @@ use std::{collections::HashMap, future::Future, time::Duration};
 use sqlx::{Executor as _, PgConnection, Row as _};
 
 use super::{
-    failure::Trouble,
+    failure::WriteFailure,
     rows::{decode, insert},
     sql,
 };
 use crate::{
     domain::ids::Version,
-    ledger::grouping::{Append, Known, Looked, Placed, Plan, judge_each},
+    ledger::grouping::{Append, KnownEnds, PlacedRow, Plan, StoredState, judge_each},
     ports::event_store::Failure,
 };
 
@@ -20,8 +20,8 @@ use crate::{
 const ANSWER_MAX: Duration = Duration::from_secs(60);
 
 /// Waits for the server, but not for ever.
-pub(super) async fn in_time<T>(work: impl Future<Output = Result<T, Trouble>>) -> Result<T, Trouble> {
-    let silent = || Err(Trouble::Broken(format!("the server has not answered for {} s", ANSWER_MAX.as_secs())));
+pub(super) async fn in_time<T>(work: impl Future<Output = Result<T, WriteFailure>>) -> Result<T, WriteFailure> {
+    let silent = || Err(WriteFailure::Broken(format!("the server has not answered for {} s", ANSWER_MAX.as_secs())));
     tokio::time::timeout(ANSWER_MAX, work).await.unwrap_or_else(|_| silent())
 }
 
@@ -29,12 +29,12 @@ pub(super) async fn in_time<T>(work: impl Future<Output = Result<T, Trouble>>) -
 pub(super) async fn write_predicted(
     connection: &mut PgConnection,
     first: u64,
-    rows: &[Placed<'_>],
-) -> Result<bool, Trouble> {
+    rows: &[PlacedRow<'_>],
+) -> Result<bool, WriteFailure> {
     let written = in_time(async { Ok(insert(first, rows).execute(connection).await?.rows_affected()) }).await;
     match written {
         Ok(written) => Ok(written > 0),
-        Err(Trouble::Refused(_)) => Ok(false),
+        Err(WriteFailure::Refused(_)) => Ok(false),
         Err(trouble) => Err(trouble),
     }
 }
@@ -43,29 +43,29 @@ pub(super) async fn write_predicted(
 pub(super) async fn write_judged<'a>(
     connection: &mut PgConnection,
     group: &'a [Append],
-) -> Result<(Known, Plan<'a>), Trouble> {
+) -> Result<(KnownEnds, Plan<'a>), WriteFailure> {
     let judged = in_time(judged(connection, group)).await;
-    if judged.as_ref().is_err_and(|trouble| !matches!(trouble, Trouble::Broken(_))) {
+    if judged.as_ref().is_err_and(|trouble| !matches!(trouble, WriteFailure::Broken(_))) {
         in_time(async { Ok(connection.execute(sql::ROLLBACK).await?) }).await?;
     }
     judged
 }
 
-async fn judged<'a>(connection: &mut PgConnection, group: &'a [Append]) -> Result<(Known, Plan<'a>), Trouble> {
+async fn judged<'a>(connection: &mut PgConnection, group: &'a [Append]) -> Result<(KnownEnds, Plan<'a>), WriteFailure> {
     connection.execute(sql::BEGIN_LOCKED).await?;
     let looked = look(connection, group).await?;
     let plan = judge_each(group, &looked);
     if !plan.rows.is_empty() {
         let written = insert(looked.end, &plan.rows).execute(&mut *connection).await?.rows_affected();
         if written != plan.rows.len() as u64 {
-            return Err(Trouble::Refused("somebody writes into the ledger without its lock".to_owned()));
+            return Err(WriteFailure::Refused("somebody writes into the ledger without its lock".to_owned()));
         }
     }
     connection.execute(sql::COMMIT).await?;
-    Ok((Known::at(looked.end), plan))
+    Ok((KnownEnds::at(looked.end), plan))
 }
 
-async fn look(connection: &mut PgConnection, group: &[Append]) -> Result<Looked, Trouble> {
+async fn look(connection: &mut PgConnection, group: &[Append]) -> Result<StoredState, WriteFailure> {
     let names: Vec<&str> = group.iter().map(|a| a.request.name.as_str()).collect();
     let (mut end, mut lasts) = (0, HashMap::new());
     for row in sqlx::query(sql::LASTS).bind(names).fetch_all(&mut *connection).await? {
@@ -77,8 +77,8 @@ async fn look(connection: &mut PgConnection, group: &[Append]) -> Result<Looked,
     let ids: Vec<&[u8]> = group.iter().flat_map(|a| &a.request.events).map(|e| e.id.0.as_bytes().as_slice()).collect();
     let mut found = HashMap::new();
     for row in sqlx::query(sql::BY_IDS).bind(ids).fetch_all(&mut *connection).await? {
-        let recorded = decode(&row).map_err(|failure: Failure| Trouble::Damaged(failure.to_string()))?;
+        let recorded = decode(&row).map_err(|failure: Failure| WriteFailure::Damaged(failure.to_string()))?;
         found.insert(recorded.event.id, recorded);
     }
-    Ok(Looked { end, lasts, found })
+    Ok(StoredState { end, lasts, found })
 }

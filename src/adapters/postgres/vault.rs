@@ -12,7 +12,7 @@ use sqlx::{Connection as _, Executor as _, PgConnection, PgPool, Row as _, postg
 
 use super::{
     event_store::PostgresLedger,
-    failure::{Trouble, told},
+    failure::{WriteFailure, describe},
 };
 use crate::{
     domain::ids::SubjectId,
@@ -58,7 +58,7 @@ impl PostgresVault {
 }
 
 fn unavailable(error: &sqlx::Error) -> Failure {
-    Failure::Unavailable(told(error))
+    Failure::Unavailable(describe(error))
 }
 
 fn key_row(row: &PgRow) -> Result<KeyRow, sqlx::Error> {
@@ -81,7 +81,7 @@ impl KeyTables for PostgresKeyTables {
 
     async fn key(&self, subject: &SubjectId) -> Result<Option<KeyRow>, Failure> {
         let row = sqlx::query(KEY).bind(subject.as_str()).fetch_optional(&self.0.pool).await;
-        let bad = |error| Failure::Unavailable(format!("a key's row cannot be read: {}", told(&error)));
+        let bad = |error| Failure::Unavailable(format!("a key's row cannot be read: {}", describe(&error)));
         row.map_err(|e| unavailable(&e))?.map(|row| key_row(&row)).transpose().map_err(bad)
     }
 
@@ -98,9 +98,9 @@ impl KeyTables for PostgresKeyTables {
 
     async fn scrub(&self) -> Result<(), String> {
         scrub(&self.0.pool).await.map_err(|e| {
-            let why = match Trouble::of(&e) {
-                Trouble::Busy => "somebody is reading the table of keys, perhaps a backup".to_owned(),
-                other => other.told().to_owned(),
+            let why = match WriteFailure::of(&e) {
+                WriteFailure::Busy => "somebody is reading the table of keys, perhaps a backup".to_owned(),
+                other => other.message().to_owned(),
             };
             format!("an older copy is still in the table's file: {why}")
         })

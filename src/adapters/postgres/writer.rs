@@ -12,8 +12,8 @@ use tokio::sync::{mpsc, oneshot, watch};
 use super::{address::Server, job::Job, task::Task};
 use crate::{
     ledger::{
-        grouping::{Append, Known},
-        writer_state::{Kept, WriterState},
+        grouping::{Append, KnownEnds},
+        writer_state::{SharedWriterState, WriterState},
     },
     ports::{clock::Clock, event_store::Failure},
 };
@@ -25,7 +25,7 @@ pub(super) const QUEUE_JOBS_MAX: usize = 8_192;
 #[derive(Clone)]
 pub(super) struct Writer {
     jobs: mpsc::Sender<Job>,
-    kept: Arc<Kept>,
+    kept: Arc<SharedWriterState>,
 }
 
 impl Writer {
@@ -38,8 +38,8 @@ impl Writer {
         clock: Arc<dyn Clock>,
     ) -> Self {
         let (jobs, queue) = mpsc::channel(QUEUE_JOBS_MAX);
-        let kept = Arc::new(Kept::default());
-        let known = Some(Known::at(*end.borrow()));
+        let kept = Arc::new(SharedWriterState::default());
+        let known = Some(KnownEnds::at(*end.borrow()));
         let mut task = Task {
             server,
             connection: Some(connection),

@@ -1,7 +1,7 @@
 //! Model providers with faults, in process: for the demo, the tests and the simulation.
 //!
 //! Two layers. The *models* (`google`, `uschedule`) are pure: no clock, no chance, no I/O; one request and the time in,
-//! one [`model::Outcome`] out. Around them stand [`wire::Direct`], a transport that calls models in process, and
+//! one [`model::Outcome`] out. Around them stand [`wire::DirectTransport`], a transport that calls models in process, and
 //! [`server`], which puts one behind a real socket on loopback. Faults and the call log are the same for every model.
 
 pub mod call_log;

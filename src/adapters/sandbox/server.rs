@@ -26,7 +26,7 @@ use tokio::{sync::Notify, task::JoinHandle};
 use super::{
     faults::Rule,
     model::{Outcome, Shared},
-    socket::{Cuttable, Scissors},
+    socket::{CutSwitch, CuttableListener},
     target::Target,
 };
 use crate::ports::{
@@ -61,7 +61,7 @@ impl Drop for Running {
 }
 
 #[derive(Clone)]
-struct Stand {
+struct ServerState {
     base_url: String,
     model: Shared,
     clock: Arc<dyn Clock>,
@@ -74,12 +74,13 @@ struct Stand {
 /// # Errors
 /// When no port can be bound.
 pub async fn start(model: Shared, clock: Arc<dyn Clock>, transport: Arc<dyn Transport>) -> io::Result<Running> {
-    let (listener, address) = Cuttable::bind().await?;
+    let (listener, address) = CuttableListener::bind().await?;
     let base_url = format!("http://{address}");
-    let stand = Stand { base_url: base_url.clone(), model, clock, changed: Arc::default(), stopped: Arc::default() };
+    let stand =
+        ServerState { base_url: base_url.clone(), model, clock, changed: Arc::default(), stopped: Arc::default() };
     let stopped = stand.stopped.clone();
     let router = Router::new().fallback(answer).with_state(stand.clone());
-    let service = router.into_make_service_with_connect_info::<Scissors>();
+    let service = router.into_make_service_with_connect_info::<CutSwitch>();
     let serving = tokio::spawn(async move {
         // Never returns: accept errors are retried inside.
         drop(axum::serve(listener, service).await);
@@ -89,7 +90,7 @@ pub async fn start(model: Shared, clock: Arc<dyn Clock>, transport: Arc<dyn Tran
 }
 
 /// Sends notifications as they become due, one after the other.
-async fn deliver(stand: Stand, transport: Arc<dyn Transport>) {
+async fn deliver(stand: ServerState, transport: Arc<dyn Transport>) {
     loop {
         let now = stand.clock.now();
         let due = stand.model.lock().unwrap_or_else(PoisonError::into_inner).take_deliveries(now);
@@ -105,23 +106,23 @@ async fn deliver(stand: Stand, transport: Arc<dyn Transport>) {
 }
 
 async fn answer(
-    State(stand): State<Stand>,
-    ConnectInfo(scissors): ConnectInfo<Scissors>,
+    State(stand): State<ServerState>,
+    ConnectInfo(cut_switch): ConnectInfo<CutSwitch>,
     request: axum::extract::Request,
 ) -> axum::response::Response {
     if stand.stopped.load(Ordering::SeqCst) {
-        scissors.cut();
+        cut_switch.cut();
         return status_only(503);
     }
     let (head, body) = request.into_parts();
     let Ok(body) = to_bytes(body, BODY_BYTES_MAX).await else { return status_only(413) };
     let Some(method) = method_name(&head.method) else { return status_only(405) };
-    let request = taken(&stand.base_url, method, &head.uri, &head.headers, &body);
+    let request = to_request(&stand.base_url, method, &head.uri, &head.headers, &body);
     let now = stand.clock.now();
     if head.uri.path().starts_with("/_sandbox/") {
         let response = control(&stand, &request);
         stand.changed.notify_one();
-        return given(response);
+        return to_axum(response);
     }
     let outcome = stand.model.lock().unwrap_or_else(PoisonError::into_inner).handle(&request, now);
     stand.changed.notify_one();
@@ -130,11 +131,11 @@ async fn answer(
             if !after.is_zero() {
                 tokio::time::sleep(after).await;
             }
-            given(response)
+            to_axum(response)
         }
         Outcome::Lost { partial: Some(partial), .. } => broken(partial),
         Outcome::Lost { partial: None, .. } | Outcome::Unreachable => {
-            scissors.cut();
+            cut_switch.cut();
             status_only(500)
         }
     }
@@ -144,7 +145,7 @@ fn method_name(method: &Method) -> Option<&'static str> {
     ["GET", "POST", "PATCH", "PUT", "DELETE"].into_iter().find(|name| *name == method.as_str())
 }
 
-fn taken(base: &str, method: &'static str, uri: &Uri, headers: &axum::http::HeaderMap, body: &Bytes) -> Request {
+fn to_request(base: &str, method: &'static str, uri: &Uri, headers: &axum::http::HeaderMap, body: &Bytes) -> Request {
     let path = uri.path_and_query().map_or("/", |p| p.as_str());
     let text = |value: &axum::http::HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
     Request {
@@ -155,7 +156,7 @@ fn taken(base: &str, method: &'static str, uri: &Uri, headers: &axum::http::Head
     }
 }
 
-fn control(stand: &Stand, request: &Request) -> Response {
+fn control(stand: &ServerState, request: &Request) -> Response {
     let Some(target) = Target::of(&request.url) else { return Response::empty(400) };
     let body = match serde_json::from_slice(&request.body) {
         Ok(body) => body,
@@ -198,10 +199,10 @@ fn control(stand: &Stand, request: &Request) -> Response {
 }
 
 fn status_only(status: u16) -> axum::response::Response {
-    given(Response::empty(status))
+    to_axum(Response::empty(status))
 }
 
-fn given(response: Response) -> axum::response::Response {
+fn to_axum(response: Response) -> axum::response::Response {
     with_body(response.status, response.headers, Body::from(response.body))
 }
 

@@ -22,9 +22,9 @@ use tokio::{
 
 /// Cuts one connection: nothing is written to it any more.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Scissors(Arc<AtomicBool>);
+pub(super) struct CutSwitch(Arc<AtomicBool>);
 
-impl Scissors {
+impl CutSwitch {
     pub fn cut(&self) {
         self.0.store(true, Ordering::SeqCst);
     }
@@ -34,11 +34,11 @@ impl Scissors {
     }
 }
 
-/// A TCP listener that hands out [`Scissors`] with each connection.
+/// A TCP listener that hands out [`CutSwitch`] with each connection.
 #[derive(Debug)]
-pub(super) struct Cuttable(TcpListener);
+pub(super) struct CuttableListener(TcpListener);
 
-impl Cuttable {
+impl CuttableListener {
     /// Binds a free port on loopback.
     pub async fn bind() -> io::Result<(Self, SocketAddr)> {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
@@ -47,23 +47,23 @@ impl Cuttable {
     }
 }
 
-impl Listener for Cuttable {
+impl Listener for CuttableListener {
     type Io = Connection;
-    type Addr = Scissors;
+    type Addr = CutSwitch;
 
-    async fn accept(&mut self) -> (Connection, Scissors) {
+    async fn accept(&mut self) -> (Connection, CutSwitch) {
         let (stream, _) = Listener::accept(&mut self.0).await;
-        let scissors = Scissors::default();
-        (Connection { stream, scissors: scissors.clone() }, scissors)
+        let cut_switch = CutSwitch::default();
+        (Connection { stream, cut_switch: cut_switch.clone() }, cut_switch)
     }
 
-    fn local_addr(&self) -> io::Result<Scissors> {
-        Ok(Scissors::default())
+    fn local_addr(&self) -> io::Result<CutSwitch> {
+        Ok(CutSwitch::default())
     }
 }
 
-impl Connected<IncomingStream<'_, Cuttable>> for Scissors {
-    fn connect_info(stream: IncomingStream<'_, Cuttable>) -> Self {
+impl Connected<IncomingStream<'_, CuttableListener>> for CutSwitch {
+    fn connect_info(stream: IncomingStream<'_, CuttableListener>) -> Self {
         stream.remote_addr().clone()
     }
 }
@@ -72,7 +72,7 @@ impl Connected<IncomingStream<'_, Cuttable>> for Scissors {
 #[derive(Debug)]
 pub(super) struct Connection {
     stream: TcpStream,
-    scissors: Scissors,
+    cut_switch: CutSwitch,
 }
 
 impl AsyncRead for Connection {
@@ -83,7 +83,7 @@ impl AsyncRead for Connection {
 
 impl AsyncWrite for Connection {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        self.scissors.is_cut()?;
+        self.cut_switch.is_cut()?;
         Pin::new(&mut self.stream).poll_write(cx, bytes)
     }
 

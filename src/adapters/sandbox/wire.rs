@@ -18,12 +18,12 @@ use crate::ports::{
 };
 
 /// Routes requests to models by host (and port, where the URL has one). An unknown host is [`Failure::NotSent`].
-pub struct Direct {
+pub struct DirectTransport {
     clock: Arc<dyn Clock>,
     hosts: Mutex<BTreeMap<String, Shared>>,
 }
 
-impl Direct {
+impl DirectTransport {
     /// A transport that reaches nobody yet.
     pub fn new(clock: Arc<dyn Clock>) -> Self {
         Self { clock, hosts: Mutex::default() }
@@ -38,7 +38,7 @@ impl Direct {
 }
 
 #[async_trait]
-impl Transport for Direct {
+impl Transport for DirectTransport {
     async fn send(&self, request: Request, timeout: Duration) -> Result<Response, Failure> {
         let host = Target::of(&request.url).map(|t| t.host).unwrap_or_default();
         let model = self.hosts.lock().unwrap_or_else(PoisonError::into_inner).get(&host).cloned();

@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use sqlx::Row as _;
 
-use super::{event_store::SqliteLedger, failure::told};
+use super::{event_store::SqliteLedger, failure::describe};
 use crate::{
     domain::ids::Position,
     ports::checkpoints::{Checkpoints, Unavailable},
@@ -28,8 +28,8 @@ impl SqliteCheckpoints {
 impl Checkpoints for SqliteCheckpoints {
     async fn load(&self, worker: &str) -> Result<Position, Unavailable> {
         let row = sqlx::query(LOAD).bind(worker.to_owned()).fetch_optional(&self.0.readers).await;
-        let Some(row) = row.map_err(|e| Unavailable(told(&e)))? else { return Ok(Position(0)) };
-        let position: i64 = row.try_get("position").map_err(|e| Unavailable(told(&e)))?;
+        let Some(row) = row.map_err(|e| Unavailable(describe(&e)))? else { return Ok(Position(0)) };
+        let position: i64 = row.try_get("position").map_err(|e| Unavailable(describe(&e)))?;
         Ok(Position(u64::try_from(position).unwrap_or(0)))
     }
 

@@ -7,7 +7,7 @@ use sqlx::{SqlitePool, sqlite::SqliteRow};
 use tokio::sync::{oneshot, watch};
 
 use super::{
-    failure::Trouble,
+    failure::WriteFailure,
     inspect::inspect,
     rows::{corrupt, decode},
     scan::Scanner,
@@ -23,11 +23,11 @@ use crate::{
     },
     ports::{
         clock::Clock,
-        event_store::{Appended, EventStore, Expected, Failure},
+        event_store::{AppendOutcome, EventStore, ExpectedVersion, Failure},
         upkeep::Upkeep,
     },
     record::{
-        envelope::{NewEvent, Recorded},
+        envelope::{NewEvent, StoredEvent},
         merkle::Hash,
         stream::StreamName,
     },
@@ -78,9 +78,9 @@ impl EventStore for SqliteLedger {
     async fn append(
         &self,
         stream: &StreamName,
-        expected: Expected,
+        expected: ExpectedVersion,
         events: Vec<NewEvent>,
-    ) -> Result<Appended, Failure> {
+    ) -> Result<AppendOutcome, Failure> {
         let events = checked(stream, events)?;
         let (reply, answer) = oneshot::channel();
         let append =
@@ -89,7 +89,7 @@ impl EventStore for SqliteLedger {
         answer.await.map_err(|_| Failure::Unavailable("the writer ended".to_owned()))?
     }
 
-    async fn read_stream(&self, stream: &StreamName, from: Version, limit: usize) -> Result<Vec<Recorded>, Failure> {
+    async fn read_stream(&self, stream: &StreamName, from: Version, limit: usize) -> Result<Vec<StoredEvent>, Failure> {
         let Ok(first) = i64::try_from(from.0) else { return Ok(Vec::new()) };
         let query = sqlx::query(sql::READ_STREAM).bind(stream.to_string()).bind(first).bind(rows_of(limit));
         let rows = query.fetch_all(&self.readers).await.map_err(|e| failure(&e))?;
@@ -100,13 +100,13 @@ impl EventStore for SqliteLedger {
         }
     }
 
-    async fn last(&self, stream: &StreamName) -> Result<Option<Recorded>, Failure> {
+    async fn last(&self, stream: &StreamName) -> Result<Option<StoredEvent>, Failure> {
         let query = sqlx::query(sql::LAST).bind(stream.to_string());
         let row = query.fetch_optional(&self.readers).await.map_err(|e| failure(&e))?;
         row.map(|row| decode(&row)).transpose()
     }
 
-    async fn read_all(&self, from: Position, limit: usize) -> Result<Vec<Recorded>, Failure> {
+    async fn read_all(&self, from: Position, limit: usize) -> Result<Vec<StoredEvent>, Failure> {
         let Ok(first) = i64::try_from(from.0) else { return Ok(Vec::new()) };
         let events = if limit >= SCAN_EVENTS {
             self.scanner.events(from, rows_of(limit)).await?
@@ -120,7 +120,7 @@ impl EventStore for SqliteLedger {
         }
     }
 
-    async fn find(&self, id: EventId) -> Result<Option<Recorded>, Failure> {
+    async fn find(&self, id: EventId) -> Result<Option<StoredEvent>, Failure> {
         let query = sqlx::query(sql::BY_ID).bind(id.0.as_bytes().to_vec());
         let row = query.fetch_optional(&self.readers).await.map_err(|e| failure(&e))?;
         row.map(|row| decode(&row)).transpose()
@@ -134,7 +134,7 @@ impl EventStore for SqliteLedger {
         self.scanner.leaves(from, rows_of(limit)).await
     }
 
-    async fn restore(&self, events: Vec<Recorded>) -> Result<Position, Failure> {
+    async fn restore(&self, events: Vec<StoredEvent>) -> Result<Position, Failure> {
         self.restored(events).await
     }
 
@@ -176,14 +176,14 @@ fn rows_of(limit: usize) -> i64 {
     i64::try_from(limit).unwrap_or(i64::MAX)
 }
 
-fn decode_all(rows: &[SqliteRow]) -> Result<Vec<Recorded>, Failure> {
+fn decode_all(rows: &[SqliteRow]) -> Result<Vec<StoredEvent>, Failure> {
     rows.iter().map(decode).collect()
 }
 
 /// A reader's error. Nothing was written by it, so it is either damage or a matter of trying again.
 pub(super) fn failure(error: &sqlx::Error) -> Failure {
-    match Trouble::of(error) {
-        Trouble::Damaged(told) => corrupt("the file", &told),
-        other => Failure::Unavailable(other.told().to_owned()),
+    match WriteFailure::of(error) {
+        WriteFailure::Damaged(told) => corrupt("the file", &told),
+        other => Failure::Unavailable(other.message().to_owned()),
     }
 }

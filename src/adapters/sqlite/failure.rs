@@ -6,7 +6,7 @@ use super::migrations::FORMAT;
 
 /// What the writer does next.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Trouble {
+pub(super) enum WriteFailure {
     /// Another process holds the write lock. Nothing is written; try again.
     Busy,
     /// A constraint or trigger refused a row: the place the writer predicted is not free. Nothing is written.
@@ -17,12 +17,12 @@ pub(super) enum Trouble {
     Broken(String),
 }
 
-impl Trouble {
+impl WriteFailure {
     pub(super) fn of(error: &sqlx::Error) -> Self {
-        Self::of_code(code(error), told(error))
+        Self::of_code(code(error), describe(error))
     }
 
-    pub(super) fn of_pen(error: &rusqlite::Error) -> Self {
+    pub(super) fn of_insert(error: &rusqlite::Error) -> Self {
         let code = error.sqlite_error().and_then(|failure| u32::try_from(failure.extended_code).ok());
         Self::of_code(code, error.to_string())
     }
@@ -36,7 +36,7 @@ impl Trouble {
         }
     }
 
-    pub(super) fn told(&self) -> &str {
+    pub(super) fn message(&self) -> &str {
         match self {
             Self::Busy => "another process holds the ledger's write lock",
             Self::Refused(told) | Self::Damaged(told) | Self::Broken(told) => told,
@@ -94,7 +94,7 @@ pub enum OpenFailure {
 }
 
 /// The error with its causes, once each.
-pub(super) fn told(error: &sqlx::Error) -> String {
+pub(super) fn describe(error: &sqlx::Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
     while let Some(inner) = cause {

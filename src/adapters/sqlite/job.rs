@@ -4,11 +4,13 @@ use futures::future::BoxFuture;
 use sqlx::SqliteConnection;
 use tokio::sync::oneshot;
 
-use crate::{domain::ids::Position, ledger::grouping::Append, ports::event_store::Failure, record::envelope::Recorded};
+use crate::{
+    domain::ids::Position, ledger::grouping::Append, ports::event_store::Failure, record::envelope::StoredEvent,
+};
 
 /// Events to be restored, and the way back to the caller.
 pub(super) struct Restore {
-    pub events: Vec<Recorded>,
+    pub events: Vec<StoredEvent>,
     pub reply: oneshot::Sender<Result<Position, Failure>>,
 }
 

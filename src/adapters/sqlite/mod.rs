@@ -1,4 +1,4 @@
-//! The ledger in one SQLite file, through sqlx; its events are written through rusqlite (`pen.rs`). Tables: `migrations/sqlite/0001_ledger.sql`.
+//! The ledger in one SQLite file, through sqlx; its events are written through rusqlite (`inserter.rs`). Tables: `migrations/sqlite/0001_ledger.sql`.
 //!
 //! One thread writes (`writer.rs`): it takes what callers have queued, gives every event its place, and makes the whole
 //! group durable with one commit. Readers have connections of their own and never wait for it. Several processes may use
@@ -8,11 +8,11 @@ mod checkpoints;
 mod connection;
 mod event_store;
 mod failure;
+mod inserter;
 mod inspect;
 mod job;
 mod migrations;
 mod open;
-mod pen;
 mod projection_checkpoints;
 mod projection_compare;
 mod projection_rows;

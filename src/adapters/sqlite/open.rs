@@ -13,9 +13,9 @@ use tokio::sync::watch;
 use super::{
     connection,
     event_store::SqliteLedger,
-    failure::{OpenFailure, told},
+    failure::{OpenFailure, describe},
+    inserter::Inserter,
     migrations::{FORMAT, MIGRATIONS},
-    pen::Pen,
     scan::Scanner,
     transact::end,
     writer::Writer,
@@ -65,13 +65,13 @@ impl SqliteLedger {
         let opened = migrated(&path, &workspace, clock.as_ref()).await;
         drop(lock);
         let mut connection = opened?;
-        let sqlite = |error: sqlx::Error| OpenFailure::Sqlite { path: path.clone(), reason: told(&error) };
+        let sqlite = |error: sqlx::Error| OpenFailure::Sqlite { path: path.clone(), reason: describe(&error) };
         let end = watch::Sender::new(end(&mut connection).await.map_err(sqlite)?);
         connection::begin_to_write(&mut connection).await.map_err(sqlite)?;
         let readers = connection::readers(&path);
-        let pen = Pen::open(&path)
-            .map_err(|trouble| OpenFailure::Sqlite { path: path.clone(), reason: trouble.told().to_owned() })?;
-        let writer = Writer::start(path.clone(), connection, pen, end.clone(), Arc::clone(&clock)).map_err(io)?;
+        let inserter = Inserter::open(&path)
+            .map_err(|trouble| OpenFailure::Sqlite { path: path.clone(), reason: trouble.message().to_owned() })?;
+        let writer = Writer::start(path.clone(), connection, inserter, end.clone(), Arc::clone(&clock)).map_err(io)?;
         tracing::info!(
             ledger.end = *end.borrow(),
             "Opened the ledger {} at position {}",
@@ -108,7 +108,7 @@ fn prepare(path: &Path) -> io::Result<File> {
 
 async fn migrated(path: &Path, workspace: &str, clock: &dyn Clock) -> Result<SqliteConnection, OpenFailure> {
     let sqlite = |reason: String| OpenFailure::Sqlite { path: path.to_owned(), reason };
-    let mut connection = connection::writer(path).await.map_err(|e| sqlite(told(&e)))?;
+    let mut connection = connection::writer(path).await.map_err(|e| sqlite(describe(&e)))?;
     let ours = match MIGRATIONS.run(&mut connection).await {
         Err(error) => Err(sqlite(error.to_string())),
         Ok(()) => check(&mut connection, path, workspace, clock).await,
@@ -131,7 +131,7 @@ async fn check(
     const WHOSE: &str = "SELECT format, workspace FROM ledger";
     const ADD: &str =
         "INSERT INTO ledger (one, format, workspace, created_at) VALUES (1, ?, ?, ?) ON CONFLICT DO NOTHING";
-    let sqlite = |error: sqlx::Error| OpenFailure::Sqlite { path: path.to_owned(), reason: told(&error) };
+    let sqlite = |error: sqlx::Error| OpenFailure::Sqlite { path: path.to_owned(), reason: describe(&error) };
     let now = clock.now().timestamp_micros();
     // Looked at first: writing would wait for whoever is writing into a ledger that is in use.
     if sqlx::query(WHOSE).fetch_optional(&mut *connection).await.map_err(sqlite)?.is_none() {

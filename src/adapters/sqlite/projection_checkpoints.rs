@@ -12,7 +12,7 @@ use crate::{
     ports::projection_store::{Checkpoint, Failure},
     projections::{
         Projection,
-        statements::{CHECKPOINT, CHECKPOINTS, PUT_CHECKPOINT},
+        statements::{CHECKPOINT, CHECKPOINTS, CHECKPOINTS_TABLE, PUT_CHECKPOINT},
     },
     record::envelope::write_time,
 };
@@ -27,12 +27,12 @@ fn checkpoint(row: &SqliteRow) -> Result<Option<Checkpoint>, Failure> {
     let read = || -> Result<(String, i64, i64, String), sqlx::Error> {
         Ok((row.try_get(0)?, row.try_get(1)?, row.try_get(2)?, row.try_get(3)?))
     };
-    let (name, version, position, updated_at) = read().map_err(|error| corrupt("projection_checkpoints", &error))?;
-    Checkpoint::stored(book(), &name, version, position, &updated_at)
+    let (name, version, position, updated_at) = read().map_err(|error| corrupt(CHECKPOINTS_TABLE, &error))?;
+    Checkpoint::from_row(CHECKPOINTS_TABLE, book(), &name, version, position, &updated_at)
 }
 
 /// Where a copy stands.
-pub(super) async fn standing(connection: &mut SqliteConnection, table: &str) -> Result<Option<Position>, Failure> {
+pub(super) async fn position_of(connection: &mut SqliteConnection, table: &str) -> Result<Option<Position>, Failure> {
     let found = sqlx::query_scalar(CHECKPOINT).bind(table).fetch_optional(connection).await;
     let position: Option<i64> = found.map_err(|e| failure(&e))?;
     Ok(position.map(|position| Position(u64::try_from(position).unwrap_or(0))))

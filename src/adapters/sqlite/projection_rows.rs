@@ -4,11 +4,11 @@ use std::{fmt::Write as _, sync::Arc};
 
 use sqlx::{Column as _, Row as _, TypeInfo as _, ValueRef as _, sqlite::SqliteRow};
 
-use super::failure::{Trouble, told};
+use super::failure::{WriteFailure, describe};
 use crate::{
     domain::ids::Position,
     ports::projection_store::Failure,
-    projections::{Kind, Row, Stored, Table, Value},
+    projections::{Kind, Row, StoredRow, Table, Value},
 };
 
 /// A JSON list of the keys, each a list.
@@ -18,7 +18,7 @@ pub(super) fn keys_json<'a>(keys: impl Iterator<Item = &'a [String]>) -> String 
 }
 
 /// A JSON list of the rows, each a list of its cells, position and whether it is removed.
-pub(super) fn rows_json<'a>(rows: impl Iterator<Item = &'a Stored>) -> String {
+pub(super) fn rows_json<'a>(rows: impl Iterator<Item = &'a StoredRow>) -> String {
     let mut json = String::from("[");
     for row in rows {
         json.push_str(if json.len() > 1 { ",[" } else { "[" });
@@ -43,7 +43,7 @@ fn push(json: &mut String, cell: &Value) {
 }
 
 /// A row with the table's columns in order, then `position` and `removed`.
-pub(super) fn stored(name: &str, table: &Table, row: &SqliteRow) -> Result<Stored, Failure> {
+pub(super) fn stored(name: &str, table: &Table, row: &SqliteRow) -> Result<StoredRow, Failure> {
     let damaged = |error: sqlx::Error| corrupt(name, &error);
     let mut cells = Vec::with_capacity(table.columns.len());
     for (at, column) in table.columns.iter().enumerate() {
@@ -58,11 +58,11 @@ pub(super) fn stored(name: &str, table: &Table, row: &SqliteRow) -> Result<Store
     let removed: bool = row.try_get(at + 1).map_err(damaged)?;
     let position = u64::try_from(position)
         .map_err(|_| Failure::Corrupt { table: name.to_owned(), reason: "a position is negative".to_owned() })?;
-    Ok(Stored { position: Position(position), removed, cells })
+    Ok(StoredRow { position: Position(position), removed, cells })
 }
 
 /// Rows of any statement, under the names that it gives them.
-pub(super) fn answered(name: &str, rows: &[SqliteRow]) -> Result<Vec<Row>, Failure> {
+pub(super) fn rows_from(name: &str, rows: &[SqliteRow]) -> Result<Vec<Row>, Failure> {
     let Some(first) = rows.first() else { return Ok(Vec::new()) };
     let names: Arc<[String]> = first.columns().iter().map(|column| column.name().to_owned()).collect();
     rows.iter()
@@ -90,13 +90,15 @@ fn value(row: &SqliteRow, at: usize) -> Result<Value, sqlx::Error> {
 
 /// A cell that is not what its column says.
 pub(super) fn corrupt(table: &str, error: &sqlx::Error) -> Failure {
-    Failure::Corrupt { table: table.to_owned(), reason: super::failure::told(error) }
+    Failure::Corrupt { table: table.to_owned(), reason: super::failure::describe(error) }
 }
 
 /// An error of SQLite: damage, or a matter of trying again.
 pub(super) fn failure(error: &sqlx::Error) -> Failure {
-    match Trouble::of(error) {
-        Trouble::Damaged(reason) => Failure::Corrupt { table: "the file".to_owned(), reason },
-        Trouble::Busy | Trouble::Refused(_) | Trouble::Broken(_) => Failure::Unavailable(told(error)),
+    match WriteFailure::of(error) {
+        WriteFailure::Damaged(reason) => Failure::Corrupt { table: "the file".to_owned(), reason },
+        WriteFailure::Busy | WriteFailure::Refused(_) | WriteFailure::Broken(_) => {
+            Failure::Unavailable(describe(error))
+        }
     }
 }

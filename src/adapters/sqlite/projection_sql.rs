@@ -2,12 +2,12 @@
 
 use std::sync::OnceLock;
 
-use crate::projections::statements::{Book, Dialect, Shape};
+use crate::projections::statements::{Dialect, Shape, StatementBook};
 
 /// The statements.
-pub(super) fn book() -> &'static Book {
-    static BOOK: OnceLock<Book> = OnceLock::new();
-    BOOK.get_or_init(|| Book::written(&Dialect { tag: "sqlite", text: "TEXT", read, write }))
+pub(super) fn book() -> &'static StatementBook {
+    static BOOK: OnceLock<StatementBook> = OnceLock::new();
+    BOOK.get_or_init(|| StatementBook::written(&Dialect { tag: "sqlite", text: "TEXT", read, write }))
 }
 
 /// Takes a JSON list of keys, each a list.

@@ -13,19 +13,19 @@ use sqlx::{
 };
 
 use super::{
-    projection_checkpoints::{checkpoints, number, put_checkpoint, standing},
+    projection_checkpoints::{checkpoints, number, position_of, put_checkpoint},
     projection_compare::compared,
-    projection_rows::{answered, failure, keys_json, rows_json, stored},
+    projection_rows::{failure, keys_json, rows_from, rows_json, stored},
     projection_sql as sql,
     projection_sql::book,
 };
 use crate::{
     domain::ids::Position,
-    ports::projection_store::{Batch, Checkpoint, Comparison, Failure, ProjectionStore, Shelf},
+    ports::projection_store::{Batch, Checkpoint, Comparison, Failure, ProjectionStore, TableCopy},
     projections::{
         ALL, Drafts, Projection, Row, Value,
         query::Query,
-        query_statements::asked,
+        query_statements::statement_call,
         statements::{CREATE_CHECKPOINTS, DROP_CHECKPOINT},
     },
     record::envelope::write_time,
@@ -99,11 +99,11 @@ impl ProjectionStore for SqliteProjections {
         for projection in ALL {
             let fresh = known.iter().any(|checkpoint| {
                 checkpoint.projection == projection.name
-                    && checkpoint.shelf == Shelf::Live
+                    && checkpoint.table_copy == TableCopy::Live
                     && checkpoint.version == projection.version
             });
             if !fresh || !names.iter().any(|name| name == projection.name) {
-                create(&mut tx, projection, Shelf::Live, now).await?;
+                create(&mut tx, projection, TableCopy::Live, now).await?;
                 made.push(projection.name);
             }
         }
@@ -119,7 +119,7 @@ impl ProjectionStore for SqliteProjections {
     async fn apply(&self, batches: Vec<Batch>, now: DateTime<Utc>) -> Result<(), Failure> {
         let mut tx = self.begin_write().await?;
         for batch in &batches {
-            let table = book().copy(batch.projection, batch.shelf).table;
+            let table = book().copy(batch.projection, batch.table_copy).table;
             let moved = sqlx::query(sql::MOVE_CHECKPOINT)
                 .bind(number(batch.to))
                 .bind(write_time(now))
@@ -127,7 +127,7 @@ impl ProjectionStore for SqliteProjections {
                 .bind(number(batch.from))
                 .bind(batch.projection.version);
             if moved.execute(&mut *tx).await.map_err(|e| failure(&e))?.rows_affected() != 1 {
-                let stored = standing(&mut tx, table).await?;
+                let stored = position_of(&mut tx, table).await?;
                 return Err(Failure::Moved { projection: batch.projection.name, stored });
             }
             fill(&mut tx, batch).await?;
@@ -136,7 +136,7 @@ impl ProjectionStore for SqliteProjections {
     }
 
     async fn ask(&self, query: &Query) -> Result<Vec<Row>, Failure> {
-        let (file, name, arguments) = asked(query);
+        let (file, name, arguments) = statement_call(query);
         let mut statement = sqlx::query(book().named(file, name));
         for argument in arguments {
             statement = match argument {
@@ -147,41 +147,46 @@ impl ProjectionStore for SqliteProjections {
             };
         }
         let rows = statement.fetch_all(&self.readers).await.map_err(|e| failure(&e))?;
-        answered(file, &rows)
+        rows_from(file, &rows)
     }
 
-    async fn begin(&self, projection: &'static Projection, shelf: Shelf, now: DateTime<Utc>) -> Result<(), Failure> {
+    async fn begin(
+        &self,
+        projection: &'static Projection,
+        table_copy: TableCopy,
+        now: DateTime<Utc>,
+    ) -> Result<(), Failure> {
         let mut tx = self.begin_write().await?;
-        create(&mut tx, projection, shelf, now).await?;
+        create(&mut tx, projection, table_copy, now).await?;
         tx.commit().await.map_err(|e| failure(&e))
     }
 
-    async fn discard(&self, projection: &'static Projection, shelf: Shelf) -> Result<(), Failure> {
+    async fn discard(&self, projection: &'static Projection, table_copy: TableCopy) -> Result<(), Failure> {
         let mut tx = self.begin_write().await?;
-        remove(&mut tx, projection, shelf).await?;
+        remove(&mut tx, projection, table_copy).await?;
         tx.commit().await.map_err(|e| failure(&e))
     }
 
     async fn compare(
         &self,
         projection: &'static Projection,
-        shelf: Shelf,
+        table_copy: TableCopy,
         examples: usize,
     ) -> Result<Comparison, Failure> {
         // One read transaction sees both copies and both checkpoints as of one moment.
         let mut tx = self.readers.begin().await.map_err(|e| failure(&e))?;
-        compared(&mut tx, projection, shelf, examples).await
+        compared(&mut tx, projection, table_copy, examples).await
     }
 
     async fn swap(&self, projection: &'static Projection, behind_max: u64, now: DateTime<Utc>) -> Result<(), Failure> {
         let mut tx = self.begin_write().await?;
-        let (live, next) = (book().copy(projection, Shelf::Live), book().copy(projection, Shelf::Next));
-        let at = standing(&mut tx, live.table).await?;
-        let reached = standing(&mut tx, next.table).await?;
+        let (live, next) = (book().copy(projection, TableCopy::Live), book().copy(projection, TableCopy::Next));
+        let at = position_of(&mut tx, live.table).await?;
+        let reached = position_of(&mut tx, next.table).await?;
         let Some(reached) = reached.filter(|next| at.is_none_or(|at| at.0 <= next.0.saturating_add(behind_max))) else {
             return Err(Failure::Moved { projection: projection.name, stored: at });
         };
-        remove(&mut tx, projection, Shelf::Live).await?;
+        remove(&mut tx, projection, TableCopy::Live).await?;
         run(&mut tx, next.rename).await?;
         sqlx::query(DROP_CHECKPOINT).bind(next.table).execute(&mut *tx).await.map_err(|e| failure(&e))?;
         put_checkpoint(&mut tx, live.table, projection, reached, now).await?;
@@ -194,7 +199,7 @@ async fn fill(connection: &mut SqliteConnection, batch: &Batch) -> Result<(), Fa
     if batch.writes.is_empty() {
         return Ok(());
     }
-    let (statements, table) = (book().copy(batch.projection, batch.shelf), &batch.projection.table);
+    let (statements, table) = (book().copy(batch.projection, batch.table_copy), &batch.projection.table);
     let mut drafts = Drafts::of(&batch.writes);
     let wanted = sqlx::query(statements.read).bind(keys_json(drafts.keys()));
     for row in &wanted.fetch_all(&mut *connection).await.map_err(|e| failure(&e))? {
@@ -210,19 +215,23 @@ async fn fill(connection: &mut SqliteConnection, batch: &Batch) -> Result<(), Fa
 async fn create(
     connection: &mut SqliteConnection,
     projection: &Projection,
-    shelf: Shelf,
+    table_copy: TableCopy,
     now: DateTime<Utc>,
 ) -> Result<(), Failure> {
-    remove(connection, projection, shelf).await?;
+    remove(connection, projection, table_copy).await?;
     let taken: Vec<String> =
         sqlx::query_scalar(sql::INDEX_NAMES).fetch_all(&mut *connection).await.map_err(|e| failure(&e))?;
-    let statements = book().copy(projection, shelf);
+    let statements = book().copy(projection, table_copy);
     run(connection, statements.create(&taken)).await?;
     put_checkpoint(connection, statements.table, projection, Position(0), now).await
 }
 
-async fn remove(connection: &mut SqliteConnection, projection: &Projection, shelf: Shelf) -> Result<(), Failure> {
-    let statements = book().copy(projection, shelf);
+async fn remove(
+    connection: &mut SqliteConnection,
+    projection: &Projection,
+    table_copy: TableCopy,
+) -> Result<(), Failure> {
+    let statements = book().copy(projection, table_copy);
     run(connection, statements.drop).await?;
     let dropped = sqlx::query(DROP_CHECKPOINT).bind(statements.table);
     dropped.execute(connection).await.map_err(|e| failure(&e)).map(|_| ())

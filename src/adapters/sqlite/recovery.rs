@@ -5,8 +5,8 @@ use std::{thread, time::Duration};
 use sqlx::{Connection as _, Row as _, SqliteConnection};
 use tokio::sync::mpsc;
 
-use super::{connection, failure::told, job::Job, pen::Pen, sql, thread::Thread, transact::end};
-use crate::{ledger::grouping::Known, ports::event_store::Failure};
+use super::{connection, failure::describe, inserter::Inserter, job::Job, sql, thread::Thread, transact::end};
+use crate::{ledger::grouping::KnownEnds, ports::event_store::Failure};
 
 /// Pauses between attempts to reopen: from the first, doubled up to the last.
 const REOPEN_PAUSE: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(2));
@@ -25,14 +25,14 @@ impl Thread {
     pub(super) async fn recover(&mut self) {
         let mut pause = REOPEN_PAUSE.0;
         loop {
-            self.pen = None;
+            self.inserter = None;
             if let Some(connection) = self.connection.take() {
                 connection.close().await.ok();
             }
             match self.reopen().await {
-                Ok((connection, pen, end)) => {
-                    (self.connection, self.pen) = (Some(connection), Some(pen));
-                    self.known = Some(Known::at(end));
+                Ok((connection, inserter, end)) => {
+                    (self.connection, self.inserter) = (Some(connection), Some(inserter));
+                    self.known = Some(KnownEnds::at(end));
                     self.kept.get().failing = None;
                     tracing::info!(ledger.end = end, "The ledger acknowledges again, from position {end}");
                     return;
@@ -50,22 +50,22 @@ impl Thread {
         }
     }
 
-    async fn reopen(&self) -> Result<(SqliteConnection, Pen, u64), String> {
-        let mut connection = connection::writer(&self.path).await.map_err(|e| told(&e))?;
-        let moved = sqlx::query(sql::TRUNCATE_LOG).fetch_one(&mut connection).await.map_err(|e| told(&e))?;
-        let frames = |index| moved.try_get::<i64, _>(index).map_err(|e| told(&e));
+    async fn reopen(&self) -> Result<(SqliteConnection, Inserter, u64), String> {
+        let mut connection = connection::writer(&self.path).await.map_err(|e| describe(&e))?;
+        let moved = sqlx::query(sql::TRUNCATE_LOG).fetch_one(&mut connection).await.map_err(|e| describe(&e))?;
+        let frames = |index| moved.try_get::<i64, _>(index).map_err(|e| describe(&e));
         // A reader may keep the log from being cut; what counts is that all of it is in the file.
         // Both are -1 where another process is moving it at this moment.
         if frames(1)? < 0 || frames(1)? != frames(2)? {
             return Err("the write-ahead log cannot be moved into the file yet".to_owned());
         }
-        let end = end(&mut connection).await.map_err(|e| told(&e))?;
-        connection::begin_to_write(&mut connection).await.map_err(|e| told(&e))?;
+        let end = end(&mut connection).await.map_err(|e| describe(&e))?;
+        connection::begin_to_write(&mut connection).await.map_err(|e| describe(&e))?;
         if end < self.acknowledged {
             return Err(format!("{} events were acknowledged, but the file has only {end}", self.acknowledged));
         }
-        let pen = Pen::open(&self.path).map_err(|trouble| trouble.told().to_owned())?;
-        Ok((connection, pen, end))
+        let inserter = Inserter::open(&self.path).map_err(|trouble| trouble.message().to_owned())?;
+        Ok((connection, inserter, end))
     }
 
     /// Answers everything that waits; `true` where nobody can come any more.

@@ -2,21 +2,21 @@
 
 use tokio::sync::oneshot;
 
-use super::{event_store::SqliteLedger, failure::Trouble, job::Restore, thread::Thread};
+use super::{event_store::SqliteLedger, failure::WriteFailure, job::Restore, thread::Thread};
 use crate::{
     domain::ids::Position,
     ledger::{
-        append::Standing,
-        grouping::{Known, Placed},
+        append::PlacedEvent,
+        grouping::{KnownEnds, PlacedRow},
         restore::{checked, misplaced},
     },
     ports::event_store::{EventStore as _, Failure},
-    record::envelope::Recorded,
+    record::envelope::StoredEvent,
 };
 
 impl SqliteLedger {
     /// See [`EventStore::restore`](crate::ports::event_store::EventStore::restore).
-    pub(super) async fn restored(&self, events: Vec<Recorded>) -> Result<Position, Failure> {
+    pub(super) async fn restored(&self, events: Vec<StoredEvent>) -> Result<Position, Failure> {
         checked(&events)?;
         if events.is_empty() {
             return self.end().await;
@@ -32,38 +32,40 @@ impl Thread {
     pub(super) async fn restore(&mut self, restore: Restore) {
         let Restore { events, reply } = restore;
         let names: Vec<String> = events.iter().map(|it| it.stream.to_string()).collect();
-        let rows: Vec<Placed<'_>> = (events.iter().zip(&names))
-            .map(|(it, name)| Placed { at: Standing::from(it), stream: name, leaf: it.leaf })
+        let rows: Vec<PlacedRow<'_>> = (events.iter().zip(&names))
+            .map(|(it, name)| PlacedRow { at: PlacedEvent::from(it), stream: name, leaf: it.leaf })
             .collect();
-        let mut outcome = Err(Trouble::Busy);
+        let mut outcome = Err(WriteFailure::Busy);
         for _ in 0..super::thread::BUSY_TRIES_MAX {
-            outcome = match &mut self.pen {
-                Some(pen) => pen.write(&rows),
-                None => Err(Trouble::Broken("it is being reopened".to_owned())),
+            outcome = match &mut self.inserter {
+                Some(inserter) => inserter.write(&rows),
+                None => Err(WriteFailure::Broken("it is being reopened".to_owned())),
             };
-            if outcome != Err(Trouble::Busy) {
+            if outcome != Err(WriteFailure::Busy) {
                 break;
             }
         }
         let answer = match &outcome {
             Ok(()) => {
                 let end = events.last().map_or(Position(0), |it| it.position.next());
-                self.known = Some(Known::at(end.0));
+                self.known = Some(KnownEnds::at(end.0));
                 self.acknowledged = self.acknowledged.max(end.0);
                 self.end.send_if_modified(|seen| std::mem::replace(seen, end.0.max(*seen)) < end.0);
                 Ok(end)
             }
             // The table refuses what does not follow its end, and ids that are there.
-            Err(Trouble::Refused(_)) => Err(misplaced(&events)),
-            Err(Trouble::Damaged(told)) => Err(super::rows::corrupt("the file", told)),
-            Err(trouble @ (Trouble::Busy | Trouble::Broken(_))) => Err(Failure::Unavailable(trouble.told().to_owned())),
+            Err(WriteFailure::Refused(_)) => Err(misplaced(&events)),
+            Err(WriteFailure::Damaged(told)) => Err(super::rows::corrupt("the file", told)),
+            Err(trouble @ (WriteFailure::Busy | WriteFailure::Broken(_))) => {
+                Err(Failure::Unavailable(trouble.message().to_owned()))
+            }
         };
-        if let Err(trouble @ (Trouble::Damaged(_) | Trouble::Broken(_))) = &outcome {
-            self.stop(trouble.told());
+        if let Err(trouble @ (WriteFailure::Damaged(_) | WriteFailure::Broken(_))) = &outcome {
+            self.stop(trouble.message());
         }
         // A caller that went away has no use for its answer.
         reply.send(answer).ok();
-        if matches!(outcome, Err(Trouble::Damaged(_) | Trouble::Broken(_))) {
+        if matches!(outcome, Err(WriteFailure::Damaged(_) | WriteFailure::Broken(_))) {
             self.recover().await;
         }
     }

@@ -7,13 +7,13 @@ use crate::{
     domain::ids::{CorrelationId, EventId, Position, Version},
     ports::event_store::Failure,
     record::{
-        envelope::{Actor, NewEvent, Origin, Recorded},
+        envelope::{Actor, NewEvent, Origin, StoredEvent},
         stream::StreamName,
     },
 };
 
 /// Reads a row of `columns!()`.
-pub(super) fn decode(row: &SqliteRow) -> Result<Recorded, Failure> {
+pub(super) fn decode(row: &SqliteRow) -> Result<StoredEvent, Failure> {
     let position = number(row, 0).ok_or_else(|| corrupt("an unknown position", "its position is not a number"))?;
     let bad = |what: &str| corrupt(&format!("position {position}"), &format!("its {what} cannot be read"));
     let stream = text(row, 2).ok_or_else(|| bad("stream"))?;
@@ -21,7 +21,7 @@ pub(super) fn decode(row: &SqliteRow) -> Result<Recorded, Failure> {
         Some(true) => None,
         Some(false) | None => Some(EventId(uuid(row, 12).ok_or_else(|| bad("causation"))?)),
     };
-    Ok(Recorded {
+    Ok(StoredEvent {
         stream: StreamName::parse(stream).map_err(|_| bad("stream"))?,
         version: Version(number(row, 3).ok_or_else(|| bad("version"))?),
         position: Position(position),

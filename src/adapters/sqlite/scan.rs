@@ -14,12 +14,12 @@ use rusqlite::{
 };
 use uuid::Uuid;
 
-use super::{failure::Trouble, rows::corrupt, sql};
+use super::{failure::WriteFailure, rows::corrupt, sql};
 use crate::{
     domain::ids::{CorrelationId, EventId, Position, Version},
     ports::event_store::Failure,
     record::{
-        envelope::{Actor, NewEvent, Origin, Recorded},
+        envelope::{Actor, NewEvent, Origin, StoredEvent},
         merkle::Hash,
         stream::StreamName,
     },
@@ -41,7 +41,7 @@ impl Scanner {
     }
 
     /// Events from `from` on, as they are stored; a row that is not what the writer writes is damage.
-    pub(super) async fn events(&self, from: Position, limit: i64) -> Result<Vec<Recorded>, Failure> {
+    pub(super) async fn events(&self, from: Position, limit: i64) -> Result<Vec<StoredEvent>, Failure> {
         let Ok(first) = i64::try_from(from.0) else { return Ok(Vec::new()) };
         self.blocking(move |connection| {
             let mut statement = connection.prepare_cached(sql::READ_ALL)?;
@@ -123,14 +123,14 @@ fn connect(path: &std::path::Path) -> rusqlite::Result<Connection> {
 }
 
 fn failure(error: &rusqlite::Error) -> Failure {
-    match Trouble::of_pen(error) {
-        Trouble::Damaged(told) => corrupt("the file", &told),
-        other => Failure::Unavailable(other.told().to_owned()),
+    match WriteFailure::of_insert(error) {
+        WriteFailure::Damaged(told) => corrupt("the file", &told),
+        other => Failure::Unavailable(other.message().to_owned()),
     }
 }
 
 /// Reads a row of `columns!()`. Its twin for sqlx is in `rows.rs`.
-fn decode(row: &Row<'_>) -> Result<Recorded, Failure> {
+fn decode(row: &Row<'_>) -> Result<StoredEvent, Failure> {
     let position = number(row, 0).ok_or_else(|| corrupt("an unknown position", "its position is not a number"))?;
     let bad = |what: &str| corrupt(&format!("position {position}"), &format!("its {what} cannot be read"));
     let owned = |index, what| text(row, index).map(str::to_owned).ok_or_else(|| bad(what));
@@ -138,7 +138,7 @@ fn decode(row: &Row<'_>) -> Result<Recorded, Failure> {
         Ok(ValueRef::Null) => None,
         _ => Some(EventId(uuid(row, 12).ok_or_else(|| bad("causation"))?)),
     };
-    Ok(Recorded {
+    Ok(StoredEvent {
         stream: text(row, 2).and_then(|name| StreamName::parse(name).ok()).ok_or_else(|| bad("stream"))?,
         version: Version(number(row, 3).ok_or_else(|| bad("version"))?),
         position: Position(position),

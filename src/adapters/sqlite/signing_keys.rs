@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use sqlx::{Row as _, SqliteConnection, sqlite::SqliteRow};
 
-use super::{event_store::SqliteLedger, failure::told};
+use super::{event_store::SqliteLedger, failure::describe};
 use crate::{
     keys::{
         keyring::Keyring,
@@ -111,5 +111,5 @@ fn public_row(row: &SqliteRow) -> Result<PublicRow, sqlx::Error> {
 }
 
 fn unavailable(error: &sqlx::Error) -> Failure {
-    Failure::Unavailable(told(error))
+    Failure::Unavailable(describe(error))
 }

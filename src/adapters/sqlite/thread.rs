@@ -6,21 +6,21 @@ use sqlx::{Connection as _, Row as _, SqliteConnection};
 use tokio::sync::{mpsc, watch};
 
 use super::{
-    failure::{Trouble, told},
+    failure::{WriteFailure, describe},
+    inserter::Inserter,
     job::{Job, Work},
-    pen::Pen,
     rows::corrupt,
     sql,
     transact::{settle, write_judged},
 };
 use crate::{
     ledger::{
-        grouping::{Append, GROUP_BYTES_MAX, GROUP_EVENTS_MAX, Known, Plan, predict},
-        writer_state::Kept,
+        grouping::{Append, GROUP_BYTES_MAX, GROUP_EVENTS_MAX, KnownEnds, Plan, predict},
+        writer_state::SharedWriterState,
     },
     ports::{
         clock::Clock,
-        event_store::{Appended, Failure},
+        event_store::{AppendOutcome, Failure},
     },
 };
 
@@ -28,7 +28,7 @@ use crate::{
 pub(super) const BUSY_TRIES_MAX: usize = 100;
 
 /// What one caller of a group is told.
-type Answer = Result<Appended, Failure>;
+type Answer = Result<AppendOutcome, Failure>;
 
 /// What the thread has.
 pub(super) struct Thread {
@@ -36,15 +36,15 @@ pub(super) struct Thread {
     /// Everything but events; `None` between a failure and the reopening.
     pub connection: Option<SqliteConnection>,
     /// Events; `None` between a failure and the reopening.
-    pub pen: Option<Pen>,
+    pub inserter: Option<Inserter>,
     /// `None` after a surprise: the next group is judged with a look at everything.
-    pub known: Option<Known>,
+    pub known: Option<KnownEnds>,
     /// Everything below this position was acknowledged by this process.
     pub acknowledged: u64,
     pub queue: mpsc::Receiver<Job>,
     pub end: watch::Sender<u64>,
     pub clock: Arc<dyn Clock>,
-    pub kept: Arc<Kept>,
+    pub kept: Arc<SharedWriterState>,
 }
 
 impl Thread {
@@ -71,7 +71,7 @@ impl Thread {
                     Job::Close(done) => {
                         self.queue.close();
                         // Whoever is told that it is closed may copy the file: the last connection moves the log into it.
-                        self.pen = None;
+                        self.inserter = None;
                         if let Some(connection) = self.connection.take() {
                             connection.close().await.ok();
                         }
@@ -106,10 +106,10 @@ impl Thread {
 
     /// Makes a group durable and answers it.
     async fn commit(&mut self, group: Vec<Append>) {
-        let mut outcome = Err(Trouble::Busy);
+        let mut outcome = Err(WriteFailure::Busy);
         for _ in 0..BUSY_TRIES_MAX {
             outcome = self.attempt(&group).await;
-            if !matches!(outcome, Err(Trouble::Busy)) {
+            if !matches!(outcome, Err(WriteFailure::Busy)) {
                 break;
             }
         }
@@ -121,34 +121,34 @@ impl Thread {
                 }
             }
             Err(trouble) => {
-                if trouble != Trouble::Busy {
-                    self.stop(trouble.told());
+                if trouble != WriteFailure::Busy {
+                    self.stop(trouble.message());
                 }
                 for append in group {
                     let failure = match &trouble {
-                        Trouble::Damaged(told) => corrupt("the file", told),
-                        Trouble::Busy | Trouble::Refused(_) | Trouble::Broken(_) => {
-                            Failure::Unavailable(trouble.told().to_owned())
+                        WriteFailure::Damaged(told) => corrupt("the file", told),
+                        WriteFailure::Busy | WriteFailure::Refused(_) | WriteFailure::Broken(_) => {
+                            Failure::Unavailable(trouble.message().to_owned())
                         }
                     };
                     append.reply.send(Err(failure)).ok();
                 }
-                if trouble != Trouble::Busy {
+                if trouble != WriteFailure::Busy {
                     self.recover().await;
                 }
             }
         }
     }
 
-    async fn attempt(&mut self, group: &[Append]) -> Result<Vec<Answer>, Trouble> {
+    async fn attempt(&mut self, group: &[Append]) -> Result<Vec<Answer>, WriteFailure> {
         if let Some(plan) = self.known.as_ref().and_then(|known| predict(group, known)) {
-            match open(&mut self.pen)?.write(&plan.rows) {
+            match open(&mut self.inserter)?.write(&plan.rows) {
                 Ok(()) => return Ok(self.done(plan)),
-                Err(Trouble::Refused(_)) => self.known = None,
+                Err(WriteFailure::Refused(_)) => self.known = None,
                 Err(trouble) => return Err(trouble),
             }
         }
-        match write_judged(open(&mut self.connection)?, open(&mut self.pen)?, group).await {
+        match write_judged(open(&mut self.connection)?, open(&mut self.inserter)?, group).await {
             Ok((known, plan)) => {
                 self.known = Some(known);
                 Ok(self.done(plan))
@@ -177,12 +177,12 @@ impl Thread {
     }
 
     async fn work(&mut self, work: Work) -> Result<(), String> {
-        let connection = open(&mut self.connection).map_err(|t| t.told().to_owned())?;
-        let mut begun = Err(Trouble::Busy);
+        let connection = open(&mut self.connection).map_err(|t| t.message().to_owned())?;
+        let mut begun = Err(WriteFailure::Busy);
         for _ in 0..BUSY_TRIES_MAX {
             let outcome = sqlx::query(sql::BEGIN).execute(&mut *connection).await.map(drop);
             begun = settle(connection, outcome).await;
-            if !matches!(begun, Err(Trouble::Busy)) {
+            if !matches!(begun, Err(WriteFailure::Busy)) {
                 break;
             }
         }
@@ -195,18 +195,18 @@ impl Thread {
         } else {
             begun
         };
-        if let Err(trouble @ (Trouble::Broken(_) | Trouble::Damaged(_))) = &outcome {
-            self.stop(trouble.told());
+        if let Err(trouble @ (WriteFailure::Broken(_) | WriteFailure::Damaged(_))) = &outcome {
+            self.stop(trouble.message());
             self.recover().await;
         }
-        outcome.map_err(|trouble| trouble.told().to_owned())
+        outcome.map_err(|trouble| trouble.message().to_owned())
     }
 
     async fn truncate_log(&mut self) -> Result<bool, String> {
-        let connection = open(&mut self.connection).map_err(|t| t.told().to_owned())?;
+        let connection = open(&mut self.connection).map_err(|t| t.message().to_owned())?;
         for _ in 0..BUSY_TRIES_MAX {
-            let row = sqlx::query(sql::TRUNCATE_LOG).fetch_one(&mut *connection).await.map_err(|e| told(&e))?;
-            if row.try_get::<i64, _>(0).map_err(|e| told(&e))? == 0 {
+            let row = sqlx::query(sql::TRUNCATE_LOG).fetch_one(&mut *connection).await.map_err(|e| describe(&e))?;
+            if row.try_get::<i64, _>(0).map_err(|e| describe(&e))? == 0 {
                 return Ok(true);
             }
         }
@@ -214,6 +214,6 @@ impl Thread {
     }
 }
 
-fn open<T>(connection: &mut Option<T>) -> Result<&mut T, Trouble> {
-    connection.as_mut().ok_or_else(|| Trouble::Broken("it is being reopened".to_owned()))
+fn open<T>(connection: &mut Option<T>) -> Result<&mut T, WriteFailure> {
+    connection.as_mut().ok_or_else(|| WriteFailure::Broken("it is being reopened".to_owned()))
 }

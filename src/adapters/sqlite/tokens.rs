@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use sqlx::{Row as _, sqlite::SqliteRow};
 
-use super::{event_store::SqliteLedger, failure::told};
+use super::{event_store::SqliteLedger, failure::describe};
 use crate::ports::tokens::{Role, Token, Tokens, Unavailable};
 
 const ADD: &str = "INSERT INTO api_tokens (id, role, hash, created_at, revoked_at) VALUES (?, ?, ?, ?, ?)";
@@ -39,11 +39,11 @@ impl Tokens for SqliteTokens {
 
     async fn by_hash(&self, hash: &[u8; 32]) -> Result<Option<Token>, Unavailable> {
         let row = sqlx::query(BY_HASH).bind(hash.to_vec()).fetch_optional(&self.0.readers).await;
-        row.map_err(|e| Unavailable(told(&e)))?.map(|row| decode(&row)).transpose()
+        row.map_err(|e| Unavailable(describe(&e)))?.map(|row| decode(&row)).transpose()
     }
 
     async fn all(&self) -> Result<Vec<Token>, Unavailable> {
-        let rows = sqlx::query(ALL).fetch_all(&self.0.readers).await.map_err(|e| Unavailable(told(&e)))?;
+        let rows = sqlx::query(ALL).fetch_all(&self.0.readers).await.map_err(|e| Unavailable(describe(&e)))?;
         rows.iter().map(decode).collect()
     }
 
@@ -60,7 +60,7 @@ impl Tokens for SqliteTokens {
 }
 
 fn decode(row: &SqliteRow) -> Result<Token, Unavailable> {
-    let bad = |error: sqlx::Error| Unavailable(format!("a token's row cannot be read: {}", told(&error)));
+    let bad = |error: sqlx::Error| Unavailable(format!("a token's row cannot be read: {}", describe(&error)));
     let id: String = row.try_get(0).map_err(bad)?;
     let unreadable = |what| Unavailable(format!("the {what} of token {id} cannot be read"));
     let role = Role::named(row.try_get(1).map_err(bad)?).ok_or_else(|| unreadable("role"))?;

@@ -5,10 +5,10 @@ use std::collections::HashMap;
 use data_encoding::HEXLOWER;
 use sqlx::{Row as _, SqliteConnection, sqlite::SqliteArguments};
 
-use super::{failure::Trouble, pen::Pen, rows::decode, sql};
+use super::{failure::WriteFailure, inserter::Inserter, rows::decode, sql};
 use crate::{
     domain::ids::Version,
-    ledger::grouping::{Append, Known, Looked, Plan, judge_each},
+    ledger::grouping::{Append, KnownEnds, Plan, StoredState, judge_each},
     ports::event_store::Failure,
 };
 
@@ -17,31 +17,34 @@ use crate::{
 /// The look is taken through `connection`, which sees what is committed: under the lock that is all there is.
 pub(super) async fn write_judged<'a>(
     connection: &mut SqliteConnection,
-    pen: &mut Pen,
+    inserter: &mut Inserter,
     group: &'a [Append],
-) -> Result<(Known, Plan<'a>), Trouble> {
-    pen.begin()?;
+) -> Result<(KnownEnds, Plan<'a>), WriteFailure> {
+    inserter.begin()?;
     let looked = match look(connection, group).await {
         Ok(looked) => looked,
         Err(looking) => {
-            pen.abandon();
+            inserter.abandon();
             return Err(match looking {
-                Looking::Sql(error) => Trouble::of(&error),
-                Looking::Row(failure) => Trouble::Damaged(failure.to_string()),
+                LookupFailure::Sql(error) => WriteFailure::of(&error),
+                LookupFailure::Row(failure) => WriteFailure::Damaged(failure.to_string()),
             });
         }
     };
     let plan = judge_each(group, &looked);
-    pen.finish(&plan.rows)?;
-    Ok((Known::at(looked.end), plan))
+    inserter.finish(&plan.rows)?;
+    Ok((KnownEnds::at(looked.end), plan))
 }
 
 /// After an error, ends the transaction that may be open. The rollback's own error says that there was none, or repeats
 /// what the next statement will say again.
-pub(super) async fn settle(connection: &mut SqliteConnection, outcome: Result<(), sqlx::Error>) -> Result<(), Trouble> {
+pub(super) async fn settle(
+    connection: &mut SqliteConnection,
+    outcome: Result<(), sqlx::Error>,
+) -> Result<(), WriteFailure> {
     let Err(error) = outcome else { return Ok(()) };
-    let trouble = Trouble::of(&error);
-    if !matches!(trouble, Trouble::Broken(_)) {
+    let trouble = WriteFailure::of(&error);
+    if !matches!(trouble, WriteFailure::Broken(_)) {
         sqlx::query(sql::ROLLBACK).execute(connection).await.ok();
     }
     Err(trouble)
@@ -52,18 +55,18 @@ pub(super) async fn end(connection: &mut SqliteConnection) -> Result<u64, sqlx::
     Ok(u64::try_from(end).unwrap_or(0))
 }
 
-enum Looking {
+enum LookupFailure {
     Sql(sqlx::Error),
     Row(Failure),
 }
 
-impl From<sqlx::Error> for Looking {
+impl From<sqlx::Error> for LookupFailure {
     fn from(error: sqlx::Error) -> Self {
         Self::Sql(error)
     }
 }
 
-async fn look(connection: &mut SqliteConnection, group: &[Append]) -> Result<Looked, Looking> {
+async fn look(connection: &mut SqliteConnection, group: &[Append]) -> Result<StoredState, LookupFailure> {
     let end = end(connection).await?;
     let names = one(serde_json::json!(group.iter().map(|a| a.request.name.as_str()).collect::<Vec<_>>()))?;
     let mut lasts = HashMap::new();
@@ -76,10 +79,10 @@ async fn look(connection: &mut SqliteConnection, group: &[Append]) -> Result<Loo
         group.iter().flat_map(|a| &a.request.events).map(|e| HEXLOWER.encode(e.id.0.as_bytes())).collect();
     let mut found = HashMap::new();
     for row in sqlx::query_with(sql::BY_IDS, one(serde_json::json!(ids))?).fetch_all(&mut *connection).await? {
-        let recorded = decode(&row).map_err(Looking::Row)?;
+        let recorded = decode(&row).map_err(LookupFailure::Row)?;
         found.insert(recorded.event.id, recorded);
     }
-    Ok(Looked { end, lasts, found })
+    Ok(StoredState { end, lasts, found })
 }
 
 /// A list as a statement's only parameter.

@@ -10,7 +10,7 @@ use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use sqlx::{Row as _, SqliteConnection, sqlite::SqliteRow};
 
-use super::{event_store::SqliteLedger, failure::told};
+use super::{event_store::SqliteLedger, failure::describe};
 use crate::{
     domain::ids::SubjectId,
     keys::{
@@ -48,7 +48,7 @@ impl SqliteVault {
 }
 
 fn unavailable(error: &sqlx::Error) -> Failure {
-    Failure::Unavailable(told(error))
+    Failure::Unavailable(describe(error))
 }
 
 fn key_row(row: &SqliteRow) -> Result<KeyRow, sqlx::Error> {
@@ -71,7 +71,7 @@ impl KeyTables for SqliteKeyTables {
 
     async fn key(&self, subject: &SubjectId) -> Result<Option<KeyRow>, Failure> {
         let row = sqlx::query(KEY).bind(subject.to_string()).fetch_optional(&self.0.readers).await;
-        let bad = |error| Failure::Unavailable(format!("a key's row cannot be read: {}", told(&error)));
+        let bad = |error| Failure::Unavailable(format!("a key's row cannot be read: {}", describe(&error)));
         row.map_err(|e| unavailable(&e))?.map(|row| key_row(&row)).transpose().map_err(bad)
     }
 

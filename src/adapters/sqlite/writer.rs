@@ -12,14 +12,14 @@ use sqlx::SqliteConnection;
 use tokio::sync::{mpsc, oneshot, watch};
 
 use super::{
+    inserter::Inserter,
     job::{Job, Restore, Work},
-    pen::Pen,
     thread::Thread,
 };
 use crate::{
     ledger::{
-        grouping::{Append, Known},
-        writer_state::{Kept, WriterState},
+        grouping::{Append, KnownEnds},
+        writer_state::{SharedWriterState, WriterState},
     },
     ports::{clock::Clock, event_store::Failure},
 };
@@ -31,7 +31,7 @@ pub(super) const QUEUE_JOBS_MAX: usize = 8_192;
 #[derive(Clone)]
 pub(super) struct Writer {
     jobs: mpsc::Sender<Job>,
-    kept: Arc<Kept>,
+    kept: Arc<SharedWriterState>,
 }
 
 impl Writer {
@@ -39,17 +39,17 @@ impl Writer {
     pub(super) fn start(
         path: std::path::PathBuf,
         connection: SqliteConnection,
-        pen: Pen,
+        inserter: Inserter,
         end: watch::Sender<u64>,
         clock: Arc<dyn Clock>,
     ) -> std::io::Result<Self> {
         let (jobs, queue) = mpsc::channel(QUEUE_JOBS_MAX);
-        let kept = Arc::new(Kept::default());
-        let known = Some(Known::at(*end.borrow()));
+        let kept = Arc::new(SharedWriterState::default());
+        let known = Some(KnownEnds::at(*end.borrow()));
         let mut thread = Thread {
             path,
             connection: Some(connection),
-            pen: Some(pen),
+            inserter: Some(inserter),
             known,
             acknowledged: 0,
             queue,

@@ -7,7 +7,7 @@ use std::{
 };
 
 use crate::{
-    ports::kept_checkpoints::{Failure, Kept, KeptCheckpoints},
+    ports::checkpoint_archive::{ArchivedCheckpoint, CheckpointArchive, Failure},
     record::{
         checkpoint::Checkpoint,
         note::{NOTE_BYTES_MAX, Note},
@@ -43,7 +43,7 @@ impl CheckpointFolder {
     }
 }
 
-impl KeptCheckpoints for CheckpointFolder {
+impl CheckpointArchive for CheckpointFolder {
     fn keep(&self, size: u64, note: &str) -> Result<(), Failure> {
         let path = self.0.join(format!("{size:012}.{EXTENSION}"));
         let failed = |e: io::Error| Failure::Unavailable { place: path.display().to_string(), reason: e.to_string() };
@@ -52,13 +52,13 @@ impl KeptCheckpoints for CheckpointFolder {
         }
         let there = read(&path).map_err(failed)?;
         // A key that was changed meanwhile signs the same differently: what counts is what is said.
-        if said(&there).is_some() && said(&there) == said(note) {
+        if parse_note(&there).is_some() && parse_note(&there) == parse_note(note) {
             return Ok(());
         }
         Err(Failure::Contradicted(path.display().to_string()))
     }
 
-    fn all(&self) -> Result<Vec<Kept>, Failure> {
+    fn all(&self) -> Result<Vec<ArchivedCheckpoint>, Failure> {
         let failed = |e: io::Error| Failure::Unavailable { place: self.0.display().to_string(), reason: e.to_string() };
         let entries = match fs::read_dir(&self.0) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
@@ -68,7 +68,7 @@ impl KeptCheckpoints for CheckpointFolder {
         let mut paths = paths.map_err(failed)?;
         paths.retain(|path| path.extension().is_some_and(|e| e == EXTENSION));
         paths.sort();
-        paths.into_iter().map(|path| kept(&path)).collect()
+        paths.into_iter().map(|path| read_checkpoint(&path)).collect()
     }
 }
 
@@ -76,10 +76,10 @@ impl KeptCheckpoints for CheckpointFolder {
 ///
 /// # Errors
 /// `Unavailable`.
-pub fn kept(path: &Path) -> Result<Kept, Failure> {
+pub fn read_checkpoint(path: &Path) -> Result<ArchivedCheckpoint, Failure> {
     let place = path.display().to_string();
     match read(path) {
-        Ok(note) => Ok(Kept { place, note }),
+        Ok(note) => Ok(ArchivedCheckpoint { place, note }),
         Err(error) => Err(Failure::Unavailable { place, reason: error.to_string() }),
     }
 }
@@ -91,7 +91,7 @@ fn read(path: &Path) -> io::Result<String> {
     Ok(text)
 }
 
-fn said(note: &str) -> Option<Checkpoint> {
+fn parse_note(note: &str) -> Option<Checkpoint> {
     Checkpoint::parse(Note::parse(note).ok()?.text()).ok()
 }
 

@@ -56,9 +56,9 @@ impl HttpTransport {
             call = call.header(name, value);
         }
         // Built first: what cannot be built was never sent.
-        let call = call.body(request.body).build().map_err(|e| Failure::NotSent(told(e)))?;
+        let call = call.body(request.body).build().map_err(|e| Failure::NotSent(describe(e)))?;
         let mut answer = self.0.execute(call).await.map_err(|error| {
-            if error.is_connect() { Failure::NotSent(told(error)) } else { Failure::NoAnswer(told(error)) }
+            if error.is_connect() { Failure::NotSent(describe(error)) } else { Failure::NoAnswer(describe(error)) }
         })?;
         let status = answer.status().as_u16();
         let headers = answer
@@ -67,7 +67,7 @@ impl HttpTransport {
             .map(|(name, value)| (name.as_str().to_owned(), String::from_utf8_lossy(value.as_bytes()).into_owned()))
             .collect();
         let mut body = Vec::new();
-        while let Some(chunk) = answer.chunk().await.map_err(|e| Failure::NoAnswer(told(e)))? {
+        while let Some(chunk) = answer.chunk().await.map_err(|e| Failure::NoAnswer(describe(e)))? {
             if body.len() + chunk.len() > BODY_BYTES_MAX {
                 return Err(Failure::NoAnswer(format!("the answer is longer than {BODY_BYTES_MAX} bytes")));
             }
@@ -85,7 +85,7 @@ impl Transport for HttpTransport {
 }
 
 /// The chain of causes, without the URL: its query may hold a token.
-fn told(error: reqwest::Error) -> String {
+fn describe(error: reqwest::Error) -> String {
     let error = error.without_url();
     let mut text = error.to_string();
     let mut cause = error.source();

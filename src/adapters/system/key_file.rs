@@ -15,7 +15,7 @@ use super::master_key::{KeyFileFailure, load_all, write_new};
 use crate::{
     ports::{
         clock::Clock,
-        masters::{MasterFile, Masters, Unusable},
+        master_keys::{MasterKeyFile, MasterKeyFileError, MasterKeys},
     },
     record::wrap::MasterKey,
 };
@@ -54,14 +54,15 @@ impl KeyFile {
     }
 
     /// Rewrites the file under a lock: `change` makes the new keys of those in it, or `None` to leave them.
-    fn change(&self, change: impl FnOnce(Vec<MasterKey>) -> Option<Vec<MasterKey>>) -> Result<(), Unusable> {
-        let unusable = |error: io::Error| Unusable(format!("{} cannot be rewritten: {error}", self.path.display()));
+    fn change(&self, change: impl FnOnce(Vec<MasterKey>) -> Option<Vec<MasterKey>>) -> Result<(), MasterKeyFileError> {
+        let unusable =
+            |error: io::Error| MasterKeyFileError(format!("{} cannot be rewritten: {error}", self.path.display()));
         // The file that the name leads to: a link stays a link.
         let path = fs::canonicalize(&self.path).map_err(unusable)?;
         let folder = path.parent().unwrap_or(Path::new("."));
         let lock = File::open(folder).map_err(unusable)?;
         lock.lock().map_err(unusable)?;
-        let keys = load_all(&path).map_err(|failure| Unusable(failure.to_string()))?;
+        let keys = load_all(&path).map_err(|failure| MasterKeyFileError(failure.to_string()))?;
         let Some(keys) = change(keys) else { return Ok(()) };
         let lines: Vec<Zeroizing<String>> =
             keys.iter().map(|key| Zeroizing::new(HEXLOWER.encode(key.bytes()))).collect();
@@ -106,7 +107,7 @@ fn stamp(path: &Path) -> Stamp {
     (facts.modified().ok(), facts.len(), id)
 }
 
-impl Masters for KeyFile {
+impl MasterKeys for KeyFile {
     fn find(&self, id: &str) -> Option<MasterKey> {
         self.known().1.iter().find(|key| key.id() == id).cloned()
     }
@@ -116,13 +117,13 @@ impl Masters for KeyFile {
     }
 }
 
-impl MasterFile for KeyFile {
-    fn ids(&self) -> Result<Vec<String>, Unusable> {
-        let keys = load_all(&self.path).map_err(|failure| Unusable(failure.to_string()))?;
+impl MasterKeyFile for KeyFile {
+    fn ids(&self) -> Result<Vec<String>, MasterKeyFileError> {
+        let keys = load_all(&self.path).map_err(|failure| MasterKeyFileError(failure.to_string()))?;
         Ok(keys.iter().map(|key| key.id().to_owned()).collect())
     }
 
-    fn add(&self) -> Result<String, Unusable> {
+    fn add(&self) -> Result<String, MasterKeyFileError> {
         let mut bytes = Zeroizing::new([0; 32]);
         self.clock.fill(bytes.as_mut());
         let fresh = MasterKey::new(*bytes);
@@ -138,7 +139,7 @@ impl MasterFile for KeyFile {
         Ok(newest)
     }
 
-    fn remove(&self, id: &str) -> Result<(), Unusable> {
+    fn remove(&self, id: &str) -> Result<(), MasterKeyFileError> {
         self.change(|mut keys| {
             let before = keys.len();
             keys.retain(|key| key.id() != id || before == 1);

@@ -11,7 +11,7 @@ use crate::{
         personal::Personal,
         slot::Slot,
     },
-    ports::{deliveries::Delivery, source::Shown},
+    ports::{deliveries::Delivery, source::SourceBooking},
 };
 
 /// The largest appointment that is understood, in bytes of JSON.
@@ -53,7 +53,7 @@ struct Person {
 ///
 /// # Errors
 /// What is wrong with it: the field or the rule, never a value that a person wrote.
-pub(super) fn shown(source: &SourceName, body: &str) -> Result<Shown, String> {
+pub(super) fn source_booking(source: &SourceName, body: &str) -> Result<SourceBooking, String> {
     if body.len() > APPOINTMENT_BYTES_MAX {
         return Err(format!("the appointment is longer than {APPOINTMENT_BYTES_MAX} bytes"));
     }
@@ -69,19 +69,19 @@ pub(super) fn shown(source: &SourceName, body: &str) -> Result<Shown, String> {
         return Err("its id is empty, or its revision is 0".into());
     }
     let personal = |text: String| Personal::new(subject.clone(), text);
-    let said = |text: Option<String>| text.filter(|t| !t.trim().is_empty());
-    let customer = appointment.customer.map(|p| (said(p.name), said(p.email), said(p.phone)));
+    let non_empty = |text: Option<String>| text.filter(|t| !t.trim().is_empty());
+    let customer = appointment.customer.map(|p| (non_empty(p.name), non_empty(p.email), non_empty(p.phone)));
     let customer = customer.filter(|(name, email, phone)| name.is_some() || email.is_some() || phone.is_some());
     let slot = Slot::timed(appointment.starts_at, appointment.ends_at, &appointment.time_zone);
-    Ok(Shown {
+    Ok(SourceBooking {
         snapshot: Snapshot {
             source: source.clone(),
             source_ref: appointment.id,
             resource: ResourceId::new(appointment.resource).map_err(|_| "its resource is not usable as a name")?,
             slot: slot.map_err(|error| error.to_string())?,
             details: Details {
-                title: personal(said(appointment.title).unwrap_or_else(|| UNTITLED.to_owned())),
-                notes: said(appointment.notes).map(&personal),
+                title: personal(non_empty(appointment.title).unwrap_or_else(|| UNTITLED.to_owned())),
+                notes: non_empty(appointment.notes).map(&personal),
                 customer: customer.map(|(name, email, phone)| Customer {
                     name: personal(name.unwrap_or_default()),
                     email: email.map(&personal),

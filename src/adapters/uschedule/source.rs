@@ -18,7 +18,7 @@ use crate::{
         slot::Slot,
     },
     ports::{
-        source::{BookingSource, Changes, Shown},
+        source::{BookingSource, Changes, SourceBooking},
         transport::{Request, Response},
     },
 };
@@ -31,7 +31,7 @@ const PAGE_APPOINTMENTS_MAX: u32 = 200;
 const OVERLAP: TimeDelta = TimeDelta::seconds(5);
 
 #[derive(Deserialize)]
-struct Listed<'a> {
+struct ListResponse<'a> {
     /// As they came: a delivery is recorded as the source said it.
     #[serde(borrow)]
     appointments: Vec<&'a RawValue>,
@@ -62,7 +62,7 @@ impl BookingSource for USchedule {
         let response = self.client.send(Call::Changes, Request::new("GET", url)).await?;
         let unreadable = || errors::unreadable(Call::Changes, response.status, "it is no list of appointments");
         let text = std::str::from_utf8(&response.body).map_err(|_| unreadable())?;
-        let listed: Listed = serde_json::from_str(text).map_err(|_| unreadable())?;
+        let listed: ListResponse = serde_json::from_str(text).map_err(|_| unreadable())?;
         let deliveries: Vec<_> = listed.appointments.iter().map(|a| mapping::polled(&self.name, a.get())).collect();
         let newest = listed.appointments.iter().filter_map(|a| updated_at(a.get())).max().max(newest_before);
         let next = listed.next_page_token.filter(|token| !token.is_empty());
@@ -77,14 +77,14 @@ impl BookingSource for USchedule {
         Ok(Changes { deliveries, next: None, cursor })
     }
 
-    fn read(&self, body: &str) -> Result<Shown, String> {
-        mapping::shown(&self.name, body)
+    fn read(&self, body: &str) -> Result<SourceBooking, String> {
+        mapping::source_booking(&self.name, body)
     }
 
-    async fn get(&self, source_ref: &str) -> Result<Option<Shown>, CallFailure> {
+    async fn get(&self, source_ref: &str) -> Result<Option<SourceBooking>, CallFailure> {
         let request = Request::new("GET", self.client.appointment_url(source_ref)?);
         match self.client.send(Call::Get, request).await {
-            Ok(response) => self.shown(Call::Get, &response).map(Some),
+            Ok(response) => self.source_booking(Call::Get, &response).map(Some),
             Err(failure) if failure.class == FailureClass::Gone => Ok(None),
             Err(failure) => Err(failure),
         }
@@ -134,13 +134,13 @@ impl USchedule {
             request = request.header("if-match", format!("\"{revision}\""));
         }
         let response = self.client.send(Call::Write, request).await?;
-        self.shown(Call::Write, &response).map(|shown| shown.revision)
+        self.source_booking(Call::Write, &response).map(|shown| shown.revision)
     }
 
-    fn shown(&self, call: Call, response: &Response) -> Result<Shown, CallFailure> {
+    fn source_booking(&self, call: Call, response: &Response) -> Result<SourceBooking, CallFailure> {
         let unreadable = |why: &str| errors::unreadable(call, response.status, why);
         let text = std::str::from_utf8(&response.body).map_err(|_| unreadable("it is not UTF-8"))?;
-        mapping::shown(&self.name, text).map_err(|why| unreadable(&why))
+        mapping::source_booking(&self.name, text).map_err(|why| unreadable(&why))
     }
 }
 

@@ -148,7 +148,7 @@ pub enum Attempt {
 /// What a look-up found about a command whose outcome was not known.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "found", rename_all = "snake_case")]
-pub enum Verified {
+pub enum Verification {
     /// It was carried out.
     Done {
         /// As if it had been answered.
@@ -383,7 +383,7 @@ pub enum Event {
         command: CommandId,
         /// What was found.
         #[serde(flatten)]
-        outcome: Verified,
+        outcome: Verification,
     },
     /// The entry exists for the first time under this generation.
     Established {

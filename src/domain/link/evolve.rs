@@ -3,8 +3,8 @@
 use chrono::{DateTime, Utc};
 
 use super::{
-    event::{Attempt, CommandId, Event, IssuedCommand, LookReason, Operation, RemoteChange, Side, Verified, Wait},
-    state::{Held, InFlight, Inbound, InboundStage, Link, Remote, Retry},
+    event::{Attempt, CommandId, Event, IssuedCommand, LookReason, Operation, RemoteChange, Side, Verification, Wait},
+    state::{HeldChange, InFlight, Inbound, InboundStage, Link, Remote, Retry},
 };
 use crate::domain::{
     entry::Content,
@@ -32,17 +32,17 @@ pub fn evolve(state: Option<Link>, event: &Event, at: DateTime<Utc>) -> Option<L
         Event::CommandIssued { command } => {
             link.commands += 1;
             link.generation = link.generation.max(command.generation);
-            link.looked();
+            link.clear_look();
             link.retry.at = None;
             link.in_flight = Some(InFlight { command: command.clone(), unknown: false });
         }
         Event::AttemptSucceeded { command, answer, .. }
-        | Event::OutcomeVerified { command, outcome: Verified::Done { answer } } => {
+        | Event::OutcomeVerified { command, outcome: Verification::Done { answer } } => {
             if let Some(command) = link.flying(command) {
                 link.answered(&command, answer, at);
             }
         }
-        Event::OutcomeVerified { command, outcome: Verified::NotDone {} } => {
+        Event::OutcomeVerified { command, outcome: Verification::NotDone {} } => {
             if link.flying(command).is_some() {
                 link.in_flight = None;
             }
@@ -63,7 +63,7 @@ pub fn evolve(state: Option<Link>, event: &Event, at: DateTime<Utc>) -> Option<L
                 ours: content.clone(),
             });
             link.held = None;
-            link.looked();
+            link.clear_look();
             link.deleted = None;
             link.wrote_at = Some(at);
         }
@@ -82,8 +82,8 @@ pub fn evolve(state: Option<Link>, event: &Event, at: DateTime<Utc>) -> Option<L
         }
         Event::RemoteChangeApplied { .. } => link.inbound = None,
         Event::RemoteChangeHeld { observation, reason, booking_revision, until } => {
-            link.looked();
-            link.held = Some(Held {
+            link.clear_look();
+            link.held = Some(HeldChange {
                 observation: observation.clone(),
                 reason: reason.clone(),
                 booking_revision: *booking_revision,
@@ -125,7 +125,7 @@ pub fn evolve(state: Option<Link>, event: &Event, at: DateTime<Utc>) -> Option<L
             link.detached = Some(remote.clone());
             link.remote = None;
             link.held = None;
-            link.looked();
+            link.clear_look();
             link.inbound = None;
         }
         Event::SupersededLeft { remote, generation, etag } => {
@@ -141,7 +141,7 @@ pub fn evolve(state: Option<Link>, event: &Event, at: DateTime<Utc>) -> Option<L
         }
         Event::WaitEnded { wait: Wait::Withheld } => link.withheld = None,
         Event::WaitEnded { wait: Wait::Retry } => link.retry.at = None,
-        Event::WaitEnded { wait: Wait::Look } => link.looked(),
+        Event::WaitEnded { wait: Wait::Look } => link.clear_look(),
         Event::WaitEnded { wait: Wait::Superseded } => link.superseded = None,
     }
     Some(link)
@@ -191,7 +191,7 @@ impl Link {
     }
 
     /// The entry need not be read any more, and a time at which that would be tried again does not count.
-    fn looked(&mut self) {
+    fn clear_look(&mut self) {
         if self.look.take().is_some() {
             self.looks_failed = 0;
             self.look_at = None;
@@ -203,7 +203,7 @@ impl Link {
         self.wrote_at = Some(at);
         self.held = None;
         self.conflict = None;
-        self.looked();
+        self.clear_look();
         self.last_source = Some(Side::Calendar);
         match change {
             RemoteChange::Edited { etag, content, .. } => self.rebase(etag, content),
@@ -257,7 +257,7 @@ fn failed(link: &mut Link, failure: &CallFailure, retry_at: Option<DateTime<Utc>
 }
 
 fn echo(link: &mut Link, remote: &RemoteId, etag: Option<&Etag>, at: DateTime<Utc>) {
-    link.looked();
+    link.clear_look();
     match (etag, &mut link.remote) {
         (Some(etag), Some(known)) if known.id == *remote => {
             if known.etag != *etag {

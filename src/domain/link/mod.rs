@@ -6,7 +6,7 @@ mod state;
 
 pub use event::{
     Action, Attempt, CommandId, Conflict, Event, HoldReason, IssuedCommand, LinkRef, LookReason, Operation,
-    RemoteChange, RemovalPolicy, Side, Verified, Wait, WithholdReason,
+    RemoteChange, RemovalPolicy, Side, Verification, Wait, WithholdReason,
 };
 pub use evolve::evolve;
-pub use state::{Held, InFlight, Inbound, InboundStage, Link, Remote, Retry};
+pub use state::{HeldChange, InFlight, Inbound, InboundStage, Link, Remote, Retry};

@@ -75,7 +75,7 @@ pub enum InboundStage {
 
 /// A person's change that waits.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Held {
+pub struct HeldChange {
     /// What was seen.
     pub observation: Observation,
     /// Why it waits.
@@ -112,7 +112,7 @@ pub struct Link {
     /// A taken-over change on its way to the booking.
     pub inbound: Option<Inbound>,
     /// A change that waits.
-    pub held: Option<Held>,
+    pub held: Option<HeldChange>,
     /// Both sides changed; not resolved yet.
     pub conflict: Option<Conflict>,
     /// The entry is to be read by its id first.

@@ -40,7 +40,7 @@ pub enum Event {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         revision: Option<Revision>,
         /// Whether the booking was created by it.
-        #[serde(default, skip_serializing_if = "is_no")]
+        #[serde(default, skip_serializing_if = "is_false")]
         created: bool,
     },
     /// The delivery cannot be carried out. It stays here, and can be reprocessed.
@@ -55,7 +55,7 @@ pub enum Event {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         problem: Option<String>,
         /// Whether the sender was told and has to see to it: then nobody else need look.
-        #[serde(default, skip_serializing_if = "is_no")]
+        #[serde(default, skip_serializing_if = "is_false")]
         told: bool,
     },
     /// An operator asked for another try.
@@ -96,7 +96,7 @@ pub enum Event {
     },
 }
 
-fn is_no(flag: &bool) -> bool {
+fn is_false(flag: &bool) -> bool {
     !*flag
 }
 

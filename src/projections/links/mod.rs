@@ -18,14 +18,14 @@ mod settle;
 mod words;
 mod writes;
 
-use self::writes::Of;
+use self::writes::LinkRow;
 use super::{Column, Projection, Table, Write, flag, int, text};
 use crate::{
     domain::{
         event::Event,
-        link::{self, Side, Verified, Wait},
+        link::{self, Side, Verification, Wait},
     },
-    record::{envelope::Recorded, stream::Category},
+    record::{envelope::StoredEvent, stream::Category},
 };
 
 /// The read model.
@@ -93,7 +93,7 @@ pub fn seed_source(last_source: &str) -> &'static str {
     if last_source == "calendar" { "GCAL" } else { "USCHEDULE" }
 }
 
-fn project(recorded: &Recorded, event: &Event) -> Vec<Write> {
+fn project(recorded: &StoredEvent, event: &Event) -> Vec<Write> {
     match event {
         Event::Link(event) => of_link(recorded, event),
         Event::Booking(_)
@@ -105,8 +105,8 @@ fn project(recorded: &Recorded, event: &Event) -> Vec<Write> {
     }
 }
 
-fn of_link(recorded: &Recorded, event: &link::Event) -> Vec<Write> {
-    let of = Of { id: &recorded.stream.id, at: recorded.event.recorded_at };
+fn of_link(recorded: &StoredEvent, event: &link::Event) -> Vec<Write> {
+    let of = LinkRow { id: &recorded.stream.id, at: recorded.event.recorded_at };
     match event {
         link::Event::SyncRequested { of: joined, .. } => of.requested(joined),
         link::Event::Decided { action, reasons, profile_version, .. } => {
@@ -118,8 +118,10 @@ fn of_link(recorded: &Recorded, event: &link::Event) -> Vec<Write> {
         }
         link::Event::CommandIssued { command } => of.issued(command),
         link::Event::AttemptSucceeded { command, answer, .. }
-        | link::Event::OutcomeVerified { command, outcome: Verified::Done { answer } } => of.answered(command, answer),
-        link::Event::OutcomeVerified { command, outcome: Verified::NotDone {} } => of.not_done(command),
+        | link::Event::OutcomeVerified { command, outcome: Verification::Done { answer } } => {
+            of.answered(command, answer)
+        }
+        link::Event::OutcomeVerified { command, outcome: Verification::NotDone {} } => of.not_done(command),
         link::Event::AttemptFailed { command, failure, retry_at, .. } => of.failed(command, failure, *retry_at),
         link::Event::Established { .. } => Vec::new(),
         link::Event::Adopted { remote, generation, etag, content, .. } => {
@@ -152,7 +154,7 @@ fn of_link(recorded: &Recorded, event: &link::Event) -> Vec<Write> {
         }
         link::Event::WaitEnded { wait: Wait::Withheld } => vec![of.patch().clear(&["withheld", "withheld_until"])],
         link::Event::WaitEnded { wait: Wait::Retry } => vec![of.patch().clear(&["retry_at"])],
-        link::Event::WaitEnded { wait: Wait::Look } => vec![of.patch(), of.looked()],
+        link::Event::WaitEnded { wait: Wait::Look } => vec![of.patch(), of.clear_look()],
         link::Event::WaitEnded { wait: Wait::Superseded } => vec![of.patch().clear(&["superseded"])],
     }
 }

@@ -21,12 +21,12 @@ const RETRY: &[&str] = &["retry_at", "failure_class", "failure_summary"];
 const REMOTE: &[&str] = &["remote", "etag", "marked_cancelled"];
 
 /// The row of one link, at the time of one fact.
-pub(super) struct Of<'a> {
+pub(super) struct LinkRow<'a> {
     pub id: &'a str,
     pub at: DateTime<Utc>,
 }
 
-impl Of<'_> {
+impl LinkRow<'_> {
     pub(super) fn patch(&self) -> Write {
         Write::patch([self.id]).set("changed_at", self.at)
     }
@@ -44,7 +44,7 @@ impl Of<'_> {
     }
 
     /// The entry need not be read any more, and a time at which that would be tried again does not count.
-    pub(super) fn looked(&self) -> Write {
+    pub(super) fn clear_look(&self) -> Write {
         self.patch().when(Condition::IsNot("look", Value::Null)).clear(&["look", "retry_at"])
     }
 
@@ -146,7 +146,7 @@ impl Of<'_> {
             .set("remote", remote.as_str())
             .set("etag", etag.as_str())
             .set("last_synced_at", self.at);
-        vec![self.at_least(generation), self.looked(), adopted]
+        vec![self.at_least(generation), self.clear_look(), adopted]
     }
 
     pub(super) fn echoed(&self, remote: &RemoteId, etag: Option<&Etag>) -> Vec<Write> {
@@ -154,7 +154,7 @@ impl Of<'_> {
             let known = self.released().when(Condition::Is("remote", remote.as_str().into()));
             known.set("etag", etag.as_str())
         });
-        [self.patch(), self.looked()].into_iter().chain(known).collect()
+        [self.patch(), self.clear_look()].into_iter().chain(known).collect()
     }
 
     /// Their version becomes the common base, whoever's words stand from now on.
@@ -164,16 +164,16 @@ impl Of<'_> {
         match change {
             RemoteChange::Edited { etag, content, .. } => {
                 let known = self.patch().when(Condition::IsNot("remote", Value::Null));
-                vec![self.looked(), seen, present(known, content).set("etag", etag.as_str())]
+                vec![self.clear_look(), seen, present(known, content).set("etag", etag.as_str())]
             }
-            RemoteChange::Removed { .. } => vec![self.looked(), seen.clear(REMOTE)],
+            RemoteChange::Removed { .. } => vec![self.clear_look(), seen.clear(REMOTE)],
         }
     }
 
     pub(super) fn held(&self, reason: &HoldReason, until: Option<DateTime<Utc>>) -> Vec<Write> {
         let (word, words, approval) = words::held(reason);
         let held = self.patch().set("held", word).set("held_words", words).set("approval", approval);
-        vec![self.looked(), held.set("held_until", until)]
+        vec![self.clear_look(), held.set("held_until", until)]
     }
 
     pub(super) fn conflicted(&self, theirs: &RemoteChange) -> Vec<Write> {
@@ -196,7 +196,7 @@ impl Of<'_> {
                 .copy("etag", "conflict_etag")
                 .copy("marked_cancelled", "conflict_cancelled"),
             self.patch().when(Condition::Is("conflict", "removed".into())).clear(REMOTE),
-            self.looked().when(Condition::IsNot("conflict", Value::Null)),
+            self.clear_look().when(Condition::IsNot("conflict", Value::Null)),
             self.released().when(Condition::IsNot("conflict", Value::Null)).clear(CONFLICT),
             self.without_retry().set("last_source", "booking").clear(&["inbound"]),
         ]
@@ -209,7 +209,7 @@ impl Of<'_> {
 
     pub(super) fn detached(&self, remote: &RemoteId, reason: &str) -> Vec<Write> {
         let detached = self.released().set("detached", remote.as_str()).set("detached_words", reason);
-        vec![self.looked(), detached.clear(REMOTE).clear(&["inbound"])]
+        vec![self.clear_look(), detached.clear(REMOTE).clear(&["inbound"])]
     }
 }
 

@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::Serialize;
 
-use crate::{domain::ids::Position, record::envelope::Recorded};
+use crate::{domain::ids::Position, record::envelope::StoredEvent};
 
 /// One thing that is not as it must be.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
@@ -40,7 +40,7 @@ impl Fault {
     }
 
     /// A fault of an event.
-    pub fn of(it: &Recorded, reason: impl Into<String>) -> Self {
+    pub fn of(it: &StoredEvent, reason: impl Into<String>) -> Self {
         let (stream, version) = (Some(it.stream.to_string()), Some(it.version.0));
         Self { stream, version, ..Self::at(it.position, reason) }
     }

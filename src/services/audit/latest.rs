@@ -9,7 +9,7 @@ use crate::{
     },
     record::{
         checkpoint::{Checkpoint, read_hash, write_hash},
-        envelope::Recorded,
+        envelope::StoredEvent,
         merkle::Frontier,
         note::VerifierKey,
     },
@@ -24,7 +24,7 @@ pub(super) const KIND: &str = "operations.checkpoint_sealed";
 
 /// A checkpoint that was recorded.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Sealed {
+pub struct RecordedSeal {
     /// Where it is recorded. It does not cover itself: the next one does.
     pub position: Position,
     /// What it says.
@@ -35,9 +35,9 @@ pub struct Sealed {
     pub frontier: Frontier,
 }
 
-impl Sealed {
+impl RecordedSeal {
     /// Reads an event of [`KIND`]: a signature by one of `known`, and fields that all say the same.
-    pub(super) fn read(it: &Recorded, origin: &str, known: &[VerifierKey]) -> Result<Self, String> {
+    pub(super) fn read(it: &StoredEvent, origin: &str, known: &[VerifierKey]) -> Result<Self, String> {
         let Ok(Event::Operations(operations::Event::CheckpointSealed { size, root, note, frontier })) =
             reader::closed(it)
         else {
@@ -59,7 +59,7 @@ impl Audit {
     ///
     /// # Errors
     /// `Damaged` where it is not to be believed.
-    pub async fn latest(&self) -> Result<(Option<Sealed>, Option<Version>), Error> {
+    pub async fn latest(&self) -> Result<(Option<RecordedSeal>, Option<Version>), Error> {
         let stream = self.stream();
         let Some(last) = self.store().last(&stream).await? else { return Ok((None, None)) };
         let mut end = last.version.0 + 1;
@@ -68,7 +68,7 @@ impl Audit {
             let limit = usize::try_from(end - start).unwrap_or(usize::MAX);
             let page = self.store().read_stream(&stream, Version(start), limit).await?;
             if let Some(it) = page.iter().rev().find(|it| it.event.kind == KIND) {
-                let sealed = Sealed::read(it, &self.origin(), &self.known().await?);
+                let sealed = RecordedSeal::read(it, &self.origin(), &self.known().await?);
                 let damaged = |reason| Error::Damaged { stream: stream.to_string(), version: it.version.0, reason };
                 return Ok((Some(sealed.map_err(damaged)?), Some(last.version)));
             }

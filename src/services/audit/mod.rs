@@ -14,16 +14,16 @@ mod walk;
 use std::sync::Arc;
 
 pub use fault::Fault;
-pub use latest::Sealed;
+pub use latest::RecordedSeal;
 pub use proof::{Continuity, Inclusion, Side};
 pub use seal::Outcome;
 pub use sealer::run;
-pub use verify::{Asked, Report};
+pub use verify::{Report, VerifyOptions};
 pub use verify_lines::{Contents, verify_lines};
 
 use super::{Error, journal::Journal};
 use crate::{
-    ports::{event_store::EventStore, kept_checkpoints::KeptCheckpoints, signing_keys::SigningKeys},
+    ports::{checkpoint_archive::CheckpointArchive, event_store::EventStore, signing_keys::SigningKeys},
     record::{checkpoint::origin, note::VerifierKey, stream::StreamName},
 };
 
@@ -39,7 +39,7 @@ pub struct Audit {
     workspace: String,
     journal: Journal,
     keys: Arc<dyn SigningKeys>,
-    kept: Arc<dyn KeptCheckpoints>,
+    kept: Arc<dyn CheckpointArchive>,
 }
 
 impl Audit {
@@ -48,7 +48,7 @@ impl Audit {
         workspace: impl Into<String>,
         journal: Journal,
         keys: Arc<dyn SigningKeys>,
-        kept: Arc<dyn KeptCheckpoints>,
+        kept: Arc<dyn CheckpointArchive>,
     ) -> Self {
         Self { workspace: workspace.into(), journal, keys, kept }
     }

@@ -1,6 +1,6 @@
 //! Seals the ledger: checks what is new, signs the root over everything, records that, and keeps it outside.
 
-use super::{Audit, PAGE_EVENTS, Sealed};
+use super::{Audit, PAGE_EVENTS, RecordedSeal};
 use crate::{
     domain::{
         event::Event,
@@ -8,7 +8,7 @@ use crate::{
         operations,
     },
     ledger::append::leaf_at,
-    ports::{event_store::Expected, kept_checkpoints},
+    ports::{checkpoint_archive, event_store::ExpectedVersion},
     record::{
         checkpoint::{Checkpoint, write_hash},
         merkle::{Frontier, Hash},
@@ -30,16 +30,16 @@ const ROUNDS_MAX: u32 = 20;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Outcome {
     /// A new checkpoint.
-    Sealed(Box<Sealed>),
+    Sealed(Box<RecordedSeal>),
     /// Nothing was recorded since the last, or ever.
-    Nothing(Option<Box<Sealed>>),
+    Nothing(Option<Box<RecordedSeal>>),
 }
 
 impl Audit {
     /// Seals everything that is recorded now. Of several that try at once, one does; the others find it done.
     ///
     /// # Errors
-    /// `Damaged` where an event is not what its hash says: nothing is signed that was not checked. `Kept` where a checkpoint
+    /// `Damaged` where an event is not what its hash says: nothing is signed that was not checked. `CheckpointArchive` where a checkpoint
     /// outside contradicts the ledger.
     pub async fn seal(&self, context: &Context) -> Result<Outcome, Error> {
         for _ in 0..TRIES_MAX {
@@ -83,7 +83,7 @@ impl Audit {
         match kept.next() {
             None => Ok(tree),
             Some((size, _, place)) => {
-                Err(kept_checkpoints::Failure::Ahead { place: place.clone(), size: *size, end: tree.size() }.into())
+                Err(checkpoint_archive::Failure::Ahead { place: place.clone(), size: *size, end: tree.size() }.into())
             }
         }
     }
@@ -110,7 +110,7 @@ impl Audit {
                 tree.push(it.leaf);
                 while let Some((size, root, place)) = kept.next_if(|(size, _, _)| *size <= tree.size()) {
                     if *size == tree.size() && *root != tree.root() {
-                        return Err(kept_checkpoints::Failure::Contradicted(place.clone()).into());
+                        return Err(checkpoint_archive::Failure::Contradicted(place.clone()).into());
                     }
                 }
             }
@@ -121,7 +121,7 @@ impl Audit {
     /// Checkpoints kept outside that cover more than `size` events: size, root, place.
     fn kept_above(&self, size: u64) -> Result<Vec<(u64, Hash, String)>, Error> {
         let origin = self.origin();
-        let read = |kept: kept_checkpoints::Kept| {
+        let read = |kept: checkpoint_archive::ArchivedCheckpoint| {
             let checkpoint = Note::parse(&kept.note).and_then(|note| Checkpoint::parse(note.text())).ok()?;
             (checkpoint.origin == origin && checkpoint.size > size).then_some((
                 checkpoint.size,
@@ -134,7 +134,12 @@ impl Audit {
         Ok(all)
     }
 
-    async fn record(&self, frontier: Frontier, last: Option<Version>, context: &Context) -> Result<Sealed, Error> {
+    async fn record(
+        &self,
+        frontier: Frontier,
+        last: Option<Version>,
+        context: &Context,
+    ) -> Result<RecordedSeal, Error> {
         let checkpoint = Checkpoint::new(self.origin(), frontier.size(), frontier.root());
         let note = checkpoint.sign(&self.keys.signer().await?).map_err(|e| Error::Invalid(e.to_string()))?;
         let fact = operations::Event::CheckpointSealed {
@@ -145,7 +150,7 @@ impl Audit {
         };
         // At the version that was seen: a second process that seals the same finds this one's checkpoint instead.
         let facts = vec![Event::Operations(fact)];
-        let appended = self.journal.append(&self.stream(), Expected::after(last), facts, context).await?;
-        Ok(Sealed { position: appended.position, checkpoint, note, frontier })
+        let appended = self.journal.append(&self.stream(), ExpectedVersion::after(last), facts, context).await?;
+        Ok(RecordedSeal { position: appended.position, checkpoint, note, frontier })
     }
 }

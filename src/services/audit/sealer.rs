@@ -9,14 +9,14 @@ use tracing::{error, info};
 use super::{Audit, Outcome};
 use crate::{
     record::envelope::{Actor, Origin},
-    services::{journal::Context, troubles::Troubles},
+    services::{current_failures::CurrentFailures, journal::Context},
 };
 
 /// The name of the loop in `/health`.
 const NAME: &str = "sealer";
 
 /// Seals every so often until `stop`. A failure is noted, and tried again at the next turn.
-pub async fn run(audit: Audit, every: Duration, troubles: Troubles, stop: CancellationToken) {
+pub async fn run(audit: Audit, every: Duration, current_failures: CurrentFailures, stop: CancellationToken) {
     loop {
         tokio::select! {
             () = sleep(every) => {}
@@ -36,6 +36,6 @@ pub async fn run(audit: Audit, every: Duration, troubles: Troubles, stop: Cancel
                 Some(failure.to_string())
             }
         };
-        troubles.note(NAME, clock.now(), failure);
+        current_failures.note(NAME, clock.now(), failure);
     }
 }

@@ -5,15 +5,15 @@ use serde::Serialize;
 
 use super::{
     Audit, Fault, PAGE_EVENTS,
-    walk::{Due, Walk},
+    walk::{ExpectedCheckpoint, Walk},
 };
 use crate::{
     domain::ids::Position,
     ledger::append::leaf_at,
-    ports::{event_store::Failure, kept_checkpoints::Kept},
+    ports::{checkpoint_archive::ArchivedCheckpoint, event_store::Failure},
     record::{
         checkpoint::{Checkpoint, write_hash},
-        envelope::Recorded,
+        envelope::StoredEvent,
         merkle::Frontier,
         note::VerifierKey,
     },
@@ -22,11 +22,11 @@ use crate::{
 
 /// What to check with, besides what the ledger has itself.
 #[derive(Debug, Clone, Default)]
-pub struct Asked {
+pub struct VerifyOptions {
     /// Keys that the auditor kept. Where there are any, the ledger's own word about its keys counts for nothing.
     pub keys: Vec<VerifierKey>,
     /// Checkpoints that the auditor kept.
-    pub checkpoints: Vec<Kept>,
+    pub checkpoints: Vec<ArchivedCheckpoint>,
 }
 
 /// What was found.
@@ -63,7 +63,11 @@ impl Audit {
     ///
     /// # Errors
     /// Where the ledger or the keys cannot be reached; what is wrong with them is in the report.
-    pub async fn verify(&self, asked: &Asked, progress: &mut (dyn FnMut(u64, u64) + Send)) -> Result<Report, Error> {
+    pub async fn verify(
+        &self,
+        asked: &VerifyOptions,
+        progress: &mut (dyn FnMut(u64, u64) + Send),
+    ) -> Result<Report, Error> {
         let known = if asked.keys.is_empty() { self.known().await? } else { asked.keys.clone() };
         let end = self.store().end().await?;
         let mut walk = Walk::new(self.origin(), known.clone(), Frontier::new());
@@ -71,13 +75,13 @@ impl Audit {
         let mut kept = self.kept.all()?;
         kept.extend(asked.checkpoints.iter().cloned());
         let mut expected = 0;
-        for Kept { place, note } in kept {
+        for ArchivedCheckpoint { place, note } in kept {
             match Checkpoint::signed(&note, &self.origin(), &known) {
                 Ok(checkpoint) => {
                     expected += 1;
                     walk.expect(
                         checkpoint.size,
-                        Due { root: checkpoint.root, told: format!("the checkpoint in {place}") },
+                        ExpectedCheckpoint { root: checkpoint.root, name: format!("the checkpoint in {place}") },
                     );
                 }
                 Err(wrong) => report.faults.push(Fault::general(format!("{place}: {wrong}"))),
@@ -93,7 +97,7 @@ impl Audit {
         if report.faults.iter().all(|fault| fault.position.is_none()) {
             let beyond = walk.unmet().map(|(size, due)| {
                 let why = "events were removed, or this is an older copy";
-                Fault::general(format!("{} covers {size} events, but there are {}: {why}", due.told, report.events))
+                Fault::general(format!("{} covers {size} events, but there are {}: {why}", due.name, report.events))
             });
             let beyond: Vec<Fault> = beyond.collect();
             report.kept = expected - beyond.len() as u64;
@@ -166,7 +170,7 @@ impl Audit {
     }
 
     /// Holds checkpoints whose events came late against the tree, in a second walk over the hashes alone.
-    async fn late(&self, late: Vec<(u64, Due)>, walk: &mut Walk) -> Result<Option<Fault>, Error> {
+    async fn late(&self, late: Vec<(u64, ExpectedCheckpoint)>, walk: &mut Walk) -> Result<Option<Fault>, Error> {
         let mut late = late;
         late.sort_by_key(|(size, _)| *size);
         let mut tree = Frontier::new();
@@ -180,7 +184,7 @@ impl Audit {
                 page.into_iter().for_each(|leaf| tree.push(leaf));
             }
             if tree.root() != due.root {
-                let reason = format!("these events are not the ones that were sealed: {} has another root", due.told);
+                let reason = format!("these events are not the ones that were sealed: {} has another root", due.name);
                 return Ok(Some(Fault { position: Some(0), up_to: Some(size - 1), ..Fault::general(reason) }));
             }
             walk.checkpoints += 1;
@@ -191,7 +195,7 @@ impl Audit {
 }
 
 /// Whether an event is what its stored hash says.
-fn event(it: &Recorded) -> Result<(), Fault> {
+fn event(it: &StoredEvent) -> Result<(), Fault> {
     if leaf_at(&it.stream.to_string(), it.version, it.position, &it.event) == it.leaf {
         return Ok(());
     }

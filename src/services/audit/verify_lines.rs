@@ -2,11 +2,11 @@
 
 use super::{
     Fault, Report,
-    walk::{Due, Walk},
+    walk::{ExpectedCheckpoint, Walk},
 };
 use crate::{
     domain::ids::Position,
-    ports::{kept_checkpoints::Kept, lines::Lines},
+    ports::{checkpoint_archive::ArchivedCheckpoint, lines::Lines},
     record::{
         checkpoint::{Checkpoint, write_hash},
         export::{EDGE_BYTES_MAX, Header, Trailer},
@@ -34,12 +34,12 @@ pub struct Contents {
 pub fn verify_lines(
     lines: Lines,
     known: &[VerifierKey],
-    kept: &[Kept],
+    kept: &[ArchivedCheckpoint],
     progress: &mut dyn FnMut(u64, u64),
 ) -> Contents {
     let mut contents =
         Contents { report: Report::default(), header: None, checkpoint: None, keys: Vec::new(), authentic: false };
-    let mut reading = Reading { lines, line: 0 };
+    let mut reading = LineReader { lines, line: 0 };
     match reading.check(known, kept, progress, &mut contents) {
         Ok(()) => contents.report.sound = true,
         Err(fault) => {
@@ -50,13 +50,13 @@ pub fn verify_lines(
     contents
 }
 
-struct Reading {
+struct LineReader {
     lines: Lines,
     /// The line that was read last, from 1.
     line: u64,
 }
 
-impl Reading {
+impl LineReader {
     fn next(&mut self, wanted: &str) -> Result<Vec<u8>, Fault> {
         self.line += 1;
         match self.lines.next() {
@@ -81,7 +81,7 @@ impl Reading {
     fn check(
         &mut self,
         known: &[VerifierKey],
-        kept: &[Kept],
+        kept: &[ArchivedCheckpoint],
         progress: &mut dyn FnMut(u64, u64),
         contents: &mut Contents,
     ) -> Result<(), Fault> {
@@ -94,7 +94,7 @@ impl Reading {
         contents.header = Some(header);
         let all = [known, contents.keys.as_slice()].concat();
         let mut walk = Walk::new(contents.report.origin.clone(), all, before);
-        for Kept { place, note } in kept {
+        for ArchivedCheckpoint { place, note } in kept {
             let keys = if known.is_empty() { &contents.keys } else { known };
             let checkpoint = Checkpoint::signed(note, &contents.report.origin, keys);
             let checkpoint = checkpoint.map_err(|e| Fault::general(format!("{place}: {e}")))?;
@@ -102,7 +102,10 @@ impl Reading {
                 let size = checkpoint.size;
                 return Err(Fault::general(format!("{place} is over {size} events, which this file does not show")));
             }
-            walk.expect(checkpoint.size, Due { root: checkpoint.root, told: format!("the checkpoint in {place}") });
+            walk.expect(
+                checkpoint.size,
+                ExpectedCheckpoint { root: checkpoint.root, name: format!("the checkpoint in {place}") },
+            );
         }
         let walked = self.events(&mut walk, from, to, progress);
         contents.report.events = walk.tree().size() - from;
@@ -113,7 +116,7 @@ impl Reading {
             // Ours are never so far apart: see the sealer.
             return Err(Fault::general(format!(
                 "{} covers only {size} events: it cannot be checked in one go",
-                due.told
+                due.name
             )));
         }
         contents.report.kept = kept.len() as u64;

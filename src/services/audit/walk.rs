@@ -2,11 +2,11 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 
-use super::{Fault, Sealed, latest::KIND};
+use super::{Fault, RecordedSeal, latest::KIND};
 use crate::{
     domain::ids::EventId,
     record::{
-        envelope::Recorded,
+        envelope::StoredEvent,
         merkle::{Frontier, Hash},
         note::VerifierKey,
         stream::StreamName,
@@ -19,11 +19,11 @@ const REMEMBERED: usize = 65_536;
 
 /// A checkpoint that the tree is held against when it reaches that size.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Due {
+pub(super) struct ExpectedCheckpoint {
     /// The root that it claims.
     pub root: Hash,
-    /// Which one, for people.
-    pub told: String,
+    /// Its name, for people.
+    pub name: String,
 }
 
 /// Where the walk stands.
@@ -36,13 +36,13 @@ pub(super) struct Walk {
     versions: HashMap<StreamName, u64>,
     ids: HashSet<EventId>,
     recent: VecDeque<Hash>,
-    due: BTreeMap<u64, Vec<Due>>,
+    due: BTreeMap<u64, Vec<ExpectedCheckpoint>>,
     /// Recorded checkpoints that held.
     pub checkpoints: u64,
     /// The greatest size that a checkpoint which held covers.
     pub sealed: u64,
     /// Checkpoints whose last event was too long ago when they were met: for a second walk.
-    pub late: Vec<(u64, Due)>,
+    pub late: Vec<(u64, ExpectedCheckpoint)>,
 }
 
 impl Walk {
@@ -65,7 +65,7 @@ impl Walk {
     }
 
     /// Has the tree held against that root when it has `size` leaves.
-    pub(super) fn expect(&mut self, size: u64, due: Due) {
+    pub(super) fn expect(&mut self, size: u64, due: ExpectedCheckpoint) {
         self.due.entry(size).or_default().push(due);
     }
 
@@ -75,12 +75,12 @@ impl Walk {
     }
 
     /// Checkpoints that the walk has not come to.
-    pub(super) fn unmet(&self) -> impl Iterator<Item = (u64, &Due)> {
+    pub(super) fn unmet(&self) -> impl Iterator<Item = (u64, &ExpectedCheckpoint)> {
         self.due.iter().flat_map(|(size, dues)| dues.iter().map(|due| (*size, due)))
     }
 
     /// Takes the next event, whose leaf is the hash of its bytes.
-    pub(super) fn take(&mut self, it: &Recorded) -> Result<(), Fault> {
+    pub(super) fn take(&mut self, it: &StoredEvent) -> Result<(), Fault> {
         if it.position.0 != self.tree.size() {
             let told = format!("position {} is expected here", self.tree.size());
             return Err(Fault { position: Some(self.tree.size()), ..Fault::of(it, told) });
@@ -100,14 +100,14 @@ impl Walk {
         self.recent.push_back(it.leaf);
         for due in self.due.remove(&self.tree.size()).unwrap_or_default() {
             if due.root != self.tree.root() {
-                return Err(self.other_history(self.tree.size(), &due.told));
+                return Err(self.other_history(self.tree.size(), &due.name));
             }
             self.sealed = self.sealed.max(self.tree.size());
         }
         Ok(())
     }
 
-    fn version(&mut self, it: &Recorded) -> Result<(), Fault> {
+    fn version(&mut self, it: &StoredEvent) -> Result<(), Fault> {
         match self.versions.get_mut(&it.stream) {
             Some(next) if *next == it.version.0 => *next += 1,
             Some(next) => return Err(Fault::of(it, format!("version {next} of its stream is expected here"))),
@@ -120,22 +120,22 @@ impl Walk {
         Ok(())
     }
 
-    fn checkpoint(&mut self, it: &Recorded) -> Result<(), Fault> {
-        let sealed = Sealed::read(it, &self.origin, &self.known).map_err(|reason| Fault::of(it, reason))?;
+    fn checkpoint(&mut self, it: &StoredEvent) -> Result<(), Fault> {
+        let sealed = RecordedSeal::read(it, &self.origin, &self.known).map_err(|reason| Fault::of(it, reason))?;
         let size = sealed.checkpoint.size;
         if size < self.from {
             return Ok(());
         }
         let behind = usize::try_from(self.tree.size() - size).unwrap_or(usize::MAX);
-        let told = format!("the checkpoint that position {} records", it.position);
+        let name = format!("the checkpoint that position {} records", it.position);
         if behind > self.recent.len() {
-            self.late.push((size, Due { root: sealed.checkpoint.root, told }));
+            self.late.push((size, ExpectedCheckpoint { root: sealed.checkpoint.root, name }));
             return Ok(());
         }
         // From the checkpoint's own frontier over what came since, to where we stand: both must be one tree.
         let mut tree = sealed.frontier;
         self.recent.iter().skip(self.recent.len() - behind).for_each(|leaf| tree.push(*leaf));
-        if let Some(fault) = self.differs(&tree, size, &told) {
+        if let Some(fault) = self.differs(&tree, size, &name) {
             return Err(fault);
         }
         self.checkpoints += 1;

@@ -7,7 +7,7 @@ use crate::{
         booking::{self, Booking, Cause, Command},
         ids::BookingId,
     },
-    ports::event_store::Expected,
+    ports::event_store::ExpectedVersion,
     record::stream::StreamName,
     services::{
         Error,
@@ -20,7 +20,7 @@ const ROUNDS_MAX: usize = 16;
 
 /// What a command led to.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Executed {
+pub struct Execution {
     /// The booking after it.
     pub booking: Booking,
     /// The types of the events that it led to; empty where everything was so already.
@@ -38,7 +38,7 @@ pub async fn execute(
     cause: &Cause,
     effective_at: DateTime<Utc>,
     context: &Context,
-) -> Result<Executed, Error> {
+) -> Result<Execution, Error> {
     let stream = StreamName::booking(id);
     for _ in 0..ROUNDS_MAX {
         let (state, version) = journal.booking(id).await?;
@@ -50,10 +50,10 @@ pub async fn execute(
         let names = events.iter().map(booking::Event::name).collect();
         let booking = after.ok_or(booking::Refusal::Unknown)?;
         if events.is_empty() {
-            return Ok(Executed { booking, events: names });
+            return Ok(Execution { booking, events: names });
         }
-        match journal.append_at(&stream, Expected::after(version), events, effective_at, context).await {
-            Ok(_) => return Ok(Executed { booking, events: names }),
+        match journal.append_at(&stream, ExpectedVersion::after(version), events, effective_at, context).await {
+            Ok(_) => return Ok(Execution { booking, events: names }),
             Err(error) if error.is_conflict() => {}
             Err(error) => return Err(error),
         }

@@ -51,7 +51,7 @@ pub enum Outcome {
 
 /// A line and what became of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Imported {
+pub struct ImportedLine {
     /// Where it stands.
     pub at: String,
     /// The booking, where it names one.
@@ -95,13 +95,13 @@ pub async fn import(
     lines: impl Iterator<Item = Line>,
     dry: bool,
     context: &Context,
-    told: &mut (dyn FnMut(&Imported) + Send),
+    told: &mut (dyn FnMut(&ImportedLine) + Send),
 ) -> Result<Tally, Error> {
     let mut tally = Tally::default();
     let mut lines = lines.peekable();
     while lines.peek().is_some() {
         let chunk: Vec<Line> = lines.by_ref().take(CHUNK_LINES).collect();
-        let mut done: BTreeMap<usize, Imported> = BTreeMap::new();
+        let mut done: BTreeMap<usize, ImportedLine> = BTreeMap::new();
         let mut groups: BTreeMap<BookingId, Vec<(usize, Line, Box<Snapshot>)>> = BTreeMap::new();
         for (index, mut line) in chunk.into_iter().enumerate() {
             match std::mem::replace(&mut line.outcome, Err(String::new())) {
@@ -111,7 +111,7 @@ pub async fn import(
                 }
                 Err(reason) => {
                     let outcome = Outcome::Refused(reason);
-                    done.insert(index, Imported { at: line.at, booking: None, outcome, note: line.note });
+                    done.insert(index, ImportedLine { at: line.at, booking: None, outcome, note: line.note });
                 }
             }
         }
@@ -143,7 +143,7 @@ async fn group(
     lines: Vec<(usize, Line, Box<Snapshot>)>,
     dry: bool,
     context: &Context,
-) -> Result<Vec<(usize, Imported)>, Error> {
+) -> Result<Vec<(usize, ImportedLine)>, Error> {
     let mut would_be = if dry { journal.booking(id).await?.0 } else { None };
     let now = journal.clock().now();
     let mut done = Vec::with_capacity(lines.len());
@@ -169,7 +169,7 @@ async fn group(
             }
             Err(error) => return Err(error),
         };
-        done.push((index, Imported { at: line.at, booking: Some(id.clone()), outcome, note: line.note }));
+        done.push((index, ImportedLine { at: line.at, booking: Some(id.clone()), outcome, note: line.note }));
     }
     Ok(done)
 }

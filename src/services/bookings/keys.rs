@@ -18,7 +18,7 @@ const KEYS_MAX: usize = 20_000;
 
 /// What a key led to.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Used {
+pub struct KeyUse {
     /// What was asked.
     pub digest: String,
     /// The booking.
@@ -31,16 +31,16 @@ pub struct Used {
 
 /// The memory.
 #[derive(Debug, Default)]
-pub struct Keys(Mutex<(HashMap<String, Used>, VecDeque<String>)>);
+pub struct RequestKeys(Mutex<(HashMap<String, KeyUse>, VecDeque<String>)>);
 
-impl Keys {
+impl RequestKeys {
     /// What that key was used for.
-    pub fn find(&self, mark: &RequestMark) -> Option<Used> {
+    pub fn find(&self, mark: &RequestMark) -> Option<KeyUse> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).0.get(&mark.key).cloned()
     }
 
     /// Remembers it. The first use stands; the oldest key makes room.
-    pub fn remember(&self, mark: &RequestMark, used: Used) {
+    pub fn remember(&self, mark: &RequestMark, used: KeyUse) {
         let mut guard = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let (known, order) = &mut *guard;
         if known.contains_key(&mark.key) {

@@ -1,16 +1,16 @@
 //! Bookings as clients ask for them, over HTTP or as messages: what they may write, what is wrong with it, and what they
 //! are answered.
 
-pub mod ask;
+pub mod bodies;
 pub mod execute;
+pub mod handle;
 pub mod import;
 pub mod keys;
 pub mod read;
-pub mod request;
 pub mod view;
 
-pub use ask::{Asked, Asker, Done, NotDone, ask};
-pub use keys::Keys;
+pub use handle::{BookingRequest, RequestFailure, RequestOutcome, Requester, handle};
+pub use keys::RequestKeys;
 
 pub use super::access::API_SOURCE;
 

@@ -68,11 +68,11 @@ pub struct CustomerView {
 impl BookingView {
     /// From the ledger.
     pub fn of(id: &BookingId, booking: &Booking) -> Self {
-        let shown = |text: &Personal| text.shown().to_owned();
+        let words = |text: &Personal| text.display_text().to_owned();
         let customer = booking.details.customer.as_ref().map(|customer| CustomerView {
-            name: shown(&customer.name),
-            email: customer.email.as_ref().map(shown),
-            phone: customer.phone.as_ref().map(shown),
+            name: words(&customer.name),
+            email: customer.email.as_ref().map(words),
+            phone: customer.phone.as_ref().map(words),
         });
         Self {
             id: id.to_string(),
@@ -83,8 +83,8 @@ impl BookingView {
             status: Some(booking.status),
             cancelled_for: booking.cancelled_for,
             details: DetailsView {
-                title: shown(&booking.details.title),
-                notes: booking.details.notes.as_ref().map(shown),
+                title: words(&booking.details.title),
+                notes: booking.details.notes.as_ref().map(words),
                 customer,
             },
             revision: booking.revision.0,

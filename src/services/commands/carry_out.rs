@@ -1,7 +1,7 @@
 //! Carrying out a command that is recorded.
 
 use super::{
-    came::Came,
+    incoming::IncomingCommand,
     record::{self, actor},
 };
 use crate::{
@@ -10,12 +10,12 @@ use crate::{
         ids::{BookingId, Revision},
     },
     ports::{event_store, vault},
-    record::envelope::{Origin, Recorded},
+    record::envelope::{Origin, StoredEvent},
     services::{
         Error,
         bookings::{
-            Asker, Keys, NotDone,
-            ask::{self, shown as as_it_was},
+            RequestFailure, RequestKeys, Requester,
+            handle::{self, view_at},
             view::BookingView,
         },
         journal::{Context, Journal},
@@ -38,44 +38,44 @@ pub(super) enum Answer {
 /// What may be otherwise at the next try.
 pub(super) async fn carry_out(
     journal: &Journal,
-    keys: &Keys,
-    came: &Came,
-    received: &Recorded,
+    keys: &RequestKeys,
+    incoming: &IncomingCommand,
+    received: &StoredEvent,
 ) -> Result<Answer, Error> {
     let context = Context::caused_by(actor(), Origin::Api, received);
-    let asker = Asker { context, only: came.only(), key: Some(came.key_hash()) };
-    let outcome = match came.asked() {
-        Ok((booking, asked)) => ask::ask(journal, keys, &booking, &asked, &asker).await,
-        Err(problem) => Err(NotDone::Wrong(problem)),
+    let requester = Requester { context, only: incoming.only(), key: Some(incoming.key_hash()) };
+    let outcome = match incoming.request() {
+        Ok((booking, asked)) => handle::handle(journal, keys, &booking, &asked, &requester).await,
+        Err(problem) => Err(RequestFailure::Invalid(problem)),
     };
     let (problem, poison) = match outcome {
         Ok(done) => {
-            record::apply(journal, came, received, &done).await?;
-            return shown(journal, &done.booking, done.revision, done.created).await;
+            record::apply(journal, incoming, received, &done).await?;
+            return booking_answer(journal, &done.booking, done.revision, done.created).await;
         }
-        Err(NotDone::Failed(error)) if passing(&error) => return Err(error),
-        Err(NotDone::Failed(error)) => (Problem::from(error), false),
-        Err(NotDone::Wrong(problem)) => {
+        Err(RequestFailure::Failed(error)) if passing(&error) => return Err(error),
+        Err(RequestFailure::Failed(error)) => (Problem::from(error), false),
+        Err(RequestFailure::Invalid(problem)) => {
             // A booking that is not there may be a matter between two systems; anything else is a mistake in the command.
-            let poison = problem.kind != Kind::NotFound || came.asked().is_err();
+            let poison = problem.kind != Kind::NotFound || incoming.request().is_err();
             (problem, poison)
         }
     };
-    record::refuse(journal, came, received, &problem, came.awaited && !poison).await?;
+    record::refuse(journal, incoming, received, &problem, incoming.awaited && !poison).await?;
     Ok(Answer::Problem(problem))
 }
 
 /// The answer to a command that was carried out.
-pub(super) async fn shown(
+pub(super) async fn booking_answer(
     journal: &Journal,
     booking: &BookingId,
     revision: Revision,
     created: bool,
 ) -> Result<Answer, Error> {
-    match as_it_was(journal, booking, revision).await {
+    match view_at(journal, booking, revision).await {
         Ok(view) => Ok(Answer::Booking(Box::new(view), created)),
-        Err(NotDone::Failed(error)) => Err(error),
-        Err(NotDone::Wrong(problem)) => Ok(Answer::Problem(problem)),
+        Err(RequestFailure::Failed(error)) => Err(error),
+        Err(RequestFailure::Invalid(problem)) => Ok(Answer::Problem(problem)),
     }
 }
 
@@ -84,13 +84,13 @@ pub(super) async fn shown(
 ///
 /// # Errors
 /// What may be otherwise at the next try.
-pub(crate) async fn reprocessed(journal: &Journal, text: Option<&str>, last: &Recorded) -> Result<(), Error> {
-    let Some(came) = text.and_then(|text| serde_json::from_str::<Came>(text).ok()) else {
+pub(crate) async fn reprocessed(journal: &Journal, text: Option<&str>, last: &StoredEvent) -> Result<(), Error> {
+    let Some(incoming) = text.and_then(|text| serde_json::from_str::<IncomingCommand>(text).ok()) else {
         return record::forgotten(journal, last).await;
     };
     // Nobody waits for the answer any more.
-    let came = Came { awaited: false, ..came };
-    carry_out(journal, &Keys::default(), &came, last).await.map(drop)
+    let incoming = IncomingCommand { awaited: false, ..incoming };
+    carry_out(journal, &RequestKeys::default(), &incoming, last).await.map(drop)
 }
 
 /// Whether it may be otherwise at the next try.
@@ -101,7 +101,7 @@ fn passing(error: &Error) -> bool {
         | Error::Vault(vault::Failure::Unavailable(_) | vault::Failure::WrongMaster(_) | vault::Failure::NoMaster(_))
         | Error::Tokens(_)
         | Error::SigningKeys(_)
-        | Error::KeptCheckpoints(_)
+        | Error::CheckpointArchive(_)
         | Error::ReadModels(_)
         | Error::Damaged { .. } => !matches!(error, Error::Ledger(event_store::Failure::Invalid(_))),
         Error::Refused(Refusal::Unknown | Refusal::Exists | Refusal::Cancelled | Refusal::KeyReused)

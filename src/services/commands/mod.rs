@@ -4,8 +4,8 @@
 //! that is handed out again finds its first answer there, another one under the same key is refused, and what cannot be
 //! carried out stays visible and can be reprocessed. A command that we never settled is handed out again by the queue.
 
-mod came;
 mod carry_out;
+mod incoming;
 mod record;
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
@@ -14,17 +14,17 @@ use futures::future::join_all;
 use tokio::sync::Mutex;
 use tracing::{error, info, warn};
 
-pub use came::{Came, SOURCE, VERBS};
 pub(crate) use carry_out::reprocessed;
+pub use incoming::{IncomingCommand, SOURCE, VERBS};
 
-use self::{carry_out::Answer, record::Standing};
+use self::{carry_out::Answer, record::DeliveryState};
 use super::{
     Error,
-    bookings::Keys,
+    bookings::RequestKeys,
     journal::Journal,
     problem::{Kind, PROBLEM_JSON, Problem},
 };
-use crate::ports::commands::{CommandQueue, Handed, Reply, Unavailable};
+use crate::ports::commands::{CommandQueue, QueuedCommand, Reply, Unavailable};
 
 /// Commands taken at once.
 const BATCH: usize = 64;
@@ -46,7 +46,7 @@ pub struct Rules {
 pub struct Commands {
     journal: Journal,
     queue: Arc<dyn CommandQueue>,
-    keys: Arc<Keys>,
+    keys: Arc<RequestKeys>,
     rules: Rules,
     prepared: Mutex<bool>,
 }
@@ -86,9 +86,9 @@ impl Commands {
             }
         };
         let count = handed.len();
-        let mut lines: BTreeMap<String, Vec<Box<dyn Handed>>> = BTreeMap::new();
+        let mut lines: BTreeMap<String, Vec<Box<dyn QueuedCommand>>> = BTreeMap::new();
         for one in handed {
-            lines.entry(Came::of(one.message(), self.rules.any).about()).or_default().push(one);
+            lines.entry(IncomingCommand::of(one.message(), self.rules.any).about()).or_default().push(one);
         }
         let lines = lines.into_values().map(|line| async {
             for one in line {
@@ -102,13 +102,13 @@ impl Commands {
         Ok(count)
     }
 
-    async fn treat(&self, handed: &dyn Handed) -> Result<(), Unavailable> {
+    async fn treat(&self, handed: &dyn QueuedCommand) -> Result<(), Unavailable> {
         let message = handed.message();
-        let came = Came::of(message, self.rules.any);
-        match self.answer(&came, message.deliveries).await {
+        let incoming = IncomingCommand::of(message, self.rules.any);
+        match self.answer(&incoming, message.deliveries).await {
             Outcome::Answered(answer) => {
-                let reply = reply(answer, &came.correlation(&self.journal), &came.key);
-                info!(verb = came.verb, status = reply.status, "A command was answered {}", reply.status);
+                let reply = reply(answer, &incoming.correlation(&self.journal), &incoming.key);
+                info!(verb = incoming.verb, status = reply.status, "A command was answered {}", reply.status);
                 handed.reply(reply).await?;
                 handed.settle().await
             }
@@ -121,29 +121,29 @@ impl Commands {
         }
     }
 
-    async fn answer(&self, came: &Came, deliveries: u64) -> Outcome {
-        match self.carried_out(came, deliveries).await {
+    async fn answer(&self, incoming: &IncomingCommand, deliveries: u64) -> Outcome {
+        match self.carried_out(incoming, deliveries).await {
             Ok(answer) => Outcome::Answered(answer),
             Err(error) => Outcome::Again(error),
         }
     }
 
     /// Records it, carries it out, and records what became of it.
-    async fn carried_out(&self, came: &Came, deliveries: u64) -> Result<Answer, Error> {
-        let received = match record::receive(&self.journal, came).await? {
-            Standing::Open(received) => received,
-            Standing::Applied { booking, revision, created } => {
-                return carry_out::shown(&self.journal, &booking, revision, created).await;
+    async fn carried_out(&self, incoming: &IncomingCommand, deliveries: u64) -> Result<Answer, Error> {
+        let received = match record::receive(&self.journal, incoming).await? {
+            DeliveryState::Open(received) => received,
+            DeliveryState::Applied { booking, revision, created } => {
+                return carry_out::booking_answer(&self.journal, &booking, revision, created).await;
             }
-            Standing::Refused(problem) => {
+            DeliveryState::Refused(problem) => {
                 // What is wrong with the request itself is told in full, as it was the first time.
-                let wrong = came.wrong().unwrap_or(problem);
+                let wrong = incoming.wrong().unwrap_or(problem);
                 return Ok(Answer::Problem(wrong));
             }
-            Standing::Other => {
+            DeliveryState::Other => {
                 let problem: Problem = Error::from(crate::domain::booking::Refusal::KeyReused).into();
-                if !came.awaited {
-                    record::refuse_apart(&self.journal, came, &problem).await?;
+                if !incoming.awaited {
+                    record::refuse_apart(&self.journal, incoming, &problem).await?;
                 }
                 return Ok(Answer::Problem(problem));
             }
@@ -151,10 +151,10 @@ impl Commands {
         if deliveries > self.rules.deliveries_max {
             let why = format!("given up after it was handed out {} times", deliveries - 1);
             let problem = Problem::new(Kind::Internal, why);
-            record::refuse(&self.journal, came, &received, &problem, false).await?;
+            record::refuse(&self.journal, incoming, &received, &problem, false).await?;
             return Ok(Answer::Problem(problem));
         }
-        carry_out::carry_out(&self.journal, &self.keys, came, &received).await
+        carry_out::carry_out(&self.journal, &self.keys, incoming, &received).await
     }
 }
 

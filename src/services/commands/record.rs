@@ -2,7 +2,7 @@
 
 use super::{
     SOURCE,
-    came::{Came, source},
+    incoming::{IncomingCommand, source},
 };
 use crate::{
     domain::{
@@ -11,22 +11,22 @@ use crate::{
         personal::Personal,
         source::Event,
     },
-    ports::{event_store::Expected, vault},
+    ports::{event_store::ExpectedVersion, vault},
     record::{
-        envelope::{Actor, Origin, Recorded},
+        envelope::{Actor, Origin, StoredEvent},
         stream::StreamName,
     },
     services::{
         Error,
-        journal::{Context, Journal, Told},
+        journal::{Context, DecodedEvent, Journal},
         problem::{FieldError, Kind, Problem},
     },
 };
 
 /// Where a command stands.
-pub(super) enum Standing {
+pub(super) enum DeliveryState {
     /// It was recorded, and nothing became of it yet.
-    Open(Box<Recorded>),
+    Open(Box<StoredEvent>),
     /// It was carried out.
     Applied {
         /// The booking.
@@ -48,17 +48,17 @@ pub(super) fn actor() -> Actor {
 }
 
 /// Records a command, unless it is there.
-pub(super) async fn receive(journal: &Journal, came: &Came) -> Result<Standing, Error> {
-    let stream = came.stream();
+pub(super) async fn receive(journal: &Journal, incoming: &IncomingCommand) -> Result<DeliveryState, Error> {
+    let stream = incoming.stream();
     let mut context = Context::root(actor(), Origin::Api, journal.clock().event_id());
-    if let Some(correlation) = &came.correlation {
+    if let Some(correlation) = &incoming.correlation {
         context.correlation.0.clone_from(correlation);
     }
-    match journal.append(&stream, Expected::NoStream, vec![received(came, true)], &context).await {
+    match journal.append(&stream, ExpectedVersion::NoStream, vec![received(incoming, true)], &context).await {
         Err(Error::Vault(vault::Failure::Forgotten(_))) => {
             // Nothing of a person who was forgotten is written down anew.
-            let facts = vec![received(came, false)];
-            match journal.append(&stream, Expected::NoStream, facts, &context).await {
+            let facts = vec![received(incoming, false)];
+            match journal.append(&stream, ExpectedVersion::NoStream, facts, &context).await {
                 Err(error) if !error.is_conflict() => return Err(error),
                 Ok(_) | Err(_) => {}
             }
@@ -67,70 +67,70 @@ pub(super) async fn receive(journal: &Journal, came: &Came) -> Result<Standing, 
         Ok(_) | Err(_) => {}
     }
     let told = journal.stream(&stream, Version(0)).await?;
-    standing(&told, came).ok_or_else(|| Error::Damaged {
+    delivery_state(&told, incoming).ok_or_else(|| Error::Damaged {
         stream: stream.to_string(),
         version: 0,
         reason: "it does not begin with a command".to_owned(),
     })
 }
 
-fn received(came: &Came, whole: bool) -> Event {
-    let text = whole.then(|| serde_json::to_string(came).expect("a command is made of texts and numbers"));
-    let body = Personal { subject: came.subject(), text };
-    Event::DeliveryReceived { source: source(), delivery: came.delivery(), body }
+fn received(incoming: &IncomingCommand, whole: bool) -> Event {
+    let text = whole.then(|| serde_json::to_string(incoming).expect("a command is made of texts and numbers"));
+    let body = Personal { subject: incoming.subject(), text };
+    Event::DeliveryReceived { source: source(), delivery: incoming.delivery(), body }
 }
 
-fn standing(told: &[Told], came: &Came) -> Option<Standing> {
+fn delivery_state(told: &[DecodedEvent], incoming: &IncomingCommand) -> Option<DeliveryState> {
     let event::Event::Source(Event::DeliveryReceived { body, .. }) = &told.first()?.event else { return None };
     if let Some(text) = &body.text {
-        let first: Came = serde_json::from_str(text).ok()?;
-        if !first.repeats(came) {
-            return Some(Standing::Other);
+        let first: IncomingCommand = serde_json::from_str(text).ok()?;
+        if !first.repeats(incoming) {
+            return Some(DeliveryState::Other);
         }
     }
     Some(match &told.last()?.event {
         event::Event::Source(Event::DeliveryApplied { booking, revision: Some(revision), created, .. }) => {
-            Standing::Applied { booking: booking.clone(), revision: *revision, created: *created }
+            DeliveryState::Applied { booking: booking.clone(), revision: *revision, created: *created }
         }
         event::Event::Source(Event::DeliveryRefused { reason, problem, .. }) => {
             let kind = problem.as_deref().and_then(Kind::named).unwrap_or(Kind::Conflict);
-            Standing::Refused(Problem::new(kind, reason.clone()))
+            DeliveryState::Refused(Problem::new(kind, reason.clone()))
         }
-        _ => Standing::Open(Box::new(told.last()?.recorded.clone())),
+        _ => DeliveryState::Open(Box::new(told.last()?.recorded.clone())),
     })
 }
 
 /// Notes that it was carried out.
 pub(super) async fn apply(
     journal: &Journal,
-    came: &Came,
-    last: &Recorded,
-    done: &crate::services::bookings::Done,
+    incoming: &IncomingCommand,
+    last: &StoredEvent,
+    done: &crate::services::bookings::RequestOutcome,
 ) -> Result<(), Error> {
     let fact = Event::DeliveryApplied {
         source: source(),
-        delivery: came.delivery(),
+        delivery: incoming.delivery(),
         booking: done.booking.clone(),
         changed: done.changed,
         revision: Some(done.revision),
         created: done.created,
     };
-    settle(journal, &came.stream(), last, fact).await
+    settle(journal, &incoming.stream(), last, fact).await
 }
 
 /// Notes that it was refused. `told`: its sender was told, and nobody else need look.
 pub(super) async fn refuse(
     journal: &Journal,
-    came: &Came,
-    last: &Recorded,
+    incoming: &IncomingCommand,
+    last: &StoredEvent,
     problem: &Problem,
     told: bool,
 ) -> Result<(), Error> {
-    settle(journal, &came.stream(), last, refused(came, problem, told)).await
+    settle(journal, &incoming.stream(), last, refused(incoming, problem, told)).await
 }
 
 /// Notes that a command cannot be tried again: what it said is gone.
-pub(super) async fn forgotten(journal: &Journal, last: &Recorded) -> Result<(), Error> {
+pub(super) async fn forgotten(journal: &Journal, last: &StoredEvent) -> Result<(), Error> {
     let delivery = last.stream.id.strip_prefix(SOURCE).and_then(|id| id.strip_prefix('.')).unwrap_or(&last.stream.id);
     let fact = Event::DeliveryRefused {
         source: source(),
@@ -143,11 +143,18 @@ pub(super) async fn forgotten(journal: &Journal, last: &Recorded) -> Result<(), 
 }
 
 /// Notes a command under a key that was used for another, beside that one: nobody waits for its answer.
-pub(super) async fn refuse_apart(journal: &Journal, came: &Came, problem: &Problem) -> Result<(), Error> {
-    let apart = Came { key: format!("~{}", short_hash(&[&came.key, &came.verb, &came.body], 32)), ..came.clone() };
+pub(super) async fn refuse_apart(
+    journal: &Journal,
+    incoming: &IncomingCommand,
+    problem: &Problem,
+) -> Result<(), Error> {
+    let apart = IncomingCommand {
+        key: format!("~{}", short_hash(&[&incoming.key, &incoming.verb, &incoming.body], 32)),
+        ..incoming.clone()
+    };
     let context = Context::root(actor(), Origin::Api, journal.clock().event_id());
     let facts = vec![received(&apart, true), refused(&apart, problem, false)];
-    match journal.append(&apart.stream(), Expected::NoStream, facts, &context).await {
+    match journal.append(&apart.stream(), ExpectedVersion::NoStream, facts, &context).await {
         // It was noted before; or it is about a person who was forgotten, and nothing of it is kept.
         Err(error) if error.is_conflict() => Ok(()),
         Err(Error::Vault(vault::Failure::Forgotten(_))) | Ok(_) => Ok(()),
@@ -155,19 +162,19 @@ pub(super) async fn refuse_apart(journal: &Journal, came: &Came, problem: &Probl
     }
 }
 
-fn refused(came: &Came, problem: &Problem, told: bool) -> Event {
+fn refused(incoming: &IncomingCommand, problem: &Problem, told: bool) -> Event {
     Event::DeliveryRefused {
         source: source(),
-        delivery: came.delivery(),
+        delivery: incoming.delivery(),
         reason: reason(problem),
         problem: Some(problem.kind.name().to_owned()),
         told,
     }
 }
 
-async fn settle(journal: &Journal, stream: &StreamName, last: &Recorded, fact: Event) -> Result<(), Error> {
+async fn settle(journal: &Journal, stream: &StreamName, last: &StoredEvent, fact: Event) -> Result<(), Error> {
     let context = Context::caused_by(actor(), Origin::Api, last);
-    match journal.append(stream, Expected::Exact(last.version), vec![fact], &context).await {
+    match journal.append(stream, ExpectedVersion::Exact(last.version), vec![fact], &context).await {
         // Another process was first; carrying it out twice has changed nothing.
         Err(error) if !error.is_conflict() => Err(error),
         Ok(_) | Err(_) => Ok(()),

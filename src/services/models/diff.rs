@@ -4,7 +4,7 @@ use super::{
     project::{Error, Projector},
     rebuild::{Options, Replay, Report, Step},
 };
-use crate::{ports::projection_store::Shelf, projections};
+use crate::{ports::projection_store::TableCopy, projections};
 
 /// How often a live table that moves on is followed.
 const TRIES_MAX: u32 = 50;
@@ -28,7 +28,7 @@ impl Projector {
         told: &mut (dyn FnMut(Step) + Send),
     ) -> Result<Report, Error> {
         let projection = projections::named(name).ok_or_else(|| Error::Unknown(name.to_owned()))?;
-        let mut replay = Replay::start(self, projection, Shelf::Check, options).await?;
+        let mut replay = Replay::start(self, projection, TableCopy::Check, options).await?;
         let mut found = Ok(None);
         for _ in 0..TRIES_MAX {
             found = replay.compared(told).await;
@@ -37,7 +37,7 @@ impl Projector {
             }
         }
         let report = found.map(|comparison| replay.report(comparison));
-        let discarded = self.models.discard(projection, Shelf::Check).await;
+        let discarded = self.models.discard(projection, TableCopy::Check).await;
         let report = report?;
         discarded?;
         Ok(report)

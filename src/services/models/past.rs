@@ -17,10 +17,10 @@ use crate::{
     ports::{
         clock::Clock,
         event_store::{EventStore, Failure},
-        projection_store::Shelf,
+        projection_store::TableCopy,
     },
     projections::Projection,
-    record::envelope::Recorded,
+    record::envelope::StoredEvent,
 };
 
 /// Facts replayed per transaction.
@@ -68,7 +68,7 @@ fn instant(text: &str) -> Option<DateTime<Utc>> {
 
 impl AsOf {
     /// Whether an event belongs to what was, given that everything before it does.
-    fn covers(&self, recorded: &Recorded) -> bool {
+    fn covers(&self, recorded: &StoredEvent) -> bool {
         match self {
             Self::Instant(at) => recorded.event.recorded_at <= *at,
             Self::Position(last) => recorded.position <= *last,
@@ -91,7 +91,7 @@ async fn walk(
     clock: &Arc<dyn Clock>,
     as_of: &AsOf,
     told: &mut (dyn FnMut(Step) + Send),
-    mut page: impl AsyncFnMut(Position, &[Recorded]) -> Result<(), Error>,
+    mut page: impl AsyncFnMut(Position, &[StoredEvent]) -> Result<(), Error>,
 ) -> Result<Reach, Error> {
     let (began, end) = (clock.now(), ledger.end().await?);
     let mut reach = Reach::default();
@@ -141,7 +141,7 @@ impl Projector {
     ) -> Result<Reach, Error> {
         self.models.prepare(self.clock.now()).await?;
         walk(&self.ledger, &self.clock, as_of, told, async |from, facts| {
-            let (batches, stopped) = self.batches(tables, Shelf::Live, from, facts);
+            let (batches, stopped) = self.batches(tables, TableCopy::Live, from, facts);
             if let Some(stop) = stopped.into_iter().next() {
                 return Err(stop.poison.into());
             }

@@ -8,16 +8,16 @@ use std::{collections::BTreeMap, sync::Arc};
 use chrono::TimeDelta;
 use tracing::warn;
 
-use super::reader::{Poison, closed};
+use super::reader::{UnreadableEvent, closed};
 use crate::{
     domain::ids::Position,
     ports::{
         clock::Clock,
         event_store::{self, EventStore},
-        projection_store::{self, Batch, Checkpoint, ProjectionStore, Shelf},
+        projection_store::{self, Batch, Checkpoint, ProjectionStore, TableCopy},
     },
     projections::{self, ALL, Projection},
-    record::envelope::Recorded,
+    record::envelope::StoredEvent,
 };
 
 /// Why projecting did not go on.
@@ -31,7 +31,7 @@ pub enum Error {
     Models(#[from] projection_store::Failure),
     /// A fact that this projection depends on cannot be read.
     #[error(transparent)]
-    Poison(#[from] Poison),
+    Poison(#[from] UnreadableEvent),
     /// There is no such projection.
     #[error("there is no projection {0:?}")]
     Unknown(String),
@@ -39,11 +39,11 @@ pub enum Error {
 
 /// A projection that stands in front of a fact that cannot be read.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Stopped {
+pub struct StoppedProjection {
     /// The projection.
     pub projection: &'static str,
     /// What it cannot read.
-    pub poison: Poison,
+    pub poison: UnreadableEvent,
 }
 
 /// What one step came to.
@@ -56,7 +56,7 @@ pub struct Progress {
     /// Another process projected at the same time; its work stands, and this step's is taken back.
     pub overtaken: bool,
     /// Projections that cannot go on.
-    pub stopped: Vec<Stopped>,
+    pub stopped: Vec<StoppedProjection>,
 }
 
 /// How far a projection is behind the ledger.
@@ -96,7 +96,7 @@ impl Projector {
     pub async fn start_over(&self) -> Result<Vec<&'static str>, Error> {
         let mut emptied = Vec::new();
         let checkpoints = self.models.checkpoints().await?;
-        for checkpoint in checkpoints.into_iter().filter(|c| c.shelf == Shelf::Live && c.position.0 > 0) {
+        for checkpoint in checkpoints.into_iter().filter(|c| c.table_copy == TableCopy::Live && c.position.0 > 0) {
             // The end that this process knows of may be older than the checkpoint: what counts is the last fact itself.
             let last = Position(checkpoint.position.0 - 1);
             if checkpoint.position <= self.ledger.end().await? || !self.ledger.read_all(last, 1).await?.is_empty() {
@@ -106,7 +106,7 @@ impl Projector {
                 .ok_or_else(|| Error::Unknown(checkpoint.projection.to_owned()))?;
             let (name, position) = (checkpoint.projection, checkpoint.position);
             warn!(projection = name, "{name} has read {position} facts and the ledger has fewer: it is filled anew");
-            self.models.begin(projection, Shelf::Live, self.clock.now()).await?;
+            self.models.begin(projection, TableCopy::Live, self.clock.now()).await?;
             emptied.push(name);
         }
         Ok(emptied)
@@ -120,7 +120,7 @@ impl Projector {
         let mut progress = Progress { reached: Position(u64::MAX), ..Progress::default() };
         for (from, group) in groups(self.models.checkpoints().await?) {
             let facts = self.ledger.read_all(from, limit).await?;
-            let (batches, stopped) = self.batches(&group, Shelf::Live, from, &facts);
+            let (batches, stopped) = self.batches(&group, TableCopy::Live, from, &facts);
             let moves = batches.iter().any(|batch| batch.to > from);
             for batch in &batches {
                 if !stopped.iter().any(|stop| stop.projection == batch.projection.name) {
@@ -165,7 +165,7 @@ impl Projector {
         let end = self.ledger.end().await?;
         let now = self.clock.now();
         let mut lags = Vec::new();
-        for checkpoint in self.models.checkpoints().await?.into_iter().filter(|c| c.shelf == Shelf::Live) {
+        for checkpoint in self.models.checkpoints().await?.into_iter().filter(|c| c.table_copy == TableCopy::Live) {
             let waiting = match checkpoint.position < end {
                 true => self.ledger.read_all(checkpoint.position, 1).await?.pop(),
                 false => None,
@@ -185,13 +185,13 @@ impl Projector {
     pub(super) fn batches(
         &self,
         group: &[&'static Projection],
-        shelf: Shelf,
+        table_copy: TableCopy,
         from: Position,
-        facts: &[Recorded],
-    ) -> (Vec<Batch>, Vec<Stopped>) {
+        facts: &[StoredEvent],
+    ) -> (Vec<Batch>, Vec<StoppedProjection>) {
         let to = Position(from.0 + facts.len() as u64);
         let mut open: Vec<Batch> =
-            group.iter().map(|projection| Batch { projection, shelf, from, to, writes: Vec::new() }).collect();
+            group.iter().map(|projection| Batch { projection, table_copy, from, to, writes: Vec::new() }).collect();
         let (mut done, mut stopped) = (Vec::new(), Vec::new());
         for fact in facts {
             // Decoded at most once, and only if somebody asks.
@@ -211,7 +211,7 @@ impl Projector {
                         at += 1;
                     }
                     Err(poison) => {
-                        stopped.push(Stopped { projection: projection.name, poison: poison.clone() });
+                        stopped.push(StoppedProjection { projection: projection.name, poison: poison.clone() });
                         let mut batch = open.remove(at);
                         batch.to = fact.position;
                         done.push(batch);
@@ -227,7 +227,7 @@ impl Projector {
 /// The live projections by where they stand. In step they are one group, and share every read and every decoded fact.
 fn groups(checkpoints: Vec<Checkpoint>) -> BTreeMap<Position, Vec<&'static Projection>> {
     let mut groups: BTreeMap<Position, Vec<&'static Projection>> = BTreeMap::new();
-    for checkpoint in checkpoints.into_iter().filter(|checkpoint| checkpoint.shelf == Shelf::Live) {
+    for checkpoint in checkpoints.into_iter().filter(|checkpoint| checkpoint.table_copy == TableCopy::Live) {
         let projection = ALL.into_iter().find(|p| p.name == checkpoint.projection && p.version == checkpoint.version);
         if let Some(projection) = projection {
             groups.entry(checkpoint.position).or_default().push(projection);

@@ -2,13 +2,13 @@
 
 use crate::{
     domain::{event::Event, ids::Position},
-    record::{codec, envelope::Recorded, sealing},
+    record::{codec, envelope::StoredEvent, sealing},
 };
 
 /// An event that cannot be read. It stays where it is: whoever needs it stops in front of it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("the event at position {position} cannot be read: {reason}")]
-pub struct Poison {
+pub struct UnreadableEvent {
     /// Where it stands.
     pub position: Position,
     /// What hinders. No personal data.
@@ -19,9 +19,9 @@ pub struct Poison {
 /// was recorded. Asks nobody, so that the same event gives the same fact for ever.
 ///
 /// # Errors
-/// [`Poison`] where its type is not known, or its data is not what the type says.
-pub fn closed(recorded: &Recorded) -> Result<Event, Poison> {
-    let poison = |reason: &str| Poison { position: recorded.position, reason: reason.to_owned() };
+/// [`UnreadableEvent`] where its type is not known, or its data is not what the type says.
+pub fn closed(recorded: &StoredEvent) -> Result<Event, UnreadableEvent> {
+    let poison = |reason: &str| UnreadableEvent { position: recorded.position, reason: reason.to_owned() };
     let mut data = serde_json::from_str(&recorded.event.data).map_err(|_| poison("its data is not JSON"))?;
     sealing::close(&mut data, recorded.event.id);
     codec::from_data(&recorded.event.kind, recorded.event.schema, data).map_err(|error| poison(&error.to_string()))

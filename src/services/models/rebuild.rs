@@ -6,7 +6,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use super::project::{Error, Projector};
 use crate::{
     domain::ids::Position,
-    ports::projection_store::{Comparison, Failure, Shelf},
+    ports::projection_store::{Comparison, Failure, TableCopy},
     projections::{self, Projection},
 };
 
@@ -70,7 +70,7 @@ impl Projector {
         told: &mut (dyn FnMut(Step) + Send),
     ) -> Result<Report, Error> {
         let projection = projections::named(name).ok_or_else(|| Error::Unknown(name.to_owned()))?;
-        let mut replay = Replay::start(self, projection, Shelf::Next, options).await?;
+        let mut replay = Replay::start(self, projection, TableCopy::Next, options).await?;
         let rebuilt = async {
             let mut tries = 0;
             loop {
@@ -93,7 +93,7 @@ impl Projector {
         // After `Moved` the copy is another rebuild's. Otherwise what went wrong matters more than what is left over, which
         // the next rebuild throws away.
         if rebuilt.as_ref().is_err_and(|error| !matches!(error, Error::Models(Failure::Moved { .. }))) {
-            self.models.discard(projection, Shelf::Next).await.ok();
+            self.models.discard(projection, TableCopy::Next).await.ok();
         }
         rebuilt
     }
@@ -103,7 +103,7 @@ impl Projector {
 pub(super) struct Replay<'a> {
     projector: &'a Projector,
     projection: &'static Projection,
-    shelf: Shelf,
+    table_copy: TableCopy,
     options: Options,
     at: Position,
     began: DateTime<Utc>,
@@ -113,12 +113,12 @@ impl<'a> Replay<'a> {
     pub(super) async fn start(
         projector: &'a Projector,
         projection: &'static Projection,
-        shelf: Shelf,
+        table_copy: TableCopy,
         options: Options,
     ) -> Result<Self, Error> {
         let began = projector.clock.now();
-        projector.models.begin(projection, shelf, began).await?;
-        Ok(Self { projector, projection, shelf, options, at: Position(0), began })
+        projector.models.begin(projection, table_copy, began).await?;
+        Ok(Self { projector, projection, table_copy, options, at: Position(0), began })
     }
 
     /// Replays up to where the live table stands, and compares both; `None` where that moved on meanwhile.
@@ -128,10 +128,12 @@ impl<'a> Replay<'a> {
             .checkpoints()
             .await?
             .into_iter()
-            .find(|checkpoint| checkpoint.projection == self.projection.name && checkpoint.shelf == Shelf::Live)
+            .find(|checkpoint| {
+                checkpoint.projection == self.projection.name && checkpoint.table_copy == TableCopy::Live
+            })
             .ok_or(Failure::Moved { projection: self.projection.name, stored: None })?;
         self.replay(live.position, told).await?;
-        let comparison = models.compare(self.projection, self.shelf, self.options.examples).await?;
+        let comparison = models.compare(self.projection, self.table_copy, self.options.examples).await?;
         Ok(Some(comparison).filter(|comparison| comparison.live == comparison.other))
     }
 
@@ -140,7 +142,7 @@ impl<'a> Replay<'a> {
         while self.at < until {
             let most = usize::try_from(until.0 - self.at.0).unwrap_or(usize::MAX).min(self.options.batch.max(1));
             let facts = projector.ledger.read_all(self.at, most).await?;
-            let (batches, stopped) = projector.batches(&[self.projection], self.shelf, self.at, &facts);
+            let (batches, stopped) = projector.batches(&[self.projection], self.table_copy, self.at, &facts);
             if let Some(stop) = stopped.into_iter().next() {
                 return Err(stop.poison.into());
             }

@@ -38,7 +38,7 @@ impl Journal {
             let cells: Result<Vec<Value>, Error> = row
                 .cells()
                 .map(|(name, value)| match value.as_text().filter(|_| personal.contains(&name)) {
-                    Some(closed) => opened(closed, &keys).map_err(|reason| damaged(table, &row, reason)),
+                    Some(closed) => open_text(closed, &keys).map_err(|reason| damaged(table, &row, reason)),
                     None => Ok(value.clone()),
                 })
                 .collect();
@@ -48,7 +48,7 @@ impl Journal {
     }
 }
 
-fn opened(closed: &str, keys: &HashMap<SubjectId, Option<SubjectKey>>) -> Result<Value, sealing::Failure> {
+fn open_text(closed: &str, keys: &HashMap<SubjectId, Option<SubjectKey>>) -> Result<Value, sealing::Failure> {
     let Some(subject) = sealing::closed_subject(closed) else { return Ok(Value::Null) };
     let Some(key) = keys.get(&subject).and_then(Option::as_ref) else { return Ok(Value::Null) };
     // Word for word: what a store could not hold in the clear, it holds sealed.

@@ -5,7 +5,7 @@ use crate::{
         ids::LinkId,
         link::{Event, HoldReason},
     },
-    ports::event_store::Expected,
+    ports::event_store::ExpectedVersion,
     record::stream::StreamName,
     services::{
         Error,
@@ -39,7 +39,7 @@ pub async fn answer(journal: &Journal, id: &LinkId, accept: bool, context: &Cont
             Some((_, None)) => {}
         }
         let fact = Event::RemoteChangeAnswered { accept, by: context.actor.id.clone() };
-        match journal.append(&StreamName::link(id), Expected::after(version), vec![fact], context).await {
+        match journal.append(&StreamName::link(id), ExpectedVersion::after(version), vec![fact], context).await {
             Ok(_) => return Ok(()),
             Err(error) if error.is_conflict() => {}
             Err(error) => return Err(error),

@@ -19,10 +19,10 @@ use crate::{
         upkeep::{Finding, Upkeep},
     },
     services::{
+        current_failures::CurrentFailures,
         journal::Journal,
         models::project::Projector,
         sync::{calendars::Calendars, routing::Routing},
-        troubles::Troubles,
     },
 };
 
@@ -121,8 +121,8 @@ pub fn skew(whose: &str, ahead: Result<TimeDelta, String>) -> Check {
 
 /// The ledger and the read models.
 pub async fn stores(journal: &Journal, models: &dyn ProjectionStore, projector: &Projector) -> Vec<Check> {
-    // The troubles of a service's loops are known to that service alone.
-    let report = health::health(journal, models, projector, &Troubles::default(), None).await;
+    // The failures of a service's loops are known to that service alone.
+    let report = health::health(journal, models, projector, &CurrentFailures::default(), None).await;
     let mut checks = Vec::new();
     if let Some(end) = report.ledger_end {
         checks.push(Check::ok("ledger", format!("{end} events")));

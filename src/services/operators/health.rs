@@ -13,10 +13,10 @@ use crate::{
     },
     services::{
         Error,
+        current_failures::CurrentFailures,
         journal::Journal,
         models::project::{self, Projector},
         relay::Publishing,
-        troubles::Troubles,
     },
 };
 
@@ -54,7 +54,7 @@ pub struct Lag {
 
 /// How polling a source goes.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
-pub struct Polled {
+pub struct SourceHealth {
     /// The source.
     pub source: String,
     /// When a poll last told anything new.
@@ -86,7 +86,7 @@ pub struct Health {
     /// When the first of the open push channels ends.
     pub channel_expires_at: Option<DateTime<Utc>>,
     /// Sources and their last polls.
-    pub sources: Vec<Polled>,
+    pub sources: Vec<SourceHealth>,
     /// Calls without an outcome; counted up to 1,000.
     pub open_commands: u64,
     /// Links whose timer is due; counted up to 1,000.
@@ -109,13 +109,13 @@ pub async fn health(
     journal: &Journal,
     read_models: &dyn ProjectionStore,
     projector: &Projector,
-    troubles: &Troubles,
+    current_failures: &CurrentFailures,
     writer: Option<String>,
 ) -> Health {
     let now = journal.clock().now();
     let mut health = Health::unknown();
     // The report is open to everybody: what exactly failed is in the log.
-    for (name, (since, _)) in troubles.all() {
+    for (name, (since, _)) in current_failures.all() {
         health.raise(Status::Degraded, format!("{name} has failed since {since}; see the log"));
     }
     if let Some(why) = writer {
@@ -180,8 +180,8 @@ fn revoked(row: &Row) -> Option<String> {
     (row.text("status") == Some("revoked")).then(|| row.text("connection").unwrap_or_default().to_owned())
 }
 
-fn polled(row: &Row) -> Option<Polled> {
-    Some(Polled {
+fn polled(row: &Row) -> Option<SourceHealth> {
+    Some(SourceHealth {
         source: row.text("owner")?.to_owned(),
         polled_at: row.time("advanced_at"),
         failed_at: row.time("failed_at"),

@@ -8,7 +8,7 @@ use crate::{
         ids::{ProfileId, Version},
         profile::{Event, Policy, Profile},
     },
-    ports::event_store::Expected,
+    ports::event_store::ExpectedVersion,
     record::{
         envelope::{Actor, Origin},
         stream::StreamName,
@@ -79,7 +79,7 @@ async fn publish_one(journal: &Journal, id: &ProfileId, policy: &Policy) -> Resu
         let version = last.map_or(1, |(version, _)| version + 1);
         let fact = Event::Published { profile: id.clone(), version, policy: policy.clone() };
         let context = Context::root(Actor::new("operator", "configuration"), Origin::Admin, journal.clock().event_id());
-        match journal.append(&stream, Expected::after(at), vec![fact], &context).await {
+        match journal.append(&stream, ExpectedVersion::after(at), vec![fact], &context).await {
             Ok(_) => return Ok(Profile { id: id.clone(), version, policy: policy.clone() }),
             Err(error) if error.is_conflict() => {}
             Err(error) => return Err(error),

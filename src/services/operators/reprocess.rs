@@ -7,7 +7,7 @@ use crate::{
         link::Event,
         source,
     },
-    ports::event_store::Expected,
+    ports::event_store::ExpectedVersion,
     record::stream::{Category, StreamName},
     services::{
         Error,
@@ -21,7 +21,7 @@ const ROUNDS_MAX: usize = 8;
 
 /// What is tried again.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Reprocessed {
+pub enum ReprocessTarget {
     /// This link's last command.
     Link(LinkId),
     /// This delivery of a source.
@@ -32,7 +32,7 @@ pub enum Reprocessed {
 ///
 /// # Errors
 /// `NotFound`; `Invalid` where it was not given up.
-pub async fn reprocess(journal: &Journal, id: &str, context: &Context) -> Result<Reprocessed, Error> {
+pub async fn reprocess(journal: &Journal, id: &str, context: &Context) -> Result<ReprocessTarget, Error> {
     // An attempt is named by its link and a number.
     if let Some((link, _)) = id.rsplit_once(':') {
         return of_link(journal, link, context).await;
@@ -44,16 +44,16 @@ pub async fn reprocess(journal: &Journal, id: &str, context: &Context) -> Result
         None
     };
     let Some(first) = first else { return of_link(journal, id, context).await };
-    match journal.tell(first).await?.event {
+    match journal.decode(first).await?.event {
         event::Event::Source(source::Event::DeliveryReceived { source, delivery, .. }) => {
             intake::reprocess(journal, &source, &delivery, context).await?;
-            Ok(Reprocessed::Delivery(id.to_owned()))
+            Ok(ReprocessTarget::Delivery(id.to_owned()))
         }
         _ => Err(Error::Invalid(format!("{id} is a source, not one of its deliveries"))),
     }
 }
 
-async fn of_link(journal: &Journal, id: &str, context: &Context) -> Result<Reprocessed, Error> {
+async fn of_link(journal: &Journal, id: &str, context: &Context) -> Result<ReprocessTarget, Error> {
     let not_found = || Error::NotFound { what: "attempt", id: id.chars().take(200).collect() };
     let link_id = LinkId::new(id).map_err(|_| not_found())?;
     for _ in 0..ROUNDS_MAX {
@@ -63,8 +63,8 @@ async fn of_link(journal: &Journal, id: &str, context: &Context) -> Result<Repro
             return Err(Error::Invalid(format!("link {id} was not given up: there is nothing to try again")));
         }
         let fact = Event::Reprocessed { by: context.actor.id.clone() };
-        match journal.append(&StreamName::link(&link_id), Expected::after(version), vec![fact], context).await {
-            Ok(_) => return Ok(Reprocessed::Link(link_id)),
+        match journal.append(&StreamName::link(&link_id), ExpectedVersion::after(version), vec![fact], context).await {
+            Ok(_) => return Ok(ReprocessTarget::Link(link_id)),
             Err(error) if error.is_conflict() => {}
             Err(error) => return Err(error),
         }

@@ -8,7 +8,7 @@ use crate::{
         ids::{BookingId, LinkId, Version},
         link::{Event, LinkRef, LookReason},
     },
-    ports::{event_store::Expected, projection_store::ProjectionStore},
+    ports::{event_store::ExpectedVersion, projection_store::ProjectionStore},
     projections::query::Query,
     record::stream::StreamName,
     services::{
@@ -49,7 +49,7 @@ pub async fn booking(
         if state.is_some_and(|link| link.remote.is_some()) {
             facts.push(Event::LookRequested { reason: LookReason::Asked, retry_at: None });
         }
-        journal.append(&StreamName::link(link), Expected::Any, facts, context).await?;
+        journal.append(&StreamName::link(link), ExpectedVersion::Any, facts, context).await?;
     }
     Ok(links.into_keys().collect())
 }
@@ -59,7 +59,7 @@ async fn first(journal: &Journal, link: &LinkId) -> Result<Option<LinkRef>, Erro
     else {
         return Ok(None);
     };
-    match journal.tell(first).await?.event {
+    match journal.decode(first).await?.event {
         Fact::Link(Event::SyncRequested { of, .. }) => Ok(Some(of)),
         _ => Ok(None),
     }

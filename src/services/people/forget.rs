@@ -15,7 +15,7 @@ use crate::{
         personal,
     },
     ports::{
-        event_store::Expected,
+        event_store::ExpectedVersion,
         vault::{self, KeyState},
     },
     record::stream::StreamName,
@@ -30,7 +30,7 @@ const TRIES_MAX: usize = 20;
 
 /// What was done.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
-pub struct Erased {
+pub struct ErasureOutcome {
     /// Who was forgotten.
     pub subject: String,
     /// When their key was destroyed.
@@ -43,7 +43,7 @@ pub struct Erased {
 
 /// What the ledger says about one subject.
 #[derive(Default)]
-struct Told {
+struct ErasureHistory {
     asked_by: Option<String>,
     erased: Option<(String, DateTime<Utc>)>,
     version: Option<Version>,
@@ -60,11 +60,11 @@ pub async fn erase(
     subject: &SubjectId,
     unseen: bool,
     context: &Context,
-) -> Result<Erased, Error> {
+) -> Result<ErasureOutcome, Error> {
     if *subject == personal::nobody() {
         return Err(Error::Invalid(format!("{subject} is nobody: it stands for words that are about no person")));
     }
-    let told = told(journal, workspace, subject).await?;
+    let told = history(journal, workspace, subject).await?;
     if told.asked_by.is_none() && told.erased.is_none() && !unseen && !known(journal, subject).await? {
         return Err(Error::NotFound { what: "subject", id: subject.to_string() });
     }
@@ -73,13 +73,13 @@ pub async fn erase(
         None => {
             let by = context.actor.id.clone();
             let asked = Event::SubjectErasureRequested { subject: subject.clone(), by: by.clone() };
-            journal.append(&StreamName::operations(workspace), Expected::Any, vec![asked], context).await?;
+            journal.append(&StreamName::operations(workspace), ExpectedVersion::Any, vec![asked], context).await?;
             by
         }
     };
     // A service may have finished it between our intent and now: it was done on our word all the same.
     let repeated = told.erased.is_some();
-    Ok(Erased { repeated, ..finish(journal, workspace, subject, &by, context).await? })
+    Ok(ErasureOutcome { repeated, ..finish(journal, workspace, subject, &by, context).await? })
 }
 
 /// Whether anything was ever sealed for them. A key that this program cannot unwrap is a key all the same.
@@ -101,21 +101,21 @@ pub async fn finish(
     subject: &SubjectId,
     by: &str,
     context: &Context,
-) -> Result<Erased, Error> {
+) -> Result<ErasureOutcome, Error> {
     let stream = StreamName::operations(workspace);
     // Asked every time: an earlier call may have left a copy of the key in the database's log.
     journal.vault.destroy(subject, journal.clock().now()).await?;
     let KeyState::Destroyed(erased_at) = journal.vault.key(subject).await? else { return Err(Error::Busy) };
     for _ in 0..TRIES_MAX {
-        let told = told(journal, workspace, subject).await?;
+        let told = history(journal, workspace, subject).await?;
         if let Some((by, erased_at)) = told.erased {
-            return Ok(Erased { subject: subject.to_string(), erased_at, by, repeated: true });
+            return Ok(ErasureOutcome { subject: subject.to_string(), erased_at, by, repeated: true });
         }
         let erased = Event::SubjectErased { subject: subject.clone(), by: by.to_owned(), erased_at };
-        match journal.append(&stream, Expected::after(told.version), vec![erased], context).await {
+        match journal.append(&stream, ExpectedVersion::after(told.version), vec![erased], context).await {
             Ok(_) => {
                 let (subject, by) = (subject.to_string(), by.to_owned());
-                return Ok(Erased { subject, erased_at, by, repeated: false });
+                return Ok(ErasureOutcome { subject, erased_at, by, repeated: false });
             }
             Err(error) if error.is_conflict() => {}
             Err(error) => return Err(error),
@@ -124,8 +124,8 @@ pub async fn finish(
     Err(Error::Busy)
 }
 
-async fn told(journal: &Journal, workspace: &str, subject: &SubjectId) -> Result<Told, Error> {
-    let mut found = Told::default();
+async fn history(journal: &Journal, workspace: &str, subject: &SubjectId) -> Result<ErasureHistory, Error> {
+    let mut found = ErasureHistory::default();
     for told in journal.stream(&StreamName::operations(workspace), Version(0)).await? {
         found.version = Some(told.recorded.version);
         match told.event {

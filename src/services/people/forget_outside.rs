@@ -25,7 +25,7 @@ pub const OUTSIDE: [&str; 4] = [
 
 /// An entry at a provider that shows (or may show) the person's words.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
-pub struct Shown {
+pub struct RemainingEntry {
     /// The booking.
     pub booking: String,
     /// The connection.
@@ -38,13 +38,13 @@ pub struct Shown {
 
 /// Where words of a person stood when they were forgotten.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, JsonSchema)]
-pub struct Left {
+pub struct RemainingCopies {
     /// Their bookings.
     pub bookings: u64,
     /// Entries of bookings that are not over: the service replaces their words.
-    pub upcoming: Vec<Shown>,
+    pub upcoming: Vec<RemainingEntry>,
     /// Entries of bookings that are over: they are left as they are. Remove them at the provider if they must go.
-    pub past: Vec<Shown>,
+    pub past: Vec<RemainingEntry>,
     /// What else is out of reach.
     pub outside: Vec<&'static str>,
 }
@@ -53,9 +53,13 @@ pub struct Left {
 ///
 /// # Errors
 /// They are not available.
-pub async fn left(journal: &Journal, models: &dyn ProjectionStore, subject: &SubjectId) -> Result<Left, Error> {
+pub async fn remaining_copies(
+    journal: &Journal,
+    models: &dyn ProjectionStore,
+    subject: &SubjectId,
+) -> Result<RemainingCopies, Error> {
     let now = journal.clock().now();
-    let mut left = Left { outside: OUTSIDE.to_vec(), ..Left::default() };
+    let mut left = RemainingCopies { outside: OUTSIDE.to_vec(), ..RemainingCopies::default() };
     for booking in of_subject(models, subject).await? {
         left.bookings += 1;
         let Some(id) = booking.text("booking").and_then(|id| crate::domain::ids::BookingId::new(id).ok()) else {
@@ -65,7 +69,7 @@ pub async fn left(journal: &Journal, models: &dyn ProjectionStore, subject: &Sub
         for link in ask(models, &Query::LinksOfBooking(id.clone())).await? {
             let Some(entry) = link.text("remote") else { continue };
             let text = |name: &str| link.text(name).unwrap_or_default().to_owned();
-            let shown = Shown {
+            let shown = RemainingEntry {
                 booking: id.to_string(),
                 connection: text("connection"),
                 calendar: text("calendar"),

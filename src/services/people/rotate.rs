@@ -10,9 +10,9 @@ use serde::Serialize;
 use crate::{
     domain::{event, ids::Version, operations::Event},
     ports::{
-        event_store::Expected,
-        masters::{MasterFile, Unusable},
-        rotation::{Rotation, Standing},
+        event_store::ExpectedVersion,
+        master_keys::{MasterKeyFile, MasterKeyFileError},
+        rotation::{Rotation, WrappingStatus},
     },
     record::stream::StreamName,
     services::{
@@ -26,17 +26,17 @@ const BATCH_SECRETS: usize = 256;
 
 /// How keys stand.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
-pub struct Keys {
+pub struct MasterKeyStatus {
     /// The keys in the file, newest first, by their public names.
     pub file: Vec<String>,
     /// What the database says.
     #[serde(flatten)]
-    pub standing: Standing,
+    pub standing: WrappingStatus,
 }
 
 /// How a rotation ended.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
-pub struct Rotated {
+pub struct RotationOutcome {
     /// The master key before.
     pub from: String,
     /// The master key now.
@@ -53,11 +53,11 @@ pub struct Rotated {
 ///
 /// # Errors
 /// File or database cannot be read.
-pub async fn status(rotation: &dyn Rotation, file: &dyn MasterFile) -> Result<Keys, Error> {
-    Ok(Keys { file: file.ids().map_err(unusable)?, standing: rotation.standing().await? })
+pub async fn status(rotation: &dyn Rotation, file: &dyn MasterKeyFile) -> Result<MasterKeyStatus, Error> {
+    Ok(MasterKeyStatus { file: file.ids().map_err(unusable)?, standing: rotation.wrapping_status().await? })
 }
 
-fn unusable(unusable: Unusable) -> Error {
+fn unusable(unusable: MasterKeyFileError) -> Error {
     Error::Invalid(unusable.to_string())
 }
 
@@ -69,11 +69,11 @@ fn unusable(unusable: Unusable) -> Error {
 pub async fn rotate(
     journal: &Journal,
     workspace: &str,
-    (rotation, file): (&dyn Rotation, &dyn MasterFile),
+    (rotation, file): (&dyn Rotation, &dyn MasterKeyFile),
     stage: bool,
     context: &Context,
     told: &mut (dyn FnMut(u64) + Send),
-) -> Result<Rotated, Error> {
+) -> Result<RotationOutcome, Error> {
     let keys = status(rotation, file).await?;
     let Some(current) = keys.standing.current.clone() else {
         return Err(Error::Invalid("no secret was ever wrapped here: there is nothing to rotate".into()));
@@ -91,7 +91,7 @@ pub async fn rotate(
         (None, Some(old)) => (old, current, true),
         (None, None) => (current, file.add().map_err(unusable)?, false),
     };
-    let mut done = Rotated { from, to, rewrapped: 0, resumed, staged: stage };
+    let mut done = RotationOutcome { from, to, rewrapped: 0, resumed, staged: stage };
     if stage {
         return Ok(done);
     }
@@ -111,7 +111,7 @@ pub async fn rotate(
 }
 
 /// Records the rotation, unless an interrupted call has.
-async fn record(journal: &Journal, workspace: &str, done: &Rotated, context: &Context) -> Result<(), Error> {
+async fn record(journal: &Journal, workspace: &str, done: &RotationOutcome, context: &Context) -> Result<(), Error> {
     let stream = StreamName::operations(workspace);
     let known = journal.stream(&stream, Version(0)).await?.into_iter().any(|told| {
         matches!(told.event, event::Event::Operations(Event::MasterKeyRotated { from, to })
@@ -119,7 +119,7 @@ async fn record(journal: &Journal, workspace: &str, done: &Rotated, context: &Co
     });
     if !known {
         let fact = Event::MasterKeyRotated { from: done.from.clone(), to: done.to.clone() };
-        journal.append(&stream, Expected::Any, vec![fact], context).await?;
+        journal.append(&stream, ExpectedVersion::Any, vec![fact], context).await?;
     }
     Ok(())
 }

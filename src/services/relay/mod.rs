@@ -16,16 +16,16 @@ use tokio::sync::Mutex;
 use tracing::{info, warn};
 
 pub use report::{Progress, Publishing, Role};
-pub use republish::{Manner, Range, Republished, republish};
+pub use republish::{Range, RepublishOptions, RepublishReport, republish};
 
-use self::window::{Ended, Sent, Stretch};
+use self::window::{SendEnd, SendRange, SendResult};
 use crate::{
     domain::ids::Position,
     ports::{
         checkpoints::{self, Checkpoints},
         clock::Clock,
         event_store::{self, EventStore},
-        publisher::{self, Publisher, Sending, Sequence, Standing},
+        publisher::{self, FeedState, Publisher, SendReason, Sequence},
     },
 };
 
@@ -79,13 +79,13 @@ impl From<publisher::Failure> for Error {
 
 /// When the next step is worth taking.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Rest {
+pub enum NextStep {
     /// At once.
-    Not,
+    Now,
     /// After a while.
-    For(Duration),
+    After(Duration),
     /// When there is an event at this position.
-    Event(Position),
+    AtPosition(Position),
 }
 
 /// Publishes.
@@ -104,17 +104,17 @@ pub struct Relay {
 #[derive(Debug, Default)]
 struct State {
     prepared: bool,
-    at: Option<At>,
+    at: Option<FeedPlace>,
     looked_at: Option<DateTime<Utc>>,
 }
 
 /// Where we believe that the feed stands.
 #[derive(Debug, Clone, Copy)]
-enum At {
+enum FeedPlace {
     /// We publish: the next position, and the message that it follows.
     Active(Position, Sequence),
     /// Another does: what it had reached, and since when.
-    Standby(Standing, DateTime<Utc>),
+    Standby(FeedState, DateTime<Utc>),
 }
 
 impl Relay {
@@ -146,7 +146,7 @@ impl Relay {
     ///
     /// # Errors
     /// The ledger, its checkpoints or the feed give no answer. Nothing is lost; take the step again.
-    pub async fn step(&self) -> Result<Rest, Error> {
+    pub async fn step(&self) -> Result<NextStep, Error> {
         let mut state = self.state.lock().await;
         let outcome = self.advance(&mut state).await;
         if let Err(error) = &outcome {
@@ -158,7 +158,7 @@ impl Relay {
         outcome
     }
 
-    async fn advance(&self, state: &mut State) -> Result<Rest, Error> {
+    async fn advance(&self, state: &mut State) -> Result<NextStep, Error> {
         if !state.prepared {
             for differs in self.publisher.prepare().await? {
                 warn!("NATS: {differs}");
@@ -169,25 +169,25 @@ impl Relay {
         let at = match state.at {
             Some(at) => at,
             None => {
-                let standing = self.standing(state).await?;
-                At::Active(self.next(standing).await?, standing.last)
+                let standing = self.feed_state(state).await?;
+                FeedPlace::Active(self.next(standing).await?, standing.last)
             }
         };
         let (at, rest) = match at {
-            At::Active(next, last) => self.publish(state, next, last, now).await?,
-            At::Standby(seen, since) => self.stand_by(state, seen, since, now).await?,
+            FeedPlace::Active(next, last) => self.publish(state, next, last, now).await?,
+            FeedPlace::Standby(seen, since) => self.stand_by(state, seen, since, now).await?,
         };
         state.at = at;
         Ok(rest)
     }
 
-    async fn standing(&self, state: &mut State) -> Result<Standing, Error> {
+    async fn feed_state(&self, state: &mut State) -> Result<FeedState, Error> {
         state.looked_at = Some(self.clock.now());
-        Ok(self.publisher.standing().await?)
+        Ok(self.publisher.feed_state().await?)
     }
 
     /// The position to go on with.
-    async fn next(&self, standing: Standing) -> Result<Position, Error> {
+    async fn next(&self, standing: FeedState) -> Result<Position, Error> {
         let saved = self.checkpoints.load(&self.worker).await?;
         let next = match standing.next {
             Some(next) => next,
@@ -212,11 +212,11 @@ impl Relay {
         next: Position,
         last: Sequence,
         now: DateTime<Utc>,
-    ) -> Result<(Option<At>, Rest), Error> {
-        self.progress.stands(Role::Active, next);
+    ) -> Result<(Option<FeedPlace>, NextStep), Error> {
+        self.progress.set_role(Role::Active, next);
         let until = Position(next.0.saturating_add(STEP_EVENTS));
         let stretch =
-            Stretch { from: next, until, after: last, window: self.window, sending: &Sending::First, carry: None };
+            SendRange { from: next, until, after: last, window: self.window, sending: &SendReason::First, carry: None };
         let progress = &self.progress;
         let sent =
             window::send(&*self.store, &*self.publisher, stretch, &mut |next| progress.acknowledged(next)).await?;
@@ -224,11 +224,13 @@ impl Relay {
             self.checkpoints.save(&self.worker, sent.next).await?;
         }
         match &sent.ended {
-            Ended::Done if sent.next > next => Ok((Some(At::Active(sent.next, sent.last)), Rest::Event(sent.next))),
-            Ended::Done => self.idle(state, next, last, now).await,
-            Ended::Known => self.known(state, &sent, now).await,
-            Ended::Failed(publisher::Failure::Moved) => self.moved(state, sent.next, now).await,
-            Ended::Failed(failure) => Err(failure.clone().into()),
+            SendEnd::Done if sent.next > next => {
+                Ok((Some(FeedPlace::Active(sent.next, sent.last)), NextStep::AtPosition(sent.next)))
+            }
+            SendEnd::Done => self.idle(state, next, last, now).await,
+            SendEnd::Duplicate => self.known(state, &sent, now).await,
+            SendEnd::Failed(publisher::Failure::Moved) => self.moved(state, sent.next, now).await,
+            SendEnd::Failed(failure) => Err(failure.clone().into()),
         }
     }
 
@@ -239,59 +241,69 @@ impl Relay {
         next: Position,
         last: Sequence,
         now: DateTime<Utc>,
-    ) -> Result<(Option<At>, Rest), Error> {
-        let rest = Rest::Event(next);
+    ) -> Result<(Option<FeedPlace>, NextStep), Error> {
+        let rest = NextStep::AtPosition(next);
         if state.looked_at.is_some_and(|at| now - at < LOOK_EVERY) {
-            return Ok((Some(At::Active(next, last)), rest));
+            return Ok((Some(FeedPlace::Active(next, last)), rest));
         }
-        if self.standing(state).await?.last == last {
-            return Ok((Some(At::Active(next, last)), rest));
+        if self.feed_state(state).await?.last == last {
+            return Ok((Some(FeedPlace::Active(next, last)), rest));
         }
         self.moved(state, next, now).await
     }
 
     /// The feed knows a message that we took for new: another process sent it, or it was removed from the feed by hand.
-    async fn known(&self, state: &mut State, sent: &Sent, now: DateTime<Utc>) -> Result<(Option<At>, Rest), Error> {
-        let standing = self.standing(state).await?;
+    async fn known(
+        &self,
+        state: &mut State,
+        sent: &SendResult,
+        now: DateTime<Utc>,
+    ) -> Result<(Option<FeedPlace>, NextStep), Error> {
+        let standing = self.feed_state(state).await?;
         if standing.next.is_some_and(|theirs| theirs > sent.next) {
             return self.moved(state, sent.next, now).await;
         }
         info!("Position {} was published before, and is not published again", sent.next);
-        Ok((Some(At::Active(sent.next.next(), standing.last)), Rest::Not))
+        Ok((Some(FeedPlace::Active(sent.next.next(), standing.last)), NextStep::Now))
     }
 
     /// The feed does not stand where we left it.
-    async fn moved(&self, state: &mut State, ours: Position, now: DateTime<Utc>) -> Result<(Option<At>, Rest), Error> {
-        let standing = self.standing(state).await?;
+    async fn moved(
+        &self,
+        state: &mut State,
+        ours: Position,
+        now: DateTime<Utc>,
+    ) -> Result<(Option<FeedPlace>, NextStep), Error> {
+        let standing = self.feed_state(state).await?;
         let next = self.next(standing).await?;
         // Of two that got into each other's way, the one whose message is the last goes on.
         if next > ours && !standing.ours {
             info!("Another process publishes: standing by from position {next} on");
-            self.progress.stands(Role::Standby, next);
-            return Ok((Some(At::Standby(standing, now)), Rest::For(STANDBY)));
+            self.progress.set_role(Role::Standby, next);
+            return Ok((Some(FeedPlace::Standby(standing, now)), NextStep::After(STANDBY)));
         }
-        Ok((Some(At::Active(next, standing.last)), Rest::Not))
+        Ok((Some(FeedPlace::Active(next, standing.last)), NextStep::Now))
     }
 
     async fn stand_by(
         &self,
         state: &mut State,
-        seen: Standing,
+        seen: FeedState,
         since: DateTime<Utc>,
         now: DateTime<Utc>,
-    ) -> Result<(Option<At>, Rest), Error> {
-        let standing = self.standing(state).await?;
+    ) -> Result<(Option<FeedPlace>, NextStep), Error> {
+        let standing = self.feed_state(state).await?;
         let next = self.next(standing).await?;
-        self.progress.stands(Role::Standby, next);
+        self.progress.set_role(Role::Standby, next);
         let moves = standing.last != seen.last;
         let waits = next < self.store.end().await?;
         if moves || !waits {
-            return Ok((Some(At::Standby(standing, now)), Rest::For(STANDBY)));
+            return Ok((Some(FeedPlace::Standby(standing, now)), NextStep::After(STANDBY)));
         }
         if now - since < TAKE_OVER {
-            return Ok((Some(At::Standby(seen, since)), Rest::For(STANDBY)));
+            return Ok((Some(FeedPlace::Standby(seen, since)), NextStep::After(STANDBY)));
         }
         info!("The process that published does not any more: going on from position {next}");
-        Ok((Some(At::Active(next, standing.last)), Rest::Not))
+        Ok((Some(FeedPlace::Active(next, standing.last)), NextStep::Now))
     }
 }

@@ -40,10 +40,10 @@ pub struct Publishing {
 
 /// What is known of it, shared with whoever tells it.
 #[derive(Debug, Clone, Default)]
-pub struct Progress(Arc<Mutex<Known>>);
+pub struct Progress(Arc<Mutex<PublishingState>>);
 
 #[derive(Debug, Clone, Default)]
-struct Known {
+struct PublishingState {
     role: Role,
     next: Option<Position>,
     published: u64,
@@ -51,7 +51,7 @@ struct Known {
 }
 
 impl Progress {
-    pub(super) fn stands(&self, role: Role, next: Position) {
+    pub(super) fn set_role(&self, role: Role, next: Position) {
         let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         (known.role, known.next, known.failing) = (role, Some(next), false);
     }
@@ -67,7 +67,7 @@ impl Progress {
     }
 
     /// How it goes now. Where the ledger gives no answer, nothing is said to wait: that is told elsewhere.
-    pub async fn told(&self, store: &dyn EventStore, clock: &dyn Clock) -> Publishing {
+    pub async fn snapshot(&self, store: &dyn EventStore, clock: &dyn Clock) -> Publishing {
         let known = self.0.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let next = known.next.unwrap_or_default();
         let end = store.end().await.unwrap_or(next);

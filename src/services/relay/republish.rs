@@ -2,13 +2,13 @@
 
 use super::{
     Error,
-    window::{self, Ended, Stretch},
+    window::{self, SendEnd, SendRange},
 };
 use crate::{
     domain::ids::Position,
     ports::{
         event_store::EventStore,
-        publisher::{Failure, Publisher, Sending, Sequence},
+        publisher::{Failure, Publisher, SendReason, Sequence},
     },
 };
 
@@ -26,7 +26,7 @@ pub struct Range {
 
 /// What it came to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Republished {
+pub struct RepublishReport {
     /// Messages that the feed took.
     pub sent: u64,
     /// Those of them whose id the feed still remembered: they bear another message id, and the same event id.
@@ -37,7 +37,7 @@ pub struct Republished {
 
 /// How to send it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Manner<'a> {
+pub struct RepublishOptions<'a> {
     /// The most messages on their way at once.
     pub window: usize,
     /// Makes message ids new where the feed remembers the old ones.
@@ -54,14 +54,14 @@ pub async fn republish(
     store: &dyn EventStore,
     publisher: &dyn Publisher,
     range: Range,
-    manner: Manner<'_>,
+    manner: RepublishOptions<'_>,
     acknowledged: &mut (dyn FnMut(Position) + Send),
-) -> Result<Republished, Error> {
+) -> Result<RepublishReport, Error> {
     let (mut sending, mut next, mut done) =
-        (Sending::First, range.from, Republished { sent: 0, renamed: 0, last: Sequence(0) });
+        (SendReason::First, range.from, RepublishReport { sent: 0, renamed: 0, last: Sequence(0) });
     let mut rounds = 0;
     loop {
-        let standing = publisher.standing().await?;
+        let standing = publisher.feed_state().await?;
         done.last = standing.last;
         if next >= range.until {
             return Ok(done);
@@ -74,23 +74,23 @@ pub async fn republish(
             None => Some(manner.checkpoint),
         };
         let (after, window) = (standing.last, manner.window);
-        let stretch = Stretch { from: next, until: range.until, after, window, sending: &sending, carry };
+        let stretch = SendRange { from: next, until: range.until, after, window, sending: &sending, carry };
         let sent = window::send(store, publisher, stretch, acknowledged).await?;
         let count = sent.next.0 - next.0;
         done.sent += count;
-        if sending != Sending::First {
+        if sending != SendReason::First {
             done.renamed += count;
         }
         rounds = if count == 0 { rounds + 1 } else { 0 };
         next = sent.next;
         done.last = sent.last;
         match sent.ended {
-            Ended::Done => return Ok(done),
+            SendEnd::Done => return Ok(done),
             // Whatever comes later in the ledger was sent later, and is remembered as well.
-            Ended::Known => sending = Sending::Again(manner.word.to_owned()),
-            Ended::Failed(Failure::Moved) if rounds < ROUNDS_MAX => {}
-            Ended::Failed(Failure::Moved) => return Err(Error::Busy { next }),
-            Ended::Failed(failure) => return Err(failure.into()),
+            SendEnd::Duplicate => sending = SendReason::Again(manner.word.to_owned()),
+            SendEnd::Failed(Failure::Moved) if rounds < ROUNDS_MAX => {}
+            SendEnd::Failed(Failure::Moved) => return Err(Error::Busy { next }),
+            SendEnd::Failed(failure) => return Err(failure.into()),
         }
     }
 }

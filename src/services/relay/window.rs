@@ -12,9 +12,9 @@ use crate::{
     domain::ids::Position,
     ports::{
         event_store::{self, EventStore},
-        publisher::{Failure, Outgoing, Pending, Publisher, Sending, Sequence, Taken},
+        publisher::{Failure, OutgoingMessage, Pending, PublishOutcome, Publisher, SendReason, Sequence},
     },
-    record::envelope::Recorded,
+    record::envelope::StoredEvent,
 };
 
 /// Events read at once.
@@ -24,7 +24,7 @@ const DRAIN: Duration = Duration::from_secs(1);
 
 /// What to send, and how.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Stretch<'a> {
+pub(super) struct SendRange<'a> {
     /// The first position.
     pub from: Position,
     /// The position to stop before.
@@ -34,29 +34,29 @@ pub(super) struct Stretch<'a> {
     /// The most messages on their way.
     pub window: usize,
     /// Why.
-    pub sending: &'a Sending,
+    pub sending: &'a SendReason,
     /// What messages say comes next; `None`: the position after their own.
     pub carry: Option<Position>,
 }
 
 /// How far it came.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Sent {
+pub(super) struct SendResult {
     /// The first position that was not acknowledged.
     pub next: Position,
     /// The feed's last message, as far as acknowledged.
     pub last: Sequence,
     /// What ended it.
-    pub ended: Ended,
+    pub ended: SendEnd,
 }
 
 /// What ended a stretch.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Ended {
+pub(super) enum SendEnd {
     /// There was no more.
     Done,
     /// The feed knows the message at `next` already.
-    Known,
+    Duplicate,
     /// A message was not taken.
     Failed(Failure),
 }
@@ -65,7 +65,7 @@ pub(super) enum Ended {
 struct Window<'p> {
     publisher: &'p dyn Publisher,
     under_way: VecDeque<(Sequence, Pending)>,
-    sent: Sent,
+    sent: SendResult,
 }
 
 /// Sends `stretch`. `acknowledged` is called with the position after each message that was taken.
@@ -75,10 +75,10 @@ struct Window<'p> {
 pub(super) async fn send(
     store: &dyn EventStore,
     publisher: &dyn Publisher,
-    stretch: Stretch<'_>,
+    stretch: SendRange<'_>,
     acknowledged: &mut (dyn FnMut(Position) + Send),
-) -> Result<Sent, event_store::Failure> {
-    let sent = Sent { next: stretch.from, last: stretch.after, ended: Ended::Done };
+) -> Result<SendResult, event_store::Failure> {
+    let sent = SendResult { next: stretch.from, last: stretch.after, ended: SendEnd::Done };
     let mut window = Window { publisher, under_way: VecDeque::with_capacity(stretch.window), sent };
     let read = async |at: Position| {
         let room = usize::try_from(stretch.until.0.saturating_sub(at.0)).unwrap_or(PAGE_EVENTS).min(PAGE_EVENTS);
@@ -95,7 +95,7 @@ pub(super) async fn send(
             break;
         }
     }
-    while window.sent.ended == Ended::Done && !window.under_way.is_empty() {
+    while window.sent.ended == SendEnd::Done && !window.under_way.is_empty() {
         window.settle(acknowledged).await;
     }
     let rest = window.under_way.drain(..).map(|(_, pending)| pending);
@@ -107,9 +107,9 @@ impl Window<'_> {
     /// Puts a page on its way, and settles what makes room for it. `false`: no more.
     async fn push_all(
         &mut self,
-        page: &[Recorded],
+        page: &[StoredEvent],
         after: &mut Sequence,
-        stretch: &Stretch<'_>,
+        stretch: &SendRange<'_>,
         acknowledged: &mut (dyn FnMut(Position) + Send),
     ) -> bool {
         for event in page {
@@ -119,8 +119,8 @@ impl Window<'_> {
             if let Err(failure) = self.push(event, *after, stretch).await {
                 // Those before it may still be taken.
                 while !self.under_way.is_empty() && self.settle(acknowledged).await {}
-                if self.sent.ended == Ended::Done {
-                    self.sent.ended = Ended::Failed(failure);
+                if self.sent.ended == SendEnd::Done {
+                    self.sent.ended = SendEnd::Failed(failure);
                 }
                 return false;
             }
@@ -130,9 +130,9 @@ impl Window<'_> {
     }
 
     /// Puts one more on its way.
-    async fn push(&mut self, event: &Recorded, after: Sequence, stretch: &Stretch<'_>) -> Result<(), Failure> {
+    async fn push(&mut self, event: &StoredEvent, after: Sequence, stretch: &SendRange<'_>) -> Result<(), Failure> {
         let next = stretch.carry.unwrap_or(event.position.next());
-        let pending = self.publisher.send(Outgoing { event, next, after, sending: stretch.sending }).await?;
+        let pending = self.publisher.send(OutgoingMessage { event, next, after, sending: stretch.sending }).await?;
         self.under_way.push_back((after.next(), pending));
         Ok(())
     }
@@ -141,15 +141,15 @@ impl Window<'_> {
     async fn settle(&mut self, acknowledged: &mut (dyn FnMut(Position) + Send)) -> bool {
         let Some((expected, pending)) = self.under_way.pop_front() else { return true };
         self.sent.ended = match pending.await {
-            Ok(Taken::Stored(sequence)) => {
+            Ok(PublishOutcome::Stored(sequence)) => {
                 self.sent.next = self.sent.next.next();
                 self.sent.last = sequence;
                 acknowledged(self.sent.next);
-                if sequence == expected { Ended::Done } else { Ended::Failed(Failure::Moved) }
+                if sequence == expected { SendEnd::Done } else { SendEnd::Failed(Failure::Moved) }
             }
-            Ok(Taken::Known) => Ended::Known,
-            Err(failure) => Ended::Failed(failure),
+            Ok(PublishOutcome::Duplicate) => SendEnd::Duplicate,
+            Err(failure) => SendEnd::Failed(failure),
         };
-        self.sent.ended == Ended::Done
+        self.sent.ended == SendEnd::Done
     }
 }

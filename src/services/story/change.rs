@@ -1,9 +1,9 @@
 //! What differs between two contents, and what a person changed, in words.
 
-use super::Teller;
+use super::LocalTimes;
 use crate::domain::{entry::Content, link::RemoteChange};
 
-impl Teller {
+impl LocalTimes {
     /// What leads from `from` to `to`.
     pub(super) fn difference(&self, from: &Content, to: &Content) -> Vec<String> {
         let mut notes = Vec::new();
@@ -11,7 +11,7 @@ impl Teller {
             notes.push(format!("time: {} becomes {}", self.slot(&from.slot), self.slot(&to.slot)));
         }
         if from.title != to.title {
-            notes.push(format!("title: {:?} becomes {:?}", from.title.shown(), to.title.shown()));
+            notes.push(format!("title: {:?} becomes {:?}", from.title.display_text(), to.title.display_text()));
         }
         if from.description != to.description {
             notes.push("description: changed".to_owned());
@@ -27,7 +27,7 @@ impl Teller {
     /// What an entry says, on one line.
     pub(super) fn content(&self, content: &Content) -> String {
         let mark = if content.marked_cancelled { ", marked as cancelled" } else { "" };
-        format!("{:?}, {}{mark}", content.title.shown(), self.slot(&content.slot))
+        format!("{:?}, {}{mark}", content.title.display_text(), self.slot(&content.slot))
     }
 
     /// A person's change, on one line.

@@ -1,14 +1,14 @@
 //! A sentence for every fact about a link.
 
-use super::{Teller, words::Words};
+use super::{LocalTimes, words::Sentence};
 use crate::domain::link::{
-    Action, Attempt, Conflict, Event, HoldReason, IssuedCommand, LookReason, Operation, RemovalPolicy, Side, Verified,
-    Wait, WithholdReason,
+    Action, Attempt, Conflict, Event, HoldReason, IssuedCommand, LookReason, Operation, RemovalPolicy, Side,
+    Verification, Wait, WithholdReason,
 };
 
-impl Teller {
+impl LocalTimes {
     /// What a fact about a link says.
-    pub(super) fn link(&self, event: &Event) -> Words {
+    pub(super) fn link(&self, event: &Event) -> Sentence {
         match event {
             Event::SyncRequested { of, reason } => {
                 let (booking, calendar) = (&of.resource, &of.calendar.calendar);
@@ -37,8 +37,8 @@ impl Teller {
             }
             Event::OutcomeVerified { command, outcome } => {
                 let found = match outcome {
-                    Verified::Done { answer } => format!("it was carried out: {}", self.answer(answer)),
-                    Verified::NotDone {} => "it was not carried out".to_owned(),
+                    Verification::Done { answer } => format!("it was carried out: {}", self.answer(answer)),
+                    Verification::NotDone {} => "it was not carried out".to_owned(),
                 };
                 (format!("Looked up how command {command} had ended: {found}."), Vec::new())
             }
@@ -79,7 +79,7 @@ impl Teller {
     }
 
     /// Facts about what people did in the calendar.
-    fn inbound(&self, event: &Event) -> Words {
+    fn inbound(&self, event: &Event) -> Sentence {
         match event {
             Event::EchoRecognised { by_content, .. } => {
                 let how = if *by_content { "it says what we wrote" } else { "its version is the one that we wrote" };
@@ -125,7 +125,7 @@ impl Teller {
         }
     }
 
-    fn conflict(&self, conflict: &Conflict) -> Words {
+    fn conflict(&self, conflict: &Conflict) -> Sentence {
         let ours = conflict.ours.as_ref().map_or_else(|| "no entry".to_owned(), |content| self.content(content));
         let notes = vec![
             format!("booking, changed {}: {ours}", self.time(conflict.booking_changed_at)),
@@ -134,7 +134,7 @@ impl Teller {
         ("Both sides changed since they were last in step: a conflict.".to_owned(), notes)
     }
 
-    fn issued(&self, command: &IssuedCommand) -> Words {
+    fn issued(&self, command: &IssuedCommand) -> Sentence {
         let id = &command.id;
         match &command.operation {
             Operation::Create { content } => {

@@ -1,6 +1,6 @@
 //! The story of a booking: what happened to it and on its calendars, in order, with reasons and with who was at the root.
 //!
-//! [`collect`] gathers the facts, [`tell`] puts them into words; `words.rs` has a sentence for every fact.
+//! [`collect`] gathers the facts, [`compose`] puts them into words; `words.rs` has a sentence for every fact.
 
 mod change;
 mod link_words;
@@ -22,7 +22,7 @@ use serde::Serialize;
 
 use super::{
     Error,
-    journal::{Journal, Told},
+    journal::{DecodedEvent, Journal},
 };
 use crate::{
     domain::{
@@ -32,7 +32,7 @@ use crate::{
         slot::Slot,
     },
     record::{
-        envelope::{Recorded, write_time},
+        envelope::{StoredEvent, write_time},
         stream::{Category, StreamName},
     },
 };
@@ -52,12 +52,12 @@ pub struct Story {
     /// Where it stands, in words.
     pub now: String,
     /// What happened, oldest first.
-    pub happened: Vec<Happening>,
+    pub happened: Vec<StoryEntry>,
 }
 
 /// One thing that happened.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
-pub struct Happening {
+pub struct StoryEntry {
     /// When it was written down, in UTC.
     pub at: String,
     /// The same in the story's zone, with its distance from UTC.
@@ -85,7 +85,7 @@ pub struct Happening {
 ///
 /// # Errors
 /// `NotFound`; the ledger is not available.
-pub async fn collect(journal: &Journal, booking: &BookingId, links: &[LinkId]) -> Result<Vec<Told>, Error> {
+pub async fn collect(journal: &Journal, booking: &BookingId, links: &[LinkId]) -> Result<Vec<DecodedEvent>, Error> {
     let mut all = journal.stream(&StreamName::booking(booking), Version(0)).await?;
     if all.is_empty() {
         return Err(Error::NotFound { what: "booking", id: booking.to_string() });
@@ -93,8 +93,8 @@ pub async fn collect(journal: &Journal, booking: &BookingId, links: &[LinkId]) -
     for link in links {
         all.extend(journal.stream(&StreamName::link(link), Version(0)).await?);
     }
-    let mut known: BTreeSet<EventId> = all.iter().map(|told| told.recorded.event.id).collect();
-    let mut asked: Vec<EventId> = all.iter().filter_map(|told| told.recorded.event.causation).collect();
+    let mut known: BTreeSet<EventId> = all.iter().map(|decoded| decoded.recorded.event.id).collect();
+    let mut asked: Vec<EventId> = all.iter().filter_map(|decoded| decoded.recorded.event.causation).collect();
     let mut deliveries = BTreeSet::new();
     while let Some(id) = asked.pop() {
         if known.len() >= CAUSES_MAX || !known.insert(id) {
@@ -106,23 +106,23 @@ pub async fn collect(journal: &Journal, booking: &BookingId, links: &[LinkId]) -
             // The whole delivery: what became of it stands in the same stream.
             deliveries.insert(recorded.stream);
         } else {
-            all.push(journal.tell(recorded).await?);
+            all.push(journal.decode(recorded).await?);
         }
     }
     for delivery in deliveries {
         all.extend(journal.stream(&delivery, Version(0)).await?);
     }
-    all.sort_by_key(|told| told.recorded.position);
-    all.dedup_by_key(|told| told.recorded.position);
+    all.sort_by_key(|decoded| decoded.recorded.position);
+    all.dedup_by_key(|decoded| decoded.recorded.position);
     Ok(all)
 }
 
 /// Puts the facts into words. Pure: the same facts always make the same story.
-pub fn tell(booking: &BookingId, told: &[Told]) -> Story {
-    let (state, zone) = last_known(booking, told);
-    let by_id: BTreeMap<EventId, &Told> = told.iter().map(|t| (t.recorded.event.id, t)).collect();
-    let teller = Teller { zone };
-    let happened = told.iter().map(|t| teller.happening(t, root_of(t, &by_id))).collect();
+pub fn compose(booking: &BookingId, decoded: &[DecodedEvent]) -> Story {
+    let (state, zone) = last_known(booking, decoded);
+    let by_id: BTreeMap<EventId, &DecodedEvent> = decoded.iter().map(|t| (t.recorded.event.id, t)).collect();
+    let teller = LocalTimes { zone };
+    let happened = decoded.iter().map(|t| teller.happening(t, root_of(t, &by_id))).collect();
     let now = match &state {
         None => "It is not known.".to_owned(),
         Some(it) => {
@@ -131,7 +131,7 @@ pub fn tell(booking: &BookingId, told: &[Told]) -> Story {
                 booking::Status::Confirmed => "confirmed",
                 booking::Status::Cancelled => "cancelled",
             };
-            let (slot, resource, title) = (teller.slot(&it.slot), &it.resource, it.details.title.shown());
+            let (slot, resource, title) = (teller.slot(&it.slot), &it.resource, it.details.title.display_text());
             format!("{title:?}, {status}, {slot} on {resource}, revision {}", it.revision)
         }
     };
@@ -139,11 +139,11 @@ pub fn tell(booking: &BookingId, told: &[Told]) -> Story {
 }
 
 /// The booking as its events make it, and the zone it was last booked in.
-fn last_known(id: &BookingId, told: &[Told]) -> (Option<booking::Booking>, Tz) {
+fn last_known(id: &BookingId, decoded: &[DecodedEvent]) -> (Option<booking::Booking>, Tz) {
     let stream = StreamName::booking(id);
     let mut state = None;
     let mut zone = Tz::UTC;
-    for t in told.iter().filter(|t| t.recorded.stream == stream) {
+    for t in decoded.iter().filter(|t| t.recorded.stream == stream) {
         if let Event::Booking(event) = &t.event {
             state = booking::evolve(state, event, t.recorded.event.effective_at);
         }
@@ -157,8 +157,8 @@ fn last_known(id: &BookingId, told: &[Told]) -> (Option<booking::Booking>, Tz) {
 }
 
 /// The first event of the chain that led to this one, as far as it is among the facts.
-fn root_of<'a>(told: &'a Told, by_id: &BTreeMap<EventId, &'a Told>) -> &'a Told {
-    let mut at = told;
+fn root_of<'a>(decoded: &'a DecodedEvent, by_id: &BTreeMap<EventId, &'a DecodedEvent>) -> &'a DecodedEvent {
+    let mut at = decoded;
     for _ in 0..CHAIN_MAX {
         match at.recorded.event.causation.and_then(|id| by_id.get(&id)) {
             Some(cause) => at = cause,
@@ -169,19 +169,19 @@ fn root_of<'a>(told: &'a Told, by_id: &BTreeMap<EventId, &'a Told>) -> &'a Told 
 }
 
 /// Knows the zone that times are told in.
-pub(super) struct Teller {
+pub(super) struct LocalTimes {
     zone: Tz,
 }
 
-impl Teller {
-    fn happening(&self, told: &Told, root: &Told) -> Happening {
-        let Recorded { stream, version, position, event, .. } = &told.recorded;
-        let (what, mut notes) = self.sentence(told);
+impl LocalTimes {
+    fn happening(&self, decoded: &DecodedEvent, root: &DecodedEvent) -> StoryEntry {
+        let StoredEvent { stream, version, position, event, .. } = &decoded.recorded;
+        let (what, mut notes) = self.sentence(decoded);
         let late = event.recorded_at - event.effective_at;
-        if matches!(told.event, Event::Booking(_)) && late.abs() > TimeDelta::minutes(1) {
+        if matches!(decoded.event, Event::Booking(_)) && late.abs() > TimeDelta::minutes(1) {
             notes.push(format!("it took effect at {}", self.time(event.effective_at)));
         }
-        Happening {
+        StoryEntry {
             at: write_time(event.recorded_at),
             local: self.time(event.recorded_at),
             what,

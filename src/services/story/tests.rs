@@ -14,7 +14,7 @@ use crate::{
 };
 
 /// Facts in the order in which they are added, one second apart.
-struct History(Vec<Told>);
+struct History(Vec<DecodedEvent>);
 
 impl History {
     fn add(&mut self, stream: &str, kind: &str, data: Value, by: (&str, &str, Origin), cause: Option<usize>) -> usize {
@@ -38,7 +38,10 @@ impl History {
             data: data.to_string(),
         };
         let (version, position) = (Version(version as u64), Position(place as u64));
-        self.0.push(Told { recorded: Recorded { stream, version, position, event: new, leaf: [0; 32] }, event });
+        self.0.push(DecodedEvent {
+            recorded: StoredEvent { stream, version, position, event: new, leaf: [0; 32] },
+            event,
+        });
         place
     }
 
@@ -48,7 +51,7 @@ impl History {
     }
 
     fn story(&self) -> Story {
-        tell(&BookingId::new("uschedule.1001").unwrap(), &self.0)
+        compose(&BookingId::new("uschedule.1001").unwrap(), &self.0)
     }
 }
 

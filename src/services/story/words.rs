@@ -1,11 +1,11 @@
 //! A sentence for every fact that may belong to a booking's story. Link facts: `link_words.rs`.
 
-use super::{Teller, Told};
+use super::{DecodedEvent, LocalTimes};
 use crate::{
     domain::{
         booking::{self, CancelReason},
         calendar, connection,
-        entry::{Evidence, Seen},
+        entry::{EntryState, Evidence},
         event::Event,
         operations, source,
     },
@@ -13,16 +13,16 @@ use crate::{
 };
 
 /// A sentence and what stands below it.
-pub(super) type Words = (String, Vec<String>);
+pub(super) type Sentence = (String, Vec<String>);
 
-fn plain(what: impl Into<String>) -> Words {
+fn plain(what: impl Into<String>) -> Sentence {
     (what.into(), Vec::new())
 }
 
-impl Teller {
+impl LocalTimes {
     /// What an event says.
-    pub(super) fn sentence(&self, told: &Told) -> Words {
-        match &told.event {
+    pub(super) fn sentence(&self, decoded: &DecodedEvent) -> Sentence {
+        match &decoded.event {
             Event::Booking(event) => self.booking(event),
             Event::Link(event) => self.link(event),
             Event::Calendar(event) => self.calendar(event),
@@ -33,10 +33,10 @@ impl Teller {
         }
     }
 
-    fn booking(&self, event: &booking::Event) -> Words {
+    fn booking(&self, event: &booking::Event) -> Sentence {
         match event {
             booking::Event::Registered { source, source_ref, resource, slot, details, .. } => {
-                let (title, slot) = (details.title.shown(), self.slot(slot));
+                let (title, slot) = (details.title.display_text(), self.slot(slot));
                 plain(format!("Booking registered: {title:?} on {resource}, {slot} ({source} calls it {source_ref})."))
             }
             booking::Event::Confirmed { .. } => plain("Booking confirmed."),
@@ -46,7 +46,7 @@ impl Teller {
                 (what, note.into_iter().collect())
             }
             booking::Event::DetailsChanged { details, .. } => {
-                plain(format!("Booking's words changed; its title is {:?}.", details.title.shown()))
+                plain(format!("Booking's words changed; its title is {:?}.", details.title.display_text()))
             }
             booking::Event::Reassigned { resource, previous, .. } => {
                 plain(format!("Booking moved from {previous} to {resource}."))
@@ -63,7 +63,7 @@ impl Teller {
         }
     }
 
-    fn calendar(&self, event: &calendar::Event) -> Words {
+    fn calendar(&self, event: &calendar::Event) -> Sentence {
         match event {
             calendar::Event::RemoteEntryObserved { calendar, observation, .. } => {
                 let what = format!("Calendar {}: {}", calendar.calendar, self.seen(&observation.seen));
@@ -83,15 +83,15 @@ impl Teller {
     }
 
     /// What was seen, as a sentence.
-    pub(super) fn seen(&self, seen: &Seen) -> String {
+    pub(super) fn seen(&self, seen: &EntryState) -> String {
         match seen {
-            Seen::Live { marked: false, .. } => "the entry is there without our mark in it.".to_owned(),
-            Seen::Live { content, updated, .. } => {
+            EntryState::Live { marked: false, .. } => "the entry is there without our mark in it.".to_owned(),
+            EntryState::Live { content, updated, .. } => {
                 let changed = updated.map(|at| format!(", changed {}", self.time(at))).unwrap_or_default();
-                format!("the entry says {:?}, {}{changed}.", content.title.shown(), self.slot(&content.slot))
+                format!("the entry says {:?}, {}{changed}.", content.title.display_text(), self.slot(&content.slot))
             }
-            Seen::Unreadable { reason, .. } => format!("the entry cannot be read: {reason}."),
-            Seen::Gone { evidence, updated } => {
+            EntryState::Unreadable { reason, .. } => format!("the entry cannot be read: {reason}."),
+            EntryState::Gone { evidence, updated } => {
                 let how = match evidence {
                     Evidence::Tombstone => "the calendar lists it as deleted",
                     Evidence::NotFoundById => "the calendar says that there is none of that id",
@@ -104,10 +104,10 @@ impl Teller {
     }
 
     /// Who or what was at the root.
-    pub(super) fn root(&self, told: &Told) -> String {
-        match &told.event {
+    pub(super) fn root(&self, decoded: &DecodedEvent) -> String {
+        match &decoded.event {
             Event::Source(source::Event::DeliveryReceived { source, delivery, .. }) => {
-                let how = if told.recorded.event.origin == Origin::Webhook { "A webhook of" } else { "A poll of" };
+                let how = if decoded.recorded.event.origin == Origin::Webhook { "A webhook of" } else { "A poll of" };
                 format!("{how} {source} (delivery {delivery})")
             }
             Event::Source(source::Event::DeliveryReprocessed { delivery, by, .. }) => {
@@ -125,7 +125,7 @@ impl Teller {
             Event::Operations(operations::Event::ApprovalDenied { by, approval }) => {
                 format!("Operator {by} denied approval {approval}")
             }
-            _ => who(&told.recorded.event),
+            _ => who(&decoded.recorded.event),
         }
     }
 }
@@ -145,7 +145,7 @@ fn who(event: &NewEvent) -> String {
     }
 }
 
-fn delivery(event: &source::Event) -> Words {
+fn delivery(event: &source::Event) -> Sentence {
     match event {
         source::Event::DeliveryReceived { source, delivery, .. } => {
             plain(format!("{source} told us about the booking (delivery {delivery})."))
@@ -170,7 +170,7 @@ fn delivery(event: &source::Event) -> Words {
     }
 }
 
-fn operation(event: &operations::Event) -> Words {
+fn operation(event: &operations::Event) -> Sentence {
     match event {
         operations::Event::ApprovalRequested { approval, calendar, removals, live, .. } => plain(format!(
             "{removals} of {live} entries vanished from {} at once: approval {approval} was asked for.",
@@ -188,7 +188,7 @@ fn operation(event: &operations::Event) -> Words {
     }
 }
 
-fn connection(event: &connection::Event) -> Words {
+fn connection(event: &connection::Event) -> Sentence {
     match event {
         connection::Event::Revoked { connection, failure } => {
             (format!("The grant of connection {connection} is gone."), vec![failure.to_string()])

@@ -6,7 +6,7 @@ use crate::{
         ids::Version,
         operations::{self, Approval, Approvals, Event},
     },
-    ports::event_store::Expected,
+    ports::event_store::ExpectedVersion,
     record::stream::StreamName,
     services::{
         Error,
@@ -20,8 +20,8 @@ use crate::{
 /// The ledger is not available.
 pub async fn approvals(journal: &Journal, workspace: &str) -> Result<Approvals, Error> {
     let mut approvals = Approvals::new();
-    for told in journal.stream(&StreamName::operations(workspace), Version(0)).await? {
-        if let event::Event::Operations(event) = &told.event {
+    for decoded in journal.stream(&StreamName::operations(workspace), Version(0)).await? {
+        if let event::Event::Operations(event) = &decoded.event {
             approvals = operations::evolve(approvals, event);
         }
     }
@@ -50,6 +50,6 @@ pub async fn answer(
     }
     let (approval, by) = (approval.to_owned(), context.actor.id.clone());
     let fact = if grant { Event::ApprovalGranted { approval, by } } else { Event::ApprovalDenied { approval, by } };
-    journal.append(&StreamName::operations(workspace), Expected::Any, vec![fact], context).await?;
+    journal.append(&StreamName::operations(workspace), ExpectedVersion::Any, vec![fact], context).await?;
     Ok(())
 }

@@ -11,7 +11,7 @@ use crate::{
         failure::{CallFailure, FailureClass},
         ids::ConnectionId,
     },
-    ports::{event_store::Expected, provider::CalendarProvider},
+    ports::{event_store::ExpectedVersion, provider::CalendarProvider},
     reconcile::retry,
     record::{
         envelope::{Actor, Origin},
@@ -58,7 +58,7 @@ pub async fn probe(journal: &Journal, id: &ConnectionId, provider: &Arc<dyn Cale
         }
     };
     let works = !matches!(fact, Event::RefreshFailed { .. });
-    match journal.append(&stream, Expected::after(version), vec![fact], &context(journal)).await {
+    match journal.append(&stream, ExpectedVersion::after(version), vec![fact], &context(journal)).await {
         Ok(_) => Ok(works),
         Err(error) if error.is_conflict() => Ok(works),
         Err(error) => Err(error),
@@ -80,7 +80,7 @@ pub async fn note_failure(journal: &Journal, id: &ConnectionId, failure: &CallFa
     error!(connection = %id, "The grant of connection {id} is gone: it must be renewed");
     let fact = Event::Revoked { connection: id.clone(), failure: failure.clone() };
     let stream = StreamName::connection(id);
-    match journal.append(&stream, Expected::after(version), vec![fact], &context(journal)).await {
+    match journal.append(&stream, ExpectedVersion::after(version), vec![fact], &context(journal)).await {
         Ok(_) => Ok(()),
         Err(error) if error.is_conflict() => Ok(()),
         Err(error) => Err(error),

@@ -10,7 +10,7 @@ use crate::{
         event,
         ids::{CalendarKey, Version},
     },
-    ports::event_store::Expected,
+    ports::event_store::ExpectedVersion,
     record::stream::StreamName,
     services::{
         Error,
@@ -33,10 +33,10 @@ impl Calendars {
         let mut folded = self.folded.lock().await;
         let (mut state, mut version) = folded.get(key).cloned().unwrap_or_default();
         let from = version.map_or(Version(0), Version::next);
-        for told in journal.stream(&StreamName::calendar(key), from).await? {
-            version = Some(told.recorded.version);
-            if let event::Event::Calendar(event) = &told.event {
-                state = calendar::evolve(state, event, told.recorded.event.recorded_at);
+        for decoded in journal.stream(&StreamName::calendar(key), from).await? {
+            version = Some(decoded.recorded.version);
+            if let event::Event::Calendar(event) = &decoded.event {
+                state = calendar::evolve(state, event, decoded.recorded.event.recorded_at);
             }
         }
         folded.insert(key.clone(), (state.clone(), version));
@@ -55,7 +55,7 @@ pub async fn claim(
     fact: Event,
     context: &Context,
 ) -> Result<bool, Error> {
-    match journal.append(&StreamName::calendar(key), Expected::after(version), vec![fact], context).await {
+    match journal.append(&StreamName::calendar(key), ExpectedVersion::after(version), vec![fact], context).await {
         Ok(_) => Ok(true),
         Err(error) if error.is_conflict() => Ok(false),
         Err(error) => Err(error),

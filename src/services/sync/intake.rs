@@ -13,7 +13,7 @@ use crate::{
         personal::Personal,
         source::Event,
     },
-    ports::{deliveries::Delivery, event_store::Expected, source::BookingSource},
+    ports::{deliveries::Delivery, event_store::ExpectedVersion, source::BookingSource},
     record::{
         envelope::{Actor, Origin},
         stream::StreamName,
@@ -22,19 +22,19 @@ use crate::{
         Error,
         bookings::execute::execute,
         commands,
-        journal::{Context, Journal, Told},
+        journal::{Context, DecodedEvent, Journal},
     },
 };
 
 /// Whether a delivery is news.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Received {
+pub enum DeliveryOutcome {
     /// It is recorded now.
     New,
     /// It was recorded before.
     Repeated,
     /// It is about a person who was forgotten, and stays so: nothing of it is recorded.
-    LeftOut,
+    Ignored,
 }
 
 /// Records a delivery. When this answers, it is durable.
@@ -46,15 +46,15 @@ pub async fn receive(
     source: &SourceName,
     delivery: Delivery,
     origin: Origin,
-) -> Result<Received, Error> {
+) -> Result<DeliveryOutcome, Error> {
     let stream = StreamName::delivery(source, &delivery.id);
     let context = Context::root(Actor::new("source", source.to_string()), origin, journal.clock().event_id());
     let body = Personal::new(delivery.subject, delivery.body);
     let fact = Event::DeliveryReceived { source: source.clone(), delivery: delivery.id, body };
-    match journal.append(&stream, Expected::NoStream, vec![fact], &context).await {
-        Ok(_) => Ok(Received::New),
-        Err(error) if error.is_conflict() => Ok(Received::Repeated),
-        Err(Error::Vault(crate::ports::vault::Failure::Forgotten(_))) => Ok(Received::LeftOut),
+    match journal.append(&stream, ExpectedVersion::NoStream, vec![fact], &context).await {
+        Ok(_) => Ok(DeliveryOutcome::New),
+        Err(error) if error.is_conflict() => Ok(DeliveryOutcome::Repeated),
+        Err(Error::Vault(crate::ports::vault::Failure::Forgotten(_))) => Ok(DeliveryOutcome::Ignored),
         Err(error) => Err(error),
     }
 }
@@ -66,9 +66,9 @@ pub async fn receive(
 pub async fn apply(
     journal: &Journal,
     sources: &BTreeMap<SourceName, Arc<dyn BookingSource>>,
-    told: &Told,
+    decoded: &DecodedEvent,
 ) -> Result<Option<BookingId>, Error> {
-    let (source, delivery, body) = match &told.event {
+    let (source, delivery, body) = match &decoded.event {
         // A command is carried out by whoever took it, and handed out again where that fails.
         event::Event::Source(Event::DeliveryReceived { source, .. }) if source.as_str() == commands::SOURCE => {
             return Ok(None);
@@ -77,7 +77,7 @@ pub async fn apply(
             if source.as_str() == commands::SOURCE =>
         {
             let text = first_body(journal, source, delivery).await?.and_then(|body| body.text);
-            commands::reprocessed(journal, text.as_deref(), &told.recorded).await?;
+            commands::reprocessed(journal, text.as_deref(), &decoded.recorded).await?;
             return Ok(None);
         }
         event::Event::Source(Event::DeliveryReceived { source, delivery, body }) => (source, delivery, body.clone()),
@@ -89,9 +89,9 @@ pub async fn apply(
         }
         _ => return Ok(None),
     };
-    let origin = told.recorded.event.origin;
+    let origin = decoded.recorded.event.origin;
     let actor = Actor::new("source", source.to_string());
-    let context = Context::caused_by(actor, origin, &told.recorded);
+    let context = Context::caused_by(actor, origin, &decoded.recorded);
     let outcome = carry_out(journal, sources, source, &body, &context).await?;
     let booking = outcome.as_ref().ok().map(|(booking, _)| booking.clone());
     let fact = match outcome {
@@ -105,7 +105,7 @@ pub async fn apply(
         }
     };
     let stream = StreamName::delivery(source, delivery);
-    let expected = Expected::Exact(told.recorded.version);
+    let expected = ExpectedVersion::Exact(decoded.recorded.version);
     match journal.append(&stream, expected, vec![fact], &context).await {
         Ok(_) => Ok(booking),
         // Another process was first; carrying it out twice has changed nothing.
@@ -115,8 +115,8 @@ pub async fn apply(
 }
 
 async fn first_body(journal: &Journal, source: &SourceName, delivery: &str) -> Result<Option<Personal>, Error> {
-    let told = journal.stream(&StreamName::delivery(source, delivery), Version(0)).await?;
-    Ok(told.into_iter().find_map(|t| match t.event {
+    let decoded = journal.stream(&StreamName::delivery(source, delivery), Version(0)).await?;
+    Ok(decoded.into_iter().find_map(|t| match t.event {
         event::Event::Source(Event::DeliveryReceived { body, .. }) => Some(body),
         _ => None,
     }))
@@ -159,8 +159,8 @@ async fn carry_out(
 /// `NotFound`; `Invalid` where it was not refused.
 pub async fn reprocess(journal: &Journal, source: &SourceName, delivery: &str, context: &Context) -> Result<(), Error> {
     let stream = StreamName::delivery(source, delivery);
-    let told = journal.stream(&stream, Version(0)).await?;
-    let Some(last) = told.last() else {
+    let decoded = journal.stream(&stream, Version(0)).await?;
+    let Some(last) = decoded.last() else {
         return Err(Error::NotFound { what: "delivery", id: format!("{source}.{delivery}") });
     };
     if !matches!(last.event, event::Event::Source(Event::DeliveryRefused { .. })) {
@@ -168,6 +168,6 @@ pub async fn reprocess(journal: &Journal, source: &SourceName, delivery: &str, c
     }
     let (source, delivery, by) = (source.clone(), delivery.to_owned(), context.actor.id.clone());
     let fact = Event::DeliveryReprocessed { source, delivery, by };
-    journal.append(&stream, Expected::Exact(last.recorded.version), vec![fact], context).await?;
+    journal.append(&stream, ExpectedVersion::Exact(last.recorded.version), vec![fact], context).await?;
     Ok(())
 }

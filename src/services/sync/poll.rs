@@ -9,7 +9,7 @@ use futures::{StreamExt as _, TryStreamExt as _, lock::Mutex, stream};
 use tracing::warn;
 
 use super::{
-    intake::{Received, receive},
+    intake::{DeliveryOutcome, receive},
     throttle::Throttle,
 };
 use crate::{
@@ -19,7 +19,7 @@ use crate::{
         ids::Version,
         source::{Event, Polling, evolve},
     },
-    ports::{event_store::Expected, source::BookingSource},
+    ports::{event_store::ExpectedVersion, source::BookingSource},
     reconcile::retry,
     record::{
         envelope::{Actor, Origin},
@@ -42,20 +42,20 @@ const RECORDED_AT_ONCE: usize = 64;
 
 /// How a poll ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Polled {
+pub enum PollOutcome {
     /// It was read to its end; so many deliveries were news.
     Done(u32),
     /// It was not.
     Failed(CallFailure),
     /// Another process polls it, or it is not time yet, after a failure.
-    Waits,
+    Waiting,
 }
 
 /// Polls one source, for one process.
 pub struct Poller {
     journal: Journal,
     source: Arc<dyn BookingSource>,
-    gates: Arc<Throttle>,
+    throttle: Arc<Throttle>,
     worker: String,
     every: TimeDelta,
     /// The source's stream as far as it was read: it grows long.
@@ -67,11 +67,11 @@ impl Poller {
     pub fn new(
         journal: Journal,
         source: Arc<dyn BookingSource>,
-        gates: Arc<Throttle>,
+        throttle: Arc<Throttle>,
         worker: String,
         every: TimeDelta,
     ) -> Self {
-        Self { journal, source, gates, worker, every, folded: Mutex::default() }
+        Self { journal, source, throttle, worker, every, folded: Mutex::default() }
     }
 
     /// The source.
@@ -88,33 +88,33 @@ impl Poller {
     ///
     /// # Errors
     /// The ledger is not available.
-    pub async fn poll(&self) -> Result<Polled, Error> {
+    pub async fn poll(&self) -> Result<PollOutcome, Error> {
         let polling = self.load().await?;
         if polling.retry_at.is_some_and(|at| at > self.journal.clock().now()) {
-            return Ok(Polled::Waits);
+            return Ok(PollOutcome::Waiting);
         }
         let (mut page, mut news) = (None, 0_u32);
         for _ in 0..PAGES_MAX {
             // A listing may take longer than a claim.
             if !self.holds().await? {
-                return Ok(Polled::Waits);
+                return Ok(PollOutcome::Waiting);
             }
-            let (gate, now) = (self.source.name().as_str(), self.journal.clock().now());
-            if self.gates.closed_until(gate, now).is_some() {
-                return Ok(Polled::Waits);
+            let (credential, now) = (self.source.name().as_str(), self.journal.clock().now());
+            if self.throttle.closed_until(credential, now).is_some() {
+                return Ok(PollOutcome::Waiting);
             }
-            self.gates.passed(gate, now);
+            self.throttle.passed(credential, now);
             let changes = match self.source.changes(polling.cursor.as_deref(), page.as_deref()).await {
                 Ok(changes) => changes,
                 Err(failure) => return self.failed(failure).await,
             };
             let name = self.source.name();
-            let received: Vec<Received> = stream::iter(changes.deliveries)
+            let received: Vec<DeliveryOutcome> = stream::iter(changes.deliveries)
                 .map(|delivery| receive(&self.journal, name, delivery, Origin::Poll))
                 .buffered(RECORDED_AT_ONCE)
                 .try_collect()
                 .await?;
-            news += u32::try_from(received.iter().filter(|r| **r == Received::New).count()).unwrap_or(u32::MAX);
+            news += u32::try_from(received.iter().filter(|r| **r == DeliveryOutcome::New).count()).unwrap_or(u32::MAX);
             page = changes.next;
             if let Some(cursor) = changes.cursor.filter(|_| page.is_none()) {
                 if polling.cursor.as_ref() != Some(&cursor) || polling.failures > 0 {
@@ -126,7 +126,7 @@ impl Poller {
                 break;
             }
         }
-        Ok(Polled::Done(news))
+        Ok(PollOutcome::Done(news))
     }
 
     /// Lets another process poll from now on.
@@ -158,15 +158,15 @@ impl Poller {
         Event::PollClaimed { source: self.source.name().clone(), worker: self.worker.clone(), lease_until }
     }
 
-    async fn failed(&self, failure: CallFailure) -> Result<Polled, Error> {
+    async fn failed(&self, failure: CallFailure) -> Result<PollOutcome, Error> {
         let polling = self.folded.lock().await.0.clone();
         let (clock, name) = (self.journal.clock(), self.source.name());
         let wait = failure.retry_after_ms.unwrap_or_else(|| retry::backoff_ms(polling.failures, clock.chance()));
         let retry_at = clock.now() + TimeDelta::milliseconds(i64::try_from(wait).unwrap_or(60_000));
         warn!(source = %name, class = failure.class.as_str(), error = failure.summary, "Poll of {name} failed");
-        self.gates.failed(name.as_str(), &failure, None, clock.now());
+        self.throttle.failed(name.as_str(), &failure, None, clock.now());
         self.append(Event::PollFailed { source: name.clone(), failure: failure.clone(), retry_at }).await?;
-        Ok(Polled::Failed(failure))
+        Ok(PollOutcome::Failed(failure))
     }
 
     /// Polling up to the end of the source's stream.
@@ -174,10 +174,10 @@ impl Poller {
         let mut folded = self.folded.lock().await;
         let (mut polling, mut version) = folded.clone();
         let from = version.map_or(Version(0), Version::next);
-        for told in self.journal.stream(&StreamName::source(self.source.name()), from).await? {
-            version = Some(told.recorded.version);
-            if let event::Event::Source(event) = &told.event {
-                polling = evolve(polling, event, told.recorded.event.recorded_at);
+        for decoded in self.journal.stream(&StreamName::source(self.source.name()), from).await? {
+            version = Some(decoded.recorded.version);
+            if let event::Event::Source(event) = &decoded.event {
+                polling = evolve(polling, event, decoded.recorded.event.recorded_at);
             }
         }
         *folded = (polling.clone(), version);
@@ -191,7 +191,8 @@ impl Poller {
         let context =
             Context::root(Actor::new("source", name.to_string()), Origin::Poll, self.journal.clock().event_id());
         let mut folded = self.folded.lock().await;
-        let (stream, expected, facts) = (StreamName::source(name), Expected::after(folded.1), vec![fact.clone()]);
+        let (stream, expected, facts) =
+            (StreamName::source(name), ExpectedVersion::after(folded.1), vec![fact.clone()]);
         match self.journal.append(&stream, expected, facts, &context).await {
             Ok(appended) => {
                 *folded = (evolve(folded.0.clone(), &fact, now), Some(appended.version));

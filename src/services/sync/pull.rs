@@ -7,7 +7,7 @@ use tracing::{info, warn};
 
 use super::{
     calendars::{Calendars, claim},
-    reconcile::Settings,
+    reconciler::Settings,
     routing::Routing,
     throttle::Throttle,
     worklist::{LiveLink, Worklist},
@@ -15,7 +15,7 @@ use super::{
 use crate::{
     domain::{
         calendar::{Calendar, Cursor, Event, PullMode, PullTally, REMOVALS_REMEMBERED, Window},
-        entry::{Body, Evidence, Observation, RemoteEntry, Seen},
+        entry::{Body, EntryState, Evidence, Observation, RemoteEntry},
         event,
         failure::{CallFailure, FailureClass},
         ids::{CalendarKey, CursorToken, LinkId, SubjectId, short_hash},
@@ -23,7 +23,7 @@ use crate::{
         profile::Policy,
     },
     ports::{
-        event_store::{APPEND_EVENTS_MAX, Expected},
+        event_store::{APPEND_EVENTS_MAX, ExpectedVersion},
         provider::{CalendarProvider, ListFrom},
     },
     reconcile::retry,
@@ -48,13 +48,13 @@ const SHARE_FROM: usize = 3;
 
 /// How a pull ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Pulled {
+pub enum PullOutcome {
     /// It was read to its end.
     Done(PullTally),
     /// It was not; nothing of it counts.
     Failed(CallFailure),
     /// Somebody else pulls it, or it is not time yet.
-    Waits,
+    Waiting,
 }
 
 /// Pulls calendars.
@@ -67,7 +67,7 @@ pub struct Puller {
     /// Where things go.
     pub routing: Arc<Routing>,
     /// Holds calls back.
-    pub gates: Arc<Throttle>,
+    pub throttle: Arc<Throttle>,
     /// Folded calendars.
     pub calendars: Arc<Calendars>,
     /// This worker.
@@ -89,7 +89,7 @@ impl Puller {
     ///
     /// # Errors
     /// The ledger or the read models are not available.
-    pub async fn pull(&self, key: &CalendarKey) -> Result<Pulled, Error> {
+    pub async fn pull(&self, key: &CalendarKey) -> Result<PullOutcome, Error> {
         self.pull_where(key, |_, _| true).await
     }
 
@@ -97,7 +97,7 @@ impl Puller {
     ///
     /// # Errors
     /// As [`Puller::pull`].
-    pub async fn pull_due(&self, key: &CalendarKey, every: TimeDelta) -> Result<Pulled, Error> {
+    pub async fn pull_due(&self, key: &CalendarKey, every: TimeDelta) -> Result<PullOutcome, Error> {
         let due = |calendar: &Calendar, now| calendar.pulled_at.is_none_or(|at| at + every <= now);
         self.pull_where(key, |calendar, now| calendar.notified() || due(calendar, now)).await
     }
@@ -107,9 +107,9 @@ impl Puller {
         &self,
         key: &CalendarKey,
         wanted: impl Fn(&Calendar, DateTime<Utc>) -> bool + Send,
-    ) -> Result<Pulled, Error> {
-        let Some(provider) = self.routing.providers.get(&key.connection) else { return Ok(Pulled::Waits) };
-        let Some(profile) = self.routing.profile_of(key) else { return Ok(Pulled::Waits) };
+    ) -> Result<PullOutcome, Error> {
+        let Some(provider) = self.routing.providers.get(&key.connection) else { return Ok(PullOutcome::Waiting) };
+        let Some(profile) = self.routing.profile_of(key) else { return Ok(PullOutcome::Waiting) };
         let (calendar, version) = self.calendars.load(&self.journal, key).await?;
         let now = self.journal.clock().now();
         let pulled_by_other = calendar
@@ -117,9 +117,9 @@ impl Puller {
             .as_ref()
             .is_some_and(|(worker, until)| *until > now && *worker != self.settings.worker);
         let early = calendar.pull_retry_at.is_some_and(|at| at > now);
-        let closed = self.gates.closed_until(key.connection.as_str(), now).is_some();
+        let closed = self.throttle.closed_until(key.connection.as_str(), now).is_some();
         if pulled_by_other || early || closed || !wanted(&calendar, now) {
-            return Ok(Pulled::Waits);
+            return Ok(PullOutcome::Waiting);
         }
         let cursor = calendar.cursor.clone().filter(|c| c.fingerprint == provider.query_fingerprint());
         let context =
@@ -131,12 +131,12 @@ impl Puller {
             lease_until: now + LEASE,
         };
         if !claim(&self.journal, key, version, started, &context).await? {
-            return Ok(Pulled::Waits);
+            return Ok(PullOutcome::Waiting);
         }
         match self.list(key, provider, cursor, &profile.policy, &context).await? {
             Ok(listing) => {
                 let policy = profile.policy.clone();
-                self.take_in(key, provider, listing, &calendar, &policy, &context).await.map(Pulled::Done)
+                self.take_in(key, provider, listing, &calendar, &policy, &context).await.map(PullOutcome::Done)
             }
             Err(failure) => self.failed(key, &calendar, failure, &context).await,
         }
@@ -147,7 +147,7 @@ impl Puller {
         let mut facts = facts.into_iter().peekable();
         while facts.peek().is_some() {
             let part: Vec<Event> = facts.by_ref().take(APPEND_EVENTS_MAX).collect();
-            self.journal.append(&stream, Expected::Any, part, context).await?;
+            self.journal.append(&stream, ExpectedVersion::Any, part, context).await?;
         }
         Ok(())
     }
@@ -190,7 +190,7 @@ impl Puller {
         let asked_at = self.journal.clock().now();
         let (mut entries, mut next, mut pages) = (Vec::new(), None::<String>, 0);
         loop {
-            self.gates.passed(key.connection.as_str(), self.journal.clock().now());
+            self.throttle.passed(key.connection.as_str(), self.journal.clock().now());
             let page = provider.list(key, from, next.as_deref()).await?;
             pages += 1;
             entries.extend(page.entries);
@@ -226,11 +226,11 @@ impl Puller {
         for entry in &listing.entries {
             let Some(link) = self.link_of(key, entry).await? else { continue };
             let Some(subject) = self.subject_of(&link).await? else { continue };
-            let seen = Seen::of(entry, &link, &subject);
+            let seen = EntryState::of(entry, &link, &subject);
             let observation = Observation { remote: entry.id.clone(), seen_at: listing.asked_at, seen };
             match &observation.seen {
-                Seen::Gone { .. } => removed.push((link, observation)),
-                Seen::Live { .. } | Seen::Unreadable { .. } => {
+                EntryState::Gone { .. } => removed.push((link, observation)),
+                EntryState::Live { .. } | EntryState::Unreadable { .. } => {
                     // A full listing shows everything: only what is news is recorded.
                     let known = live.iter().any(|l| l.link == link && l.remote == entry.id && l.etag == entry.etag);
                     if listing.mode == PullMode::Delta || !known {
@@ -321,7 +321,7 @@ impl Puller {
             links: removed.iter().take(100).map(|(link, _)| link.clone()).collect(),
         };
         let stream = StreamName::operations(&self.settings.workspace);
-        self.journal.append(&stream, Expected::Any, vec![event::Event::Operations(fact)], context).await?;
+        self.journal.append(&stream, ExpectedVersion::Any, vec![event::Event::Operations(fact)], context).await?;
         Ok(Some(approval))
     }
 
@@ -331,14 +331,14 @@ impl Puller {
         calendar: &Calendar,
         failure: CallFailure,
         context: &Context,
-    ) -> Result<Pulled, Error> {
+    ) -> Result<PullOutcome, Error> {
         let clock = self.journal.clock();
         let unreachable = failure.class == FailureClass::CalendarUnavailable;
         let failures = if unreachable { calendar.pull_failures + 4 } else { calendar.pull_failures };
         let wait = failure.retry_after_ms.unwrap_or_else(|| retry::backoff_ms(failures, clock.chance()));
         let retry_at = clock.now() + TimeDelta::milliseconds(i64::try_from(wait).unwrap_or(60_000));
         warn!(calendar = %key, class = failure.class.as_str(), error = failure.summary, "Pull of {key} failed");
-        self.gates.failed(key.connection.as_str(), &failure, Some(retry_at), clock.now());
+        self.throttle.failed(key.connection.as_str(), &failure, Some(retry_at), clock.now());
         super::authorise::note_failure(&self.journal, &key.connection, &failure).await?;
         let fact = if unreachable {
             Event::Unavailable { calendar: key.clone(), failure: failure.clone(), retry_at }
@@ -346,7 +346,7 @@ impl Puller {
             Event::PullFailed { calendar: key.clone(), failure: failure.clone(), retry_at }
         };
         self.append(key, vec![fact], context).await?;
-        Ok(Pulled::Failed(failure))
+        Ok(PullOutcome::Failed(failure))
     }
 }
 
@@ -360,7 +360,7 @@ async fn absent(listing: &Listing, live: &[LiveLink], puller: &Puller) -> Result
         let Some(remote) = link.and_then(|link| link.remote) else { continue };
         let (starts, ends) = remote.content.slot.widest();
         if starts >= listing.window.from && ends <= listing.window.until {
-            let seen = Seen::Gone { evidence: Evidence::AbsentInCoverage, updated: None };
+            let seen = EntryState::Gone { evidence: Evidence::AbsentInCoverage, updated: None };
             let observation = Observation { remote: remote.id, seen_at: listing.asked_at, seen };
             absent.push((known.link.clone(), observation));
         }

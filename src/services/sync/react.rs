@@ -12,7 +12,7 @@ use tracing::error;
 
 use super::{
     intake,
-    reconcile::{Reconciler, Trigger},
+    reconciler::{Reconciler, Trigger},
 };
 use crate::{
     domain::{
@@ -23,10 +23,10 @@ use crate::{
         operations, source,
     },
     ports::source::BookingSource,
-    record::envelope::{Actor, Origin, Recorded},
+    record::envelope::{Actor, Origin, StoredEvent},
     services::{
         Error,
-        journal::{Context, Told},
+        journal::{Context, DecodedEvent},
         people::forget,
     },
 };
@@ -50,13 +50,13 @@ pub struct Reactor {
 
 /// Why a link is marked: the newest observation in the backlog of each entry that bears its marker, and the event that
 /// marked it last.
-struct Mark {
+struct LinkTriggers {
     triggers: Vec<Trigger>,
-    because: Recorded,
+    because: StoredEvent,
 }
 
-impl Mark {
-    fn new(trigger: Trigger, because: Recorded) -> Self {
+impl LinkTriggers {
+    fn new(trigger: Trigger, because: StoredEvent) -> Self {
         Self { triggers: if trigger.observation.is_some() { vec![trigger] } else { Vec::new() }, because }
     }
 }
@@ -79,12 +79,12 @@ impl Reactor {
         let known = *self.next.lock().unwrap_or_else(PoisonError::into_inner);
         let from = match known {
             Some(position) => position,
-            None => self.reconciler.worklist.reacted().await?,
+            None => self.reconciler.worklist.load_checkpoint().await?,
         };
         let (marks, next) = self.take_in(from).await?;
         self.settle_all(marks).await?;
         if next > from {
-            self.reconciler.worklist.save_reacted(next).await?;
+            self.reconciler.worklist.save_checkpoint(next).await?;
         }
         *self.next.lock().unwrap_or_else(PoisonError::into_inner) = Some(next);
         Ok(next.0 - from.0)
@@ -120,7 +120,7 @@ impl Reactor {
         Ok(count)
     }
 
-    async fn take_in(&self, from: Position) -> Result<(BTreeMap<LinkId, (LinkRef, Mark)>, Position), Error> {
+    async fn take_in(&self, from: Position) -> Result<(BTreeMap<LinkId, (LinkRef, LinkTriggers)>, Position), Error> {
         let mut marks = BTreeMap::new();
         let mut next = from;
         loop {
@@ -134,8 +134,8 @@ impl Reactor {
                 if self.is_own_echo(&recorded) {
                     continue;
                 }
-                let told = self.reconciler.journal.tell(recorded).await?;
-                self.mark(told, &mut marks).await?;
+                let decoded = self.reconciler.journal.decode(recorded).await?;
+                self.mark(decoded, &mut marks).await?;
             }
             if !full {
                 return Ok((marks, next));
@@ -144,7 +144,7 @@ impl Reactor {
     }
 
     /// Our own appends, which the run that made them took into account already.
-    fn is_own_echo(&self, recorded: &Recorded) -> bool {
+    fn is_own_echo(&self, recorded: &StoredEvent) -> bool {
         if recorded.stream.category != crate::record::stream::Category::Link {
             return false;
         }
@@ -153,10 +153,14 @@ impl Reactor {
             .is_ok_and(|link| settled.get(&link).is_some_and(|version| recorded.version <= *version))
     }
 
-    async fn mark(&self, told: Told, marks: &mut BTreeMap<LinkId, (LinkRef, Mark)>) -> Result<(), Error> {
-        let because = told.recorded.clone();
+    async fn mark(
+        &self,
+        decoded: DecodedEvent,
+        marks: &mut BTreeMap<LinkId, (LinkRef, LinkTriggers)>,
+    ) -> Result<(), Error> {
+        let because = decoded.recorded.clone();
         let mut links: Vec<(LinkId, Trigger)> = Vec::new();
-        match &told.event {
+        match &decoded.event {
             Event::Booking(event) => {
                 let Ok(id) = BookingId::new(because.stream.id.clone()) else { return Ok(()) };
                 return self.mark_booking(&id, event, &because, marks).await;
@@ -189,7 +193,7 @@ impl Reactor {
             Event::Operations(operations::Event::SubjectErased { subject, .. }) => {
                 self.reconciler.worklist.refresh().await?;
                 for of in self.reconciler.worklist.links_of_subject(subject).await? {
-                    put(marks, of, Mark::new(Trigger::default(), because.clone()));
+                    put(marks, of, LinkTriggers::new(Trigger::default(), because.clone()));
                 }
             }
             // A grant can have been gone before it was ever seen to work.
@@ -201,14 +205,14 @@ impl Reactor {
                 links.extend(waiting.into_iter().map(|link| (link, Trigger::default())));
             }
             Event::Source(source::Event::DeliveryReceived { .. } | source::Event::DeliveryReprocessed { .. }) => {
-                intake::apply(&self.reconciler.journal, &self.sources, &told).await?;
+                intake::apply(&self.reconciler.journal, &self.sources, &decoded).await?;
             }
             Event::Connection(_) | Event::Calendar(_) | Event::Source(_) | Event::Profile(_) | Event::Operations(_) => {
             }
         }
         for (link, trigger) in links {
             if let Some(of) = self.reconciler.link_ref(&link).await? {
-                put(marks, of, Mark::new(trigger, because.clone()));
+                put(marks, of, LinkTriggers::new(trigger, because.clone()));
             }
         }
         Ok(())
@@ -216,7 +220,7 @@ impl Reactor {
 
     /// Finishes an erasure that somebody began and may not have ended. What cannot be done now must not keep links from
     /// being brought into step; whoever asked was told, and asks again.
-    async fn forget(&self, subject: &SubjectId, by: &str, because: &Recorded) {
+    async fn forget(&self, subject: &SubjectId, by: &str, because: &StoredEvent) {
         let context = Context::caused_by(Actor::new("reconciler", "reactor"), Origin::Reconciler, because);
         let workspace = &self.reconciler.settings.workspace;
         if let Err(failure) = forget::finish(&self.reconciler.journal, workspace, subject, by, &context).await {
@@ -228,8 +232,8 @@ impl Reactor {
         &self,
         id: &BookingId,
         event: &booking::Event,
-        because: &Recorded,
-        marks: &mut BTreeMap<LinkId, (LinkRef, Mark)>,
+        because: &StoredEvent,
+        marks: &mut BTreeMap<LinkId, (LinkRef, LinkTriggers)>,
     ) -> Result<(), Error> {
         let (Some(booking), _) = self.reconciler.journal.booking(id).await? else { return Ok(()) };
         let routing = &self.reconciler.routing;
@@ -242,12 +246,12 @@ impl Reactor {
             links.extend(self.reconciler.worklist.links_of_booking(id).await?);
         }
         for of in links {
-            put(marks, of, Mark::new(Trigger::default(), because.clone()));
+            put(marks, of, LinkTriggers::new(Trigger::default(), because.clone()));
         }
         Ok(())
     }
 
-    async fn settle_all(&self, marks: BTreeMap<LinkId, (LinkRef, Mark)>) -> Result<(), Error> {
+    async fn settle_all(&self, marks: BTreeMap<LinkId, (LinkRef, LinkTriggers)>) -> Result<(), Error> {
         let outcomes: Vec<Result<(), Error>> = stream::iter(marks.into_values())
             .map(|(of, mark)| async move {
                 let context =
@@ -289,7 +293,7 @@ impl Reactor {
 }
 
 /// The newest observation of an entry stands, but none is forgotten for one of another entry, or for a mark without one.
-fn put(marks: &mut BTreeMap<LinkId, (LinkRef, Mark)>, of: LinkRef, mut mark: Mark) {
+fn put(marks: &mut BTreeMap<LinkId, (LinkRef, LinkTriggers)>, of: LinkRef, mut mark: LinkTriggers) {
     if let Some((_, known)) = marks.remove(&of.link) {
         let about = |trigger: &Trigger| trigger.observation.as_ref().map(|seen| seen.remote.clone());
         let newer: Vec<Option<RemoteId>> = mark.triggers.iter().map(about).collect();

@@ -155,11 +155,11 @@ impl Worklist for ReadModelWorklist {
         Ok(link_ids(&waiting))
     }
 
-    async fn reacted(&self) -> Result<Position, Error> {
+    async fn load_checkpoint(&self) -> Result<Position, Error> {
         self.checkpoints.load(REACTOR).await.map_err(|e| Error::ReadModels(e.to_string()))
     }
 
-    async fn save_reacted(&self, position: Position) -> Result<(), Error> {
+    async fn save_checkpoint(&self, position: Position) -> Result<(), Error> {
         self.checkpoints.save(REACTOR, position).await.map_err(|e| Error::ReadModels(e.to_string()))
     }
 }

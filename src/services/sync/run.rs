@@ -13,9 +13,9 @@ use crate::{
     services::{
         Error,
         commands::Commands,
+        current_failures::CurrentFailures,
         models::project::Projector,
-        relay::{Relay, Rest},
-        troubles::Troubles,
+        relay::{NextStep, Relay},
     },
 };
 
@@ -55,7 +55,7 @@ pub struct Workers {
     /// Takes commands, where any come.
     pub commands: Option<Arc<Commands>>,
     /// What fails.
-    pub troubles: Troubles,
+    pub current_failures: CurrentFailures,
 }
 
 impl Workers {
@@ -103,18 +103,18 @@ impl Workers {
             let now = self.puller.journal.clock().now();
             match outcome {
                 Ok(wait) => {
-                    self.troubles.note(name, now, None);
+                    self.current_failures.note(name, now, None);
                     pause = PAUSE.0;
                     self.rest(wait, &stop).await;
                 }
                 Err(failure) => {
                     // A server that is away for a night is told once.
-                    let known = longest == PAUSE_FEED && self.troubles.known(name, &failure);
+                    let known = longest == PAUSE_FEED && self.current_failures.known(name, &failure);
                     if !known {
                         let ms = pause.as_millis();
                         error!(worker = name, error = failure, "{name} failed, and is tried again in {ms} ms");
                     }
-                    self.troubles.note(name, now, Some(failure));
+                    self.current_failures.note(name, now, Some(failure));
                     self.rest(Wait::For(pause), &stop).await;
                     pause = (pause * 2).min(longest);
                 }
@@ -125,9 +125,9 @@ impl Workers {
     async fn rest(&self, wait: Wait, stop: &CancellationToken) {
         let ledger = self.puller.journal.store();
         let until: futures::future::BoxFuture<'_, ()> = match wait {
-            Wait::Not => return,
+            Wait::No => return,
             Wait::For(time) => Box::pin(sleep(time)),
-            Wait::Event(next, most) => Box::pin(async move { drop(timeout(most, ledger.wait(next)).await) }),
+            Wait::UntilEvent(next, most) => Box::pin(async move { drop(timeout(most, ledger.wait(next)).await) }),
         };
         tokio::select! {
             () = until => {}
@@ -143,16 +143,24 @@ impl Workers {
             .map_err(|failure| Error::ReadModels(failure.to_string()))?;
         if let Some(stop) = step.stopped.first() {
             let now = self.puller.journal.clock().now();
-            self.troubles.note("projection", now, Some(format!("{} stands still: {}", stop.projection, stop.poison)));
+            self.current_failures.note(
+                "projection",
+                now,
+                Some(format!("{} stands still: {}", stop.projection, stop.poison)),
+            );
         }
-        Ok(if step.facts > 0 || step.overtaken { Wait::Not } else { Wait::Event(step.reached, TICK) })
+        Ok(if step.facts > 0 || step.overtaken { Wait::No } else { Wait::UntilEvent(step.reached, TICK) })
     }
 
     async fn react(&self) -> Result<Wait, Error> {
         let taken = self.reactor.react().await?;
         let due = self.reactor.tick().await?;
         let next = self.reactor.position().unwrap_or(Position(0));
-        Ok(if taken > 0 || due > 0 { Wait::Event(next, Duration::from_millis(50)) } else { Wait::Event(next, TICK) })
+        Ok(if taken > 0 || due > 0 {
+            Wait::UntilEvent(next, Duration::from_millis(50))
+        } else {
+            Wait::UntilEvent(next, TICK)
+        })
     }
 
     async fn pull(&self) -> Result<Wait, Error> {
@@ -160,7 +168,7 @@ impl Workers {
         for key in self.puller.routing.calendars() {
             self.puller.pull_due(&key, self.pull_every).await?;
         }
-        Ok(Wait::Event(next, CALENDARS))
+        Ok(Wait::UntilEvent(next, CALENDARS))
     }
 
     async fn watch(&self) -> Result<Wait, Error> {
@@ -180,16 +188,16 @@ impl Workers {
     async fn publish(&self) -> Result<Wait, String> {
         let Some(relay) = &self.relay else { return Ok(Wait::For(PAUSE.1)) };
         Ok(match relay.step().await.map_err(|error| error.to_string())? {
-            Rest::Not => Wait::Not,
-            Rest::For(time) => Wait::For(time),
-            Rest::Event(next) => Wait::Event(next, CALENDARS),
+            NextStep::Now => Wait::No,
+            NextStep::After(time) => Wait::For(time),
+            NextStep::AtPosition(next) => Wait::UntilEvent(next, CALENDARS),
         })
     }
 
     /// Waits for commands by itself.
     async fn take(&self) -> Result<Wait, String> {
         let Some(commands) = &self.commands else { return Ok(Wait::For(PAUSE.1)) };
-        commands.step().await.map(|_| Wait::Not).map_err(|error| error.to_string())
+        commands.step().await.map(|_| Wait::No).map_err(|error| error.to_string())
     }
 
     async fn poll_source(self: Arc<Self>, poller: &Poller, stop: CancellationToken) {
@@ -198,7 +206,7 @@ impl Workers {
         while !stop.is_cancelled() {
             let outcome = poller.poll().await;
             let now = self.puller.journal.clock().now();
-            self.troubles.note(&name, now, outcome.err().map(|failure| failure.to_string()));
+            self.current_failures.note(&name, now, outcome.err().map(|failure| failure.to_string()));
             self.rest(Wait::For(every), &stop).await;
         }
         // The next process, or this one started again, need not wait for the claim to end.
@@ -230,7 +238,7 @@ const LOOPS: [(&str, Loop); 7] = [
 ];
 
 enum Wait {
-    Not,
+    No,
     For(Duration),
-    Event(Position, Duration),
+    UntilEvent(Position, Duration),
 }

@@ -18,7 +18,7 @@ use crate::{
         ids::{CalendarKey, ChannelId, Version},
     },
     ports::{
-        event_store::Expected,
+        event_store::ExpectedVersion,
         provider::{CalendarProvider, WatchRequest},
     },
     reconcile::retry,
@@ -45,7 +45,7 @@ pub struct Watcher {
     /// Where things go.
     pub routing: Arc<Routing>,
     /// Holds calls back.
-    pub gates: Arc<Throttle>,
+    pub throttle: Arc<Throttle>,
     /// Folded calendars.
     pub calendars: Arc<Calendars>,
     /// Where providers reach us: `<public url>/webhook/…`; `None` where they cannot.
@@ -72,7 +72,7 @@ impl Watcher {
         let context =
             Context::root(Actor::new("reconciler", "watcher"), Origin::Reconciler, self.journal.clock().event_id());
         let now = self.journal.clock().now();
-        if self.gates.closed_until(key.connection.as_str(), now).is_some() {
+        if self.throttle.closed_until(key.connection.as_str(), now).is_some() {
             return Ok(());
         }
         let (calendar, version) = loop {
@@ -112,7 +112,7 @@ impl Watcher {
             return Ok(());
         }
         let asked_at = clock.now();
-        self.gates.passed(key.connection.as_str(), asked_at);
+        self.throttle.passed(key.connection.as_str(), asked_at);
         let life_s = self.life_s.unwrap_or(LIFE_S);
         let request =
             WatchRequest { channel: channel.clone(), token: token.clone(), address: address.to_owned(), life_s };
@@ -157,7 +157,7 @@ impl Watcher {
         let failures = if calendar.channel_retry_at.is_some() { 9 } else { 6 };
         let wait = failure.retry_after_ms.unwrap_or_else(|| retry::backoff_ms(failures, self.journal.clock().chance()));
         let retry_at = now + TimeDelta::milliseconds(i64::try_from(wait).unwrap_or(60_000));
-        self.gates.failed(key.connection.as_str(), &failure, None, now);
+        self.throttle.failed(key.connection.as_str(), &failure, None, now);
         let (calendar, channel, reason) = (key.clone(), channel.clone(), failure.to_string());
         Ok(vec![Event::ChannelLost { calendar, channel, reason, retry_at }])
     }
@@ -189,7 +189,7 @@ impl Watcher {
     }
 
     async fn append(&self, key: &CalendarKey, facts: Vec<Event>, context: &Context) -> Result<(), Error> {
-        self.journal.append(&StreamName::calendar(key), Expected::Any, facts, context).await?;
+        self.journal.append(&StreamName::calendar(key), ExpectedVersion::Any, facts, context).await?;
         Ok(())
     }
 }

@@ -47,7 +47,7 @@ pub trait Worklist: Send + Sync {
     /// Links that wait because the grant of that connection was gone.
     async fn withheld_on(&self, connection: &ConnectionId) -> Result<Vec<LinkId>, Error>;
     /// How far the reconciler has come, as it was last saved.
-    async fn reacted(&self) -> Result<crate::domain::ids::Position, Error>;
+    async fn load_checkpoint(&self) -> Result<crate::domain::ids::Position, Error>;
     /// Saves how far the reconciler has come; never backwards.
-    async fn save_reacted(&self, position: crate::domain::ids::Position) -> Result<(), Error>;
+    async fn save_checkpoint(&self, position: crate::domain::ids::Position) -> Result<(), Error>;
 }

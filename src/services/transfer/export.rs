@@ -30,7 +30,7 @@ pub struct Range {
 
 /// What was written.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Exported {
+pub struct ExportSummary {
     /// The first position.
     pub from: u64,
     /// How many events.
@@ -51,7 +51,7 @@ pub async fn export(
     already: Lines,
     mut sink: Box<dyn LineSink>,
     progress: &mut (dyn FnMut(u64, u64) + Send),
-) -> Result<Exported, Error> {
+) -> Result<ExportSummary, Error> {
     let failed = |told: String| Error::Invalid(format!("the export cannot be written: {told}"));
     let (header, mut tree) = match resumed(audit, range, already).await? {
         Some(resumed) => resumed,
@@ -82,7 +82,7 @@ pub async fn export(
     let trailer = Trailer { checkpoint: note, key: key.verifier().to_string() };
     sink.line(&line(&trailer)).map_err(failed)?;
     sink.finish().map_err(failed)?;
-    Ok(Exported { from: header.from, events: header.to - header.from, resumed, checkpoint })
+    Ok(ExportSummary { from: header.from, events: header.to - header.from, resumed, checkpoint })
 }
 
 fn line(edge: &impl serde::Serialize) -> Vec<u8> {

@@ -4,9 +4,9 @@ use crate::{
     domain::ids::Position,
     ports::{
         event_store::APPEND_EVENTS_MAX,
-        lines::{Lines, Unreadable},
+        lines::{LineError, Lines},
     },
-    record::{checkpoint::Checkpoint, envelope::Recorded, leaf, merkle::Hash, note::VerifierKey},
+    record::{checkpoint::Checkpoint, envelope::StoredEvent, leaf, merkle::Hash, note::VerifierKey},
     services::{
         Error,
         audit::{Audit, Contents, PAGE_LEAVES, verify_lines},
@@ -18,7 +18,7 @@ const BATCH_BYTES_MAX: usize = 4 * 1024 * 1024;
 
 /// What was brought in.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Imported {
+pub struct ImportSummary {
     /// Events of the export.
     pub events: u64,
     /// How many of them were there already, from an import that was interrupted.
@@ -35,10 +35,10 @@ pub struct Imported {
 /// `Invalid` with the first fault of the export, or where the ledger holds anything but the beginning of it.
 pub async fn import(
     audit: &Audit,
-    lines: &(dyn Fn() -> Result<Lines, Unreadable> + Send + Sync),
+    lines: &(dyn Fn() -> Result<Lines, LineError> + Send + Sync),
     known: &[VerifierKey],
     progress: &mut (dyn FnMut(&'static str, u64, u64) + Send),
-) -> Result<Imported, Error> {
+) -> Result<ImportSummary, Error> {
     let open = || lines().map_err(|e| Error::Invalid(e.to_string()));
     let contents = verify_lines(open()?, known, &[], &mut |done, of| progress("checked", done, of));
     let (checkpoint, keys, authentic) = checked(audit, contents)?;
@@ -49,7 +49,7 @@ pub async fn import(
             checkpoint.size
         )));
     }
-    let mut writing = Writing { audit, leaves: Vec::new().into_iter(), batch: Vec::new(), bytes: 0 };
+    let mut writing = ImportWriter { audit, leaves: Vec::new().into_iter(), batch: Vec::new(), bytes: 0 };
     // Without its first line, and without its last, which the events before it leave no room for.
     let mut events = open()?.skip(1);
     for position in 0..checkpoint.size {
@@ -69,7 +69,7 @@ pub async fn import(
     if audit.root_at(checkpoint.size).await? != checkpoint.root {
         return Err(changed());
     }
-    Ok(Imported { events: checkpoint.size, resumed, checkpoint, authentic })
+    Ok(ImportSummary { events: checkpoint.size, resumed, checkpoint, authentic })
 }
 
 fn changed() -> Error {
@@ -96,17 +96,17 @@ fn checked(audit: &Audit, contents: Contents) -> Result<(Checkpoint, Vec<Verifie
     Ok((checkpoint, contents.keys, contents.authentic))
 }
 
-struct Writing<'a> {
+struct ImportWriter<'a> {
     audit: &'a Audit,
     /// Hashes of what is there already, a page of them.
     leaves: std::vec::IntoIter<Hash>,
-    batch: Vec<Recorded>,
+    batch: Vec<StoredEvent>,
     bytes: usize,
 }
 
-impl Writing<'_> {
+impl ImportWriter<'_> {
     /// Holds an event against what is there at its place.
-    async fn compare(&mut self, it: &Recorded) -> Result<(), Error> {
+    async fn compare(&mut self, it: &StoredEvent) -> Result<(), Error> {
         if self.leaves.len() == 0 {
             self.leaves = self.audit.store().leaves(it.position, PAGE_LEAVES).await?.into_iter();
         }
@@ -119,7 +119,7 @@ impl Writing<'_> {
         )))
     }
 
-    async fn add(&mut self, it: Recorded) -> Result<(), Error> {
+    async fn add(&mut self, it: StoredEvent) -> Result<(), Error> {
         self.bytes += it.event.data.len();
         self.batch.push(it);
         if self.batch.len() >= APPEND_EVENTS_MAX || self.bytes >= BATCH_BYTES_MAX {

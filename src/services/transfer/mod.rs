@@ -3,5 +3,5 @@
 mod export;
 mod import;
 
-pub use export::{Exported, Range, export};
-pub use import::{Imported, import};
+pub use export::{ExportSummary, Range, export};
+pub use import::{ImportSummary, import};

@@ -13,7 +13,7 @@ use std::{
 };
 
 use syncledger::ports::{
-    event_store::{Expected, Failure},
+    event_store::{ExpectedVersion, Failure},
     upkeep::Upkeep as _,
 };
 
@@ -38,7 +38,7 @@ async fn appends() {
     for n in 0..most {
         let it = event(n as u64);
         loop {
-            match append(&ledger, "a", Expected::Any, std::slice::from_ref(&it)).await {
+            match append(&ledger, "a", ExpectedVersion::Any, std::slice::from_ref(&it)).await {
                 Ok((_, position, _)) => break println!("\nACK {} {position}", it.id),
                 Err(Failure::Unavailable(_)) => println!("\nREFUSED"),
                 Err(other) => panic!("{other:?}"),
@@ -175,7 +175,7 @@ async fn a_small_disk_that_fills_loses_nothing() {
     let mut acknowledged = Vec::new();
     let refused = loop {
         let it = wide();
-        match append(&ledger, "a", Expected::Any, std::slice::from_ref(&it)).await {
+        match append(&ledger, "a", ExpectedVersion::Any, std::slice::from_ref(&it)).await {
             Ok((_, position, _)) => acknowledged.push((position, it.id)),
             Err(failure) => break (it, failure),
         }
@@ -185,7 +185,7 @@ async fn a_small_disk_that_fills_loses_nothing() {
     assert!(acknowledged.len() > 5 && ledger.failing().is_some());
     fs::remove_file(ballast).unwrap();
     let recovered = eventually(async || {
-        let tried = append(&ledger, "a", Expected::Any, std::slice::from_ref(&refused.0)).await;
+        let tried = append(&ledger, "a", ExpectedVersion::Any, std::slice::from_ref(&refused.0)).await;
         assert!(matches!(tried, Ok(_) | Err(Failure::Unavailable(_))), "{tried:?}");
         tried.is_ok()
     });

@@ -10,26 +10,26 @@ use syncledger::{
     },
     domain::ids::Position,
     ports::{
-        event_store::{EventStore, Expected, Failure},
+        event_store::{EventStore, ExpectedVersion, Failure},
         lines::LineSink,
     },
     record::{note::VerifierKey, wrap::MasterKey},
     services::{
         Error,
-        audit::{Asked, Audit, verify_lines},
-        transfer::{self, Exported, Imported, Range},
+        audit::{Audit, VerifyOptions, verify_lines},
+        transfer::{self, ExportSummary, ImportSummary, Range},
     },
 };
 
 use super::given::{OnDisk, append, audit, event, event_of, fill, folder, in_memory, open_sqlite, seal};
 use crate::conformance::given::sound;
 
-async fn export(audit: &Audit, path: &Path, range: Range) -> Result<Exported, Error> {
+async fn export(audit: &Audit, path: &Path, range: Range) -> Result<ExportSummary, Error> {
     let Archive { already, sink } = archive::begin(path).unwrap();
     transfer::export(audit, range, already, sink, &mut |_, _| {}).await
 }
 
-async fn import(audit: &Audit, path: &Path, keys: &[VerifierKey]) -> Result<Imported, Error> {
+async fn import(audit: &Audit, path: &Path, keys: &[VerifierKey]) -> Result<ImportSummary, Error> {
     transfer::import(audit, &|| archive::lines(path), keys, &mut |_, _, _| {}).await
 }
 
@@ -45,11 +45,11 @@ async fn source(folder: &Path) -> Audit {
     let odd = ["\u{2028}\u{7f}\"\\\n\t", "é\u{10ffff}", "</script>", ""];
     for text in odd {
         let data = serde_json::json!({ "text": text }).to_string();
-        append(store, "odd", Expected::Any, &[event_of(event(0).id, &data), event(1)]).await.unwrap();
+        append(store, "odd", ExpectedVersion::Any, &[event_of(event(0).id, &data), event(1)]).await.unwrap();
     }
     seal(&audit).await;
     let wide = format!("{{\"x\":\"{}\"}}", "\\\"".repeat(300_000));
-    append(store, "wide", Expected::Any, &[event_of(event(0).id, &wide)]).await.unwrap();
+    append(store, "wide", ExpectedVersion::Any, &[event_of(event(0).id, &wide)]).await.unwrap();
     fill(store, 20, 1_500).await;
     seal(&audit).await;
     audit
@@ -75,13 +75,13 @@ async fn a_ledger_comes_back_the_same_on_every_kind_of_store() {
         assert_eq!(imported.checkpoint, done.checkpoint);
         assert_eq!(leaves(to.store().as_ref()).await, all);
         assert_eq!(sound(to.store().as_ref()).await, sound(from.store().as_ref()).await);
-        let report = to.verify(&Asked::default(), &mut |_, _| {}).await.unwrap();
+        let report = to.verify(&VerifyOptions::default(), &mut |_, _| {}).await.unwrap();
         assert!(report.sound && report.checkpoints == 2, "the old ledger's keys are known: {report:?}");
         // And it goes on: with appends, seals of its own key, and another import that finds all there.
         assert_eq!(import(to, &path, &[]).await.unwrap().resumed, all.len() as u64);
-        append(to.store().as_ref(), "s0", Expected::Any, &[event(7)]).await.unwrap();
+        append(to.store().as_ref(), "s0", ExpectedVersion::Any, &[event(7)]).await.unwrap();
         seal(to).await;
-        assert!(to.verify(&Asked::default(), &mut |_, _| {}).await.unwrap().sound);
+        assert!(to.verify(&VerifyOptions::default(), &mut |_, _| {}).await.unwrap().sound);
         let refused = import(to, &path, &[]).await.unwrap_err();
         assert!(refused.to_string().contains("only an empty ledger can take one"), "{refused}");
     }
@@ -101,7 +101,7 @@ async fn an_interrupted_import_goes_on_and_a_ledger_in_use_is_refused() {
     assert_eq!(sound(&to.ledger).await, all);
 
     let used = in_memory(&there.path().join("m"));
-    append(used.store().as_ref(), "mine", Expected::Any, &[event(0)]).await.unwrap();
+    append(used.store().as_ref(), "mine", ExpectedVersion::Any, &[event(0)]).await.unwrap();
     let refused = import(&used, &path, &[]).await.unwrap_err();
     assert!(refused.to_string().contains("another event at position 0"), "{refused}");
     assert_eq!(used.store().end().await.unwrap(), Position(1));
@@ -140,7 +140,7 @@ async fn an_interrupted_export_goes_on_where_it_stood() {
     let from = in_memory(folder.path());
     for n in 0..9 {
         let events: Vec<_> = (0..1_000).map(event).collect();
-        append(from.store().as_ref(), &format!("s{n}"), Expected::Any, &events).await.unwrap();
+        append(from.store().as_ref(), &format!("s{n}"), ExpectedVersion::Any, &events).await.unwrap();
     }
     let path = folder.path().join("ledger.zst");
     let Archive { already, sink } = archive::begin(&path).unwrap();
@@ -213,6 +213,6 @@ async fn events_are_restored_only_where_they_belong() {
         assert_eq!(store.restore(all[3..].to_vec()).await.unwrap(), Position(6));
         assert_eq!(store.restore(Vec::new()).await.unwrap(), Position(6));
         assert_eq!(sound(store.as_ref()).await, all);
-        append(store.as_ref(), "s0", Expected::Any, &[event(0)]).await.unwrap();
+        append(store.as_ref(), "s0", ExpectedVersion::Any, &[event(0)]).await.unwrap();
     }
 }

@@ -9,7 +9,7 @@ use syncledger::{
         system::{CheckpointFolder, SystemClock},
     },
     ports::{
-        event_store::{EventStore, Expected},
+        event_store::{EventStore, ExpectedVersion},
         signing_keys::SigningKeys,
         upkeep::Upkeep as _,
     },
@@ -18,7 +18,7 @@ use syncledger::{
         wrap::MasterKey,
     },
     services::{
-        audit::{Asked, Audit, Outcome, Report},
+        audit::{Audit, Outcome, Report, VerifyOptions},
         journal::{Context, Journal},
     },
 };
@@ -46,7 +46,7 @@ impl OnDisk {
     }
 
     /// Checks everything, the file below included.
-    pub async fn verify(&self, asked: &Asked) -> Report {
+    pub async fn verify(&self, asked: &VerifyOptions) -> Report {
         let mut report = self.audit.verify(asked, &mut |_, _| {}).await.unwrap();
         report.add(self.ledger.inspect().await.unwrap_or_else(|unfinished| vec![unfinished]));
         report
@@ -71,7 +71,7 @@ pub fn operator() -> Context {
 /// Events on a few streams; `from` makes their data differ.
 pub async fn fill(store: &dyn EventStore, from: u64, count: u64) {
     for n in from..from + count {
-        append(store, &format!("s{}", n % 3), Expected::Any, &[event(n)]).await.unwrap();
+        append(store, &format!("s{}", n % 3), ExpectedVersion::Any, &[event(n)]).await.unwrap();
     }
 }
 

@@ -12,7 +12,7 @@ use syncledger::{
     ports::{event_store::EventStore as _, upkeep::Upkeep as _},
     record::wrap::MasterKey,
     services::{
-        audit::{Asked, Audit, Report},
+        audit::{Audit, Report, VerifyOptions},
         transfer::{self, Range},
     },
 };
@@ -40,7 +40,7 @@ async fn after(sql: &'static str) -> Report {
     for sql in ["ALTER TABLE events DISABLE TRIGGER USER", sql, "ALTER TABLE events ENABLE TRIGGER USER"] {
         raw.execute(sql).await.unwrap();
     }
-    let mut report = trail.verify(&Asked::default(), &mut |_, _| {}).await.unwrap();
+    let mut report = trail.verify(&VerifyOptions::default(), &mut |_, _| {}).await.unwrap();
     report.add(ledger.inspect().await.unwrap());
     ledger.close().await;
     report
@@ -91,7 +91,7 @@ async fn a_ledger_comes_over_from_sqlite() {
     assert_eq!(sound(&ledger).await, sound(&disk.ledger).await);
     fill(&ledger, 30, 3).await;
     seal(&trail).await;
-    let report = trail.verify(&Asked::default(), &mut |_, _| {}).await.unwrap();
+    let report = trail.verify(&VerifyOptions::default(), &mut |_, _| {}).await.unwrap();
     assert_eq!((report.sound, report.checkpoints, ledger.end().await.unwrap()), (true, 2, Position(35)), "{report:?}");
 }
 

@@ -9,14 +9,14 @@ use syncledger::{
         sqlite::SqliteSigningKeys,
     },
     ports::{
-        event_store::Expected,
-        kept_checkpoints::{Failure, Kept},
+        checkpoint_archive::{ArchivedCheckpoint, Failure},
+        event_store::ExpectedVersion,
         signing_keys::{self, SigningKeys},
     },
     record::{checkpoint::Checkpoint, note::SigningKey, wrap::MasterKey},
     services::{
         Error,
-        audit::{Asked, Audit, Outcome},
+        audit::{Audit, Outcome, VerifyOptions},
     },
 };
 
@@ -40,7 +40,7 @@ async fn a_seal_covers_what_is_there_and_the_next_covers_the_seal() {
     assert_eq!(audit.store().end().await.unwrap().0, 6);
     fill(audit.store().as_ref(), 5, 1).await;
     assert_eq!(sealed(&audit).await, Some(7));
-    let report = audit.verify(&Asked::default(), &mut |_, _| {}).await.unwrap();
+    let report = audit.verify(&VerifyOptions::default(), &mut |_, _| {}).await.unwrap();
     assert_eq!((report.sound, report.events, report.sealed), (true, 8, 7));
     assert_eq!((report.checkpoints, report.kept), (2, 2));
     assert_eq!(fs::read_dir(folder.path().join("checkpoints")).unwrap().count(), 2);
@@ -65,7 +65,7 @@ async fn of_many_that_seal_at_once_each_size_is_sealed_by_one() {
             .collect();
         assert_eq!(new.len(), 1, "{new:?}");
     }
-    let report = disk.verify(&Asked::default()).await;
+    let report = disk.verify(&VerifyOptions::default()).await;
     assert_eq!((report.sound, report.checkpoints), (true, 3), "{report:?}");
     assert_eq!(disk.audit.known().await.unwrap().len(), 1, "both use one key");
 }
@@ -97,8 +97,11 @@ async fn an_older_copy_is_found_by_what_was_kept_and_is_not_sealed_again() {
 
     // The older copy by itself is a sound ledger: only what was kept elsewhere can tell.
     let copy = OnDisk::open(before.path()).await;
-    assert!(copy.verify(&Asked::default()).await.sound);
-    let kept = Asked { checkpoints: vec![Kept { place: "a drawer".into(), note: note.clone() }], ..Asked::default() };
+    assert!(copy.verify(&VerifyOptions::default()).await.sound);
+    let kept = VerifyOptions {
+        checkpoints: vec![ArchivedCheckpoint { place: "a drawer".into(), note: note.clone() }],
+        ..VerifyOptions::default()
+    };
     let report = copy.verify(&kept).await;
     assert!(!report.sound && report.faults[0].reason.contains("covers 9 events, but there are 5"), "{report:?}");
     // Grown again, with another history.
@@ -110,7 +113,7 @@ async fn an_older_copy_is_found_by_what_was_kept_and_is_not_sealed_again() {
     fs::create_dir_all(before.path().join("checkpoints")).unwrap();
     fs::write(before.path().join("checkpoints/000000000009.checkpoint"), &note).unwrap();
     let refused = copy.audit.seal(&operator()).await.unwrap_err();
-    assert!(matches!(refused, Error::KeptCheckpoints(Failure::Contradicted(_))), "{refused}");
+    assert!(matches!(refused, Error::CheckpointArchive(Failure::Contradicted(_))), "{refused}");
     copy.close().await;
     fs::copy(now.path().join("ledger.db"), before.path().join("ledger.db")).unwrap();
 }
@@ -145,8 +148,8 @@ async fn a_forged_checkpoint_is_found() {
         it.data = serde_json::json!({"size": 3, "root": root, "note": note, "frontier": []}).to_string();
         let store = in_memory(folder.path());
         fill(store.store().as_ref(), 0, 3).await;
-        append(store.store().as_ref(), "x", Expected::Any, &[it]).await.unwrap();
-        let report = store.verify(&Asked::default(), &mut |_, _| {}).await.unwrap();
+        append(store.store().as_ref(), "x", ExpectedVersion::Any, &[it]).await.unwrap();
+        let report = store.verify(&VerifyOptions::default(), &mut |_, _| {}).await.unwrap();
         assert!(!report.sound, "{report:?}");
     }
 }
@@ -162,13 +165,13 @@ async fn a_new_key_signs_and_the_old_ones_verify() {
     assert_ne!(first.verifier(), second.verifier());
     fill(&disk.ledger, 3, 3).await;
     seal(&disk.audit).await;
-    let report = disk.verify(&Asked::default()).await;
+    let report = disk.verify(&VerifyOptions::default()).await;
     assert_eq!((report.sound, report.checkpoints), (true, 2), "{report:?}");
     let keys = [first.verifier().clone(), second.verifier().clone()];
-    assert!(disk.verify(&Asked { keys: keys.to_vec(), ..Asked::default() }).await.sound);
+    assert!(disk.verify(&VerifyOptions { keys: keys.to_vec(), ..VerifyOptions::default() }).await.sound);
     for key in keys {
         assert!(
-            !disk.verify(&Asked { keys: vec![key], ..Asked::default() }).await.sound,
+            !disk.verify(&VerifyOptions { keys: vec![key], ..VerifyOptions::default() }).await.sound,
             "each vouches for its own only"
         );
     }

@@ -8,7 +8,7 @@ use syncledger::{
     adapters::archive,
     ports::{event_store::EventStore as _, lines::Lines},
     services::{
-        audit::{Asked, Report, verify_lines},
+        audit::{Report, VerifyOptions, verify_lines},
         transfer::{self, Range},
     },
 };
@@ -28,7 +28,7 @@ async fn ledger() -> tempfile::TempDir {
         seal(&disk.audit).await;
     }
     assert_eq!(disk.ledger.end().await.unwrap().0, 13);
-    assert!(disk.verify(&Asked::default()).await.sound);
+    assert!(disk.verify(&VerifyOptions::default()).await.sound);
     disk.close().await;
     folder
 }
@@ -57,7 +57,7 @@ async fn after(original: &Path, sql: &str, kept: bool) -> Report {
         guards.iter().for_each(|guard| file.execute_batch(guard).unwrap());
     }
     let disk = OnDisk::open(copy.path()).await;
-    let report = disk.verify(&Asked::default()).await;
+    let report = disk.verify(&VerifyOptions::default()).await;
     disk.close().await;
     report
 }
@@ -155,14 +155,14 @@ async fn guards_that_were_taken_away_are_missed() {
     .unwrap();
     drop(file);
     let disk = OnDisk::open(original.path()).await;
-    let report = disk.verify(&Asked::default()).await;
+    let report = disk.verify(&VerifyOptions::default()).await;
     let told: Vec<_> = report.faults.iter().map(|fault| fault.reason.as_str()).collect();
     assert!(told.iter().any(|told| told.contains("events_are_not_changed is gone")), "{told:?}");
     assert!(told.iter().any(|told| told.contains("quiet was added")), "{told:?}");
 }
 
 /// Everything that the ledger is: all columns of all events.
-async fn contents(disk: &OnDisk) -> Vec<syncledger::record::envelope::Recorded> {
+async fn contents(disk: &OnDisk) -> Vec<syncledger::record::envelope::StoredEvent> {
     disk.ledger.read_all(syncledger::domain::ids::Position(0), 100).await.unwrap()
 }
 
@@ -199,7 +199,7 @@ async fn a_flipped_byte_of_the_file_is_found_or_changes_nothing() {
         };
         syncledger::ports::upkeep::Upkeep::close(&opened).await;
         let disk = OnDisk::open(copy.path()).await;
-        let sound = match disk.audit.verify(&Asked::default(), &mut |_, _| {}).await {
+        let sound = match disk.audit.verify(&VerifyOptions::default(), &mut |_, _| {}).await {
             Ok(mut report) => {
                 use syncledger::ports::upkeep::Upkeep as _;
                 report.add(disk.ledger.inspect().await.unwrap_or_else(|unfinished| vec![unfinished]));

@@ -11,7 +11,7 @@ use syncledger::record::{
     checkpoint::Checkpoint,
     envelope::leaf_hash,
     merkle::{self, Collector, Frontier, Hash},
-    note::{Note as OurNote, SigningKey, Unsigned, VerifierKey},
+    note::{Note as OurNote, SignatureError, SigningKey, VerifierKey},
 };
 
 type Theirs = MemoryBackedTree<Sha256, Vec<u8>>;
@@ -172,7 +172,7 @@ fn our_notes_are_verified_by_others_and_theirs_by_us() {
     let theirs_signed = String::from_utf8(note.to_bytes()).unwrap();
     let read = OurNote::parse(&theirs_signed).unwrap();
     assert_eq!((read.text(), read.signer(std::slice::from_ref(&theirs))), (text, Ok(&theirs)));
-    assert!(matches!(read.signer(std::slice::from_ref(key.verifier())), Err(Unsigned::Stranger(_))));
+    assert!(matches!(read.signer(std::slice::from_ref(key.verifier())), Err(SignatureError::UnknownKey(_))));
     assert_eq!(read.to_string(), theirs_signed);
 }
 

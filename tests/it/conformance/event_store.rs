@@ -11,7 +11,7 @@ use futures::{
 use syncledger::{
     domain::ids::{CorrelationId, EventId, Position, Version},
     ledger::append::{APPEND_BYTES_MAX, DATA_LEVELS_MAX, TEXT_BYTES_MAX},
-    ports::event_store::{APPEND_EVENTS_MAX, Appended, EVENT_BYTES_MAX, EventStore, Expected, Failure},
+    ports::event_store::{APPEND_EVENTS_MAX, AppendOutcome, EVENT_BYTES_MAX, EventStore, ExpectedVersion, Failure},
     record::{
         envelope::{Actor, NewEvent, Origin},
         stream::{Category, StreamName},
@@ -60,12 +60,12 @@ pub(crate) use event_store_suite;
 
 pub async fn expected_versions_are_kept(store: Store) {
     let store = store.as_ref();
-    assert_eq!(append(store, "a", Expected::NoStream, &[event(0), event(1)]).await.unwrap(), (1, 1, false));
+    assert_eq!(append(store, "a", ExpectedVersion::NoStream, &[event(0), event(1)]).await.unwrap(), (1, 1, false));
     assert_eq!(append(store, "a", exact(1), &[event(2)]).await.unwrap(), (2, 2, false));
-    assert_eq!(append(store, "a", Expected::Any, &[event(3)]).await.unwrap(), (3, 3, false));
-    assert_eq!(append(store, "b", Expected::Any, &[event(4)]).await.unwrap(), (0, 4, false));
+    assert_eq!(append(store, "a", ExpectedVersion::Any, &[event(3)]).await.unwrap(), (3, 3, false));
+    assert_eq!(append(store, "b", ExpectedVersion::Any, &[event(4)]).await.unwrap(), (0, 4, false));
     for (to, expected, end) in [
-        ("a", Expected::NoStream, Some(3)),
+        ("a", ExpectedVersion::NoStream, Some(3)),
         ("a", exact(2), Some(3)),
         ("a", exact(4), Some(3)),
         ("a", exact(u64::MAX), Some(3)),
@@ -80,15 +80,15 @@ pub async fn expected_versions_are_kept(store: Store) {
             other => panic!("{to} {expected:?} gave {other:?}"),
         }
     }
-    assert_eq!(append(store, "c", Expected::NoStream, &[event(5)]).await.unwrap(), (0, 5, false));
+    assert_eq!(append(store, "c", ExpectedVersion::NoStream, &[event(5)]).await.unwrap(), (0, 5, false));
     assert_eq!(sound(store).await.len(), 6);
 }
 
 pub async fn an_append_is_all_or_nothing(store: Store) {
     let store = store.as_ref();
     let taken = event(0);
-    append(store, "a", Expected::NoStream, std::slice::from_ref(&taken)).await.unwrap();
-    let refused = append(store, "b", Expected::NoStream, &[event(1), taken.clone(), event(2)]).await;
+    append(store, "a", ExpectedVersion::NoStream, std::slice::from_ref(&taken)).await.unwrap();
+    let refused = append(store, "b", ExpectedVersion::NoStream, &[event(1), taken.clone(), event(2)]).await;
     assert!(matches!(refused, Err(Failure::IdTaken(id)) if id == taken.id));
     let refused = append(store, "a", exact(7), &[event(1), event(2)]).await;
     assert!(matches!(refused, Err(Failure::Conflict { .. })));
@@ -98,8 +98,8 @@ pub async fn an_append_is_all_or_nothing(store: Store) {
 
 pub async fn a_repeat_gets_the_first_answer(store: Store) {
     let store = store.as_ref();
-    append(store, "other", Expected::Any, &[event(0)]).await.unwrap();
-    for (to, expected) in [("a", Expected::NoStream), ("b", Expected::Any)] {
+    append(store, "other", ExpectedVersion::Any, &[event(0)]).await.unwrap();
+    for (to, expected) in [("a", ExpectedVersion::NoStream), ("b", ExpectedVersion::Any)] {
         let events = [event(1), event(2)];
         let (version, position, repeated) = append(store, to, expected, &events).await.unwrap();
         assert!(!repeated);
@@ -118,17 +118,17 @@ pub async fn a_repeat_gets_the_first_answer(store: Store) {
 pub async fn a_repeat_gets_the_first_answer_later_too(store: Store) {
     let store = store.as_ref();
     let (first, second) = ([event(1), event(2)], [event(3)]);
-    append(store, "a", Expected::NoStream, &first).await.unwrap();
+    append(store, "a", ExpectedVersion::NoStream, &first).await.unwrap();
     append(store, "a", exact(1), &second).await.unwrap();
     for n in 0..20 {
-        append(store, "a", Expected::Any, &[event(n)]).await.unwrap();
-        append(store, "b", Expected::Any, &[event(n)]).await.unwrap();
+        append(store, "a", ExpectedVersion::Any, &[event(n)]).await.unwrap();
+        append(store, "b", ExpectedVersion::Any, &[event(n)]).await.unwrap();
     }
-    assert_eq!(append(store, "a", Expected::NoStream, &first).await.unwrap(), (1, 1, true));
-    assert_eq!(append(store, "a", Expected::Any, &first).await.unwrap(), (1, 1, true));
+    assert_eq!(append(store, "a", ExpectedVersion::NoStream, &first).await.unwrap(), (1, 1, true));
+    assert_eq!(append(store, "a", ExpectedVersion::Any, &first).await.unwrap(), (1, 1, true));
     assert_eq!(append(store, "a", exact(1), &second).await.unwrap(), (2, 2, true));
     // Part of what was appended, at the place where that part stands, is a repeat too.
-    assert_eq!(append(store, "a", Expected::NoStream, &first[..1]).await.unwrap(), (0, 0, true));
+    assert_eq!(append(store, "a", ExpectedVersion::NoStream, &first[..1]).await.unwrap(), (0, 0, true));
     assert_eq!(append(store, "a", exact(0), &[first[1].clone(), second[0].clone()]).await.unwrap(), (2, 2, true));
     assert_eq!(sound(store).await.len(), 43);
 }
@@ -137,13 +137,13 @@ pub async fn repeats_at_once_write_once(store: Store) {
     for round in 0..20 {
         let events = vec![event(round), event(round)];
         let to = stream(&format!("a{round}"));
-        let expected = if round % 2 == 0 { Expected::NoStream } else { Expected::Any };
+        let expected = if round % 2 == 0 { ExpectedVersion::NoStream } else { ExpectedVersion::Any };
         let answers = join_all((0..16).map(|_| {
             let (store, to, events) = (Arc::clone(&store), to.clone(), events.clone());
             tokio::spawn(async move { store.append(&to, expected, events).await.unwrap() })
         }))
         .await;
-        let answers: Vec<Appended> = answers.into_iter().map(Result::unwrap).collect();
+        let answers: Vec<AppendOutcome> = answers.into_iter().map(Result::unwrap).collect();
         assert_eq!(answers.iter().filter(|a| !a.repeated).count(), 1);
         assert!(answers.iter().all(|a| (a.version, a.position) == (answers[0].version, answers[0].position)));
     }
@@ -154,7 +154,7 @@ pub async fn an_id_stands_for_one_event(store: Store) {
     let store = store.as_ref();
     let mut base = event(1);
     base.causation = Some(event(2).id);
-    append(store, "a", Expected::NoStream, &[base.clone()]).await.unwrap();
+    append(store, "a", ExpectedVersion::NoStream, &[base.clone()]).await.unwrap();
     let changes: [fn(&mut NewEvent); 7] = [
         |e| e.kind = "booking.cancelled".to_owned(),
         |e| e.schema = 2,
@@ -167,7 +167,7 @@ pub async fn an_id_stands_for_one_event(store: Store) {
     for change in changes {
         let mut other = base.clone();
         change(&mut other);
-        for expected in [Expected::NoStream, Expected::Any, exact(0), exact(5)] {
+        for expected in [ExpectedVersion::NoStream, ExpectedVersion::Any, exact(0), exact(5)] {
             let refused = append(store, "a", expected, &[other.clone()]).await;
             assert!(matches!(refused, Err(Failure::IdTaken(id)) if id == base.id), "{other:?}: {refused:?}");
         }
@@ -178,16 +178,16 @@ pub async fn an_id_stands_for_one_event(store: Store) {
 pub async fn an_id_stands_at_one_place(store: Store) {
     let store = store.as_ref();
     let (one, two, three) = (event(1), event(2), event(3));
-    append(store, "a", Expected::NoStream, &[one.clone(), two.clone(), three.clone()]).await.unwrap();
-    append(store, "b", Expected::NoStream, &[event(4)]).await.unwrap();
-    let refused: [(&str, Expected, Vec<NewEvent>); 8] = [
-        ("b", Expected::Any, vec![one.clone()]),
+    append(store, "a", ExpectedVersion::NoStream, &[one.clone(), two.clone(), three.clone()]).await.unwrap();
+    append(store, "b", ExpectedVersion::NoStream, &[event(4)]).await.unwrap();
+    let refused: [(&str, ExpectedVersion, Vec<NewEvent>); 8] = [
+        ("b", ExpectedVersion::Any, vec![one.clone()]),
         ("b", exact(0), vec![one.clone()]),
-        ("c", Expected::NoStream, vec![one.clone()]),
+        ("c", ExpectedVersion::NoStream, vec![one.clone()]),
         ("a", exact(2), vec![one.clone()]),
-        ("a", Expected::NoStream, vec![two.clone()]),
-        ("a", Expected::Any, vec![one.clone(), three.clone()]),
-        ("a", Expected::Any, vec![two.clone(), one.clone()]),
+        ("a", ExpectedVersion::NoStream, vec![two.clone()]),
+        ("a", ExpectedVersion::Any, vec![one.clone(), three.clone()]),
+        ("a", ExpectedVersion::Any, vec![two.clone(), one.clone()]),
         ("a", exact(1), vec![three.clone(), event(5)]),
     ];
     for (to, expected, events) in refused {
@@ -199,7 +199,7 @@ pub async fn an_id_stands_at_one_place(store: Store) {
 
 pub async fn appends_at_once_have_one_winner(store: Store) {
     for round in 0..25_u64 {
-        let expected = if round == 0 { Expected::NoStream } else { exact(round - 1) };
+        let expected = if round == 0 { ExpectedVersion::NoStream } else { exact(round - 1) };
         let answers = join_all((0..16).map(|_| {
             let store = Arc::clone(&store);
             tokio::spawn(async move { append(store.as_ref(), "a", expected, &[event(round)]).await })
@@ -230,11 +230,11 @@ pub async fn positions_are_dense_under_many_writers(store: Store) {
             for step in 0..20_u64 {
                 let to = format!("s{}", (writer * 7 + step * step * 13) % 23);
                 let events: Vec<_> = (0..=step % 3).map(event).collect();
-                let expected = if step % 2 == 0 { Expected::Any } else { last_of(store.as_ref(), &to).await };
+                let expected = if step % 2 == 0 { ExpectedVersion::Any } else { last_of(store.as_ref(), &to).await };
                 match append(store.as_ref(), &to, expected, &events).await {
                     Ok((_, position, false)) => acknowledged.push((position, events.last().unwrap().id)),
                     Ok(_) => panic!("fresh ids were called a repeat"),
-                    Err(Failure::Conflict { .. }) => assert_ne!(expected, Expected::Any),
+                    Err(Failure::Conflict { .. }) => assert_ne!(expected, ExpectedVersion::Any),
                     Err(other) => panic!("{other}"),
                 }
             }
@@ -252,8 +252,8 @@ pub async fn positions_are_dense_under_many_writers(store: Store) {
     assert!(acknowledged.len() >= 64 * 10);
 }
 
-async fn last_of(store: &dyn EventStore, to: &str) -> Expected {
-    Expected::after(store.last(&stream(to)).await.unwrap().map(|it| it.version))
+async fn last_of(store: &dyn EventStore, to: &str) -> ExpectedVersion {
+    ExpectedVersion::after(store.last(&stream(to)).await.unwrap().map(|it| it.version))
 }
 
 pub async fn a_reader_misses_nothing_and_sees_nothing_twice(store: Store) {
@@ -261,7 +261,7 @@ pub async fn a_reader_misses_nothing_and_sees_nothing_twice(store: Store) {
     const APPENDS: u64 = 60;
     // Some are there before the reader starts (catch-up), the rest come while it reads (live).
     for n in 0..50 {
-        append(store.as_ref(), "before", Expected::Any, &[event(n)]).await.unwrap();
+        append(store.as_ref(), "before", ExpectedVersion::Any, &[event(n)]).await.unwrap();
     }
     let total = 50 + WRITERS * APPENDS;
     let reader = {
@@ -283,7 +283,7 @@ pub async fn a_reader_misses_nothing_and_sees_nothing_twice(store: Store) {
         let store = Arc::clone(&store);
         tokio::spawn(async move {
             for n in 0..APPENDS {
-                append(store.as_ref(), &format!("w{writer}"), Expected::Any, &[event(n)]).await.unwrap();
+                append(store.as_ref(), &format!("w{writer}"), ExpectedVersion::Any, &[event(n)]).await.unwrap();
             }
         })
     });
@@ -298,21 +298,27 @@ pub async fn a_reader_misses_nothing_and_sees_nothing_twice(store: Store) {
 pub async fn limits_are_kept(store: Store) {
     let store = store.as_ref();
     let many: Vec<_> = (0..APPEND_EVENTS_MAX as u64 + 1).map(event).collect();
-    assert!(matches!(append(store, "a", Expected::Any, &many).await, Err(Failure::Invalid(_))));
+    assert!(matches!(append(store, "a", ExpectedVersion::Any, &many).await, Err(Failure::Invalid(_))));
     let last = APPEND_EVENTS_MAX as u64 - 1;
-    assert_eq!(append(store, "a", Expected::Any, &many[..APPEND_EVENTS_MAX]).await.unwrap(), (last, last, false));
+    assert_eq!(
+        append(store, "a", ExpectedVersion::Any, &many[..APPEND_EVENTS_MAX]).await.unwrap(),
+        (last, last, false)
+    );
 
     let wide = |bytes: usize| event_of(event(0).id, &format!(r#"{{"x":"{}"}}"#, "y".repeat(bytes - 8)));
-    assert!(matches!(append(store, "b", Expected::Any, &[wide(EVENT_BYTES_MAX + 1)]).await, Err(Failure::Invalid(_))));
-    append(store, "b", Expected::Any, &[wide(EVENT_BYTES_MAX)]).await.unwrap();
+    assert!(matches!(
+        append(store, "b", ExpectedVersion::Any, &[wide(EVENT_BYTES_MAX + 1)]).await,
+        Err(Failure::Invalid(_))
+    ));
+    append(store, "b", ExpectedVersion::Any, &[wide(EVENT_BYTES_MAX)]).await.unwrap();
     let heavy: Vec<_> = (0..=APPEND_BYTES_MAX / EVENT_BYTES_MAX).map(|_| wide(EVENT_BYTES_MAX)).collect();
-    assert!(matches!(append(store, "b", Expected::Any, &heavy).await, Err(Failure::Invalid(_))));
+    assert!(matches!(append(store, "b", ExpectedVersion::Any, &heavy).await, Err(Failure::Invalid(_))));
 
     let mut long = event(0);
     long.correlation = CorrelationId("c".repeat(TEXT_BYTES_MAX + 1));
-    assert!(matches!(append(store, "c", Expected::Any, &[long.clone()]).await, Err(Failure::Invalid(_))));
+    assert!(matches!(append(store, "c", ExpectedVersion::Any, &[long.clone()]).await, Err(Failure::Invalid(_))));
     long.correlation.0.pop();
-    append(store, "c", Expected::Any, &[long]).await.unwrap();
+    append(store, "c", ExpectedVersion::Any, &[long]).await.unwrap();
     assert_eq!(sound(store).await.len(), APPEND_EVENTS_MAX + 2);
 }
 
@@ -343,15 +349,15 @@ pub async fn what_is_no_append_is_refused(store: Store) {
         refused.push(vec![event(1), bad]);
     }
     for events in refused {
-        let answer = append(store, "a", Expected::Any, &events).await;
+        let answer = append(store, "a", ExpectedVersion::Any, &events).await;
         assert!(matches!(answer, Err(Failure::Invalid(_))), "{answer:?} for {:?}", events.last().map(|e| &e.actor));
     }
     for id in ["", "a\nb", &"x".repeat(513)] {
         let nowhere = StreamName { category: Category::Booking, id: id.to_owned() };
-        assert!(matches!(store.append(&nowhere, Expected::Any, vec![event(1)]).await, Err(Failure::Invalid(_))));
+        assert!(matches!(store.append(&nowhere, ExpectedVersion::Any, vec![event(1)]).await, Err(Failure::Invalid(_))));
     }
     assert_eq!(sound(store).await.len(), 0);
-    append(store, "a", Expected::Any, &[event_of(event(0).id, &nested(DATA_LEVELS_MAX))]).await.unwrap();
+    append(store, "a", ExpectedVersion::Any, &[event_of(event(0).id, &nested(DATA_LEVELS_MAX))]).await.unwrap();
 }
 
 pub async fn reading_pages_and_finds(store: Store) {
@@ -360,11 +366,11 @@ pub async fn reading_pages_and_finds(store: Store) {
     assert!(store.read_all(Position(0), 10).await.unwrap().is_empty());
     let events: Vec<_> = (0..10).map(event).collect();
     for (n, event) in events.iter().enumerate() {
-        append(store, if n % 2 == 0 { "even" } else { "odd" }, Expected::Any, std::slice::from_ref(event))
+        append(store, if n % 2 == 0 { "even" } else { "odd" }, ExpectedVersion::Any, std::slice::from_ref(event))
             .await
             .unwrap();
     }
-    let places = |page: Vec<syncledger::record::envelope::Recorded>| {
+    let places = |page: Vec<syncledger::record::envelope::StoredEvent>| {
         page.into_iter().map(|it| (it.version.0, it.position.0)).collect::<Vec<_>>()
     };
     let odd = stream("odd");
@@ -398,7 +404,7 @@ pub async fn texts_and_times_come_back_as_they_were(store: Store) {
     it.recorded_at = DateTime::from_timestamp(-62_135_596_800, 999_999_999).unwrap();
     it.effective_at = DateTime::from_timestamp(253_402_300_799, 1_999).unwrap();
     let name = StreamName { category: Category::Record, id: "daily_report.日報 1%_\"'\\".to_owned() };
-    store.append(&name, Expected::NoStream, vec![it.clone()]).await.unwrap();
+    store.append(&name, ExpectedVersion::NoStream, vec![it.clone()]).await.unwrap();
     let kept = store.find(it.id).await.unwrap().unwrap();
     assert_eq!(kept.stream, name);
     assert_eq!(kept.event.recorded_at, DateTime::from_timestamp(-62_135_596_800, 999_999_000).unwrap());
@@ -409,19 +415,19 @@ pub async fn texts_and_times_come_back_as_they_were(store: Store) {
     );
     // Streams are told apart by bytes, whatever a database thinks of case and accents.
     for id in ["Straße", "STRASSE", "strasse", "straße", "a", "A", "a ", "á", "a\u{301}"] {
-        assert_eq!(append(store, id, Expected::NoStream, &[event(0)]).await.unwrap().0, 0, "{id}");
+        assert_eq!(append(store, id, ExpectedVersion::NoStream, &[event(0)]).await.unwrap().0, 0, "{id}");
     }
     for (_, origin) in Origin::ALL.into_iter().map(|(origin, name)| (name, origin)) {
         let mut it = event(1);
         it.origin = origin;
-        append(store, "origins", Expected::Any, &[it]).await.unwrap();
+        append(store, "origins", ExpectedVersion::Any, &[it]).await.unwrap();
     }
     assert_eq!(sound(store).await.len(), 10 + Origin::ALL.len());
 }
 
 pub async fn large_appends_fit(store: Store) {
     let sizes = [1, 2, 4, 5, 16, 17, 63, 64, 65, 255, 256, 257, 700, 1_000];
-    let mut expected = Expected::NoStream;
+    let mut expected = ExpectedVersion::NoStream;
     let mut total = 0;
     for size in sizes {
         let events: Vec<_> = (0..size).map(event).collect();
@@ -435,14 +441,14 @@ pub async fn large_appends_fit(store: Store) {
 }
 
 pub async fn waiting_ends(store: Store) {
-    append(store.as_ref(), "a", Expected::Any, &[event(0)]).await.unwrap();
+    append(store.as_ref(), "a", ExpectedVersion::Any, &[event(0)]).await.unwrap();
     // What is there already is not waited for.
     let first = select(store.wait(Position(0)), store.wait(Position(1_000))).await;
     assert!(matches!(first, Either::Left(_)), "what is there came no sooner than what is not");
     // What is appended wakes whoever waits for it.
     let (mut waiting, mut in_vain) = (store.wait(Position(1)), store.wait(Position(1_000)));
     assert!(poll!(&mut waiting).is_pending() && poll!(&mut in_vain).is_pending());
-    append(store.as_ref(), "a", Expected::Any, &[event(1)]).await.unwrap();
+    append(store.as_ref(), "a", ExpectedVersion::Any, &[event(1)]).await.unwrap();
     assert!(matches!(select(waiting, &mut in_vain).await, Either::Left(_)), "news came no sooner than none");
     // What does not come is not waited for without end.
     soon(in_vain).await;

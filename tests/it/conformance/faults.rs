@@ -8,7 +8,7 @@ use std::{
     process::{Command, Stdio},
 };
 
-use syncledger::ports::event_store::{EventStore as _, Expected, Failure};
+use syncledger::ports::event_store::{EventStore as _, ExpectedVersion, Failure};
 
 use super::given::{append, event, event_of, folder, open_sqlite, sound};
 use crate::support::patience::eventually;
@@ -23,7 +23,7 @@ async fn helper() {
     let Some(folder) = std::env::var_os(FOLDER) else {
         let own = folder();
         let ledger = open_sqlite(own.path()).await;
-        append(&ledger, "a", Expected::Any, &[event(0)]).await.unwrap();
+        append(&ledger, "a", ExpectedVersion::Any, &[event(0)]).await.unwrap();
         assert_eq!(ledger.writer_state().failures, 0);
         return;
     };
@@ -32,7 +32,7 @@ async fn helper() {
     let mut acknowledged = Vec::new();
     let failure = loop {
         let it = wide(0);
-        match append(&ledger, "a", Expected::Any, std::slice::from_ref(&it)).await {
+        match append(&ledger, "a", ExpectedVersion::Any, std::slice::from_ref(&it)).await {
             Ok((_, position, _)) => acknowledged.push((position, it.id)),
             Err(failure) => break failure,
         }
@@ -48,7 +48,7 @@ async fn helper() {
     let it = wide(1);
     let recovered = eventually(async || {
         // The same id each time: whether an earlier try was written after all does not matter.
-        let tried = append(&ledger, "b", Expected::Any, std::slice::from_ref(&it)).await;
+        let tried = append(&ledger, "b", ExpectedVersion::Any, std::slice::from_ref(&it)).await;
         assert!(matches!(tried, Ok(_) | Err(Failure::Unavailable(_))), "{tried:?}");
         tried.is_ok()
     });

@@ -14,10 +14,10 @@ use syncledger::{
     ledger::append::leaf_at,
     ports::{
         clock::Clock,
-        event_store::{EventStore, Expected, Failure},
+        event_store::{EventStore, ExpectedVersion, Failure},
     },
     record::{
-        envelope::{Actor, NewEvent, Origin, Recorded},
+        envelope::{Actor, NewEvent, Origin, StoredEvent},
         stream::{Category, StreamName},
     },
 };
@@ -84,21 +84,21 @@ pub fn numbered(id: u128, data: &str) -> NewEvent {
 pub async fn append(
     store: &dyn EventStore,
     to: &str,
-    expected: Expected,
+    expected: ExpectedVersion,
     events: &[NewEvent],
 ) -> Result<(u64, u64, bool), Failure> {
     let done = store.append(&stream(to), expected, events.to_vec()).await?;
     Ok((done.version.0, done.position.0, done.repeated))
 }
 
-pub const fn exact(version: u64) -> Expected {
-    Expected::Exact(Version(version))
+pub const fn exact(version: u64) -> ExpectedVersion {
+    ExpectedVersion::Exact(Version(version))
 }
 
 /// Everything in the ledger, read in pages, after checking what must hold of any ledger: dense positions, dense versions
 /// per stream, unique ids, leaf hashes that recompute, and the same events by every other way of reading.
-pub async fn sound(store: &dyn EventStore) -> Vec<Recorded> {
-    let mut all: Vec<Recorded> = Vec::new();
+pub async fn sound(store: &dyn EventStore) -> Vec<StoredEvent> {
+    let mut all: Vec<StoredEvent> = Vec::new();
     loop {
         let page = store.read_all(Position(all.len() as u64), 97).await.unwrap();
         if page.is_empty() {

@@ -4,7 +4,7 @@ use proptest::{collection::vec, prelude::*};
 use syncledger::{
     adapters::memory::MemoryLedger,
     ports::{
-        event_store::{EventStore, Expected, Failure},
+        event_store::{EventStore, ExpectedVersion, Failure},
         upkeep::Upkeep as _,
     },
     record::envelope::NewEvent,
@@ -16,13 +16,13 @@ use crate::support::postgres::Database;
 #[derive(Debug, Clone)]
 pub struct Step {
     stream: u8,
-    expected: Expected,
+    expected: ExpectedVersion,
     events: Vec<(u8, u8)>,
 }
 
 /// Few streams, ids and contents, so that repeats, conflicts and taken ids are common.
 pub fn step() -> impl Strategy<Value = Step> {
-    let expected = prop_oneof![Just(Expected::Any), Just(Expected::NoStream), (0..6_u64).prop_map(exact)];
+    let expected = prop_oneof![Just(ExpectedVersion::Any), Just(ExpectedVersion::NoStream), (0..6_u64).prop_map(exact)];
     let events = vec((0..30_u8, prop_oneof![4 => Just(0_u8), 1 => Just(1)]), 1..4);
     (0..3_u8, expected, events).prop_map(|(stream, expected, events)| Step { stream, expected, events })
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use futures::executor::block_on;
 use syncledger::{
     adapters::memory::{MemoryLedger, MemoryTokens, MemoryVault},
-    ports::event_store::Expected,
+    ports::event_store::ExpectedVersion,
 };
 
 use super::{
@@ -41,7 +41,7 @@ tokens_suite!(open_tokens);
 fn it_needs_no_runtime() {
     block_on(async {
         let store = MemoryLedger::new();
-        append(&store, "a", Expected::NoStream, &[event(0)]).await.unwrap();
+        append(&store, "a", ExpectedVersion::NoStream, &[event(0)]).await.unwrap();
         assert_eq!(sound(&store).await.len(), 1);
     });
 }

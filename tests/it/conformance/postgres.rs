@@ -13,7 +13,7 @@ use syncledger::{
     ports::{
         checkpoints::Checkpoints as _,
         clock::Clock as _,
-        event_store::{EventStore as _, Expected, Failure},
+        event_store::{EventStore as _, ExpectedVersion, Failure},
         upkeep::Upkeep as _,
         vault::{self, KeyState, Vault as _},
     },
@@ -70,15 +70,15 @@ async fn reopening_finds_everything() {
     let database = Database::new().await;
     let (first, second) = ([event(1), event(2)], [event(3)]);
     let ledger = open_postgres(&database.url()).await;
-    append(&ledger, "a", Expected::NoStream, &first).await.unwrap();
+    append(&ledger, "a", ExpectedVersion::NoStream, &first).await.unwrap();
     let before = sound(&ledger).await;
     ledger.close().await;
-    assert!(matches!(append(&ledger, "a", Expected::Any, &second).await, Err(Failure::Unavailable(_))));
+    assert!(matches!(append(&ledger, "a", ExpectedVersion::Any, &second).await, Err(Failure::Unavailable(_))));
     assert!(matches!(ledger.end().await, Err(Failure::Unavailable(_))));
 
     let ledger = open_postgres(&database.url()).await;
     assert_eq!(sound(&ledger).await, before);
-    assert_eq!(append(&ledger, "a", Expected::NoStream, &first).await.unwrap(), (1, 1, true));
+    assert_eq!(append(&ledger, "a", ExpectedVersion::NoStream, &first).await.unwrap(), (1, 1, true));
     assert!(matches!(append(&ledger, "a", exact(0), &second).await, Err(Failure::Conflict { .. })));
     assert!(matches!(append(&ledger, "b", exact(0), &second).await, Err(Failure::Conflict { .. })));
     assert_eq!(append(&ledger, "a", exact(1), &second).await.unwrap(), (2, 2, false));
@@ -90,7 +90,7 @@ async fn a_refused_append_does_not_fail_its_neighbours() {
     let database = Database::new().await;
     let ledger = open_postgres(&database.url()).await;
     let taken = event(0);
-    append(&ledger, "a", Expected::NoStream, std::slice::from_ref(&taken)).await.unwrap();
+    append(&ledger, "a", ExpectedVersion::NoStream, std::slice::from_ref(&taken)).await.unwrap();
     let commits = ledger.writer_state().commits;
     // While another session holds the lock they all queue up, and then go in together.
     let mut lock = database.connect().await;
@@ -100,8 +100,8 @@ async fn a_refused_append_does_not_fail_its_neighbours() {
         tokio::spawn(async move {
             match n % 3 {
                 0 => append(&ledger, "a", exact(77), &[event(n)]).await.map(|_| ()),
-                1 => append(&ledger, "b", Expected::Any, &[taken]).await.map(|_| ()),
-                _ => append(&ledger, &format!("c{n}"), Expected::NoStream, &[event(n)]).await.map(|_| ()),
+                1 => append(&ledger, "b", ExpectedVersion::Any, &[taken]).await.map(|_| ()),
+                _ => append(&ledger, &format!("c{n}"), ExpectedVersion::NoStream, &[event(n)]).await.map(|_| ()),
             }
         })
     });
@@ -133,7 +133,7 @@ async fn the_writer_tells_how_it_is_doing() {
     let ledger = PostgresLedger::open(options, Arc::<VirtualClock>::clone(&clock)).await.unwrap();
     let fresh = ledger.writer_state();
     assert_eq!((fresh.commits, fresh.events, fresh.last_commit_at, fresh.failing), (0, 0, None, None));
-    append(&ledger, "a", Expected::Any, &[event(0), event(1)]).await.unwrap();
+    append(&ledger, "a", ExpectedVersion::Any, &[event(0), event(1)]).await.unwrap();
     append(&ledger, "a", exact(9), &[event(0)]).await.unwrap_err();
     let after = ledger.writer_state();
     assert_eq!((after.commits, after.events, after.queued, after.failures), (1, 2, 0, 0));
@@ -174,7 +174,7 @@ async fn a_server_that_is_not_durable_is_refused_unless_that_is_accepted_by_name
     assert!(!PostgresLedger::exists(&postgres_options(&database.url()).server).await.unwrap());
 
     let ledger = open_postgres(&format!("{}?unsafe_settings=accepted", database.url())).await;
-    append(&ledger, "a", Expected::Any, &[event(0)]).await.unwrap();
+    append(&ledger, "a", ExpectedVersion::Any, &[event(0)]).await.unwrap();
     let told = ledger.examine().await;
     assert!(told.iter().any(|it| it.fix.is_some() && it.found.contains("synchronous_commit = off")), "{told:?}");
 }
@@ -200,7 +200,7 @@ async fn a_service_needs_no_right_to_make_tables() {
         .give_role(&role, "GRANT UPDATE, DELETE, TRUNCATE ON subject_keys, api_tokens, checkpoints, master_key TO ")
         .await;
     let ledger = open_postgres(&database.url_as(&role)).await;
-    append(&ledger, "a", Expected::Any, &[event(0)]).await.unwrap();
+    append(&ledger, "a", ExpectedVersion::Any, &[event(0)]).await.unwrap();
     let vault = PostgresVault::new(&ledger, MasterKey::new([7; 32]));
     let anna = SubjectId::new("anna").unwrap();
     vault.key_or_new(&anna).await.unwrap();
@@ -215,7 +215,7 @@ async fn a_service_needs_no_right_to_make_tables() {
 async fn the_database_itself_refuses_gaps_and_changes() {
     let database = Database::new().await;
     let ledger = open_postgres(&database.url()).await;
-    append(&ledger, "a", Expected::Any, &[event(0), event(1)]).await.unwrap();
+    append(&ledger, "a", ExpectedVersion::Any, &[event(0), event(1)]).await.unwrap();
     let mut raw = database.connect().await;
     const LEAVE_A_POSITION: &str = "INSERT INTO events SELECT 3, decode(md5('1'), 'hex'), 'booking-b', 0, type, schema, recorded_at, \
          effective_at, actor_kind, actor_id, origin, correlation, causation, leaf, data FROM events WHERE position = 1";
@@ -250,7 +250,7 @@ async fn a_bad_row_is_damage_with_its_position() {
     let database = Database::new().await;
     let ledger = open_postgres(&database.url()).await;
     for n in 0..6 {
-        append(&ledger, "a", Expected::Any, &[event(n)]).await.unwrap();
+        append(&ledger, "a", ExpectedVersion::Any, &[event(n)]).await.unwrap();
     }
     let mut raw = database.connect().await;
     raw.execute(
@@ -285,14 +285,14 @@ async fn a_waiting_reader_sees_what_another_process_wrote() {
         tokio::spawn(async move { here.wait(Position(0)).await })
     };
     tokio::task::yield_now().await;
-    append(&there, "a", Expected::Any, &[event(0)]).await.unwrap();
+    append(&there, "a", ExpectedVersion::Any, &[event(0)]).await.unwrap();
     select! {
         woken = waiting => woken.unwrap(),
         () = here.wait(Position(1_000)) => panic!("news came no sooner than none"),
     }
     assert_eq!(here.read_all(Position(0), 9).await.unwrap().len(), 1);
     // What this process knew of the ledger's end is out of date: it must notice when it writes.
-    assert_eq!(append(&here, "b", Expected::NoStream, &[event(1)]).await.unwrap(), (0, 1, false));
+    assert_eq!(append(&here, "b", ExpectedVersion::NoStream, &[event(1)]).await.unwrap(), (0, 1, false));
     assert_eq!(append(&there, "a", exact(0), &[event(2)]).await.unwrap(), (1, 2, false));
     let refused = append(&here, "a", exact(0), &[event(3)]).await;
     assert!(matches!(refused, Err(Failure::Conflict { actual: Some(Version(1)), .. })));
@@ -303,7 +303,7 @@ async fn a_waiting_reader_sees_what_another_process_wrote() {
 async fn a_lost_notification_costs_no_more_than_a_moment() {
     let database = Database::new().await;
     let (here, there) = (open_postgres(&database.url()).await, open_postgres(&database.url()).await);
-    append(&there, "a", Expected::Any, &[event(0)]).await.unwrap();
+    append(&there, "a", ExpectedVersion::Any, &[event(0)]).await.unwrap();
     // Nobody hears anything any more: the sessions that listen are gone, and whoever would notify finds its lock taken.
     let mut raw = database.connect().await;
     raw.execute(
@@ -317,7 +317,7 @@ async fn a_lost_notification_costs_no_more_than_a_moment() {
             tokio::spawn(async move { here.wait(Position(n)).await })
         };
         tokio::task::yield_now().await;
-        append(&there, "a", Expected::Any, &[event(n)]).await.unwrap();
+        append(&there, "a", ExpectedVersion::Any, &[event(n)]).await.unwrap();
         select! {
             woken = waiting => woken.unwrap(),
             () = here.wait(Position(1_000)) => panic!("news came no sooner than none"),

@@ -16,7 +16,7 @@ use syncledger::{
     domain::ids::{EventId, Position, SubjectId},
     ports::{
         clock::Clock as _,
-        event_store::{EventStore as _, Expected, Failure},
+        event_store::{EventStore as _, ExpectedVersion, Failure},
         vault::{KeyState, Vault as _},
     },
     record::wrap::MasterKey,
@@ -48,7 +48,7 @@ async fn a_stalled_transaction_makes_nobody_skip() {
         let database = Database::new().await;
         let (ledger, other) = (open_postgres(&database.url()).await, open_postgres(&database.url()).await);
         for n in 0..5 {
-            append(&ledger, "a", Expected::Any, &[event(n)]).await.unwrap();
+            append(&ledger, "a", ExpectedVersion::Any, &[event(n)]).await.unwrap();
         }
         let (mut stalled, mut raw) = (database.connect().await, database.connect().await);
         stalled.execute(if locked { LOCK } else { "BEGIN" }).await.unwrap();
@@ -56,7 +56,7 @@ async fn a_stalled_transaction_makes_nobody_skip() {
         let ours = event(9);
         let appending = {
             let (ledger, ours) = (ledger.clone(), ours.clone());
-            tokio::spawn(async move { append(&ledger, "a", Expected::Any, &[ours]).await })
+            tokio::spawn(async move { append(&ledger, "a", ExpectedVersion::Any, &[ours]).await })
         };
         until_somebody_waits(&mut raw).await;
         for reader in [&ledger, &other] {
@@ -76,13 +76,13 @@ async fn a_stalled_transaction_makes_nobody_skip() {
 async fn a_transaction_that_stalled_and_commits_comes_first() {
     let database = Database::new().await;
     let (ledger, other) = (open_postgres(&database.url()).await, open_postgres(&database.url()).await);
-    append(&ledger, "a", Expected::Any, &[event(0)]).await.unwrap();
+    append(&ledger, "a", ExpectedVersion::Any, &[event(0)]).await.unwrap();
     let (mut stalled, mut raw) = (database.connect().await, database.connect().await);
     stalled.execute("BEGIN").await.unwrap();
     stalled.execute(ONE_MORE).await.unwrap();
     let appending = {
         let ledger = ledger.clone();
-        tokio::spawn(async move { append(&ledger, "a", Expected::Any, &[event(1)]).await })
+        tokio::spawn(async move { append(&ledger, "a", ExpectedVersion::Any, &[event(1)]).await })
     };
     until_somebody_waits(&mut raw).await;
     assert_eq!(other.end().await.unwrap(), Position(1));
@@ -107,7 +107,7 @@ async fn insist(
         let mut it = event(n);
         let to = format!("c{}", client % 7);
         loop {
-            match append(&ledger, &to, Expected::Any, std::slice::from_ref(&it)).await {
+            match append(&ledger, &to, ExpectedVersion::Any, std::slice::from_ref(&it)).await {
                 Ok((_, position, _)) => break acknowledged.push((position, it.id)),
                 Err(Failure::Unavailable(_)) => {
                     // A retry reads the clock anew.
@@ -164,7 +164,7 @@ async fn a_server_that_crashes_loses_nothing_and_is_found_again() {
 async fn a_session_that_breaks_while_nobody_writes_is_replaced_before_the_next_append() {
     let database = Database::new().await;
     let ledger = open_postgres(&database.url()).await;
-    append(&ledger, "a", Expected::Any, &[event(0)]).await.unwrap();
+    append(&ledger, "a", ExpectedVersion::Any, &[event(0)]).await.unwrap();
     let mut raw = database.connect().await;
     const ALL: &str = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity \
          WHERE datname = current_database() AND pid <> pg_backend_pid()";
@@ -174,7 +174,7 @@ async fn a_session_that_breaks_while_nobody_writes_is_replaced_before_the_next_a
         state.failures > 0 && state.failing.is_none()
     });
     assert!(noticed.await, "it was not noticed");
-    assert_eq!(append(&ledger, "a", Expected::Any, &[event(1)]).await.unwrap(), (1, 1, false));
+    assert_eq!(append(&ledger, "a", ExpectedVersion::Any, &[event(1)]).await.unwrap(), (1, 1, false));
     assert_eq!(sound(&ledger).await.len(), 2);
 }
 

@@ -12,10 +12,10 @@ use syncledger::{
     adapters::{memory::MemorySigningKeys, system::SystemClock},
     domain::ids::Position,
     ports::{
-        event_store::{EventStore, Expected, Failure},
+        event_store::{EventStore, ExpectedVersion, Failure},
         upkeep::Upkeep,
     },
-    services::audit::Asked,
+    services::audit::VerifyOptions,
 };
 
 use super::given::{append, event, folder, open_postgres, open_sqlite, sound, stream};
@@ -68,10 +68,10 @@ async fn append_and_tell(ledger: Arc<dyn EventStore>, task: u64, appends: u64) -
     for n in 0..appends {
         let shared = format!("shared{}", n % 5);
         let (to, expected) = if n % 2 == 0 {
-            (format!("own{}.{task}", std::process::id()), Expected::Any)
+            (format!("own{}.{task}", std::process::id()), ExpectedVersion::Any)
         } else {
             let last = ledger.last(&stream(&shared)).await.unwrap();
-            (shared, Expected::after(last.map(|it| it.version)))
+            (shared, ExpectedVersion::after(last.map(|it| it.version)))
         };
         let events: Vec<_> = (0..=n % 3).map(event).collect();
         match append(ledger.as_ref(), &to, expected, &events).await {
@@ -84,7 +84,7 @@ async fn append_and_tell(ledger: Arc<dyn EventStore>, task: u64, appends: u64) -
                 println!("{line}");
                 told += 1;
             }
-            Err(Failure::Conflict { .. }) if expected != Expected::Any => {}
+            Err(Failure::Conflict { .. }) if expected != ExpectedVersion::Any => {}
             Err(other) => panic!("{other}"),
         }
     }
@@ -127,7 +127,7 @@ async fn check(place: &str, acknowledged: &Acknowledged) -> usize {
     let (files, clock) = (folder(), Arc::new(SystemClock::new()));
     let keys = Arc::new(MemorySigningKeys::new("loft", clock));
     let audit = crate::audit::given::audit(ledger, keys, files.path());
-    let report = audit.verify(&Asked::default(), &mut |_, _| {}).await.unwrap();
+    let report = audit.verify(&VerifyOptions::default(), &mut |_, _| {}).await.unwrap();
     assert!(report.sound && report.events == all.len() as u64, "{report:?}");
     assert_eq!(upkeep.inspect().await, Ok(Vec::new()));
     upkeep.close().await;

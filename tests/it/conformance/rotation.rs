@@ -8,7 +8,7 @@ use syncledger::{
     domain::ids::SubjectId,
     keys::keyring::Keyring,
     ports::{
-        masters::Masters,
+        master_keys::MasterKeys,
         rotation::Rotation,
         vault::{KeyState, Vault},
     },
@@ -18,7 +18,7 @@ use syncledger::{
 /// Two master keys; the ledger's own is the first that was used.
 struct TwoKeys(MasterKey, MasterKey);
 
-impl Masters for TwoKeys {
+impl MasterKeys for TwoKeys {
     fn find(&self, id: &str) -> Option<MasterKey> {
         [&self.0, &self.1].into_iter().find(|key| key.id() == id).cloned()
     }
@@ -61,7 +61,7 @@ fn then() -> DateTime<Utc> {
 }
 
 async fn current(vault: &impl Rotation) -> String {
-    vault.standing().await.unwrap().current.unwrap()
+    vault.wrapping_status().await.unwrap().current.unwrap()
 }
 
 pub async fn every_key_survives_a_rotation(vault: Arc<impl Vault + Rotation>, other: String) {
@@ -71,17 +71,17 @@ pub async fn every_key_survives_a_rotation(vault: Arc<impl Vault + Rotation>, ot
     }
     let before = current(&*vault).await;
     vault.begin(&before, &other, then()).await.unwrap();
-    let standing = vault.standing().await.unwrap();
+    let standing = vault.wrapping_status().await.unwrap();
     assert_eq!((standing.current.as_deref(), standing.previous.as_deref()), (Some(&*other), Some(&*before)));
     assert_eq!(standing.left(), 10);
     vault.finish().await.unwrap_err();
     let fresh = vault.key_or_new(&subject(10)).await.unwrap();
-    assert_eq!(vault.standing().await.unwrap().left(), 10, "what is made now is under the new key at once");
+    assert_eq!(vault.wrapping_status().await.unwrap().left(), 10, "what is made now is under the new key at once");
     assert_eq!(vault.rewrap(4).await.unwrap(), 4);
-    assert_eq!(vault.standing().await.unwrap().left(), 6);
+    assert_eq!(vault.wrapping_status().await.unwrap().left(), 6);
     while vault.rewrap(4).await.unwrap() > 0 {}
     vault.finish().await.unwrap();
-    let standing = vault.standing().await.unwrap();
+    let standing = vault.wrapping_status().await.unwrap();
     assert_eq!((standing.left(), standing.previous), (0, None));
     assert_eq!(standing.tables["subject_keys"][&other], 11);
     made.push(fresh);
@@ -115,7 +115,7 @@ pub async fn every_step_may_be_taken_again(vault: Arc<impl Vault + Rotation>, ot
         vault.rewrap(9).await.unwrap();
     }
     assert_eq!(
-        vault.standing().await.unwrap().previous.as_deref(),
+        vault.wrapping_status().await.unwrap().previous.as_deref(),
         Some(&*before),
         "begun again, the key before stays known"
     );

@@ -19,7 +19,7 @@ use syncledger::{
     domain::ids::{Position, SubjectId, Version},
     ports::{
         clock::Clock as _,
-        event_store::{EventStore as _, Expected, Failure},
+        event_store::{EventStore as _, ExpectedVersion, Failure},
         rotation::Rotation as _,
         upkeep::Upkeep as _,
         vault::{self, KeyState, Vault as _},
@@ -75,15 +75,15 @@ async fn reopening_finds_everything() {
     let folder = folder();
     let (first, second) = ([event(1), event(2)], [event(3)]);
     let ledger = open_sqlite(folder.path()).await;
-    append(&ledger, "a", Expected::NoStream, &first).await.unwrap();
+    append(&ledger, "a", ExpectedVersion::NoStream, &first).await.unwrap();
     let before = sound(&ledger).await;
     ledger.close().await;
-    assert!(matches!(append(&ledger, "a", Expected::Any, &second).await, Err(Failure::Unavailable(_))));
+    assert!(matches!(append(&ledger, "a", ExpectedVersion::Any, &second).await, Err(Failure::Unavailable(_))));
     assert!(matches!(ledger.end().await, Err(Failure::Unavailable(_))));
 
     let ledger = open_sqlite(folder.path()).await;
     assert_eq!(sound(&ledger).await, before);
-    assert_eq!(append(&ledger, "a", Expected::NoStream, &first).await.unwrap(), (1, 1, true));
+    assert_eq!(append(&ledger, "a", ExpectedVersion::NoStream, &first).await.unwrap(), (1, 1, true));
     assert!(matches!(append(&ledger, "a", exact(0), &second).await, Err(Failure::Conflict { .. })));
     assert!(matches!(append(&ledger, "a", exact(9), &second).await, Err(Failure::Conflict { .. })));
     assert!(matches!(append(&ledger, "b", exact(0), &second).await, Err(Failure::Conflict { .. })));
@@ -96,7 +96,7 @@ async fn a_refused_append_does_not_fail_its_neighbours() {
     let folder = folder();
     let ledger = open_sqlite(folder.path()).await;
     let taken = event(0);
-    append(&ledger, "a", Expected::NoStream, std::slice::from_ref(&taken)).await.unwrap();
+    append(&ledger, "a", ExpectedVersion::NoStream, std::slice::from_ref(&taken)).await.unwrap();
     let commits = ledger.writer_state().commits;
     // While another process holds the lock they all queue up, and then go in together.
     let mut lock = raw(folder.path()).await;
@@ -106,8 +106,8 @@ async fn a_refused_append_does_not_fail_its_neighbours() {
         tokio::spawn(async move {
             match n % 3 {
                 0 => append(&ledger, "a", exact(77), &[event(n)]).await.map(|_| ()),
-                1 => append(&ledger, "b", Expected::Any, &[taken]).await.map(|_| ()),
-                _ => append(&ledger, &format!("c{n}"), Expected::NoStream, &[event(n)]).await.map(|_| ()),
+                1 => append(&ledger, "b", ExpectedVersion::Any, &[taken]).await.map(|_| ()),
+                _ => append(&ledger, &format!("c{n}"), ExpectedVersion::NoStream, &[event(n)]).await.map(|_| ()),
             }
         })
     });
@@ -139,7 +139,7 @@ async fn the_writer_tells_how_it_is_doing() {
     let ledger = SqliteLedger::open(options, Arc::<VirtualClock>::clone(&clock)).await.unwrap();
     let fresh = ledger.writer_state();
     assert_eq!((fresh.commits, fresh.events, fresh.last_commit_at, fresh.failing), (0, 0, None, None));
-    append(&ledger, "a", Expected::Any, &[event(0), event(1)]).await.unwrap();
+    append(&ledger, "a", ExpectedVersion::Any, &[event(0), event(1)]).await.unwrap();
     append(&ledger, "a", exact(9), &[event(0)]).await.unwrap_err();
     let after = ledger.writer_state();
     assert_eq!((after.commits, after.events, after.queued, after.failures), (1, 2, 0, 0));
@@ -191,7 +191,7 @@ async fn the_files_are_its_owners() {
     use std::os::unix::fs::PermissionsExt as _;
     let folder = folder();
     let ledger = open_sqlite(folder.path()).await;
-    append(&ledger, "a", Expected::Any, &[event(0)]).await.unwrap();
+    append(&ledger, "a", ExpectedVersion::Any, &[event(0)]).await.unwrap();
     let files: Vec<_> = fs::read_dir(folder.path()).unwrap().map(Result::unwrap).collect();
     assert!(files.len() >= 2);
     for file in files {
@@ -203,7 +203,7 @@ async fn the_files_are_its_owners() {
 async fn the_file_itself_refuses_gaps_and_changes() {
     let folder = folder();
     let ledger = open_sqlite(folder.path()).await;
-    append(&ledger, "a", Expected::Any, &[event(0), event(1)]).await.unwrap();
+    append(&ledger, "a", ExpectedVersion::Any, &[event(0), event(1)]).await.unwrap();
     let mut raw = raw(folder.path()).await;
     const LEAVE_A_POSITION: &str = "INSERT INTO events SELECT 3, randomblob(16), 'booking-b', 0, type, schema, recorded_at, \
          effective_at, actor_kind, actor_id, origin, correlation, causation, leaf, data FROM events WHERE position = 1";
@@ -239,7 +239,7 @@ async fn a_bad_row_is_damage_with_its_position() {
         let folder = folder();
         let ledger = open_sqlite(folder.path()).await;
         for n in 0..6 {
-            append(&ledger, "a", Expected::Any, &[event(n)]).await.unwrap();
+            append(&ledger, "a", ExpectedVersion::Any, &[event(n)]).await.unwrap();
         }
         let mut raw = raw(folder.path()).await;
         for prepare in [
@@ -334,7 +334,7 @@ async fn a_destroyed_key_is_in_no_file() {
     // A reader in the middle of a transaction keeps the old log: then nobody is told that the key is gone.
     sqlx::query("BEGIN").execute(&mut raw).await.unwrap();
     sqlx::query("SELECT count(*) FROM subject_keys").fetch_one(&mut raw).await.unwrap();
-    append(&ledger, "a", Expected::Any, &[event(0)]).await.unwrap();
+    append(&ledger, "a", ExpectedVersion::Any, &[event(0)]).await.unwrap();
     let reads = Arc::new(AtomicBool::new(true));
     let pending = {
         let (at, reads) = (ledger_time(), Arc::clone(&reads));
@@ -385,14 +385,14 @@ async fn a_waiting_reader_sees_what_another_process_wrote() {
         tokio::spawn(async move { here.wait(Position(0)).await })
     };
     tokio::task::yield_now().await;
-    append(&there, "a", Expected::Any, &[event(0)]).await.unwrap();
+    append(&there, "a", ExpectedVersion::Any, &[event(0)]).await.unwrap();
     select! {
         woken = waiting => woken.unwrap(),
         () = here.wait(Position(1_000)) => panic!("news came no sooner than none"),
     }
     assert_eq!(here.read_all(Position(0), 9).await.unwrap().len(), 1);
     // What this process knew of the ledger's end is out of date: it must notice when it writes.
-    assert_eq!(append(&here, "b", Expected::NoStream, &[event(1)]).await.unwrap(), (0, 1, false));
+    assert_eq!(append(&here, "b", ExpectedVersion::NoStream, &[event(1)]).await.unwrap(), (0, 1, false));
     assert_eq!(append(&there, "a", exact(0), &[event(2)]).await.unwrap(), (1, 2, false));
     assert!(matches!(
         append(&here, "a", exact(0), &[event(3)]).await,

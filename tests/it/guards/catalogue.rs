@@ -11,7 +11,7 @@ use syncledger::{
     projections,
     record::{
         codec,
-        envelope::{Actor, NewEvent, Origin, Recorded},
+        envelope::{Actor, NewEvent, Origin, StoredEvent},
         schema,
         stream::{Category, StreamName},
         upcast,
@@ -46,11 +46,11 @@ fn projected() -> BTreeMap<String, Vec<&'static str>> {
     by_kind
 }
 
-fn recorded(event: &Event) -> Recorded {
+fn recorded(event: &Event) -> StoredEvent {
     let category =
         Category::ALL.into_iter().find(|c| c.as_str() == event.category()).expect("every event has a category");
     let at = DateTime::from_timestamp(1_772_900_000, 0).expect("it is a time");
-    Recorded {
+    StoredEvent {
         stream: StreamName { category, id: "x".into() },
         version: Version(0),
         position: Position(0),

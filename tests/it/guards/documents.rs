@@ -30,6 +30,18 @@ fn dangling(path: &str, text: &str) -> Vec<String> {
     found
 }
 
+/// Files that comments name without their folder, or with the last folders only, and that are nowhere.
+fn unknown_files(path: &str, text: &str, files: &[String]) -> Vec<String> {
+    let spans = text.split('`').skip(1).step_by(2).filter_map(|span| span.split_whitespace().next());
+    let named = spans.map(|span| span.trim_end_matches([',', '.', ':'])).filter(|span| {
+        let ending =
+            Path::new(span).extension().is_some_and(|e| ["rs", "sql", "md", "toml", "proto"].iter().any(|x| e == *x));
+        ending && !span.starts_with(['/', '.']) && !span.contains(['<', '>', '*', '{', '…', '$', '('])
+    });
+    let unknown = named.filter(|span| !files.iter().any(|file| file == span || file.ends_with(&format!("/{span}"))));
+    unknown.map(|span| format!("{path}: names {span}, and there is no such file")).collect()
+}
+
 /// Code spans in the comments of a Rust file.
 fn comments(text: &str) -> String {
     text.lines().filter_map(|line| line.trim_start().strip_prefix("//")).collect::<Vec<_>>().join("\n")
@@ -44,9 +56,11 @@ fn every_path_that_a_document_names_exists() {
 
 #[test]
 fn every_path_that_a_comment_names_exists() {
-    let sources = files().into_iter().filter(|path| Path::new(path).extension().is_some_and(|e| e == "rs"));
-    let texts = sources.map(|path| (comments(&read(&path).expect("it is UTF-8")), path));
-    nothing_in(&texts.flat_map(|(text, path)| dangling(&path, &text)).collect::<Vec<_>>());
+    let files = files();
+    let sources = files.iter().filter(|path| Path::new(path).extension().is_some_and(|e| e == "rs"));
+    let texts = sources.map(|path| (comments(&read(path).expect("it is UTF-8")), path));
+    let found = |(text, path): (String, &String)| [dangling(path, &text), unknown_files(path, &text, &files)].concat();
+    nothing_in(&texts.flat_map(found).collect::<Vec<_>>());
 }
 
 #[test]
@@ -58,5 +72,8 @@ fn a_path_that_leads_nowhere_is_caught() {
         "README.md",
         "`src/lib.rs` `src/<x>.rs` `migrations/sqlite/NNNN_name.sql` [a](https://b) [c](#d)",
     ));
+    let files = ["src/services/sync/run.rs".to_owned()];
+    caught(&unknown_files("src/a.rs", "see `services/sync.rs`", &files), "services/sync.rs");
+    nothing_in(&unknown_files("src/a.rs", "`services/sync/run.rs`, `run.rs`, `<x>.rs` and `/openapi.json`", &files));
     assert_eq!(comments("a\n  /// `src/x.rs`\nb // c"), "/ `src/x.rs`");
 }

@@ -7,7 +7,7 @@ use syncledger::domain::{
     booking::{self, CancelReason, Cause, Customer, Details, RequestMark},
     calendar::{self, PullMode, PullTally, Window},
     connection,
-    entry::{Content, Evidence, Observation, Seen},
+    entry::{Content, EntryState, Evidence, Observation},
     event::Event,
     failure::{CallFailure, FailureClass},
     ids::{
@@ -94,18 +94,18 @@ pub fn content(title: &str) -> Content {
 
 pub fn live() -> Observation {
     let content = content("Lesson with Ada");
-    let seen = Seen::Live { etag: etag("2"), updated: Some(at("15:01")), marked: true, content };
+    let seen = EntryState::Live { etag: etag("2"), updated: Some(at("15:01")), marked: true, content };
     Observation { remote: remote(), seen_at: at("15:02"), seen }
 }
 
 pub fn unreadable() -> Observation {
-    let seen = Seen::Unreadable { etag: etag("3"), reason: "it is a recurring series".into() };
+    let seen = EntryState::Unreadable { etag: etag("3"), reason: "it is a recurring series".into() };
     Observation { remote: remote(), seen_at: at("15:02"), seen }
 }
 
 pub fn gone(evidence: Evidence) -> Observation {
     let updated = (evidence == Evidence::Tombstone).then(|| at("15:00"));
-    Observation { remote: remote(), seen_at: at("15:02"), seen: Seen::Gone { evidence, updated } }
+    Observation { remote: remote(), seen_at: at("15:02"), seen: EntryState::Gone { evidence, updated } }
 }
 
 pub fn failure() -> CallFailure {

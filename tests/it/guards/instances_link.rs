@@ -6,7 +6,7 @@ use syncledger::domain::{
     ids::{Generation, IdempotencyKey, Revision},
     link::{
         Action, Attempt, CommandId, Conflict, Event as E, HoldReason, IssuedCommand, LinkRef, LookReason, Operation,
-        RemoteChange, RemovalPolicy, Side, Verified, Wait, WithholdReason,
+        RemoteChange, RemovalPolicy, Side, Verification, Wait, WithholdReason,
     },
 };
 
@@ -145,8 +145,9 @@ fn attempts() -> Vec<E> {
         retry_at: (class == FailureClass::Transient).then(|| at("15:05")),
         counts: class == FailureClass::Transient,
     });
-    let done = Verified::Done { answer: answers().remove(0) };
-    let verified = [done, Verified::NotDone {}].map(|outcome| E::OutcomeVerified { command: command.clone(), outcome });
+    let done = Verification::Done { answer: answers().remove(0) };
+    let verified =
+        [done, Verification::NotDone {}].map(|outcome| E::OutcomeVerified { command: command.clone(), outcome });
     succeeded.chain(failed).chain(verified).collect()
 }
 

@@ -7,6 +7,7 @@ mod circles;
 mod documents;
 pub mod fixtures;
 mod floors;
+mod glossary;
 mod growth;
 mod instances;
 mod instances_link;

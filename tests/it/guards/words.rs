@@ -54,6 +54,65 @@ const HOMES: [(&str, &str); 14] = [
     ("src/record/stream.rs", "an example in a message"),
 ];
 
+/// Names of types that are no nouns, or nouns that we made up: say what the thing is (`IncomingCommand`, `PullOutcome`).
+const INVENTED: [&str; 34] = [
+    "About",
+    "Act",
+    "Around",
+    "Asker",
+    "At",
+    "Beside",
+    "Between",
+    "Came",
+    "Given",
+    "Gone",
+    "Happening",
+    "Heard",
+    "How",
+    "Kept",
+    "Known",
+    "Left",
+    "Manner",
+    "Meant",
+    "Newest",
+    "NotDone",
+    "Of",
+    "Rest",
+    "Seen",
+    "Sent",
+    "Shown",
+    "Standing",
+    "Stop",
+    "Taken",
+    "Teller",
+    "Then",
+    "Told",
+    "Trouble",
+    "Troubles",
+    "Unsaid",
+];
+
+/// Single words ending in `-ed` that name types all the same: nouns, and the usual word for state behind an `Arc`.
+const NOUNS: [&str; 3] = ["Feed", "Need", "Shared"];
+
+/// Where the simulation names its parts.
+const SIMULATION: &str = "src/simulation/";
+
+/// Types whose name is invented, or one bare participle.
+fn invented(source: &Source) -> Vec<String> {
+    if !source.ships() || source.path.starts_with(SIMULATION) {
+        return Vec::new();
+    }
+    let words: Vec<&str> = names(source.shipped_code()).collect();
+    let declared =
+        words.windows(2).filter(|two| ["struct", "enum", "trait", "type"].contains(&two[0])).map(|two| two[1]);
+    let bad = declared.filter(|name| {
+        let participle = parts_of(name).len() == 1 && name.ends_with("ed") && name.len() > 3 && !NOUNS.contains(name);
+        INVENTED.contains(name) || participle
+    });
+    bad.map(|name| format!("{}: the type {name} is not named by a noun: say what it is", source.path)).collect()
+}
+
 fn banned(source: &Source) -> Vec<String> {
     let mut found = Vec::new();
     if !source.ships() {
@@ -117,6 +176,26 @@ fn parts_of(name: &str) -> Vec<String> {
 #[test]
 fn names_say_what_is_meant() {
     nothing_in(&rust().iter().flat_map(banned).collect::<Vec<_>>());
+}
+
+#[test]
+fn types_are_named_by_nouns() {
+    nothing_in(&rust().iter().flat_map(invented).collect::<Vec<_>>());
+}
+
+#[test]
+fn an_invented_noun_is_caught() {
+    let found = |path: &str, code: &str| invented(&Source::new(path, code));
+    for (code, word) in [
+        ("pub struct Came { verb: String }", "Came"),
+        ("pub(super) enum Looked { At }", "Looked"),
+        ("pub trait Told {}", "Told"),
+        ("pub type Asked = (u8, u8);", "Asked"),
+    ] {
+        caught(&found("src/domain/x.rs", code), word);
+    }
+    nothing_in(&found("src/domain/x.rs", "pub struct StoredEvent;\npub enum Feed { Told }\n// struct Came"));
+    nothing_in(&found("src/domain/x.rs", "\n#[cfg(test)]\nmod tests {\n    struct Told;\n}"));
 }
 
 #[test]

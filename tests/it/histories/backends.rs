@@ -12,7 +12,7 @@ use syncledger::{
     },
     domain::ids::Position,
     ports::{event_store::EventStore, projection_store::ProjectionStore},
-    projections::{Kind, Projection, Stored, Value},
+    projections::{Kind, Projection, StoredRow, Value},
     services::models::project::Projector,
 };
 use tokio::sync::Mutex;
@@ -34,7 +34,7 @@ macro_rules! stored {
         });
         let cells: Vec<Value> = cells.collect();
         let position = Position($row.get::<i64, _>("position") as u64);
-        Stored { position, removed: $row.get("removed"), cells }
+        StoredRow { position, removed: $row.get("removed"), cells }
     }};
 }
 
@@ -124,7 +124,7 @@ async fn with(
 
 impl Tables {
     /// The rows that facts at or after `from` changed last, removed ones included, by key.
-    pub async fn rows(&self, projection: &Projection, from: Position) -> Vec<Stored> {
+    pub async fn rows(&self, projection: &Projection, from: Position) -> Vec<StoredRow> {
         let from_number = from.0 as i64;
         match self {
             Self::Memory(models) => models.rows(projection, from),

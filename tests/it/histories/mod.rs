@@ -14,10 +14,10 @@ use futures::future::join_all;
 use root::root;
 use syncledger::{
     domain::ids::Position,
-    ports::event_store::{Appended, EventStore as _, Expected, Failure},
+    ports::event_store::{AppendOutcome, EventStore as _, ExpectedVersion, Failure},
     projections::ALL,
     record::{
-        envelope::{NewEvent, Recorded},
+        envelope::{NewEvent, StoredEvent},
         stream::StreamName,
     },
 };
@@ -62,11 +62,11 @@ async fn the_last_quarter_is_the_same_everywhere() {
 #[derive(Clone)]
 struct Call {
     stream: StreamName,
-    expected: Expected,
+    expected: ExpectedVersion,
     events: Vec<NewEvent>,
 }
 
-type Outcome = Result<Appended, String>;
+type Outcome = Result<AppendOutcome, String>;
 
 /// One history after the other on the same stores: a store is dear to make.
 async fn are_the_same(histories: Range<u64>) {
@@ -113,7 +113,7 @@ async fn append(backend: &Backend, call: &Call) -> Outcome {
     outcome(backend.ledger.append(&call.stream, call.expected, call.events.clone()).await)
 }
 
-fn outcome(result: Result<Appended, Failure>) -> Outcome {
+fn outcome(result: Result<AppendOutcome, Failure>) -> Outcome {
     result.map_err(|failure| match failure {
         Failure::Conflict { .. } | Failure::IdTaken(_) | Failure::Invalid(_) => failure.to_string(),
         Failure::Unavailable(_) | Failure::Corrupt { .. } => panic!("{failure}"),
@@ -123,8 +123,8 @@ fn outcome(result: Result<Appended, Failure>) -> Outcome {
 /// What a backend holds of a history.
 #[derive(Debug, PartialEq)]
 struct Told {
-    facts: Vec<Recorded>,
-    streams: Vec<Vec<Recorded>>,
+    facts: Vec<StoredEvent>,
+    streams: Vec<Vec<StoredEvent>>,
     rows: Vec<(&'static str, Vec<String>)>,
 }
 
@@ -177,8 +177,8 @@ struct Met {
 impl Met {
     fn note(&mut self, outcome: &Outcome) {
         let count = match outcome {
-            Ok(Appended { repeated: false, .. }) => &mut self.appended,
-            Ok(Appended { repeated: true, .. }) => &mut self.repeated,
+            Ok(AppendOutcome { repeated: false, .. }) => &mut self.appended,
+            Ok(AppendOutcome { repeated: true, .. }) => &mut self.repeated,
             Err(told) if told.contains("recorded already") => &mut self.taken,
             Err(_) => &mut self.conflicts,
         };
@@ -232,10 +232,10 @@ async fn next(world: &World, choices: &mut Choices<'_>, before: &[Call]) -> Call
             }
             let last = world.ledger.last(&stream).await.unwrap().map(|last| last.version);
             let expected = match choices.one_of(6) {
-                0 => Expected::NoStream,
-                1 => Expected::Exact(syncledger::domain::ids::Version(choices.one_of(4) as u64)),
-                2 | 3 => Expected::after(last),
-                _ => Expected::Any,
+                0 => ExpectedVersion::NoStream,
+                1 => ExpectedVersion::Exact(syncledger::domain::ids::Version(choices.one_of(4) as u64)),
+                2 | 3 => ExpectedVersion::after(last),
+                _ => ExpectedVersion::Any,
             };
             Call { stream, expected, events }
         }

@@ -31,7 +31,7 @@ async fn an_auditor_gets_checkpoints_and_proofs() {
     let context = Context::root(Actor::new("operator", "test"), Origin::Admin, event(0).id);
     for _ in 0..2 {
         for n in 0..5 {
-            append(world.ledger.as_ref(), "a", syncledger::ports::event_store::Expected::Any, &[event(n)])
+            append(world.ledger.as_ref(), "a", syncledger::ports::event_store::ExpectedVersion::Any, &[event(n)])
                 .await
                 .unwrap();
         }

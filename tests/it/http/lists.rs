@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use syncledger::{
     domain::{
         calendar, connection,
-        entry::{Evidence, Observation, Seen},
+        entry::{EntryState, Evidence, Observation},
         event::Event,
         failure::{CallFailure, FailureClass},
         ids::{BookingId, ConnectionId, CursorToken, IdempotencyKey, LinkId, RemoteId, ResourceId},
@@ -68,7 +68,7 @@ fn given_up() -> Vec<Event> {
 fn held(reason: HoldReason) -> Event {
     let observation = Observation {
         remote: RemoteId("abc".into()),
-        seen: Seen::Gone { evidence: Evidence::Tombstone, updated: None },
+        seen: EntryState::Gone { evidence: Evidence::Tombstone, updated: None },
         seen_at: now(),
     };
     link::Event::RemoteChangeHeld { observation, reason, booking_revision: Default::default(), until: None }.into()

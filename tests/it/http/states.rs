@@ -12,7 +12,7 @@ use syncledger::{
         ids::ConnectionId,
     },
     http::{Api, router},
-    ports::projection_store::{Batch, Checkpoint, Comparison, Failure, ProjectionStore, Shelf},
+    ports::projection_store::{Batch, Checkpoint, Comparison, Failure, ProjectionStore, TableCopy},
     projections::{Projection, Row, query::Query},
     record::stream::StreamName,
     services::models::project::Projector,
@@ -70,13 +70,13 @@ impl ProjectionStore for Away {
     async fn ask(&self, _: &Query) -> Result<Vec<Row>, Failure> {
         Err(away())
     }
-    async fn begin(&self, _: &'static Projection, _: Shelf, _: DateTime<Utc>) -> Result<(), Failure> {
+    async fn begin(&self, _: &'static Projection, _: TableCopy, _: DateTime<Utc>) -> Result<(), Failure> {
         Err(away())
     }
-    async fn discard(&self, _: &'static Projection, _: Shelf) -> Result<(), Failure> {
+    async fn discard(&self, _: &'static Projection, _: TableCopy) -> Result<(), Failure> {
         Err(away())
     }
-    async fn compare(&self, _: &'static Projection, _: Shelf, _: usize) -> Result<Comparison, Failure> {
+    async fn compare(&self, _: &'static Projection, _: TableCopy, _: usize) -> Result<Comparison, Failure> {
         Err(away())
     }
     async fn swap(&self, _: &'static Projection, _: u64, _: DateTime<Utc>) -> Result<(), Failure> {

@@ -13,7 +13,7 @@ use syncledger::{
     adapters::{
         google::push::PushReader,
         memory::{
-            MemoryCheckpointsKept, MemoryLedger, MemoryProjections, MemorySigningKeys, MemoryTokens, MemoryVault,
+            MemoryCheckpointArchive, MemoryLedger, MemoryProjections, MemorySigningKeys, MemoryTokens, MemoryVault,
             VirtualClock,
         },
         uschedule::{Secret, Verifier},
@@ -24,7 +24,7 @@ use syncledger::{
     },
     http::{Api, Limits, auth::ROLES, router},
     ports::{
-        event_store::{EventStore as _, Expected},
+        event_store::{EventStore as _, ExpectedVersion},
         projection_store::ProjectionStore,
         tokens::Role,
     },
@@ -34,6 +34,7 @@ use syncledger::{
     },
     services::{
         audit::Audit,
+        current_failures::CurrentFailures,
         journal::{Context, Journal},
         models::project::Projector,
         operators::tokens,
@@ -41,7 +42,6 @@ use syncledger::{
             calendars::Calendars,
             routing::{Route, Routing},
         },
-        troubles::Troubles,
     },
 };
 use tower::ServiceExt as _;
@@ -124,7 +124,7 @@ impl World {
                 "loft",
                 journal.clone(),
                 Arc::new(MemorySigningKeys::new("loft", clock.clone())),
-                Arc::new(MemoryCheckpointsKept::default()),
+                Arc::new(MemoryCheckpointArchive::default()),
             ),
             read_models: models,
             projector: projector.clone(),
@@ -135,7 +135,7 @@ impl World {
             uschedule: vec![Arc::new(Verifier::new(source, vec![Secret::new(WEBHOOK_SECRET)]))],
             gcal: Some(Arc::new(PushReader)),
             limits: Limits::default(),
-            troubles: Troubles::default(),
+            current_failures: CurrentFailures::default(),
             writer: Arc::new(|| None),
         };
         let mut secrets = BTreeMap::new();
@@ -195,7 +195,7 @@ impl World {
 
     pub async fn record(&self, stream: &StreamName, facts: Vec<Event>) {
         let context = Context::root(Actor::new("source", "test"), Origin::Poll, self.journal.clock().event_id());
-        self.journal.append(stream, Expected::Any, facts, &context).await.expect("memory");
+        self.journal.append(stream, ExpectedVersion::Any, facts, &context).await.expect("memory");
     }
 
     pub async fn end(&self) -> u64 {

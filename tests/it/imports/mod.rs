@@ -46,16 +46,17 @@ fn booking(snapshot: &Snapshot) -> String {
     };
     let details = &snapshot.details;
     let customer = details.customer.as_ref().map(|customer| {
-        let more = [&customer.email, &customer.phone].into_iter().flatten().map(|text| format!(" {}", text.shown()));
-        format!("\n    for {}{}", customer.name.shown(), more.collect::<String>())
+        let more =
+            [&customer.email, &customer.phone].into_iter().flatten().map(|text| format!(" {}", text.display_text()));
+        format!("\n    for {}{}", customer.name.display_text(), more.collect::<String>())
     });
-    let notes = details.notes.as_ref().map(|notes| format!("\n    notes {:?}", notes.shown()));
+    let notes = details.notes.as_ref().map(|notes| format!("\n    notes {:?}", notes.display_text()));
     format!(
         "{} on {}: {} {:?} {state}, under {}{}{}",
         BookingId::of_source(&snapshot.source, &snapshot.source_ref),
         snapshot.resource,
         snapshot.slot,
-        details.title.shown(),
+        details.title.display_text(),
         details.title.subject,
         customer.unwrap_or_default(),
         notes.unwrap_or_default()

@@ -112,7 +112,7 @@ fn encodings_are_decoded_by_their_marks_and_never_guessed() {
     let text = "id,starts_at,title\n1,2025-06-10,Übung\n";
     let wide: Vec<u8> = [0xff, 0xfe].into_iter().chain(text.encode_utf16().flat_map(u16::to_le_bytes)).collect();
     let lines = parse("a.csv", &wide, Kind::Csv, &options());
-    assert_eq!(lines[0].outcome.as_ref().unwrap().details.title.shown(), "Übung");
+    assert_eq!(lines[0].outcome.as_ref().unwrap().details.title.display_text(), "Übung");
     let latin = parse("a.csv", b"id,starts_at,title\n1,2025-06-10,\xdcbung\n", Kind::Csv, &options());
     assert!(reason(&latin[0]).starts_with("line 2 is not UTF-8"));
 }

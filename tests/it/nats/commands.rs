@@ -130,7 +130,7 @@ impl Desk {
     /// What a running service does about a delivery that is to be tried again.
     async fn react(&self) {
         let events = self.world.ledger.read_all(Position(0), 1_000).await.unwrap();
-        let told = self.journal.tell(events.last().unwrap().clone()).await.unwrap();
+        let told = self.journal.decode(events.last().unwrap().clone()).await.unwrap();
         intake::apply(&self.journal, &BTreeMap::new(), &told).await.unwrap();
     }
 }
@@ -262,7 +262,7 @@ async fn a_command_that_was_taken_and_never_settled_is_handed_out_again_and_give
         let mut batch = consumer.batch().max_messages(1).expires(Duration::from_secs(5)).messages().await.unwrap();
         let message = batch.next().await.unwrap().unwrap();
         if round == 2 {
-            let came = syncledger::services::commands::Came::of(
+            let came = syncledger::services::commands::IncomingCommand::of(
                 &syncledger::ports::commands::CommandMessage {
                     verb: "booking.create".into(),
                     key: "c1".into(),
@@ -286,7 +286,7 @@ async fn a_command_that_was_taken_and_never_settled_is_handed_out_again_and_give
                     serde_json::to_string(&came).unwrap(),
                 ),
             };
-            let expected = syncledger::ports::event_store::Expected::NoStream;
+            let expected = syncledger::ports::event_store::ExpectedVersion::NoStream;
             desk.journal.append(&came.stream(), expected, vec![event::Event::from(fact)], &context).await.unwrap();
         }
         message.ack_with(jetstream::AckKind::Nak(None)).await.unwrap();
@@ -336,7 +336,7 @@ async fn commands_reach_only_what_they_may_and_answers_go_only_to_inboxes() {
         syncledger::ports::clock::Clock::event_id(&*clock),
     );
     let stream = syncledger::record::stream::StreamName::booking(&id);
-    let expected = syncledger::ports::event_store::Expected::NoStream;
+    let expected = syncledger::ports::event_store::ExpectedVersion::NoStream;
     desk.journal.append(&stream, expected, vec![event::Event::from(registered)], &context).await.unwrap();
     assert_eq!(desk.ask("cancel", "a", &json!({"booking": "uschedule.7"})).await.0, 404);
     let all = commands(&desk.world.server, &desk.journal, Rules { any: true, deliveries_max: 3 }).await;

@@ -7,13 +7,13 @@ use syncledger::{
     domain::ids::Position,
     ports::{
         event_store::EventStore as _,
-        publisher::{Failure, Outgoing, Publisher as _, Sending, Sequence, Taken},
+        publisher::{Failure, OutgoingMessage, PublishOutcome, Publisher as _, SendReason, Sequence},
     },
     record::{
         stream::{Category, StreamName},
         subject,
     },
-    services::relay::{Manner, Range, Rest, Role, republish},
+    services::relay::{NextStep, Range, RepublishOptions, Role, republish},
 };
 
 use super::world::{STREAM, World, body, header, position};
@@ -29,7 +29,7 @@ async fn every_event_is_published_once_in_the_ledgers_order() {
     world.publish(&relay).await;
     world.holds_everything_once().await;
     assert_eq!(world.saved().await, 1_503);
-    let told = relay.progress().told(&*world.ledger, &*world.clock).await;
+    let told = relay.progress().snapshot(&*world.ledger, &*world.clock).await;
     assert_eq!((told.role, told.position, told.events, told.published), (Role::Active, Some(1_503), 0, 1_503));
     // Started anew, it publishes nothing again.
     let again = world.relay().await;
@@ -104,11 +104,11 @@ async fn two_processes_publish_as_one_and_the_second_takes_over() {
     }
     let mut roles = BTreeSet::new();
     for relay in [&one, &two] {
-        roles.insert(format!("{:?}", relay.progress().told(&*world.ledger, &*world.clock).await.role));
+        roles.insert(format!("{:?}", relay.progress().snapshot(&*world.ledger, &*world.clock).await.role));
     }
     assert_eq!(roles.len(), 2, "one publishes and one stands by: {roles:?}");
     // Whoever published stops; the other notices.
-    let one_is_active = one.progress().told(&*world.ledger, &*world.clock).await.role == Role::Active;
+    let one_is_active = one.progress().snapshot(&*world.ledger, &*world.clock).await.role == Role::Active;
     let left = if one_is_active { two } else { one };
     world.append(10).await;
     for _ in 0..20 {
@@ -116,7 +116,7 @@ async fn two_processes_publish_as_one_and_the_second_takes_over() {
         left.step().await.unwrap();
     }
     world.holds_everything_once().await;
-    assert_eq!(left.progress().told(&*world.ledger, &*world.clock).await.role, Role::Active);
+    assert_eq!(left.progress().snapshot(&*world.ledger, &*world.clock).await.role, Role::Active);
 }
 
 #[tokio::test]
@@ -128,11 +128,11 @@ async fn nothing_is_taken_behind_a_message_that_was_not() {
     let events = world.ledger.read_all(Position(0), 3).await.unwrap();
     let send = |n: usize, after: u64| {
         let event = &events[n];
-        publisher.send(Outgoing {
+        publisher.send(OutgoingMessage {
             event,
             next: event.position.next(),
             after: Sequence(after),
-            sending: &Sending::First,
+            sending: &SendReason::First,
         })
     };
     // The first names a message that is not there.
@@ -140,8 +140,8 @@ async fn nothing_is_taken_behind_a_message_that_was_not() {
     for answer in answers {
         assert_eq!(answer.await, Err(Failure::Moved));
     }
-    assert_eq!(send(0, 0).await.unwrap().await, Ok(Taken::Stored(Sequence(1))));
-    assert_eq!(send(0, 1).await.unwrap().await, Ok(Taken::Known));
+    assert_eq!(send(0, 0).await.unwrap().await, Ok(PublishOutcome::Stored(Sequence(1))));
+    assert_eq!(send(0, 1).await.unwrap().await, Ok(PublishOutcome::Duplicate));
     assert_eq!(world.positions().await, [0]);
 }
 
@@ -152,7 +152,7 @@ async fn a_range_is_sent_again_inside_and_outside_of_the_duplicate_window() {
     let relay = world.relay().await;
     world.publish(&relay).await;
     let publisher = world.publisher().await;
-    let manner = |word| Manner { window: 16, word, checkpoint: Position(100) };
+    let manner = |word| RepublishOptions { window: 16, word, checkpoint: Position(100) };
     let range = Range { from: Position(10), until: Position(30) };
     let mut heard = Vec::new();
     let done =
@@ -221,10 +221,10 @@ async fn a_feed_that_is_ahead_of_the_ledger_is_not_written_to() {
     let relay = world.relay().await;
     let error = relay.step().await.unwrap_err().to_string();
     assert!(error.contains("goes up to position 20, the ledger ends at 5"), "{error}");
-    let manner = Manner { window: 16, word: "again", checkpoint: Position(0) };
+    let manner = RepublishOptions { window: 16, word: "again", checkpoint: Position(0) };
     let range = Range { from: Position(3), until: Position(5) };
     republish(&*world.ledger, &*world.publisher().await, range, manner, &mut |_| {}).await.unwrap();
     world.append(2).await;
-    assert!(matches!(relay.step().await, Ok(Rest::Event(Position(7)))));
+    assert!(matches!(relay.step().await, Ok(NextStep::AtPosition(Position(7)))));
     assert_eq!(world.positions().await[20..], [3, 4, 5, 6]);
 }

@@ -14,13 +14,13 @@ use syncledger::{
     ports::{
         checkpoints::Checkpoints as _,
         clock::Clock as _,
-        event_store::{EventStore as _, Expected},
+        event_store::{EventStore as _, ExpectedVersion},
     },
     record::{
         envelope::{Actor, NewEvent, Origin},
         stream::{Category, StreamName},
     },
-    services::relay::{Relay, Rest},
+    services::relay::{NextStep, Relay},
 };
 
 use super::server::Server;
@@ -77,7 +77,7 @@ impl World {
             causation: Some(self.clock.event_id()),
             data,
         };
-        self.ledger.append(stream, Expected::Any, vec![event]).await.unwrap();
+        self.ledger.append(stream, ExpectedVersion::Any, vec![event]).await.unwrap();
     }
 
     /// So many events, over seven streams.
@@ -103,7 +103,7 @@ impl World {
     /// Steps until there is nothing to do. A server that is coming back is waited for.
     pub async fn publish(&self, relay: &Relay) {
         let done = eventually(async || match relay.step().await {
-            Ok(Rest::Event(next)) => next == Position(self.end().await),
+            Ok(NextStep::AtPosition(next)) => next == Position(self.end().await),
             Ok(_) => false,
             Err(error) => {
                 eprintln!("{error}");

@@ -6,7 +6,7 @@ use syncledger::{
         booking::{self, CancelReason, Cause, Customer, Details},
         calendar::{self, PullMode, PullTally, Window},
         connection,
-        entry::{Content, Evidence, Observation, Seen},
+        entry::{Content, EntryState, Evidence, Observation},
         event::Event,
         failure::{CallFailure, FailureClass},
         ids::*,
@@ -165,9 +165,9 @@ impl Choices<'_> {
     fn observation(&mut self) -> Observation {
         let (remote, seen_at) = (self.remote(), self.time());
         let seen = match self.one_of(3) {
-            0 => Seen::Live { etag: self.etag(), updated: None, marked: self.yes(), content: self.content() },
-            1 => Seen::Unreadable { etag: self.etag(), reason: "a series".to_owned() },
-            _ => Seen::Gone { evidence: Evidence::NotFoundById, updated: None },
+            0 => EntryState::Live { etag: self.etag(), updated: None, marked: self.yes(), content: self.content() },
+            1 => EntryState::Unreadable { etag: self.etag(), reason: "a series".to_owned() },
+            _ => EntryState::Gone { evidence: Evidence::NotFoundById, updated: None },
         };
         Observation { remote, seen_at, seen }
     }
@@ -226,8 +226,8 @@ impl Choices<'_> {
             }
             10 => {
                 let outcome = match self.yes() {
-                    true => Verified::Done { answer: self.answer() },
-                    false => Verified::NotDone {},
+                    true => Verification::Done { answer: self.answer() },
+                    false => Verification::NotDone {},
                 };
                 link::Event::OutcomeVerified { command: command(self).0, outcome }
             }

@@ -11,7 +11,7 @@ use syncledger::{
         personal::{Personal, nobody},
     },
     ports::{
-        event_store::Expected,
+        event_store::ExpectedVersion,
         vault::{KeyState, Vault as _},
     },
     record::{
@@ -75,7 +75,7 @@ async fn a_crash_after_the_intent_or_after_the_key_is_made_good() {
         world.vault.key_or_new(&ann()).await.unwrap();
         let asked = Operations::SubjectErasureRequested { subject: ann(), by: "kim".into() };
         let stream = StreamName::operations("loft");
-        journal.append(&stream, Expected::Any, vec![asked], &by("kim", &journal)).await.unwrap();
+        journal.append(&stream, ExpectedVersion::Any, vec![asked], &by("kim", &journal)).await.unwrap();
         if key_gone {
             world.vault.destroy(&ann(), journal.clock().now()).await.unwrap();
         }
@@ -124,7 +124,7 @@ async fn what_is_seen_of_a_forgotten_person_is_recorded_without_their_words() {
         reason: "test".into(),
     };
     let stream = StreamName::link(&link);
-    journal.append(&stream, Expected::Any, vec![seen], &by("kim", &journal)).await.unwrap();
+    journal.append(&stream, ExpectedVersion::Any, vec![seen], &by("kim", &journal)).await.unwrap();
     let told = journal.stream(&stream, Version(0)).await.unwrap().remove(0);
     let Event::Link(link::Event::Adopted { content, .. }) = told.event else { panic!("it is what was appended") };
     assert_eq!((content.title.text, content.description.text.as_deref()), (None, Some("[erased]")));
@@ -133,6 +133,6 @@ async fn what_is_seen_of_a_forgotten_person_is_recorded_without_their_words() {
         cause: booking::Cause::default(),
     };
     let stream = StreamName::booking(&booking_id());
-    let refused = journal.append(&stream, Expected::Any, vec![named], &by("kim", &journal)).await;
+    let refused = journal.append(&stream, ExpectedVersion::Any, vec![named], &by("kim", &journal)).await;
     assert!(refused.unwrap_err().to_string().contains("was forgotten"));
 }

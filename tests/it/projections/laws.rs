@@ -12,7 +12,7 @@ use syncledger::{
         ids::*,
         link::{self, LinkRef, Side},
     },
-    ports::projection_store::Shelf,
+    ports::projection_store::TableCopy,
     projections::{
         ALL, Row,
         query::{AttemptFilter, BookingFilter, LinkFilter, Page, Query},
@@ -258,8 +258,8 @@ proptest! {
                     let report = projector.diff(projection.name, options, &mut |_| {}).await.unwrap();
                     prop_assert!(report.clean(), "{:?}", report);
                 }
-                let shelves: Vec<_> = models.checkpoints().await.unwrap().into_iter().map(|c| c.shelf).collect();
-                prop_assert!(shelves.iter().all(|shelf| *shelf == Shelf::Live));
+                let shelves: Vec<_> = models.checkpoints().await.unwrap().into_iter().map(|c| c.table_copy).collect();
+                prop_assert!(shelves.iter().all(|table_copy| *table_copy == TableCopy::Live));
             }
             Ok(())
         })?;

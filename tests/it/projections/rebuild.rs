@@ -8,7 +8,7 @@ use std::sync::{
 use futures::executor::block_on;
 use syncledger::{
     domain::{ids::*, link},
-    ports::projection_store::{Batch, Differs, Failure, ProjectionStore, Shelf},
+    ports::projection_store::{Batch, Failure, ProjectionStore, RowDifference, TableCopy},
     projections::{
         self, Value, Write,
         query::{LinkFilter, Page, Query},
@@ -60,7 +60,7 @@ on_every_database!(
 
 async fn a_tampered_row_is_found_and_a_rebuild_puts_it_right(place: Place) {
     let (world, models) = (World::new(), place.open().await);
-    story::tell(&world).await;
+    story::decode(&world).await;
     let projector = world.projector(models.clone());
     projector.catch_up(100).await.unwrap();
     let before = ask(&*models, links()).await;
@@ -73,7 +73,7 @@ async fn a_tampered_row_is_found_and_a_rebuild_puts_it_right(place: Place) {
     let comparison = report.comparison.unwrap();
     assert_eq!((comparison.rows, comparison.differing), (1, 1));
     assert_eq!(comparison.examples[0].key, [LinkId::of(&story::booking(), &story::calendar()).to_string()]);
-    let expected = Differs::Columns(vec![
+    let expected = RowDifference::Columns(vec![
         ("etag", Value::from("forged"), Value::from("\"1\"")),
         ("dead", Value::Bool(true), Value::Bool(false)),
     ]);
@@ -98,20 +98,20 @@ async fn a_tampered_row_is_found_and_a_rebuild_puts_it_right(place: Place) {
 
 async fn a_row_too_many_and_a_row_too_few_are_found(place: Place) {
     let (world, models) = (World::new(), place.open().await);
-    story::tell(&world).await;
+    story::decode(&world).await;
     let projector = world.projector(models.clone());
     projector.catch_up(100).await.unwrap();
     tamper(&place, "UPDATE connections SET connection = 'bot-x'").await;
     let found = projector.diff("connections", options(), &mut |_| {}).await.unwrap().comparison.unwrap();
     let told: Vec<_> = found.examples.into_iter().map(|example| (example.key.join("/"), example.what)).collect();
-    let expected = [("bot".to_owned(), Differs::MissingInLive), ("bot-x".to_owned(), Differs::OnlyInLive)];
+    let expected = [("bot".to_owned(), RowDifference::MissingInLive), ("bot-x".to_owned(), RowDifference::OnlyInLive)];
     assert_eq!((found.differing, told), (2, expected.to_vec()));
 }
 
 /// Somebody asks all the time and somebody projects all the time, while the table is rebuilt again and again.
 async fn a_rebuild_is_not_noticed_by_those_who_ask(place: Place) {
     let (world, models) = (Arc::new(World::new()), place.open().await);
-    story::tell(&world).await;
+    story::decode(&world).await;
     let projector = world.projector(models.clone());
     projector.catch_up(100).await.unwrap();
     let (over, asked) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU64::new(0)));
@@ -163,7 +163,7 @@ async fn redelivery(models: Arc<dyn ProjectionStore>) {
     let write = |etag: &str| Write::put([link.as_str()]).set("etag", etag);
     let batch = |from, to, at, etag| Batch {
         projection,
-        shelf: Shelf::Live,
+        table_copy: TableCopy::Live,
         from: Position(from),
         to: Position(to),
         writes: vec![(Position(at), write(etag))],
@@ -230,7 +230,7 @@ async fn two_projectors_on_one_database_come_to_the_same_tables(place: Place) {
 
 async fn another_version_of_a_definition_starts_over_and_names_that_are_unknown_are_refused(place: Place) {
     let (world, models) = (World::new(), place.open().await);
-    story::tell(&world).await;
+    story::decode(&world).await;
     let projector = world.projector(models.clone());
     projector.catch_up(100).await.unwrap();
     let before = ask(&*models, links()).await;
@@ -255,7 +255,7 @@ async fn tables_that_are_ahead_of_a_restored_ledger_are_filled_anew(place: Place
     chaos(&restored, 40).await;
     let projector = restored.projector(models.clone());
     assert_eq!(projector.start_over().await.unwrap().len(), projections::ALL.len());
-    story::tell(&restored).await;
+    story::decode(&restored).await;
     projector.catch_up(100).await.unwrap();
     restored.projector(alone.clone()).catch_up(100).await.unwrap();
     for query in super::laws::every_query() {
@@ -267,14 +267,15 @@ async fn a_process_with_another_definition_leaves_the_table_alone(place: Place) 
     let models = place.open().await;
     tamper(&place, "UPDATE projection_checkpoints SET version = 99 WHERE name = 'links'").await;
     let projection = projections::named("links").unwrap();
-    let batch = Batch { projection, shelf: Shelf::Live, from: Position(0), to: Position(1), writes: Vec::new() };
+    let batch =
+        Batch { projection, table_copy: TableCopy::Live, from: Position(0), to: Position(1), writes: Vec::new() };
     let refused = models.apply(vec![batch], noon()).await;
     assert!(matches!(refused, Err(Failure::Moved { projection: "links", .. })), "{refused:?}");
 }
 
 async fn a_replay_that_meets_what_it_cannot_read_leaves_the_live_table_alone(place: Place) {
     let (world, models) = (World::new(), place.open().await);
-    story::tell(&world).await;
+    story::decode(&world).await;
     let projector = world.projector(models.clone());
     projector.catch_up(100).await.unwrap();
     let before = ask(&*models, links()).await;
@@ -283,10 +284,11 @@ async fn a_replay_that_meets_what_it_cannot_read_leaves_the_live_table_alone(pla
     let id = syncledger::ports::clock::Clock::event_id(&*world.clock);
     world.append_raw(&stream, id, "link.beamed_up", "{}".to_owned()).await;
     let projection = projections::named("links").unwrap();
-    let past = Batch { projection, shelf: Shelf::Live, from: Position(15), to: Position(16), writes: Vec::new() };
+    let past =
+        Batch { projection, table_copy: TableCopy::Live, from: Position(15), to: Position(16), writes: Vec::new() };
     models.apply(vec![past], noon()).await.unwrap();
     let refused = projector.rebuild("links", options(), &mut |_| {}).await;
     assert!(matches!(refused, Err(Error::Poison(poison)) if poison.position == Position(15)));
     assert_eq!(ask(&*models, links()).await, before);
-    assert!(models.checkpoints().await.unwrap().iter().all(|checkpoint| checkpoint.shelf == Shelf::Live));
+    assert!(models.checkpoints().await.unwrap().iter().all(|checkpoint| checkpoint.table_copy == TableCopy::Live));
 }

@@ -17,7 +17,7 @@ use syncledger::{
     ports::{clock::Clock as _, projection_store::ProjectionStore, vault::Vault as _},
     projections::query::{AttemptFilter, BookingFilter, LinkFilter, Page, Query},
     record::stream::StreamName,
-    services::models::{project::Stopped, rebuild::Options},
+    services::models::{project::StoppedProjection, rebuild::Options},
 };
 
 use super::{
@@ -79,7 +79,7 @@ fn failed(command: &IssuedCommand, class: FailureClass, retry_minutes: Option<i6
 }
 
 /// Registered, mirrored, moved; the update fails, is tried again, and ends up unknown.
-pub async fn tell(world: &World) {
+pub async fn decode(world: &World) {
     let at_booking = StreamName::booking(&booking());
     let at_link = StreamName::link(&LinkId::of(&booking(), &calendar()));
     let at_calendar = StreamName::calendar(&calendar());
@@ -178,7 +178,7 @@ async fn tables(world: &World, models: &dyn ProjectionStore) -> String {
 #[tokio::test]
 async fn the_tables_tell_the_story() {
     let (world, models) = (World::new(), memory().await);
-    tell(&world).await;
+    decode(&world).await;
     world.projector(models.clone()).catch_up(4).await.unwrap();
     insta::assert_snapshot!(tables(&world, &*models).await);
 }
@@ -186,7 +186,7 @@ async fn the_tables_tell_the_story() {
 #[tokio::test]
 async fn a_cancelled_booking_leaves_the_mapping_canceled_and_meets_nothing() {
     let (world, models) = (World::new(), memory().await);
-    tell(&world).await;
+    decode(&world).await;
     let projector = world.projector(models.clone());
     projector.catch_up(100).await.unwrap();
     let overlapping = Query::BookingsOverlapping {
@@ -201,7 +201,7 @@ async fn a_cancelled_booking_leaves_the_mapping_canceled_and_meets_nothing() {
     world.record(&StreamName::booking(&booking()), cancelled).await;
     let verified = link::Event::OutcomeVerified {
         command: command(3, Operation::Delete { expect: Etag(String::new()) }).id,
-        outcome: Verified::NotDone {},
+        outcome: Verification::NotDone {},
     };
     world.record(&at_link, verified).await;
     let delete = command(4, Operation::Delete { expect: Etag("\"1\"".to_owned()) });
@@ -224,7 +224,7 @@ async fn a_cancelled_booking_leaves_the_mapping_canceled_and_meets_nothing() {
 async fn what_cannot_be_read_stops_those_who_need_it_and_nobody_else() {
     let (world, models) = (World::new(), memory().await);
     let projector = world.projector(models.clone());
-    tell(&world).await;
+    decode(&world).await;
     let poisoned = projector.catch_up(100).await.unwrap().reached;
     let stream = StreamName::link(&LinkId::of(&booking(), &calendar()));
     world.append_raw(&stream, world.clock.event_id(), "link.beamed_up", "{}".to_owned()).await;
@@ -240,7 +240,7 @@ async fn what_cannot_be_read_stops_those_who_need_it_and_nobody_else() {
     let stopped: Vec<_> = progress.stopped.iter().map(|stop| (stop.projection, stop.poison.position)).collect();
     let needs_links = ["attempts", "dead_letters", "entries", "links", "open_commands"];
     assert_eq!(stopped, needs_links.map(|name| (name, poisoned)));
-    let Stopped { poison, .. } = &progress.stopped[0];
+    let StoppedProjection { poison, .. } = &progress.stopped[0];
     assert!(poison.reason.contains("link.beamed_up"), "{poison}");
     for (name, position) in positions(&*models).await {
         let behind = needs_links.contains(&name);
@@ -257,7 +257,7 @@ on_every_database!(who_is_forgotten_reads_as_nothing_and_every_replay_is_the_sam
 /// PostgreSQL has no zero byte in its texts; a person's paste may.
 async fn a_zero_byte_stops_nobody(place: Place) {
     let (world, models) = (World::new(), place.open().await);
-    tell(&world).await;
+    decode(&world).await;
     let title = Personal::new(subject(), "Les\0son");
     let changed = booking::Event::DetailsChanged {
         details: Details { title, notes: None, customer: None },
@@ -272,7 +272,7 @@ async fn a_zero_byte_stops_nobody(place: Place) {
 
 async fn who_is_forgotten_reads_as_nothing_and_every_replay_is_the_same(place: Place) {
     let (world, models) = (World::new(), place.open().await);
-    tell(&world).await;
+    decode(&world).await;
     let projector = world.projector(models.clone());
     projector.catch_up(100).await.unwrap();
     let journal = world.journal();

@@ -16,8 +16,8 @@ use syncledger::{
     },
     ports::{
         clock::Clock as _,
-        event_store::{EventStore as _, Expected},
-        projection_store::{ProjectionStore, Shelf},
+        event_store::{EventStore as _, ExpectedVersion},
+        projection_store::{ProjectionStore, TableCopy},
         vault::{KeyState, Vault as _},
     },
     projections::{ALL, Row, Value, query::Query},
@@ -61,7 +61,7 @@ impl World {
     pub async fn record(&self, stream: &StreamName, event: impl Into<Event>) -> EventId {
         let event = self.sealed(&event.into()).await;
         let id = event.id;
-        self.ledger.append(stream, Expected::Any, vec![event]).await.unwrap();
+        self.ledger.append(stream, ExpectedVersion::Any, vec![event]).await.unwrap();
         id
     }
 
@@ -88,7 +88,7 @@ impl World {
     /// Appends whatever it is told.
     pub async fn append_raw(&self, stream: &StreamName, id: EventId, kind: &str, data: String) {
         let event = self.event(id, kind, data);
-        self.ledger.append(stream, Expected::Any, vec![event]).await.unwrap();
+        self.ledger.append(stream, ExpectedVersion::Any, vec![event]).await.unwrap();
     }
 
     fn event(&self, id: EventId, kind: &str, data: String) -> NewEvent {
@@ -111,7 +111,7 @@ impl World {
 /// The position of every live projection; all the same once everything is projected.
 pub async fn positions(models: &dyn ProjectionStore) -> Vec<(&'static str, Position)> {
     let checkpoints = models.checkpoints().await.unwrap();
-    checkpoints.into_iter().filter(|c| c.shelf == Shelf::Live).map(|c| (c.projection, c.position)).collect()
+    checkpoints.into_iter().filter(|c| c.table_copy == TableCopy::Live).map(|c| (c.projection, c.position)).collect()
 }
 
 /// Rows as lines a person can read: what holds nothing is left out.

@@ -198,7 +198,7 @@ async fn somebody_elses_entry_bears_no_marker() {
     let stand = Stand::direct();
     let id = stand.model().create_entry(BAY, "Dentist", start(), start() + TimeDelta::hours(1), start());
     let entry = stand.provider.get(&calendar(), &RemoteId(id.clone())).await.unwrap().unwrap();
-    assert_eq!((entry.marker.is_none(), live(&entry).title.shown()), (true, "Dentist"));
+    assert_eq!((entry.marker.is_none(), live(&entry).title.display_text()), (true, "Dentist"));
     stand.create().await.unwrap();
     stand.model().strip_marker(BAY, remote().as_str(), start()).unwrap();
     let ours = stand.provider.get(&calendar(), &remote()).await.unwrap().unwrap();

@@ -81,7 +81,7 @@ async fn a_delta_brings_what_changed_removals_included() {
         let (changed, cursor, _) = all(&stand, &ListFrom::Cursor(cursor)).await;
         assert_eq!(changed.len(), 2);
         let of = |id: &str| changed.iter().find(|e| e.id.as_str() == id).unwrap();
-        assert_eq!(live(of(&dentist)).title.shown(), "Doctor");
+        assert_eq!(live(of(&dentist)).title.display_text(), "Doctor");
         assert_eq!(of(remote().as_str()).body, Body::Deleted);
         assert_eq!(all(&stand, &ListFrom::Cursor(cursor)).await.0, []);
         stand.close();
@@ -139,7 +139,7 @@ async fn a_channel_is_opened_notifies_and_is_stopped() {
             theirs(&stand, "Dentist", start());
             let sent = stand.model().take_deliveries(start());
             let read = |i: usize| {
-                push::Notification::from_headers(|name| {
+                push::PushHeaders::from_headers(|name| {
                     let request = &sent[i].request;
                     request.header_value(name)
                 })

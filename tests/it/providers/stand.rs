@@ -12,7 +12,7 @@ use syncledger::{
             google as model,
             model::{Model as _, Shared},
             server::{self, Running},
-            wire::Direct,
+            wire::DirectTransport,
         },
         system::HttpTransport,
     },
@@ -56,8 +56,9 @@ impl Stand {
     pub fn direct() -> Self {
         let (clock, model) = parts();
         let shared: Shared = model.clone();
-        let wire =
-            Direct::new(clock.clone()).with("www.googleapis.com", shared.clone()).with("oauth2.googleapis.com", shared);
+        let wire = DirectTransport::new(clock.clone())
+            .with("www.googleapis.com", shared.clone())
+            .with("oauth2.googleapis.com", shared);
         let key_file = model::service_account::credentials("https://oauth2.googleapis.com");
         let settings = Settings::google(ServiceAccount::from_json(&key_file.to_string()).unwrap());
         let provider = Arc::new(Google::new(settings, Arc::new(wire), clock.clone()));
@@ -81,7 +82,7 @@ impl Stand {
     /// Another connection to the same model, in process, with a clock of its own.
     pub fn provider_with(&self, account: ServiceAccount, clock: Arc<VirtualClock>) -> Google {
         let shared: Shared = self.model.clone();
-        let wire = Direct::new(self.clock.clone())
+        let wire = DirectTransport::new(self.clock.clone())
             .with("www.googleapis.com", shared.clone())
             .with("oauth2.googleapis.com", shared);
         Google::new(Settings::google(account), Arc::new(wire), clock)

@@ -12,7 +12,7 @@ use syncledger::{
             model::{Model as _, Shared},
             server::{self, Running},
             uschedule as model,
-            wire::Direct,
+            wire::DirectTransport,
         },
         system::HttpTransport,
         uschedule::{Secret, Settings, USchedule, webhook},
@@ -38,7 +38,7 @@ impl Stand {
     async fn both() -> [Self; 2] {
         let (clock, model) = parts();
         let shared: Shared = model.clone();
-        let wire = Direct::new(clock.clone()).with("api.uschedule.example", shared);
+        let wire = DirectTransport::new(clock.clone()).with("api.uschedule.example", shared);
         let source = source_at("https://api.uschedule.example/", "sandbox-key", Arc::new(wire), &clock);
         let direct = Self { clock, model, source, _server: None };
         let (clock, model) = parts();
@@ -122,7 +122,7 @@ async fn a_poll_lists_everything_and_the_next_one_what_changed() {
         assert_eq!(pages, 3);
         let shown = stand.source.read(&first[0].body).unwrap();
         assert_eq!((shown.snapshot.source_ref.as_str(), shown.revision), (ids[0].as_str(), Some(1)));
-        assert_eq!(shown.snapshot.details.title.shown(), "Lesson");
+        assert_eq!(shown.snapshot.details.title.display_text(), "Lesson");
         assert_eq!(first[0].subject.as_str(), "uschedule.customer.c7");
 
         let (quiet, same, _) = stand.poll(cursor.as_deref()).await;
@@ -239,7 +239,7 @@ async fn a_wrong_key_and_a_busy_source_are_told_apart() {
         let failure = stand.source.changes(None, None).await.unwrap_err();
         assert_eq!((failure.class, failure.retry_after_ms), (FailureClass::RateLimited, Some(30_000)));
     }
-    let nobody = Direct::new(Arc::new(VirtualClock::new(1, start())));
+    let nobody = DirectTransport::new(Arc::new(VirtualClock::new(1, start())));
     let clock = Arc::new(VirtualClock::new(1, start()));
     let alone = source_at("https://api.uschedule.example", "sandbox-key", Arc::new(nobody), &clock);
     assert_eq!(class(alone.cancel("1", None, &key("k")).await), FailureClass::Transient, "nothing was sent");

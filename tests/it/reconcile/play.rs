@@ -10,7 +10,7 @@
 use chrono::{DateTime, NaiveDate, NaiveTime, TimeDelta, TimeZone as _, Utc};
 use syncledger::domain::{
     booking::{Cause, Command},
-    entry::{Content, Evidence, Observation, Seen},
+    entry::{Content, EntryState, Evidence, Observation},
     failure::FailureClass,
     ids::{BookingId, Etag, ResourceId},
     operations::Approval,
@@ -189,7 +189,7 @@ fn look(stage: &Stage, terms: &[&str]) -> Result<Observation, String> {
     let remote = after("as").map_or_else(|| current.unwrap_or_else(|| format!("entry-g{generation}")), str::to_owned);
     let seen_at = if terms.contains(&"old") { stage.now - TimeDelta::hours(1) } else { stage.now };
     let seen = match terms {
-        ["live", etag, time, title, ..] => Seen::Live {
+        ["live", etag, time, title, ..] => EntryState::Live {
             etag: Etag((*etag).into()),
             updated,
             marked: !terms.contains(&"unmarked"),
@@ -201,9 +201,9 @@ fn look(stage: &Stage, terms: &[&str]) -> Result<Observation, String> {
             },
         },
         ["unreadable", etag, ..] => {
-            Seen::Unreadable { etag: Etag((*etag).into()), reason: "details are hidden".into() }
+            EntryState::Unreadable { etag: Etag((*etag).into()), reason: "details are hidden".into() }
         }
-        ["gone", evidence, ..] => Seen::Gone {
+        ["gone", evidence, ..] => EntryState::Gone {
             evidence: match *evidence {
                 "tombstone" => Evidence::Tombstone,
                 "404" => Evidence::NotFoundById,

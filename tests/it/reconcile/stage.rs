@@ -4,10 +4,10 @@ use chrono::{DateTime, TimeDelta, Utc};
 use syncledger::{
     domain::{
         booking::{self, Booking, CancelReason, Cause, Command, Details, Snapshot},
-        entry::{Content, Observation, Seen},
+        entry::{Content, EntryState, Observation},
         failure::{CallFailure, FailureClass},
         ids::*,
-        link::{self, Attempt, Event, IssuedCommand, Link, LinkRef, Operation, Verified},
+        link::{self, Attempt, Event, IssuedCommand, Link, LinkRef, Operation, Verification},
         operations::Approval,
         personal::Personal,
         profile::{Policy, Profile},
@@ -133,8 +133,8 @@ impl Stage {
             overlaps: &self.overlaps,
             approval: self.approval.map(|stand| ("removals-1", stand)),
             revoked: self.revoked,
-            gate_until: self.limited_until,
-            source_gate_until: None,
+            throttled_until: self.limited_until,
+            source_throttled_until: None,
             writes_back: self.writes_back,
             profile: &profile,
             identity: &identity,
@@ -255,16 +255,16 @@ impl Stage {
         let command = self.flying()?;
         let failure = CallFailure { retry_after_ms, ..CallFailure::new(class, class.as_str()) };
         let before = self.link.as_ref().map(|l| l.retry.clone()).unwrap_or_default();
-        let sequel = retry::after(&failure, &before, self.policy.attempts_max, self.now, 400);
+        let verdict = retry::after(&failure, &before, self.policy.attempts_max, self.now, 400);
         let operation = command.operation.name().to_owned();
         let mut facts = vec![Event::AttemptFailed {
             command: command.id.clone(),
             operation,
             failure: failure.clone(),
-            retry_at: sequel.retry_at,
-            counts: sequel.counts,
+            retry_at: verdict.retry_at,
+            counts: verdict.counts,
         }];
-        if sequel.dead {
+        if verdict.dead {
             let booking_revision = self.booking.as_ref().map(|b| b.revision).unwrap_or_default();
             facts.push(Event::DeadLettered { command: command.id, failure, booking_revision });
         }
@@ -285,12 +285,14 @@ impl Stage {
     pub fn verified(&mut self, done: bool, etag: &str) -> Result<(), String> {
         let command = self.flying()?;
         let outcome = match (&command.operation, done) {
-            (Operation::Create { content } | Operation::Update { content, .. }, true) => Verified::Done {
+            (Operation::Create { content } | Operation::Update { content, .. }, true) => Verification::Done {
                 answer: Attempt::Entry { etag: Etag(etag.into()), updated: None, content: content.clone() },
             },
-            (Operation::Delete { .. }, true) => Verified::Done { answer: Attempt::Deleted { already_absent: false } },
-            (_, true) => Verified::Done { answer: Attempt::WrittenBack { source_revision: None } },
-            (_, false) => Verified::NotDone {},
+            (Operation::Delete { .. }, true) => {
+                Verification::Done { answer: Attempt::Deleted { already_absent: false } }
+            }
+            (_, true) => Verification::Done { answer: Attempt::WrittenBack { source_revision: None } },
+            (_, false) => Verification::NotDone {},
         };
         self.record(vec![Event::OutcomeVerified { command: command.id, outcome }]);
         self.settle(None, false)
@@ -321,7 +323,7 @@ impl Stage {
                 }
             }
             if let Some(held) = &mut link.held
-                && let Seen::Live { content, .. } = &mut held.observation.seen
+                && let EntryState::Live { content, .. } = &mut held.observation.seen
             {
                 wordless(content);
             }
@@ -362,8 +364,8 @@ pub fn told(fact: &Event) -> String {
             format!("{name}: {operation}, {}, {counted}{}", failure.class.as_str(), at(*retry_at))
         }
         Event::OutcomeVerified { outcome, .. } => match outcome {
-            Verified::Done { .. } => format!("{name}: it had been carried out"),
-            Verified::NotDone {} => format!("{name}: it had not been carried out"),
+            Verification::Done { .. } => format!("{name}: it had been carried out"),
+            Verification::NotDone {} => format!("{name}: it had not been carried out"),
         },
         Event::Adopted { etag, reason, .. } => format!("{name}: {etag}, {reason}"),
         Event::EchoRecognised { etag, by_content, .. } => {
@@ -420,9 +422,9 @@ fn operation(operation: &Operation) -> String {
 
 pub fn content_line(content: &Content) -> String {
     let mark = if content.marked_cancelled { " [cancelled]" } else { "" };
-    format!("{:?} {}{mark}", content.title.shown(), content.slot)
+    format!("{:?} {}{mark}", content.title.display_text(), content.slot)
 }
 
-pub fn observation(remote: &str, seen_at: DateTime<Utc>, seen: Seen) -> Observation {
+pub fn observation(remote: &str, seen_at: DateTime<Utc>, seen: EntryState) -> Observation {
     Observation { remote: RemoteId(remote.into()), seen_at, seen }
 }

@@ -6,7 +6,7 @@ use syncledger::{
     adapters::sandbox::{
         faults::{Kind, Rule},
         model::Model,
-        wire::Direct,
+        wire::DirectTransport,
     },
     ports::transport::{Failure, Request, Transport},
 };
@@ -19,7 +19,7 @@ const TIMEOUT: Duration = Duration::from_secs(1);
 async fn calls_reach_the_model_of_their_host_and_failures_say_what_is_known() {
     let clock = StillClock::new();
     let (model, token) = google(clock.as_ref());
-    let direct = Direct::new(clock).with("www.googleapis.com", model.clone());
+    let direct = DirectTransport::new(clock).with("www.googleapis.com", model.clone());
     let insert = |id: &str| {
         Request::new("POST", format!("https://www.googleapis.com{EVENTS}"))
             .header("authorization", format!("Bearer {token}"))

@@ -15,11 +15,11 @@ use syncledger::{
     domain::ids::*,
     ledger::restore::by_appending,
     ports::{
-        event_store::{Appended, EventStore, Expected, Failure},
+        event_store::{AppendOutcome, EventStore, ExpectedVersion, Failure},
         transport::{self, Request, Response, Transport},
     },
     record::{
-        envelope::{NewEvent, Recorded},
+        envelope::{NewEvent, StoredEvent},
         stream::StreamName,
     },
     services::sync::worklist::Worklist,
@@ -124,22 +124,22 @@ impl EventStore for EditedLedger {
     async fn append(
         &self,
         stream: &StreamName,
-        expected: Expected,
+        expected: ExpectedVersion,
         mut events: Vec<NewEvent>,
-    ) -> Result<Appended, Failure> {
+    ) -> Result<AppendOutcome, Failure> {
         events.iter_mut().for_each(|event| self.edit(event));
         self.inner.append(stream, expected, events).await
     }
 
-    async fn read_stream(&self, stream: &StreamName, from: Version, limit: usize) -> Result<Vec<Recorded>, Failure> {
+    async fn read_stream(&self, stream: &StreamName, from: Version, limit: usize) -> Result<Vec<StoredEvent>, Failure> {
         self.inner.read_stream(stream, from, limit).await
     }
 
-    async fn last(&self, stream: &StreamName) -> Result<Option<Recorded>, Failure> {
+    async fn last(&self, stream: &StreamName) -> Result<Option<StoredEvent>, Failure> {
         self.inner.last(stream).await
     }
 
-    async fn read_all(&self, from: Position, limit: usize) -> Result<Vec<Recorded>, Failure> {
+    async fn read_all(&self, from: Position, limit: usize) -> Result<Vec<StoredEvent>, Failure> {
         let mut recorded = self.inner.read_all(from, limit).await?;
         if self.bug == Careless::Gaps {
             recorded.retain(|recorded| recorded.position.0 % 100 != 99);
@@ -147,7 +147,7 @@ impl EventStore for EditedLedger {
         Ok(recorded)
     }
 
-    async fn find(&self, id: EventId) -> Result<Option<Recorded>, Failure> {
+    async fn find(&self, id: EventId) -> Result<Option<StoredEvent>, Failure> {
         self.inner.find(id).await
     }
 
@@ -159,7 +159,7 @@ impl EventStore for EditedLedger {
         self.inner.wait(from).await;
     }
 
-    async fn restore(&self, events: Vec<Recorded>) -> Result<Position, Failure> {
+    async fn restore(&self, events: Vec<StoredEvent>) -> Result<Position, Failure> {
         by_appending(self, events).await
     }
 }

@@ -17,13 +17,13 @@ use syncledger::{
     ledger::restore::by_appending,
     ports::{
         clock::Clock,
-        event_store::{Appended, EventStore, Expected, Failure},
+        event_store::{AppendOutcome, EventStore, ExpectedVersion, Failure},
         projection_store::ProjectionStore,
         provider::{Account, CalendarFacts, CalendarProvider, ListFrom, Page, Watch, WatchRequest},
         transport::{self, Request, Response, Transport},
     },
     record::{
-        envelope::{NewEvent, Recorded},
+        envelope::{NewEvent, StoredEvent},
         stream::{Category, StreamName},
     },
     services::sync::worklist::Worklist,
@@ -244,7 +244,7 @@ impl Transport for BadTransport {
 struct BadLedger {
     inner: Arc<dyn EventStore>,
     bug: Bug,
-    late: Mutex<Vec<(StreamName, Expected, Vec<NewEvent>)>>,
+    late: Mutex<Vec<(StreamName, ExpectedVersion, Vec<NewEvent>)>>,
 }
 
 #[async_trait]
@@ -252,9 +252,9 @@ impl EventStore for BadLedger {
     async fn append(
         &self,
         stream: &StreamName,
-        mut expected: Expected,
+        mut expected: ExpectedVersion,
         events: Vec<NewEvent>,
-    ) -> Result<Appended, Failure> {
+    ) -> Result<AppendOutcome, Failure> {
         let late: Vec<_> = std::mem::take(&mut *self.late.lock().unwrap());
         for (stream, expected, events) in late {
             drop(self.inner.append(&stream, expected, events).await);
@@ -263,32 +263,32 @@ impl EventStore for BadLedger {
             Bug::AcknowledgedBeforeWritten if events[0].kind == "source.delivery_received" => {
                 let position = self.inner.end().await?;
                 self.late.lock().unwrap().push((stream.clone(), expected, events));
-                return Ok(Appended { version: Version(0), position, repeated: false });
+                return Ok(AppendOutcome { version: Version(0), position, repeated: false });
             }
             Bug::CursorFirst if events.len() > 1 && events.iter().any(|e| e.kind == "calendar.cursor_advanced") => {
                 let (first, then) = events.into_iter().partition(|e| e.kind == "calendar.cursor_advanced");
                 self.inner.append(stream, expected, first).await?;
-                return self.inner.append(stream, Expected::Any, then).await;
+                return self.inner.append(stream, ExpectedVersion::Any, then).await;
             }
-            Bug::NoExpectedVersion if stream.category == Category::Link => expected = Expected::Any,
+            Bug::NoExpectedVersion if stream.category == Category::Link => expected = ExpectedVersion::Any,
             _ => {}
         }
         self.inner.append(stream, expected, events).await
     }
 
-    async fn read_stream(&self, stream: &StreamName, from: Version, limit: usize) -> Result<Vec<Recorded>, Failure> {
+    async fn read_stream(&self, stream: &StreamName, from: Version, limit: usize) -> Result<Vec<StoredEvent>, Failure> {
         self.inner.read_stream(stream, from, limit).await
     }
 
-    async fn last(&self, stream: &StreamName) -> Result<Option<Recorded>, Failure> {
+    async fn last(&self, stream: &StreamName) -> Result<Option<StoredEvent>, Failure> {
         self.inner.last(stream).await
     }
 
-    async fn read_all(&self, from: Position, limit: usize) -> Result<Vec<Recorded>, Failure> {
+    async fn read_all(&self, from: Position, limit: usize) -> Result<Vec<StoredEvent>, Failure> {
         self.inner.read_all(from, limit).await
     }
 
-    async fn find(&self, id: EventId) -> Result<Option<Recorded>, Failure> {
+    async fn find(&self, id: EventId) -> Result<Option<StoredEvent>, Failure> {
         self.inner.find(id).await
     }
 
@@ -296,7 +296,7 @@ impl EventStore for BadLedger {
         self.inner.end().await
     }
 
-    async fn restore(&self, events: Vec<Recorded>) -> Result<Position, Failure> {
+    async fn restore(&self, events: Vec<StoredEvent>) -> Result<Position, Failure> {
         by_appending(self, events).await
     }
 

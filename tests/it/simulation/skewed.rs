@@ -11,7 +11,7 @@ use syncledger::{
     domain::{ids::*, link::LinkRef, slot::Slot},
     ports::{
         event_store::EventStore,
-        projection_store::{Batch, Checkpoint, Comparison, Failure, ProjectionStore, Shelf},
+        projection_store::{Batch, Checkpoint, Comparison, Failure, ProjectionStore, TableCopy},
     },
     projections::{Projection, Row, query::Query},
     services::{
@@ -53,21 +53,26 @@ impl ProjectionStore for SkippingModels {
         self.inner.ask(query).await
     }
 
-    async fn begin(&self, projection: &'static Projection, shelf: Shelf, now: DateTime<Utc>) -> Result<(), Failure> {
-        self.inner.begin(projection, shelf, now).await
+    async fn begin(
+        &self,
+        projection: &'static Projection,
+        table_copy: TableCopy,
+        now: DateTime<Utc>,
+    ) -> Result<(), Failure> {
+        self.inner.begin(projection, table_copy, now).await
     }
 
-    async fn discard(&self, projection: &'static Projection, shelf: Shelf) -> Result<(), Failure> {
-        self.inner.discard(projection, shelf).await
+    async fn discard(&self, projection: &'static Projection, table_copy: TableCopy) -> Result<(), Failure> {
+        self.inner.discard(projection, table_copy).await
     }
 
     async fn compare(
         &self,
         projection: &'static Projection,
-        shelf: Shelf,
+        table_copy: TableCopy,
         examples: usize,
     ) -> Result<Comparison, Failure> {
-        self.inner.compare(projection, shelf, examples).await
+        self.inner.compare(projection, table_copy, examples).await
     }
 
     async fn swap(&self, projection: &'static Projection, behind_max: u64, now: DateTime<Utc>) -> Result<(), Failure> {
@@ -139,15 +144,15 @@ impl Worklist for SkewedWorklist {
         self.inner.withheld_on(connection).await
     }
 
-    async fn reacted(&self) -> Result<Position, Error> {
-        let from = self.inner.reacted().await?;
+    async fn load_checkpoint(&self) -> Result<Position, Error> {
+        let from = self.inner.load_checkpoint().await?;
         if self.skew == Skew::Hasty {
-            self.inner.save_reacted(self.ledger.end().await?).await?;
+            self.inner.save_checkpoint(self.ledger.end().await?).await?;
         }
         Ok(from)
     }
 
-    async fn save_reacted(&self, position: Position) -> Result<(), Error> {
-        self.inner.save_reacted(position).await
+    async fn save_checkpoint(&self, position: Position) -> Result<(), Error> {
+        self.inner.save_checkpoint(position).await
     }
 }

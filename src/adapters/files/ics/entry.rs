@@ -13,7 +13,7 @@ use super::{
     time::{Key, Length, When},
     zones::Zones,
 };
-use crate::adapters::files::{Options, Refused, ResourceFrom, fields::Words, resource};
+use crate::adapters::files::{Options, Refusal, ResourceFrom, fields::PersonalTexts, resource};
 use crate::domain::ids::ResourceId;
 
 /// A VEVENT that can become a booking, or several.
@@ -26,7 +26,7 @@ pub(super) struct Entry {
     pub rules: Vec<Rule>,
     pub more: Vec<(When, Option<Length>)>,
     pub except: Vec<When>,
-    pub words: Words,
+    pub words: PersonalTexts,
     pub resource: ResourceId,
     pub confirmed: bool,
     pub cancelled: bool,
@@ -55,8 +55,8 @@ impl<'x, 'y> Reader<'x, 'y> {
     }
 
     /// Reads an entry.
-    pub(super) fn read(mut self, component: &ICalendarComponent) -> Result<Entry, Refused> {
-        self.entry(component).map_err(Refused::because)
+    pub(super) fn read(mut self, component: &ICalendarComponent) -> Result<Entry, Refusal> {
+        self.entry(component).map_err(Refusal::because)
     }
 
     fn entry(&mut self, component: &ICalendarComponent) -> Result<Entry, String> {
@@ -170,7 +170,7 @@ impl<'x, 'y> Reader<'x, 'y> {
         let name = entry.tz_id().map(str::trim).filter(|name| !name.is_empty());
         let zone = match name {
             Some(name) => {
-                let meant = self.zones.meant(name, read.date_time.year(), self.work)?;
+                let meant = self.zones.resolve(name, read.date_time.year(), self.work)?;
                 if self.note.is_none() {
                     self.note = meant.note;
                 }
@@ -204,7 +204,7 @@ pub(super) fn text<'c>(component: &'c ICalendarComponent, property: &Property) -
 }
 
 /// Title, notes and customer. The customer is the one invited person; of several nobody can tell which it is.
-fn words(component: &ICalendarComponent) -> Words {
+fn words(component: &ICalendarComponent) -> PersonalTexts {
     let organizer = component.property(&Property::Organizer).and_then(ICalendarEntry::calendar_address);
     let mut invited = component.properties(&Property::Attendee).filter(|entry| {
         let kind = entry.parameter(&Parameter::Cutype).and_then(|kind| kind.as_text()).unwrap_or("INDIVIDUAL");
@@ -212,7 +212,7 @@ fn words(component: &ICalendarComponent) -> Words {
         kind.eq_ignore_ascii_case("INDIVIDUAL") && !same
     });
     let customer = invited.next().filter(|_| invited.next().is_none());
-    Words {
+    PersonalTexts {
         title: text(component, &Property::Summary).map(str::to_owned),
         notes: text(component, &Property::Description).map(str::to_owned),
         customer_name: customer

@@ -22,10 +22,10 @@ use chrono_tz::Tz;
 use self::{
     entry::{Entry, Reader, text},
     rule::Work,
-    series::{Occurrence, repeats, spread},
+    series::{Occurrence, expand, repeats},
     zones::Zones,
 };
-use super::{ENTRIES_MAX, Line, OCCURRENCES_FILE_MAX, OCCURRENCES_MAX, Options, Refused, fields, shown};
+use super::{ENTRIES_MAX, Line, OCCURRENCES_FILE_MAX, OCCURRENCES_MAX, Options, Refusal, excerpt, fields};
 use crate::domain::booking::Snapshot;
 
 /// The report on an iCalendar file.
@@ -83,7 +83,7 @@ struct Report<'o> {
 
 /// What of the calendar around an entry matters for it.
 #[derive(Clone, Copy)]
-struct Around {
+struct CalendarContext {
     /// The zone in which times written in UTC are shown.
     shown_in: Option<Tz>,
     /// Whether all of its entries were called off (`METHOD:CANCEL`).
@@ -107,7 +107,7 @@ impl<'o> Report<'o> {
     }
 
     fn refuse(&mut self, place: &str, reason: impl Into<String>) {
-        let at = format!("{}:{}", self.name, shown(place));
+        let at = format!("{}:{}", self.name, excerpt(place));
         self.push(Line::refused(at, reason));
     }
 
@@ -137,7 +137,7 @@ impl<'o> Report<'o> {
             self.push(Line::refused(self.name, "the file ends in the middle of its last entry, which was left out"));
         }
         let mut zones = Zones::new(file, self.options.zone);
-        let around = Around {
+        let around = CalendarContext {
             shown_in: wr_timezone(file).or(self.options.zone),
             cancelled: matches!(method, Some(ICalendarValue::Method(Method::Cancel))),
         };
@@ -166,7 +166,7 @@ impl<'o> Report<'o> {
     }
 
     /// Reports on all entries of one UID.
-    fn group(&mut self, uid: &str, group: Vec<&ICalendarComponent>, zones: &mut Zones<'_>, around: Around) {
+    fn group(&mut self, uid: &str, group: Vec<&ICalendarComponent>, zones: &mut Zones<'_>, around: CalendarContext) {
         if let Err(refused) = fields::source_ref(uid.to_owned()) {
             self.refuse(uid, refused.reason);
             return;
@@ -201,7 +201,7 @@ impl<'o> Report<'o> {
     }
 
     /// Occurrences whose series the file does not show.
-    fn changes(&mut self, uid: &str, changed: &[Entry], around: Around) {
+    fn changes(&mut self, uid: &str, changed: &[Entry], around: CalendarContext) {
         for entry in changed {
             let Some(what) = entry.replaces else { continue };
             let one = Occurrence { start: entry.start, length: entry.length, like: entry, key: Some(what.key) };
@@ -209,10 +209,10 @@ impl<'o> Report<'o> {
         }
     }
 
-    fn series(&mut self, uid: &str, master: &Entry, changed: &[Entry], around: Around) {
+    fn series(&mut self, uid: &str, master: &Entry, changed: &[Entry], around: CalendarContext) {
         let window = self.options.window;
         let days = format!("between {} and {}", window.from.date_naive(), window.until.date_naive());
-        let found = match spread(master, changed, window, &mut self.work) {
+        let found = match expand(master, changed, window, &mut self.work) {
             Ok(found) => found,
             Err(reason) => return self.refuse(uid, reason),
         };
@@ -234,12 +234,12 @@ impl<'o> Report<'o> {
         }
     }
 
-    fn booking(&mut self, source_ref: String, occurrence: &Occurrence<'_>, around: Around) {
+    fn booking(&mut self, source_ref: String, occurrence: &Occurrence<'_>, around: CalendarContext) {
         let place = source_ref.clone();
         if !self.taken.insert(source_ref.clone()) {
             return self.refuse(&place, "a booking with this UID stands earlier in the file");
         }
-        let at = format!("{}:{}", self.name, shown(&place));
+        let at = format!("{}:{}", self.name, excerpt(&place));
         let note = occurrence.like.note.clone();
         self.lines.push(Line { note, ..Line::of(at, snapshot(source_ref, occurrence, self.options, around)) });
     }
@@ -249,13 +249,13 @@ fn snapshot(
     source_ref: String,
     occurrence: &Occurrence<'_>,
     options: &Options,
-    around: Around,
-) -> Result<Snapshot, Refused> {
+    around: CalendarContext,
+) -> Result<Snapshot, Refusal> {
     let like = occurrence.like;
     Ok(Snapshot {
         source: options.source.clone(),
         resource: like.resource.clone(),
-        slot: occurrence.start.slot(occurrence.length, around.shown_in).map_err(Refused::because)?,
+        slot: occurrence.start.slot(occurrence.length, around.shown_in).map_err(Refusal::because)?,
         details: like.words.clone().details(&options.source, &source_ref)?,
         source_ref,
         confirmed: like.confirmed,

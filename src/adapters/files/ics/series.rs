@@ -29,7 +29,7 @@ impl<'e> Occurrence<'e> {
 }
 
 /// A series within a window.
-pub(super) struct Spread<'e> {
+pub(super) struct Expansion<'e> {
     pub occurrences: Vec<Occurrence<'e>>,
     /// Whether there would have been more than [`OCCURRENCES_MAX`].
     pub cut: bool,
@@ -41,12 +41,12 @@ pub(super) fn repeats(entry: &Entry) -> bool {
 }
 
 /// Spreads out `master`. `changed` are the entries with a `RECURRENCE-ID`, one per occurrence.
-pub(super) fn spread<'e>(
+pub(super) fn expand<'e>(
     master: &'e Entry,
     changed: &'e [Entry],
     window: Window,
     work: &mut Work,
-) -> Result<Spread<'e>, String> {
+) -> Result<Expansion<'e>, String> {
     let changed: BTreeMap<Key, (&Entry, Replaces)> =
         changed.iter().filter_map(|entry| entry.replaces.map(|what| (what.key, (entry, what)))).collect();
     let mut occurrences: BTreeMap<Key, Occurrence<'e>> = BTreeMap::new();
@@ -75,7 +75,7 @@ pub(super) fn spread<'e>(
         }
     }
     let cut = occurrences.len() > OCCURRENCES_MAX;
-    Ok(Spread { occurrences: occurrences.into_values().take(OCCURRENCES_MAX).collect(), cut })
+    Ok(Expansion { occurrences: occurrences.into_values().take(OCCURRENCES_MAX).collect(), cut })
 }
 
 /// The last change for "this and all that follow" at or before an occurrence.

@@ -14,7 +14,7 @@ use chrono::{NaiveDate, NaiveDateTime, NaiveTime, Offset as _, TimeDelta, TimeZo
 use chrono_tz::{TZ_VARIANTS, Tz};
 
 use super::rule::{Rule, Work};
-use crate::adapters::files::shown;
+use crate::adapters::files::excerpt;
 
 /// Zones that are tried first, so that a zone which many share is called by its best-known name.
 const KNOWN: [Tz; 22] = [
@@ -48,12 +48,12 @@ pub(super) struct Zones<'x> {
     named: TzResolver<String>,
     /// The zone of times that have none.
     pub default: Option<Tz>,
-    known: BTreeMap<(String, i32), Result<Meant, String>>,
+    known: BTreeMap<(String, i32), Result<ResolvedZone, String>>,
 }
 
 /// The zone that a name means, and what to tell about it.
 #[derive(Debug, Clone)]
-pub(super) struct Meant {
+pub(super) struct ResolvedZone {
     pub zone: Tz,
     pub note: Option<String>,
 }
@@ -64,7 +64,7 @@ impl<'x> Zones<'x> {
     }
 
     /// The zone that `name` means for times of `year`.
-    pub(super) fn meant(&mut self, name: &str, year: i32, work: &mut Work) -> Result<Meant, String> {
+    pub(super) fn resolve(&mut self, name: &str, year: i32, work: &mut Work) -> Result<ResolvedZone, String> {
         let key = (name.to_owned(), year);
         if let Some(known) = self.known.get(&key) {
             return known.clone();
@@ -74,23 +74,23 @@ impl<'x> Zones<'x> {
         meant
     }
 
-    fn find(&self, name: &str, year: i32, work: &mut Work) -> Result<Meant, String> {
+    fn find(&self, name: &str, year: i32, work: &mut Work) -> Result<ResolvedZone, String> {
         if let Ok(zone) = name.parse::<Tz>() {
-            return Ok(Meant { zone, note: None });
+            return Ok(ResolvedZone { zone, note: None });
         }
         if let Some(zone) = self.named.resolve(name).and_then(iana).or_else(|| below_prefix(name)) {
-            return Ok(Meant { zone, note: Some(format!("time zone {:?} is taken for {zone}", shown(name))) });
+            return Ok(ResolvedZone { zone, note: Some(format!("time zone {:?} is taken for {zone}", excerpt(name))) });
         }
-        let unknown = || format!("time zone {:?} is not known", shown(name));
+        let unknown = || format!("time zone {:?} is not known", excerpt(name));
         let definition =
             self.definition(name).ok_or_else(|| format!("{}, and the file does not define it", unknown()))?;
         let offsets = Offsets::read(self.file, definition, year, work).map_err(|wrong| {
             format!("{}, and the file's own definition of it could not be read: {wrong}", unknown())
         })?;
-        let named = shown(name);
+        let named = excerpt(name);
         if let Some(zone) = offsets.zone(self.default, TimeDelta::zero()) {
             let note = format!("time zone {named:?} is taken for {zone}, which has the offsets that the file defines");
-            return Ok(Meant { zone, note: Some(note) });
+            return Ok(ResolvedZone { zone, note: Some(note) });
         }
         // Lotus Notes writes the hour of the change in the wrong offset, so that it comes an hour early.
         let zone = offsets.zone(self.default, TimeDelta::hours(12)).ok_or_else(|| {
@@ -100,7 +100,7 @@ impl<'x> Zones<'x> {
             "time zone {named:?} is taken for {zone}, which has the offsets that the file defines but for the hours in \
              which clocks change"
         );
-        Ok(Meant { zone, note: Some(note) })
+        Ok(ResolvedZone { zone, note: Some(note) })
     }
 
     fn definition(&self, name: &str) -> Option<&'x ICalendarComponent> {

@@ -5,7 +5,7 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use crate::{
-    adapters::google::mapping::{Reading, entry, patch, resource},
+    adapters::google::mapping::{ReadOptions, entry, patch, resource},
     domain::{
         entry::{Body, Content, Marker, RemoteEntry},
         failure::FailureClass,
@@ -56,7 +56,7 @@ fn answered(mut value: Value) -> Value {
 }
 
 fn read(value: &Value) -> RemoteEntry {
-    entry(value, Reading::default()).unwrap()
+    entry(value, ReadOptions::default()).unwrap()
 }
 
 /// RFC 7396, which is how Google applies a patch.
@@ -146,7 +146,7 @@ fn an_entry_shown_as_cancelled_is_a_prefix_and_transparent_together() {
     let mut opaque = made.clone();
     opaque["transparency"] = json!("opaque");
     let Body::Live(read) = read(&opaque).body else { panic!("it is there") };
-    assert_eq!((read.title.shown(), read.marked_cancelled), ("Cancelled: Bay 1: Ann", false));
+    assert_eq!((read.title.display_text(), read.marked_cancelled), ("Cancelled: Bay 1: Ann", false));
     let change = patch(&content(), &cancelled).unwrap();
     assert_eq!(change, json!({"summary": "Cancelled: Bay 1: Ann", "transparency": "transparent"}));
 }
@@ -202,7 +202,7 @@ fn a_deleted_entry_needs_no_more_than_its_id() {
     for nothing in
         [json!({}), json!({"id": ""}), json!({"id": 7}), json!({"id": "x", "status": "confirmed"}), json!([])]
     {
-        assert_eq!(entry(&nothing, Reading::default()), None, "{nothing}");
+        assert_eq!(entry(&nothing, ReadOptions::default()), None, "{nothing}");
     }
 }
 
@@ -210,7 +210,7 @@ fn a_deleted_entry_needs_no_more_than_its_id() {
 fn an_entry_without_a_zone_is_in_the_calendars() {
     let bare = json!({"id": "abcde", "etag": "\"1\"", "summary": "Somebody's",
         "start": {"dateTime": "2026-11-18T05:06:40-06:00"}, "end": {"dateTime": "2026-11-18T06:06:40-06:00"}});
-    let zoned = |zone| match entry(&bare, Reading { zone, subject: None }).unwrap().body {
+    let zoned = |zone| match entry(&bare, ReadOptions { zone, subject: None }).unwrap().body {
         Body::Live(content) => content.slot,
         other => panic!("{other:?}"),
     };
@@ -273,6 +273,6 @@ proptest! {
     ])) {
         let mut one = answered(resource(&remote(), &marker("bay-1"), &content()).unwrap());
         one[key] = serde_json::from_str(&text).unwrap_or_else(|_| json!(text));
-        drop(entry(&one, Reading::default()));
+        drop(entry(&one, ReadOptions::default()));
     }
 }

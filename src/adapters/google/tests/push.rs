@@ -1,6 +1,10 @@
 //! Notifications, as Google's guide shows their headers.
 
-use crate::adapters::google::push::{NotANotification, Notification, State};
+use crate::{
+    adapters::google::push::{HeaderError, PushHeaders, PushReader, State},
+    domain::ids::ChannelId,
+    ports::{notifications::NotificationReader as _, provider::WatchRequest},
+};
 
 const HEADERS: [(&str, &str); 7] = [
     ("x-goog-channel-id", "4ba78bf0-6a47-11e2-bcfd-0800200c9a66"),
@@ -12,14 +16,14 @@ const HEADERS: [(&str, &str); 7] = [
     ("x-goog-message-number", "10"),
 ];
 
-fn read(change: impl Fn(&str, &'static str) -> Option<&'static str>) -> Result<Notification, NotANotification> {
-    Notification::from_headers(|name| {
+fn read(change: impl Fn(&str, &'static str) -> Option<&'static str>) -> Result<PushHeaders, HeaderError> {
+    PushHeaders::from_headers(|name| {
         let (name, value) = HEADERS.into_iter().find(|(n, _)| *n == name)?;
         change(name, value)
     })
 }
 
-fn with(name: &'static str, value: Option<&'static str>) -> Result<Notification, NotANotification> {
+fn with(name: &'static str, value: Option<&'static str>) -> Result<PushHeaders, HeaderError> {
     read(move |n, v| if n == name { value } else { Some(v) })
 }
 
@@ -32,6 +36,19 @@ fn a_notification_is_read_and_its_token_is_not_printed() {
     assert_eq!(read.resource, "ret08u3rv24htgh289g");
     assert_eq!(read.expires_at.unwrap().to_rfc3339(), "2030-11-19T01:13:52+00:00");
     assert!(!format!("{read:?}").contains("398348u3tu83ut8uu38"));
+}
+
+#[test]
+fn no_port_prints_a_channels_token() {
+    let header = |name: &str| HEADERS.into_iter().find(|(n, _)| *n == name).map(|(_, value)| value);
+    let notification = PushReader.read(&header).unwrap();
+    assert_eq!(notification.token, "398348u3tu83ut8uu38");
+    let (channel, token) = (ChannelId::new("a-channel").unwrap(), notification.token.clone());
+    let request = WatchRequest { channel, token, address: "https://sync.example.org".into(), life_s: 60 };
+    for printed in [format!("{notification:?}"), format!("{request:?}")] {
+        assert!(!printed.contains("398348u3tu83ut8uu38"), "{printed}");
+        assert!(printed.contains("Notification(exists") || printed.contains("a-channel"), "{printed}");
+    }
 }
 
 #[test]
@@ -50,7 +67,7 @@ fn what_may_be_missing_may_be_missing() {
 
 #[test]
 fn what_is_missing_or_malformed_is_named() {
-    use NotANotification::{Malformed, Missing};
+    use HeaderError::{Malformed, Missing};
     for name in ["x-goog-channel-id", "x-goog-resource-id", "x-goog-resource-state", "x-goog-message-number"] {
         assert_eq!(with(name, None), Err(Missing(name)));
         assert_eq!(with(name, Some("")), Err(Missing(name)));

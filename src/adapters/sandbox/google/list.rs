@@ -90,7 +90,7 @@ impl Google {
             .collect();
         found.sort_by_key(|(key, _)| *key);
         let (items, next) = cut(found, size, listing, fault);
-        let items: Vec<Value> = items.into_iter().map(shown).collect();
+        let items: Vec<Value> = items.into_iter().map(entry_json).collect();
         let can_follow = WITHOUT_SYNC_TOKEN.iter().all(|name| call.target.query_value(name).is_none());
         let mut body = json!({
             "kind": "calendar#events",
@@ -268,6 +268,6 @@ fn cut(
     (items, Next::Nothing { since: listing.since })
 }
 
-fn shown(entry: &Entry) -> Value {
+fn entry_json(entry: &Entry) -> Value {
     if entry.deleted() { entry.bare() } else { Value::Object(entry.resource.clone()) }
 }

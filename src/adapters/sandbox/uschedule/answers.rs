@@ -19,7 +19,7 @@ const KEY_LIFE: TimeDelta = TimeDelta::hours(24);
 
 /// A success that was answered under an idempotency key.
 #[derive(Debug, Clone)]
-pub(super) struct Answered {
+pub(super) struct StoredAnswer {
     call: String,
     response: Response,
     at: DateTime<Utc>,
@@ -74,22 +74,22 @@ impl USchedule {
         }
         match (request.method, target.parts().as_slice()) {
             ("GET", ["v1", "appointments"]) => self.page(target),
-            ("GET", ["v1", "appointments", id]) => Ok(shown(200, self.known(id)?)),
+            ("GET", ["v1", "appointments", id]) => Ok(appointment_response(200, self.known(id)?)),
             ("POST", ["v1", "appointments"]) => self.once(request, target, now, |model| {
                 let new: NewAppointment = body(request)?;
                 let id = model.create(new, now)?;
-                Ok(shown(201, model.known(&id)?))
+                Ok(appointment_response(201, model.known(&id)?))
             }),
             ("PATCH", ["v1", "appointments", id]) => self.once(request, target, now, |model| {
                 check_match(request, model.known(id)?)?;
                 let to: Slot = body(request)?;
                 model.reschedule(id, to.starts_at, to.ends_at, to.time_zone, now)?;
-                Ok(shown(200, model.known(id)?))
+                Ok(appointment_response(200, model.known(id)?))
             }),
             ("POST", ["v1", "appointments", id, "cancel"]) => self.once(request, target, now, |model| {
                 check_match(request, model.known(id)?)?;
                 model.cancel(id, now)?;
-                Ok(shown(200, model.known(id)?))
+                Ok(appointment_response(200, model.known(id)?))
             }),
             _ => Err(error(404, "not_found", "There is no such call.")),
         }
@@ -117,7 +117,7 @@ impl USchedule {
             return Err(error(422, "idempotency_key_reused", "The key was used for another call."));
         }
         let response = write(self)?;
-        self.answered.insert(key.to_owned(), Answered { call, response: response.clone(), at: now });
+        self.answered.insert(key.to_owned(), StoredAnswer { call, response: response.clone(), at: now });
         Ok(response)
     }
 
@@ -181,7 +181,7 @@ fn check_match(request: &Request, appointment: &Appointment) -> Result<(), Respo
     }
 }
 
-fn shown(status: u16, appointment: &Appointment) -> Response {
+fn appointment_response(status: u16, appointment: &Appointment) -> Response {
     let mut response = Response::json(status, &appointment.to_json());
     response.headers.push(("etag".into(), format!("\"{}\"", appointment.revision)));
     response

@@ -20,7 +20,7 @@ struct Slot {
 }
 
 #[derive(Deserialize)]
-struct Words {
+struct TextChanges {
     service: String,
     #[serde(default)]
     notes: Option<String>,
@@ -58,7 +58,7 @@ impl USchedule {
                 let done = self.reschedule(id, to.starts_at, to.ends_at, to.time_zone, now);
                 self.done(id, done)
             }),
-            ("POST", ["appointments", id, "describe"]) => read::<Words>(body).map(|to| {
+            ("POST", ["appointments", id, "describe"]) => read::<TextChanges>(body).map(|to| {
                 let done = self.describe(id, &to.service, to.notes.as_deref(), now);
                 self.done(id, done)
             }),

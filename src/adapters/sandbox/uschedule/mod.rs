@@ -62,7 +62,7 @@ pub struct USchedule {
     made: u64,
     last_update: DateTime<Utc>,
     appointments: BTreeMap<String, Appointment>,
-    answered: BTreeMap<String, answers::Answered>,
+    answered: BTreeMap<String, answers::StoredAnswer>,
     outbox: Outbox<webhook::Notice>,
 }
 

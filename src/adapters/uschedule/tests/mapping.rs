@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use super::{appointment, source};
 use crate::{
-    adapters::uschedule::mapping::{APPOINTMENT_BYTES_MAX, polled, reschedule, shown},
+    adapters::uschedule::mapping::{APPOINTMENT_BYTES_MAX, polled, reschedule, source_booking},
     domain::slot::Slot,
 };
 
@@ -16,12 +16,12 @@ fn changed(key: &str, value: Value) -> Value {
 }
 
 fn refusal(value: &Value) -> String {
-    shown(&source(), &value.to_string()).unwrap_err()
+    source_booking(&source(), &value.to_string()).unwrap_err()
 }
 
 #[test]
 fn an_appointment_is_a_booking() {
-    let shown = shown(&source(), &appointment().to_string()).unwrap();
+    let shown = source_booking(&source(), &appointment().to_string()).unwrap();
     assert_eq!(shown.revision, Some(3));
     assert_eq!(shown.changed_at.to_rfc3339(), "2026-11-20T12:00:00.123456+00:00");
     let booking = shown.snapshot;
@@ -30,9 +30,9 @@ fn an_appointment_is_a_booking() {
     assert_eq!(booking.slot.to_string(), "2026-11-23 09:00 to 10:00 (America/Chicago)");
     assert_eq!((booking.confirmed, booking.cancelled), (true, false));
     let customer = booking.details.customer.unwrap();
-    assert_eq!((booking.details.title.shown(), customer.name.shown()), ("Lesson", "Ann Example"));
-    assert_eq!(booking.details.notes.unwrap().shown(), "Left-handed");
-    assert_eq!(customer.email.unwrap().shown(), "ann@example.org");
+    assert_eq!((booking.details.title.display_text(), customer.name.display_text()), ("Lesson", "Ann Example"));
+    assert_eq!(booking.details.notes.unwrap().display_text(), "Left-handed");
+    assert_eq!(customer.email.unwrap().display_text(), "ann@example.org");
     assert_eq!(customer.phone.unwrap().subject.as_str(), "uschedule.customer.c7");
 }
 
@@ -42,17 +42,17 @@ fn what_may_be_missing_may_be_missing() {
     for key in ["title", "notes", "customer"] {
         bare.as_object_mut().unwrap().remove(key);
     }
-    let booking = shown(&source(), &bare.to_string()).unwrap().snapshot;
-    assert_eq!(booking.details.title.shown(), "Booking");
+    let booking = source_booking(&source(), &bare.to_string()).unwrap().snapshot;
+    assert_eq!(booking.details.title.display_text(), "Booking");
     assert_eq!(booking.details.title.subject.as_str(), "uschedule.appointment.1001");
     assert_eq!((booking.details.notes, booking.details.customer), (None, None));
     bare["service"] = json!("Lesson");
-    assert_eq!(shown(&source(), &bare.to_string()).unwrap().snapshot.details.title.shown(), "Lesson");
+    assert_eq!(source_booking(&source(), &bare.to_string()).unwrap().snapshot.details.title.display_text(), "Lesson");
 }
 
 #[test]
 fn a_cancelled_appointment_is_a_cancelled_booking() {
-    assert!(shown(&source(), &changed("status", json!("cancelled")).to_string()).unwrap().snapshot.cancelled);
+    assert!(source_booking(&source(), &changed("status", json!("cancelled")).to_string()).unwrap().snapshot.cancelled);
 }
 
 #[test]
@@ -74,7 +74,7 @@ fn what_is_wrong_is_named_without_repeating_it() {
         let refusal = refusal(&changed(key, value));
         assert!(refusal.contains(why) && !refusal.contains("Ann"), "{key}: {refusal}");
     }
-    assert!(shown(&source(), "{").unwrap_err().contains("not JSON"));
+    assert!(source_booking(&source(), "{").unwrap_err().contains("not JSON"));
     assert!(refusal(&changed("notes", json!("x".repeat(APPOINTMENT_BYTES_MAX)))).contains("longer"));
 }
 
@@ -120,17 +120,17 @@ proptest! {
         for key in ["starts_at", "ends_at", "time_zone"] {
             answered[key] = sent[key].clone();
         }
-        prop_assert_eq!(shown(&source(), &answered.to_string()).unwrap().snapshot.slot, slot);
+        prop_assert_eq!(source_booking(&source(), &answered.to_string()).unwrap().snapshot.slot, slot);
     }
 
     #[test]
     fn no_text_makes_it_panic(text in "\\PC{0,60}", key in prop::sample::select(vec![
         "id", "status", "starts_at", "time_zone", "resource", "customer", "revision",
     ])) {
-        drop(shown(&source(), &text));
+        drop(source_booking(&source(), &text));
         drop(polled(&source(), &text));
         let one = changed(key, json!(text)).to_string();
-        drop(shown(&source(), &one));
+        drop(source_booking(&source(), &one));
         drop(polled(&source(), &one));
     }
 }

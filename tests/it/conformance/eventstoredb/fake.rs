@@ -122,13 +122,13 @@ impl Log {
     }
 
     fn append(&mut self, request: BatchAppendReq) -> Result<(u64, u64), (i32, String)> {
-        use batch_append_req::options::ExpectedStreamPosition as Expected;
+        use batch_append_req::options::ExpectedStreamPosition as ExpectedVersion;
         let options = request.options.unwrap();
         let stream = String::from_utf8(options.stream_identifier.unwrap().stream_name).unwrap();
         let length = self.streams.get(&stream).map_or(0, |revisions| revisions.len() as u64);
         let first = match options.expected_stream_position.unwrap() {
-            Expected::NoStream(_) => 0,
-            Expected::StreamPosition(revision) => revision + 1,
+            ExpectedVersion::NoStream(_) => 0,
+            ExpectedVersion::StreamPosition(revision) => revision + 1,
             other => panic!("an adapter that does not want duplicates never asks for {other:?}"),
         };
         let ids: Vec<_> = request.proposed_messages.iter().map(|message| message.id.clone()).collect();

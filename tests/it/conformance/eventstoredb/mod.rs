@@ -13,7 +13,7 @@ use proptest::prelude::*;
 use syncledger::{
     adapters::{eventstoredb::EventStoreDbLedger, memory::MemoryLedger},
     ports::{
-        event_store::{EventStore as _, Expected, Failure},
+        event_store::{EventStore as _, ExpectedVersion, Failure},
         upkeep::Upkeep as _,
     },
 };
@@ -92,14 +92,14 @@ async fn what_is_closed_answers_nothing_and_what_is_opened_has_it_all() {
     let served = Served::start(Arc::new(MemoryLedger::new())).await;
     let ledger = served.open().await;
     let first = [event(0), event(1)];
-    append(&ledger, "a", Expected::NoStream, &first).await.unwrap();
+    append(&ledger, "a", ExpectedVersion::NoStream, &first).await.unwrap();
     let before = sound(&ledger).await;
     ledger.close().await;
-    assert!(matches!(append(&ledger, "a", Expected::Any, &[event(2)]).await, Err(Failure::Unavailable(_))));
+    assert!(matches!(append(&ledger, "a", ExpectedVersion::Any, &[event(2)]).await, Err(Failure::Unavailable(_))));
     assert!(matches!(ledger.end().await, Err(Failure::Unavailable(_))));
     let ledger = served.open().await;
     assert_eq!(sound(&ledger).await, before);
-    assert_eq!(append(&ledger, "a", Expected::NoStream, &first).await.unwrap(), (1, 1, true));
+    assert_eq!(append(&ledger, "a", ExpectedVersion::NoStream, &first).await.unwrap(), (1, 1, true));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -114,7 +114,7 @@ async fn two_processes_share_a_ledger() {
                 let to = format!("s{}", (writer + n * n) % 5);
                 let one = event(n);
                 let (_, position, repeated) =
-                    append(&ledger, &to, Expected::Any, std::slice::from_ref(&one)).await.unwrap();
+                    append(&ledger, &to, ExpectedVersion::Any, std::slice::from_ref(&one)).await.unwrap();
                 assert!(!repeated);
                 acknowledged.push((position, one.id));
             }
@@ -147,8 +147,8 @@ async fn a_repeat_by_another_process_is_a_repeat() {
         again.recorded_at += chrono::TimeDelta::milliseconds(7);
         let (one, again) = ([one], [again]);
         let (a, b) = tokio::join!(
-            append(&ledgers[0], &to, Expected::NoStream, &one),
-            append(&ledgers[1], &to, Expected::NoStream, &again)
+            append(&ledgers[0], &to, ExpectedVersion::NoStream, &one),
+            append(&ledgers[1], &to, ExpectedVersion::NoStream, &again)
         );
         let (a, b) = (a.unwrap(), b.unwrap());
         assert_eq!((a.0, a.1), (b.0, b.1));
@@ -156,7 +156,7 @@ async fn a_repeat_by_another_process_is_a_repeat() {
         // The same id with other content is no repeat, whoever looks.
         let mut other = one.clone();
         other[0].data = r#"{"n":"other"}"#.to_owned();
-        let taken = append(&ledgers[1], &to, Expected::NoStream, &other).await;
+        let taken = append(&ledgers[1], &to, ExpectedVersion::NoStream, &other).await;
         assert!(matches!(taken, Err(Failure::IdTaken(id)) if id == one[0].id), "{taken:?}");
     }
 }
@@ -172,7 +172,7 @@ async fn nothing_is_lost_or_doubled_when_the_server_dies() {
             let mut acknowledged = Vec::new();
             for n in 0..150_u64 {
                 let events = [event(n), event(n)];
-                let expected = n.checked_sub(1).map_or(Expected::NoStream, |n| super::given::exact(2 * n + 1));
+                let expected = n.checked_sub(1).map_or(ExpectedVersion::NoStream, |n| super::given::exact(2 * n + 1));
                 // A line that is broken for long is told to the caller, who repeats itself with the same ids.
                 let (version, position, _) = loop {
                     match append(&ledger, &format!("w{writer}"), expected, &events).await {
@@ -209,7 +209,7 @@ async fn nothing_is_lost_or_doubled_when_the_server_dies() {
 async fn a_server_that_is_away_is_told_and_one_that_is_back_is_found() {
     let mut served = Served::start(Arc::new(MemoryLedger::new())).await;
     let ledger = served.open().await;
-    append(&ledger, "a", Expected::Any, &[event(0)]).await.unwrap();
+    append(&ledger, "a", ExpectedVersion::Any, &[event(0)]).await.unwrap();
     served.kill().await;
     until(|| ledger.failing().is_some()).await;
     // What came by can still be read.
@@ -218,7 +218,7 @@ async fn a_server_that_is_away_is_told_and_one_that_is_back_is_found() {
     assert!(served.try_open("").await.is_err());
     served.restart().await;
     until(|| ledger.failing().is_none()).await;
-    append(&ledger, "a", Expected::Any, &[event(1)]).await.unwrap();
+    append(&ledger, "a", ExpectedVersion::Any, &[event(1)]).await.unwrap();
     assert_eq!(sound(&ledger).await.len(), 2);
     served.stop().await;
     until(|| ledger.failing().is_some()).await;

@@ -10,7 +10,7 @@ use syncledger::{
     adapters::eventstoredb::EventStoreDbLedger,
     domain::ids::Position,
     ports::{
-        event_store::{EventStore as _, Expected, Failure},
+        event_store::{EventStore as _, ExpectedVersion, Failure},
         upkeep::Upkeep as _,
     },
 };
@@ -30,7 +30,7 @@ async fn a_subscription_that_ends_without_a_word_is_begun_again() {
     let ledger = fake.open().await;
     fake.faults.end_cleanly.store(true, Ordering::SeqCst);
     for n in 0..5 {
-        append(&ledger, "a", Expected::Any, &[event(n)]).await.unwrap();
+        append(&ledger, "a", ExpectedVersion::Any, &[event(n)]).await.unwrap();
     }
     until(|| fake.faults.subscriptions.load(Ordering::SeqCst) > 3).await;
     fake.faults.end_cleanly.store(false, Ordering::SeqCst);
@@ -58,19 +58,19 @@ async fn every_thread_is_free() -> bool {
 async fn a_refused_append_does_not_fail_its_neighbours() {
     let fake = Fake::start().await;
     let (ours, theirs) = (fake.open().await, fake.open().await);
-    append(&ours, "a", Expected::NoStream, &[event(0)]).await.unwrap();
+    append(&ours, "a", ExpectedVersion::NoStream, &[event(0)]).await.unwrap();
     let writers = (0..20_u64).map(|n| {
         let (ours, theirs) = (ours.clone(), theirs.clone());
         tokio::spawn(async move {
             for step in 0..10 {
                 // Both believe in the same end, so that one of them is refused by the server itself.
-                let last = Expected::after(theirs.last(&stream("a")).await.unwrap().map(|it| it.version));
+                let last = ExpectedVersion::after(theirs.last(&stream("a")).await.unwrap().map(|it| it.version));
                 let (one, two) = ([event(n)], [event(n)]);
                 let (a, b) = tokio::join!(append(&ours, "a", last, &one), append(&theirs, "a", last, &two));
                 for answer in [a, b] {
                     assert!(matches!(answer, Ok((_, _, false)) | Err(Failure::Conflict { .. })), "{answer:?}");
                 }
-                append(&ours, &format!("b{n}"), Expected::Any, &[event(step)]).await.unwrap();
+                append(&ours, &format!("b{n}"), ExpectedVersion::Any, &[event(step)]).await.unwrap();
             }
         })
     });
@@ -89,7 +89,7 @@ async fn an_append_without_an_answer_is_known_by_its_events() {
     let ledger = fake.open().await;
     fake.faults.swallow.store(3, Ordering::SeqCst);
     for n in 0..5 {
-        assert_eq!(append(&ledger, "a", Expected::Any, &[event(n)]).await.unwrap(), (n, n, false));
+        assert_eq!(append(&ledger, "a", ExpectedVersion::Any, &[event(n)]).await.unwrap(), (n, n, false));
     }
     assert_eq!(sound(&ledger).await.len(), 5);
 }
@@ -100,7 +100,7 @@ async fn times_are_those_of_the_envelope() {
     let fake = Fake::start().await;
     let ledger = fake.open().await;
     let one = event(0);
-    append(&ledger, "a", Expected::NoStream, std::slice::from_ref(&one)).await.unwrap();
+    append(&ledger, "a", ExpectedVersion::NoStream, std::slice::from_ref(&one)).await.unwrap();
     let kept = ledger.last(&stream("a")).await.unwrap().unwrap();
     assert_eq!(kept.event, one);
     assert_eq!(kept.event.recorded_at.timestamp_subsec_micros(), 123_456);
@@ -111,14 +111,14 @@ async fn times_are_those_of_the_envelope() {
 async fn an_event_that_was_passed_over_is_noticed() {
     let fake = Fake::start().await;
     let (ledger, other) = (fake.open().await, fake.open().await);
-    append(&ledger, "a", Expected::NoStream, &[event(0)]).await.unwrap();
+    append(&ledger, "a", ExpectedVersion::NoStream, &[event(0)]).await.unwrap();
     come_to(&other, 1).await;
     let mut events = [event(1), event(2)];
     events[0].data = r#"{"n":"passed over"}"#.to_owned();
     fake.skip_next(&events[0].data);
     // Written by one of them; whose subscription passes over it is chance. The other has it all.
     for ledger in [&ledger, &other] {
-        match append(ledger, "a", Expected::Any, &events).await {
+        match append(ledger, "a", ExpectedVersion::Any, &events).await {
             Ok((version, position, _)) => assert_eq!((version, position), (2, 2)),
             Err(Failure::Unavailable(why)) => assert!(why.contains("not followed") || why.contains("did not come by")),
             Err(other) => panic!("{other}"),
@@ -128,7 +128,7 @@ async fn an_event_that_was_passed_over_is_noticed() {
     let (blind, whole) = if ledger.failing().is_some() { (&ledger, &other) } else { (&other, &ledger) };
     assert!(blind.failing().unwrap().contains("revision 1 of booking-a did not come by"), "{:?}", blind.failing());
     assert_eq!(blind.end().await.unwrap(), Position(1), "no position is given out after a gap");
-    assert!(matches!(append(blind, "b", Expected::Any, &[event(9)]).await, Err(Failure::Unavailable(_))));
+    assert!(matches!(append(blind, "b", ExpectedVersion::Any, &[event(9)]).await, Err(Failure::Unavailable(_))));
     come_to(whole, 3).await;
     assert_eq!(sound(&fake.open().await).await.len() as u64, whole.end().await.unwrap().0);
 }
@@ -138,7 +138,7 @@ async fn an_event_that_was_passed_over_is_noticed() {
 async fn an_event_that_is_not_ours_counts_and_is_damage() {
     let fake = Fake::start().await;
     let ledger = fake.open().await;
-    append(&ledger, "a", Expected::NoStream, &[event(0)]).await.unwrap();
+    append(&ledger, "a", ExpectedVersion::NoStream, &[event(0)]).await.unwrap();
     fake.write("orders-7", b"{}");
     fake.write("booking-theirs", b"{}");
     append(&ledger, "a", exact(0), &[event(1)]).await.unwrap();
@@ -158,8 +158,8 @@ async fn an_event_that_is_not_ours_counts_and_is_damage() {
 async fn a_scavenged_stream_is_damage() {
     let fake = Fake::start().await;
     let ledger = fake.open().await;
-    append(&ledger, "b", Expected::NoStream, &[event(0)]).await.unwrap();
-    append(&ledger, "a", Expected::NoStream, &[event(0), event(1)]).await.unwrap();
+    append(&ledger, "b", ExpectedVersion::NoStream, &[event(0)]).await.unwrap();
+    append(&ledger, "a", ExpectedVersion::NoStream, &[event(0), event(1)]).await.unwrap();
     let (origin, mark) = (ledger.origin().await.unwrap(), ledger.mark());
     assert!(ledger.bears(mark) && ledger.bears(0) && origin != 0);
     // One that has indexed the events, and has to ask the server for them.
@@ -181,15 +181,15 @@ async fn what_the_server_refuses_for_good_is_told() {
     let ledger = fake.open().await;
     let refuse = |code, message: &str| *fake.faults.refuse.lock().unwrap() = Some((code, message.to_owned()));
     refuse(3, "Maximum Append Size of 1048576 Exceeded.");
-    let told = append(&ledger, "a", Expected::NoStream, &[event(0)]).await.unwrap_err();
+    let told = append(&ledger, "a", ExpectedVersion::NoStream, &[event(0)]).await.unwrap_err();
     assert!(matches!(&told, Failure::Invalid(why) if why.contains("Maximum Append Size")), "{told}");
     refuse(7, "Access Denied");
-    let told = append(&ledger, "a", Expected::NoStream, &[event(0)]).await.unwrap_err();
+    let told = append(&ledger, "a", ExpectedVersion::NoStream, &[event(0)]).await.unwrap_err();
     assert!(matches!(&told, Failure::Unavailable(why) if why.contains("credentials")), "{told}");
     refuse(9, "StreamDeleted");
-    let told = append(&ledger, "a", Expected::NoStream, &[event(0)]).await.unwrap_err();
+    let told = append(&ledger, "a", ExpectedVersion::NoStream, &[event(0)]).await.unwrap_err();
     assert!(matches!(&told, Failure::Corrupt { .. }), "{told}");
     refuse(9, "InvalidTransaction");
-    let told = soon(append(&ledger, "a", Expected::NoStream, &[event(0)])).await;
+    let told = soon(append(&ledger, "a", ExpectedVersion::NoStream, &[event(0)])).await;
     assert!(matches!(told, Err(Failure::Unavailable(_))), "{told:?}");
 }

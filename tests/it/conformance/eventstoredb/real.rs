@@ -18,10 +18,10 @@ use syncledger::{
     },
     ports::{
         clock::Clock as _,
-        event_store::{Appended, EventStore, Expected, Failure},
+        event_store::{AppendOutcome, EventStore, ExpectedVersion, Failure},
     },
     record::{
-        envelope::{NewEvent, Recorded},
+        envelope::{NewEvent, StoredEvent},
         stream::StreamName,
     },
 };
@@ -86,7 +86,7 @@ impl Window {
         }
     }
 
-    async fn within(&self, it: Recorded) -> Result<Recorded, Failure> {
+    async fn within(&self, it: StoredEvent) -> Result<StoredEvent, Failure> {
         let own = self.own().await?;
         let position = Position(own.binary_search(&it.position.0).unwrap() as u64);
         let stream = self.inside(&it.stream).unwrap();
@@ -94,10 +94,10 @@ impl Window {
         assert_eq!(it.leaf, leaf_at(&whole, it.version, it.position, &it.event));
         let event = NewEvent { id: self.id(it.event.id), ..it.event };
         let leaf = leaf_at(&stream.to_string(), it.version, position, &event);
-        Ok(Recorded { stream, version: it.version, position, event, leaf })
+        Ok(StoredEvent { stream, version: it.version, position, event, leaf })
     }
 
-    async fn all_within(&self, events: Vec<Recorded>) -> Result<Vec<Recorded>, Failure> {
+    async fn all_within(&self, events: Vec<StoredEvent>) -> Result<Vec<StoredEvent>, Failure> {
         let mut within = Vec::new();
         for it in events {
             within.push(self.within(it).await?);
@@ -108,23 +108,28 @@ impl Window {
 
 #[async_trait]
 impl EventStore for Window {
-    async fn append(&self, to: &StreamName, expected: Expected, events: Vec<NewEvent>) -> Result<Appended, Failure> {
+    async fn append(
+        &self,
+        to: &StreamName,
+        expected: ExpectedVersion,
+        events: Vec<NewEvent>,
+    ) -> Result<AppendOutcome, Failure> {
         let mut events = checked(to, events)?;
         events.iter_mut().for_each(|event| event.id = self.id(event.id));
         let done = self.whole.append(&self.out(to), expected, events).await.map_err(|e| self.failure(e))?;
         let position = Position(self.own().await?.binary_search(&done.position.0).unwrap() as u64);
-        Ok(Appended { position, ..done })
+        Ok(AppendOutcome { position, ..done })
     }
 
-    async fn read_stream(&self, stream: &StreamName, from: Version, limit: usize) -> Result<Vec<Recorded>, Failure> {
+    async fn read_stream(&self, stream: &StreamName, from: Version, limit: usize) -> Result<Vec<StoredEvent>, Failure> {
         self.all_within(self.whole.read_stream(&self.out(stream), from, limit).await?).await
     }
 
-    async fn last(&self, stream: &StreamName) -> Result<Option<Recorded>, Failure> {
+    async fn last(&self, stream: &StreamName) -> Result<Option<StoredEvent>, Failure> {
         Ok(self.all_within(self.whole.last(&self.out(stream)).await?.into_iter().collect()).await?.pop())
     }
 
-    async fn read_all(&self, from: Position, limit: usize) -> Result<Vec<Recorded>, Failure> {
+    async fn read_all(&self, from: Position, limit: usize) -> Result<Vec<StoredEvent>, Failure> {
         let own = self.own().await?;
         let mut found = Vec::new();
         for position in own.iter().skip(from.0.min(own.len() as u64) as usize).take(limit) {
@@ -133,7 +138,7 @@ impl EventStore for Window {
         self.all_within(found).await
     }
 
-    async fn find(&self, id: EventId) -> Result<Option<Recorded>, Failure> {
+    async fn find(&self, id: EventId) -> Result<Option<StoredEvent>, Failure> {
         Ok(self.all_within(self.whole.find(self.id(id)).await?.into_iter().collect()).await?.pop())
     }
 
@@ -141,7 +146,7 @@ impl EventStore for Window {
         Ok(Position(self.own().await?.len() as u64))
     }
 
-    async fn restore(&self, events: Vec<Recorded>) -> Result<Position, Failure> {
+    async fn restore(&self, events: Vec<StoredEvent>) -> Result<Position, Failure> {
         by_appending(self, events).await
     }
 

@@ -8,7 +8,7 @@ use syncledger::{
     adapters::{eventstoredb::OpenFailure, memory::MemoryLedger, system::HttpTransport},
     gateway::acceptor,
     ports::{
-        event_store::Expected,
+        event_store::ExpectedVersion,
         transport::{Request, Transport as _},
     },
 };
@@ -41,7 +41,7 @@ async fn call(served: &Served) {
 
 async fn keep(served: &Served, settings: &str) {
     let ledger = served.try_open(settings).await.unwrap();
-    append(&ledger, "a", Expected::Any, &[event(0)]).await.unwrap();
+    append(&ledger, "a", ExpectedVersion::Any, &[event(0)]).await.unwrap();
     assert!(!sound(&ledger).await.is_empty());
 }
 

@@ -5,21 +5,24 @@ use std::{
     sync::{Mutex, PoisonError},
 };
 
-use crate::ports::kept_checkpoints::{Failure, Kept, KeptCheckpoints};
+use crate::ports::checkpoint_archive::{ArchivedCheckpoint, CheckpointArchive, Failure};
 
 /// Checkpoints that are kept as long as the process lives.
 #[derive(Debug, Default)]
-pub struct MemoryCheckpointsKept(Mutex<BTreeMap<u64, String>>);
+pub struct MemoryCheckpointArchive(Mutex<BTreeMap<u64, String>>);
 
-impl KeptCheckpoints for MemoryCheckpointsKept {
+impl CheckpointArchive for MemoryCheckpointArchive {
     fn keep(&self, size: u64, note: &str) -> Result<(), Failure> {
         let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let there = kept.entry(size).or_insert_with(|| note.to_owned());
         if there == note { Ok(()) } else { Err(Failure::Contradicted(format!("memory, at {size}"))) }
     }
 
-    fn all(&self) -> Result<Vec<Kept>, Failure> {
+    fn all(&self) -> Result<Vec<ArchivedCheckpoint>, Failure> {
         let kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        Ok(kept.iter().map(|(size, note)| Kept { place: format!("memory, at {size}"), note: note.clone() }).collect())
+        Ok(kept
+            .iter()
+            .map(|(size, note)| ArchivedCheckpoint { place: format!("memory, at {size}"), note: note.clone() })
+            .collect())
     }
 }

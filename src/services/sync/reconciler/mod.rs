@@ -17,7 +17,7 @@ use crate::{
         operations::{Approval, Approvals},
         profile::Profile,
     },
-    ports::{event_store::Expected, provider::CalendarProvider, source::BookingSource},
+    ports::{event_store::ExpectedVersion, provider::CalendarProvider, source::BookingSource},
     reconcile::{self, Decision, Inputs, Step},
     record::stream::StreamName,
     services::{
@@ -40,7 +40,7 @@ pub struct Trigger {
 
 /// How a run on a link ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Settled {
+pub struct SettleOutcome {
     /// The last version of the link's stream that was taken into account.
     pub version: Option<Version>,
     /// Commands that were sent.
@@ -68,7 +68,7 @@ pub struct Reconciler {
     /// Where things go.
     pub routing: Arc<Routing>,
     /// Holds calls back.
-    pub gates: Arc<Throttle>,
+    pub throttle: Arc<Throttle>,
     /// This worker.
     pub settings: Settings,
 }
@@ -85,8 +85,8 @@ struct Round<'a> {
 }
 
 /// What a look at the entry gave.
-enum Looked {
-    Saw(Option<Observation>),
+enum LookOutcome {
+    Observed(Option<Observation>),
     Failed,
 }
 
@@ -95,14 +95,14 @@ impl Reconciler {
     ///
     /// # Errors
     /// The ledger or the read models are not available; nothing is lost, and the same call may be made again.
-    pub async fn settle(&self, of: &LinkRef, trigger: &Trigger, context: &Context) -> Result<Settled, Error> {
+    pub async fn settle(&self, of: &LinkRef, trigger: &Trigger, context: &Context) -> Result<SettleOutcome, Error> {
         let mut seen = trigger.observation.clone();
         let mut fresh = false;
         let mut calls = 0;
         let mut version = None;
         for _ in 0..STEPS_MAX {
             let Some(round) = self.load(of).await? else { break };
-            let decision = self.decide(&round, seen.as_ref(), fresh, trigger.approval.as_deref()).await?;
+            let decision = self.gather_and_decide(&round, seen.as_ref(), fresh, trigger.approval.as_deref()).await?;
             version = match self.record(&round, &decision, context).await {
                 Ok(version) => version,
                 // Somebody else was first: what they did is to be taken into account.
@@ -117,12 +117,12 @@ impl Reconciler {
                     version = Some(self.call(&round, command, context).await?);
                 }
                 Step::Verify(command) => match self.verify(&round, command, context).await? {
-                    Looked::Saw(observation) => (seen, fresh) = (observation, true),
-                    Looked::Failed => break,
+                    LookOutcome::Observed(observation) => (seen, fresh) = (observation, true),
+                    LookOutcome::Failed => break,
                 },
                 Step::Look(remote, reason) => match self.look(&round, &remote, reason, context).await? {
-                    Looked::Saw(observation) => (seen, fresh) = (observation, true),
-                    Looked::Failed => break,
+                    LookOutcome::Observed(observation) => (seen, fresh) = (observation, true),
+                    LookOutcome::Failed => break,
                 },
                 Step::ReadSource => {
                     self.read_source(&round, context).await?;
@@ -131,7 +131,7 @@ impl Reconciler {
                 Step::Apply(command, cause) => self.apply(&round, &command, &cause, context).await?,
             }
         }
-        Ok(Settled { version, calls })
+        Ok(SettleOutcome { version, calls })
     }
 
     /// What would be done now, without doing it.
@@ -140,7 +140,7 @@ impl Reconciler {
     /// As [`Reconciler::settle`].
     pub async fn plan(&self, of: &LinkRef) -> Result<Option<Decision>, Error> {
         let Some(round) = self.load(of).await? else { return Ok(None) };
-        Ok(Some(self.decide(&round, None, false, None).await?))
+        Ok(Some(self.gather_and_decide(&round, None, false, None).await?))
     }
 
     async fn load<'a>(&'a self, of: &'a LinkRef) -> Result<Option<Round<'a>>, Error> {
@@ -152,7 +152,8 @@ impl Reconciler {
         Ok(Some(Round { of, link, version, booking, profile, provider, source }))
     }
 
-    async fn decide(
+    /// Gathers what the decision needs, and has the core decide.
+    async fn gather_and_decide(
         &self,
         round: &Round<'_>,
         seen: Option<&Observation>,
@@ -185,8 +186,8 @@ impl Reconciler {
             overlaps: &overlaps,
             approval: approval.as_ref().map(|(stand, name)| (name.as_str(), *stand)),
             revoked: self.journal.connection(&round.of.calendar.connection).await?.0.revoked,
-            gate_until: self.gates.closed_until(connection, now),
-            source_gate_until: self.gates.closed_until(round.booking.source.as_str(), now),
+            throttled_until: self.throttle.closed_until(connection, now),
+            source_throttled_until: self.throttle.closed_until(round.booking.source.as_str(), now),
             writes_back: round.source.is_some(),
             profile: round.profile,
             identity: &identity,
@@ -215,7 +216,7 @@ impl Reconciler {
         for fact in &facts {
             log::link(round.of, fact, context);
         }
-        let appended = self.journal.append(&stream, Expected::after(round.version), facts, context).await?;
+        let appended = self.journal.append(&stream, ExpectedVersion::after(round.version), facts, context).await?;
         Ok(Some(appended.version))
     }
 
@@ -226,7 +227,7 @@ impl Reconciler {
     pub async fn link_ref(&self, link: &LinkId) -> Result<Option<LinkRef>, Error> {
         let first = self.journal.store().read_stream(&StreamName::link(link), Version(0), 1).await?;
         let Some(first) = first.into_iter().next() else { return Ok(None) };
-        match self.journal.tell(first).await?.event {
+        match self.journal.decode(first).await?.event {
             Event::Link(LinkEvent::SyncRequested { of, .. }) => Ok(Some(of)),
             _ => Ok(None),
         }

@@ -31,16 +31,16 @@ pub(super) enum Start {
 
 /// How much is read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Want {
+pub(super) enum ReadExtent {
     /// So many events.
-    Count(u64),
+    Events(u64),
     /// All there are and all that will be.
     Live,
 }
 
 /// What is asked for.
 #[derive(Debug)]
-pub(super) struct Asked {
+pub(super) struct ReadRequest {
     /// The name as it came, for answers; empty for the whole ledger.
     pub(super) name: Vec<u8>,
     /// What is read; `None` where nothing can be of that name.
@@ -50,7 +50,7 @@ pub(super) struct Asked {
     /// Whether it goes back.
     pub(super) backwards: bool,
     /// How much.
-    pub(super) want: Want,
+    pub(super) want: ReadExtent,
     /// Of the whole ledger: which.
     pub(super) filter: Option<Filter>,
     /// How ids are written.
@@ -59,7 +59,7 @@ pub(super) struct Asked {
     pub(super) tell_end: bool,
 }
 
-impl Asked {
+impl ReadRequest {
     /// Reads a request. Links are never resolved, since there are none.
     ///
     /// # Errors
@@ -71,8 +71,8 @@ impl Asked {
         let ids = ids(&options);
         let tell_end = options.control_option.is_some_and(|control| control.compatibility >= 1);
         let want = match options.count_option {
-            Some(CountOption::Count(count)) => Want::Count(count),
-            Some(CountOption::Subscription(_)) => Want::Live,
+            Some(CountOption::Count(count)) => ReadExtent::Events(count),
+            Some(CountOption::Subscription(_)) => ReadExtent::Live,
             None => return Err(invalid("the request says neither how many events nor that it subscribes")),
         };
         let filter = match options.filter_option {
@@ -84,7 +84,7 @@ impl Asked {
             Some(StreamOption::Stream(stream)) => of_stream(stream)?,
             None => return Err(invalid("the request names neither a stream nor $all")),
         };
-        if backwards && want == Want::Live {
+        if backwards && want == ReadExtent::Live {
             return Err(invalid("a subscription goes forwards"));
         }
         if filter.is_some() && source != Some(Source::All) {
@@ -94,7 +94,7 @@ impl Asked {
     }
 
     /// The name of the stream in words.
-    pub(super) fn named(&self) -> String {
+    pub(super) fn stream_name(&self) -> String {
         String::from_utf8_lossy(&self.name).chars().take(200).collect()
     }
 }

@@ -3,16 +3,18 @@
 
 use chrono::TimeDelta;
 
-use super::{Looked, Reconciler, Round};
+use super::{LookOutcome, Reconciler, Round};
 use crate::{
     domain::{
         booking::{self, Cause},
-        entry::{Body, Content, Evidence, Marker, Observation, RemoteEntry, Seen},
+        entry::{Body, Content, EntryState, Evidence, Marker, Observation, RemoteEntry},
         failure::{CallFailure, FailureClass},
         ids::{Generation, RemoteId, SubjectId, Version},
-        link::{Attempt, Event as LinkEvent, IssuedCommand, LinkRef, LookReason, Operation, RemoteChange, Verified},
+        link::{
+            Attempt, Event as LinkEvent, IssuedCommand, LinkRef, LookReason, Operation, RemoteChange, Verification,
+        },
     },
-    ports::{event_store::Expected, source::Shown},
+    ports::{event_store::ExpectedVersion, source::SourceBooking},
     reconcile::retry,
     record::{
         envelope::{Actor, Origin},
@@ -34,8 +36,8 @@ impl Reconciler {
         command: IssuedCommand,
         context: &Context,
     ) -> Result<Version, Error> {
-        let gate = self.gate_of(round, &command);
-        self.gates.passed(&gate, self.journal.clock().now());
+        let credential = self.credential_of(round, &command);
+        self.throttle.passed(&credential, self.journal.clock().now());
         let whose = &round.booking.details.title.subject;
         let outcome = match (&command.operation, round.source) {
             (Operation::WriteBackSlot { .. } | Operation::WriteBackCancel { .. }, None) => {
@@ -66,10 +68,10 @@ impl Reconciler {
                 .await
                 .map(|already_absent| Attempt::Deleted { already_absent }),
         };
-        self.outcome(round, &command, outcome, &gate, context).await
+        self.outcome(round, &command, outcome, &credential, context).await
     }
 
-    fn gate_of(&self, round: &Round<'_>, command: &IssuedCommand) -> String {
+    fn credential_of(&self, round: &Round<'_>, command: &IssuedCommand) -> String {
         if command.operation.at_source() {
             round.booking.source.to_string()
         } else {
@@ -82,7 +84,7 @@ impl Reconciler {
         round: &Round<'_>,
         command: &IssuedCommand,
         outcome: Result<Attempt, CallFailure>,
-        gate: &str,
+        credential: &str,
         context: &Context,
     ) -> Result<Version, Error> {
         let operation = command.operation.name().to_owned();
@@ -96,14 +98,14 @@ impl Reconciler {
                 }
                 facts
             }
-            Err(failure) => self.failed(round, command, operation, failure, gate).await?,
+            Err(failure) => self.failed(round, command, operation, failure, credential).await?,
         };
         for fact in &facts {
             log::link(round.of, fact, context);
         }
         // Whoever else wrote here meanwhile: an outcome is a fact, and is recorded. The fold goes by the command's id.
         let stream = StreamName::link(&round.of.link);
-        Ok(self.journal.append(&stream, Expected::Any, facts, context).await?.version)
+        Ok(self.journal.append(&stream, ExpectedVersion::Any, facts, context).await?.version)
     }
 
     async fn failed(
@@ -112,22 +114,22 @@ impl Reconciler {
         command: &IssuedCommand,
         operation: String,
         failure: CallFailure,
-        gate: &str,
+        credential: &str,
     ) -> Result<Vec<LinkEvent>, Error> {
         let clock = self.journal.clock();
         let now = clock.now();
         let before = self.journal.link(&round.of.link).await?.0.map(|link| link.retry).unwrap_or_default();
-        let sequel = retry::after(&failure, &before, round.profile.policy.attempts_max, now, clock.chance());
-        self.gates.failed(gate, &failure, sequel.retry_at, now);
+        let verdict = retry::after(&failure, &before, round.profile.policy.attempts_max, now, clock.chance());
+        self.throttle.failed(credential, &failure, verdict.retry_at, now);
         authorise::note_failure(&self.journal, &round.of.calendar.connection, &failure).await?;
         let mut facts = vec![LinkEvent::AttemptFailed {
             command: command.id.clone(),
             operation,
             failure: failure.clone(),
-            retry_at: sequel.retry_at,
-            counts: sequel.counts,
+            retry_at: verdict.retry_at,
+            counts: verdict.counts,
         }];
-        if sequel.dead {
+        if verdict.dead {
             let booking_revision = round.booking.revision;
             facts.push(LinkEvent::DeadLettered { command: command.id.clone(), failure, booking_revision });
         }
@@ -140,7 +142,7 @@ impl Reconciler {
         round: &Round<'_>,
         command: IssuedCommand,
         context: &Context,
-    ) -> Result<Looked, Error> {
+    ) -> Result<LookOutcome, Error> {
         let found = if command.operation.at_source() {
             self.verify_at_source(round, &command, context).await?
         } else {
@@ -152,7 +154,7 @@ impl Reconciler {
         match found {
             Ok((outcome, seen)) => {
                 let created =
-                    matches!((&command.operation, &outcome), (Operation::Create { .. }, Verified::Done { .. }));
+                    matches!((&command.operation, &outcome), (Operation::Create { .. }, Verification::Done { .. }));
                 let mut facts = vec![LinkEvent::OutcomeVerified { command: command.id, outcome }];
                 if created {
                     facts.push(LinkEvent::Established { remote: command.remote, generation: command.generation });
@@ -161,16 +163,16 @@ impl Reconciler {
                     log::link(round.of, fact, context);
                 }
                 let stream = StreamName::link(&round.of.link);
-                self.journal.append(&stream, Expected::Any, facts, context).await?;
-                Ok(Looked::Saw(seen))
+                self.journal.append(&stream, ExpectedVersion::Any, facts, context).await?;
+                Ok(LookOutcome::Observed(seen))
             }
             Err(failure) => {
                 let unknown = CallFailure { class: FailureClass::OutcomeUnknown, ..failure.clone() };
-                let gate = self.gate_of(round, &command);
-                self.gates.failed(&gate, &failure, None, self.journal.clock().now());
-                self.outcome(round, &command, Err(unknown), &gate, context).await?;
+                let credential = self.credential_of(round, &command);
+                self.throttle.failed(&credential, &failure, None, self.journal.clock().now());
+                self.outcome(round, &command, Err(unknown), &credential, context).await?;
                 authorise::note_failure(&self.journal, &round.of.calendar.connection, &failure).await?;
-                Ok(Looked::Failed)
+                Ok(LookOutcome::Failed)
             }
         }
     }
@@ -180,9 +182,9 @@ impl Reconciler {
         round: &Round<'_>,
         command: &IssuedCommand,
         context: &Context,
-    ) -> Result<Result<(Verified, Option<Observation>), CallFailure>, Error> {
-        let Some(source) = round.source else { return Ok(Ok((Verified::NotDone {}, None))) };
-        self.gates.passed(round.booking.source.as_str(), self.journal.clock().now());
+    ) -> Result<Result<(Verification, Option<Observation>), CallFailure>, Error> {
+        let Some(source) = round.source else { return Ok(Ok((Verification::NotDone {}, None))) };
+        self.throttle.passed(round.booking.source.as_str(), self.journal.clock().now());
         let shown = match source.get(&round.of.appointment).await {
             Ok(shown) => shown,
             Err(failure) => return Ok(Err(failure)),
@@ -201,10 +203,10 @@ impl Reconciler {
             self.observe_source(round, shown, context).await?;
         }
         let answer = Attempt::WrittenBack { source_revision };
-        Ok(Ok((if done { Verified::Done { answer } } else { Verified::NotDone {} }, None)))
+        Ok(Ok((if done { Verification::Done { answer } } else { Verification::NotDone {} }, None)))
     }
 
-    async fn observe_source(&self, round: &Round<'_>, shown: Shown, context: &Context) -> Result<(), Error> {
+    async fn observe_source(&self, round: &Round<'_>, shown: SourceBooking, context: &Context) -> Result<(), Error> {
         let cause = Cause { source_revision: shown.revision, ..Cause::default() };
         let command = booking::Command::Observe(shown.snapshot);
         execute(&self.journal, &round.of.booking, &command, &cause, shown.changed_at, context).await?;
@@ -217,9 +219,9 @@ impl Reconciler {
         remote: &RemoteId,
         reason: LookReason,
         context: &Context,
-    ) -> Result<Looked, Error> {
+    ) -> Result<LookOutcome, Error> {
         match self.read_entry(round, remote).await {
-            Ok(seen) => Ok(Looked::Saw(Some(seen))),
+            Ok(seen) => Ok(LookOutcome::Observed(Some(seen))),
             Err(failure) => {
                 let clock = self.journal.clock();
                 let (failures, chance) = (round.link.as_ref().map_or(0, |link| link.looks_failed), clock.chance());
@@ -228,10 +230,10 @@ impl Reconciler {
                 let fact = LinkEvent::LookRequested { reason, retry_at: Some(clock.now() + wait) };
                 log::link(round.of, &fact, context);
                 let stream = StreamName::link(&round.of.link);
-                self.journal.append(&stream, Expected::Any, vec![fact], context).await?;
-                self.gates.failed(round.of.calendar.connection.as_str(), &failure, None, clock.now());
+                self.journal.append(&stream, ExpectedVersion::Any, vec![fact], context).await?;
+                self.throttle.failed(round.of.calendar.connection.as_str(), &failure, None, clock.now());
                 authorise::note_failure(&self.journal, &round.of.calendar.connection, &failure).await?;
-                Ok(Looked::Failed)
+                Ok(LookOutcome::Failed)
             }
         }
     }
@@ -239,27 +241,27 @@ impl Reconciler {
     async fn read_entry(&self, round: &Round<'_>, remote: &RemoteId) -> Result<Observation, CallFailure> {
         // Taken before the call: what is seen is at least as new as this.
         let seen_at = self.journal.clock().now();
-        self.gates.passed(round.of.calendar.connection.as_str(), seen_at);
+        self.throttle.passed(round.of.calendar.connection.as_str(), seen_at);
         let entry = round.provider.get(&round.of.calendar, remote).await?;
         let seen = match entry {
-            None => Seen::Gone { evidence: Evidence::NotFoundById, updated: None },
-            Some(entry) => Seen::of(&entry, &round.of.link, &round.booking.details.title.subject),
+            None => EntryState::Gone { evidence: Evidence::NotFoundById, updated: None },
+            Some(entry) => EntryState::of(&entry, &round.of.link, &round.booking.details.title.subject),
         };
         Ok(Observation { remote: remote.clone(), seen_at, seen })
     }
 
     pub(super) async fn read_source(&self, round: &Round<'_>, context: &Context) -> Result<(), Error> {
         let Some(source) = round.source else { return Ok(()) };
-        let (gate, now) = (round.booking.source.as_str(), self.journal.clock().now());
-        if self.gates.closed_until(gate, now).is_some() {
+        let (credential, now) = (round.booking.source.as_str(), self.journal.clock().now());
+        if self.throttle.closed_until(credential, now).is_some() {
             return Ok(());
         }
-        self.gates.passed(gate, now);
+        self.throttle.passed(credential, now);
         let shown = match source.get(&round.of.appointment).await {
             Ok(Some(shown)) => shown,
             Ok(None) => return Ok(()),
             Err(failure) => {
-                self.gates.failed(gate, &failure, None, self.journal.clock().now());
+                self.throttle.failed(credential, &failure, None, self.journal.clock().now());
                 return Ok(());
             }
         };
@@ -314,29 +316,29 @@ fn answer(entry: &RemoteEntry, subject: &SubjectId) -> Result<Attempt, CallFailu
 }
 
 /// Whether the entry, read by its id, shows that the command was carried out.
-fn verified(command: &IssuedCommand, seen: &Observation) -> Verified {
-    let done = |etag, updated, content: &Content| Verified::Done {
+fn verified(command: &IssuedCommand, seen: &Observation) -> Verification {
+    let done = |etag, updated, content: &Content| Verification::Done {
         answer: Attempt::Entry { etag, updated, content: content.clone() },
     };
     match (&command.operation, &seen.seen) {
-        (Operation::Create { content }, Seen::Live { etag, updated, marked: true, content: now }) => {
+        (Operation::Create { content }, EntryState::Live { etag, updated, marked: true, content: now }) => {
             // Created, and edited since: the base is what was created, so that the edit is seen for what it is.
             let (etag, base) = if now.same(content) { (etag.clone(), now) } else { (base_etag(), content) };
             done(etag, *updated, base)
         }
         // Its id is used up: it had been created, and was removed since.
-        (Operation::Create { content }, Seen::Gone { evidence: Evidence::Tombstone, updated }) => {
+        (Operation::Create { content }, EntryState::Gone { evidence: Evidence::Tombstone, updated }) => {
             done(base_etag(), *updated, content)
         }
-        (Operation::Update { content, .. }, Seen::Live { etag, updated, marked: true, content: now })
+        (Operation::Update { content, .. }, EntryState::Live { etag, updated, marked: true, content: now })
             if now.same(content) =>
         {
             done(etag.clone(), *updated, now)
         }
-        (Operation::Delete { .. }, Seen::Gone { .. }) => {
-            Verified::Done { answer: Attempt::Deleted { already_absent: false } }
+        (Operation::Delete { .. }, EntryState::Gone { .. }) => {
+            Verification::Done { answer: Attempt::Deleted { already_absent: false } }
         }
-        _ => Verified::NotDone {},
+        _ => Verification::NotDone {},
     }
 }
 

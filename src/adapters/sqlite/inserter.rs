@@ -7,19 +7,19 @@ use std::{path::Path, time::Duration};
 
 use rusqlite::{Connection, OpenFlags, params};
 
-use super::{failure::Trouble, sql};
-use crate::ledger::grouping::Placed;
+use super::{failure::WriteFailure, sql};
+use crate::ledger::grouping::PlacedRow;
 
 /// How long it waits for another process's lock before the writer tries again, up to the writer's own limit: SQLite looks
 /// more and more rarely the longer it waits, so that a busy neighbour could starve it.
 const PATIENCE: Duration = Duration::from_millis(100);
 
 /// Writes events.
-pub(super) struct Pen(Connection);
+pub(super) struct Inserter(Connection);
 
-impl Pen {
+impl Inserter {
     /// Opens the file, which is migrated and in WAL mode already. There is no setting for less safety.
-    pub(super) fn open(path: &Path) -> Result<Self, Trouble> {
+    pub(super) fn open(path: &Path) -> Result<Self, WriteFailure> {
         let open = || {
             let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
             let connection = Connection::open_with_flags(path, flags)?;
@@ -29,23 +29,23 @@ impl Pen {
             connection.pragma_update(None, "trusted_schema", "OFF")?;
             Ok(Self(connection))
         };
-        open().map_err(|error| Trouble::of_pen(&error))
+        open().map_err(|error| WriteFailure::of_insert(&error))
     }
 
     /// Writes rows in a transaction of their own, durable when this returns.
-    pub(super) fn write(&mut self, rows: &[Placed<'_>]) -> Result<(), Trouble> {
+    pub(super) fn write(&mut self, rows: &[PlacedRow<'_>]) -> Result<(), WriteFailure> {
         self.begin()?;
         self.finish(rows)
     }
 
     /// Takes the write lock.
-    pub(super) fn begin(&mut self) -> Result<(), Trouble> {
+    pub(super) fn begin(&mut self) -> Result<(), WriteFailure> {
         self.run(sql::BEGIN)
     }
 
     /// Writes rows into the open transaction, and makes it durable.
-    pub(super) fn finish(&mut self, rows: &[Placed<'_>]) -> Result<(), Trouble> {
-        let written = rows.iter().try_for_each(|row| self.insert(row)).map_err(|error| Trouble::of_pen(&error));
+    pub(super) fn finish(&mut self, rows: &[PlacedRow<'_>]) -> Result<(), WriteFailure> {
+        let written = rows.iter().try_for_each(|row| self.insert(row)).map_err(|error| WriteFailure::of_insert(&error));
         let committed = written.and_then(|()| self.run(sql::COMMIT));
         if committed.is_err() {
             self.abandon();
@@ -60,12 +60,12 @@ impl Pen {
         }
     }
 
-    fn run(&self, statement: &'static str) -> Result<(), Trouble> {
+    fn run(&self, statement: &'static str) -> Result<(), WriteFailure> {
         let run = || self.0.prepare_cached(statement)?.execute([]).map(drop);
-        run().map_err(|error| Trouble::of_pen(&error))
+        run().map_err(|error| WriteFailure::of_insert(&error))
     }
 
-    fn insert(&self, row: &Placed<'_>) -> Result<(), rusqlite::Error> {
+    fn insert(&self, row: &PlacedRow<'_>) -> Result<(), rusqlite::Error> {
         let event = row.at.event;
         let mut insert = self.0.prepare_cached(sql::INSERT)?;
         insert

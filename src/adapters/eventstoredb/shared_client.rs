@@ -7,10 +7,10 @@ use std::sync::{Mutex, PoisonError};
 
 use eventstore::{BatchAppendOptions, Client, ReadAllOptions, ReadStreamOptions, SubscribeToAllOptions};
 
-use super::{address::Address, failure::Trouble};
+use super::{address::Address, failure::ServerFailure};
 
 /// The client, and how many there have been.
-pub(super) struct Line {
+pub(super) struct SharedClient {
     pub address: Address,
     current: Mutex<Current>,
 }
@@ -22,32 +22,32 @@ struct Current {
 
 /// A client as it was handed out.
 #[derive(Clone)]
-pub(super) struct Held {
+pub(super) struct ClientHandle {
     pub client: Client,
     count: u64,
 }
 
-impl Line {
+impl SharedClient {
     pub fn new(address: Address) -> Self {
         Self { address, current: Mutex::new(Current { count: 0, client: None }) }
     }
 
     /// The client. Needs a tokio runtime.
-    pub fn client(&self) -> Result<Held, Trouble> {
+    pub fn client(&self) -> Result<ClientHandle, ServerFailure> {
         let mut current = self.current.lock().unwrap_or_else(PoisonError::into_inner);
         let client = match &current.client {
             Some(client) => client.clone(),
             None => {
-                let client = Client::new(self.address.settings.clone()).map_err(Trouble::from)?;
+                let client = Client::new(self.address.settings.clone()).map_err(ServerFailure::from)?;
                 current.count += 1;
                 current.client.insert(client).clone()
             }
         };
-        Ok(Held { client, count: current.count })
+        Ok(ClientHandle { client, count: current.count })
     }
 
     /// The line over `held` is broken. Of several who notice, one has an effect.
-    pub fn broken(&self, held: &Held) {
+    pub fn broken(&self, held: &ClientHandle) {
         let mut current = self.current.lock().unwrap_or_else(PoisonError::into_inner);
         if current.count == held.count {
             current.client = None;

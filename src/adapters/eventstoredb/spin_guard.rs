@@ -34,36 +34,36 @@ const TARGET: &str = "eventstore::commands";
 
 /// The future was stopped because it would never have come back, or because it panicked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Stopped;
+pub(super) struct SpinAborted;
 
 /// Polls futures under watch.
-pub(super) struct Watch {
+pub(super) struct SpinGuard {
     dispatch: Dispatch,
     warnings: Arc<AtomicU32>,
 }
 
-impl Watch {
+impl SpinGuard {
     /// A watch that passes log events on to where they go now.
     pub fn new() -> Self {
         let warnings = Arc::new(AtomicU32::new(0));
-        let counting = Counting { onto: get_default(Clone::clone), warnings: Arc::clone(&warnings) };
+        let counting = WarningCounter { onto: get_default(Clone::clone), warnings: Arc::clone(&warnings) };
         Self { dispatch: Dispatch::new(counting), warnings }
     }
 
     /// What `future` comes to, unless it has to be stopped.
-    pub fn over<'a, F: Future + Send + 'a>(&'a self, future: F) -> Watched<'a, F::Output> {
-        Watched { watch: self, future: Box::pin(future) }
+    pub fn over<'a, F: Future + Send + 'a>(&'a self, future: F) -> GuardedFuture<'a, F::Output> {
+        GuardedFuture { watch: self, future: Box::pin(future) }
     }
 }
 
-/// See [`Watch::over`].
-pub(super) struct Watched<'a, T> {
-    watch: &'a Watch,
+/// See [`SpinGuard::over`].
+pub(super) struct GuardedFuture<'a, T> {
+    watch: &'a SpinGuard,
     future: Pin<Box<dyn Future<Output = T> + Send + 'a>>,
 }
 
-impl<T> Future for Watched<'_, T> {
-    type Output = Result<T, Stopped>;
+impl<T> Future for GuardedFuture<'_, T> {
+    type Output = Result<T, SpinAborted>;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         let Self { watch, future } = &mut *self;
@@ -71,12 +71,12 @@ impl<T> Future for Watched<'_, T> {
         let poll = || with_default(&watch.dispatch, || future.as_mut().poll(context));
         match catch_unwind(AssertUnwindSafe(poll)) {
             Ok(polled) => polled.map(Ok),
-            Err(_) => Poll::Ready(Err(Stopped)),
+            Err(_) => Poll::Ready(Err(SpinAborted)),
         }
     }
 }
 
-struct Counting {
+struct WarningCounter {
     onto: Dispatch,
     warnings: Arc<AtomicU32>,
 }
@@ -85,7 +85,7 @@ fn is_the_warning(metadata: &Metadata<'_>) -> bool {
     *metadata.level() == Level::WARN && metadata.target() == TARGET
 }
 
-impl Subscriber for Counting {
+impl Subscriber for WarningCounter {
     fn register_callsite(&self, _: &'static Metadata<'static>) -> Interest {
         Interest::sometimes()
     }
@@ -102,7 +102,7 @@ impl Subscriber for Counting {
     fn event(&self, event: &Event<'_>) {
         if is_the_warning(event.metadata()) && self.warnings.fetch_add(1, Ordering::Relaxed) >= WARNINGS_MAX {
             // Not `panic!`: nobody needs to read about it.
-            resume_unwind(Box::new(Stopped));
+            resume_unwind(Box::new(SpinAborted));
         }
         // Of many that say the same, the first is enough.
         let first = !is_the_warning(event.metadata()) || self.warnings.load(Ordering::Relaxed) <= 1;
@@ -146,7 +146,7 @@ mod tests {
 
     #[tokio::test]
     async fn what_spins_is_stopped_and_what_comes_back_is_not() {
-        let watch = Watch::new();
+        let watch = SpinGuard::new();
         assert_eq!(watch.over(async { 7 }).await, Ok(7));
         let some = async {
             for _ in 0..10 * WARNINGS_MAX {
@@ -162,6 +162,6 @@ mod tests {
                 std::future::ready(()).await;
             }
         };
-        assert_eq!(watch.over(spinning).await, Err::<(), _>(Stopped));
+        assert_eq!(watch.over(spinning).await, Err::<(), _>(SpinAborted));
     }
 }

@@ -8,7 +8,7 @@ use crate::{
     ports::commands::CommandMessage,
     record::stream::StreamName,
     services::{
-        bookings::{API_SOURCE, Asked, BODY_BYTES_MAX, KEY_BYTES_MAX, read, request::NewBooking},
+        bookings::{API_SOURCE, BODY_BYTES_MAX, BookingRequest, KEY_BYTES_MAX, bodies::NewBooking, read},
         journal::Journal,
         problem::{Kind, Problem},
     },
@@ -26,7 +26,7 @@ pub const VERBS: [&str; 7] = ["create", "confirm", "reschedule", "reassign", "ch
 
 /// A command as it came: this is what is recorded, sealed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Came {
+pub struct IncomingCommand {
     /// What it was sent to: `booking.create`.
     pub verb: String,
     /// Its key.
@@ -49,7 +49,7 @@ pub struct Came {
 
 /// The booking of a command, in its body.
 #[derive(Deserialize)]
-struct About {
+struct CommandBody {
     booking: Option<String>,
     id: Option<String>,
     customer: Option<WithId>,
@@ -66,7 +66,7 @@ struct WithId {
     id: Option<String>,
 }
 
-impl Came {
+impl IncomingCommand {
     /// What `message` says; whether it may be about `any` booking.
     pub fn of(message: &CommandMessage, any: bool) -> Self {
         let whole = message.body.len();
@@ -89,7 +89,7 @@ impl Came {
 
     /// Whether `other` asks the same under the same key: what stands in the JSON counts, not how it is written.
     pub fn repeats(&self, other: &Self) -> bool {
-        let value = |came: &Self| serde_json::from_str::<Value>(&came.body).ok();
+        let value = |incoming: &Self| serde_json::from_str::<Value>(&incoming.body).ok();
         let same = match (value(self), value(other)) {
             (Some(ours), Some(theirs)) => ours == theirs,
             (None, None) => self.body == other.body,
@@ -124,7 +124,7 @@ impl Came {
         self.correlation.clone().unwrap_or_else(|| journal.clock().event_id().to_string())
     }
 
-    fn parts(&self) -> Option<About> {
+    fn parts(&self) -> Option<CommandBody> {
         serde_json::from_str(&self.body).ok()
     }
 
@@ -158,7 +158,7 @@ impl Came {
 
     /// What is wrong with the command itself, whatever the ledger says.
     pub fn wrong(&self) -> Option<Problem> {
-        match self.asked() {
+        match self.request() {
             Ok((_, asked)) => asked.check().err(),
             Err(problem) => Some(problem),
         }
@@ -168,7 +168,7 @@ impl Came {
     ///
     /// # Errors
     /// What is wrong with it.
-    pub fn asked(&self) -> Result<(String, Asked), Problem> {
+    pub fn request(&self) -> Result<(String, BookingRequest), Problem> {
         if let Some(bytes) = self.bytes {
             return Err(if bytes > BODY_BYTES_MAX {
                 Problem::new(Kind::TooLarge, format!("the body may have {BODY_BYTES_MAX} bytes"))
@@ -187,7 +187,7 @@ impl Came {
         };
         let body = self.body.as_bytes();
         if verb == "create" {
-            return Ok((String::new(), Asked::Create(read::object::<NewBooking>(body)?)));
+            return Ok((String::new(), BookingRequest::Create(read::object::<NewBooking>(body)?)));
         }
         let mut rest: Map<String, Value> = read::object(body)?;
         let booking = match rest.remove("booking") {
@@ -196,12 +196,12 @@ impl Came {
             None => return Err(Problem::field("booking", "is missing: write the booking's id")),
         };
         let asked = match verb {
-            "reschedule" => Asked::Reschedule(typed(rest)?),
-            "reassign" => Asked::Reassign(typed(rest)?),
-            "change_details" => Asked::ChangeDetails(typed(rest)?),
-            "confirm" => nothing(&rest, Asked::Confirm)?,
-            "cancel" => nothing(&rest, Asked::Cancel)?,
-            _ => nothing(&rest, Asked::Restore)?,
+            "reschedule" => BookingRequest::Reschedule(typed(rest)?),
+            "reassign" => BookingRequest::Reassign(typed(rest)?),
+            "change_details" => BookingRequest::ChangeDetails(typed(rest)?),
+            "confirm" => nothing(&rest, BookingRequest::Confirm)?,
+            "cancel" => nothing(&rest, BookingRequest::Cancel)?,
+            _ => nothing(&rest, BookingRequest::Restore)?,
         };
         Ok((booking, asked))
     }
@@ -220,7 +220,7 @@ fn typed<T: DeserializeOwned>(rest: Map<String, Value>) -> Result<T, Problem> {
     read::object(Value::Object(rest).to_string().as_bytes())
 }
 
-fn nothing(rest: &Map<String, Value>, asked: Asked) -> Result<Asked, Problem> {
+fn nothing(rest: &Map<String, Value>, asked: BookingRequest) -> Result<BookingRequest, Problem> {
     match rest.keys().next() {
         None => Ok(asked),
         Some(key) => {

@@ -25,12 +25,12 @@ const MARK: &str = "ledger.mark";
 
 /// A ledger on a server, and the file beside it.
 #[derive(Clone)]
-pub(super) struct Beside {
+pub(super) struct LedgerWithVault {
     pub ledger: EventStoreDbLedger,
     pub file: SqliteLedger,
 }
 
-impl Beside {
+impl LedgerWithVault {
     /// Opens both, and makes the file and the master key with a ledger that has no event yet.
     pub async fn open(config: &Config, address: &Address, clock: &Arc<dyn Clock>) -> anyhow::Result<Self> {
         let password = address.password.as_ref().map(|password| password.reveal().to_owned());
@@ -105,7 +105,7 @@ fn master(config: &Config, path: &Path, events: Position, clock: &dyn Clock) -> 
 }
 
 #[async_trait]
-impl Upkeep for Beside {
+impl Upkeep for LedgerWithVault {
     fn failing(&self) -> Option<String> {
         self.ledger.failing().or_else(|| self.file.failing())
     }

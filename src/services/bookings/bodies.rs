@@ -10,7 +10,7 @@ use crate::{
         booking::{Customer, Details},
         ids::{BookingId, ResourceId, SubjectId},
         personal::Personal,
-        slot::{NotASlot, Slot},
+        slot::{InvalidSlot, Slot},
     },
     services::problem::{FieldError, Problem},
 };
@@ -112,34 +112,34 @@ pub struct DetailsChange {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub title: Option<String>,
     /// Free text.
-    #[serde(default, deserialize_with = "named", skip_serializing_if = "Named::left_out")]
+    #[serde(default, deserialize_with = "present", skip_serializing_if = "Patch::is_absent")]
     #[schemars(with = "Option<String>")]
-    pub notes: Named<String>,
+    pub notes: Patch<String>,
     /// For whom.
-    #[serde(default, deserialize_with = "named", skip_serializing_if = "Named::left_out")]
+    #[serde(default, deserialize_with = "present", skip_serializing_if = "Patch::is_absent")]
     #[schemars(with = "Option<CustomerBody>")]
-    pub customer: Named<CustomerBody>,
+    pub customer: Patch<CustomerBody>,
 }
 
 /// A field that may be left out, be `null`, or say something.
 #[derive(Debug, Default, Serialize)]
 #[serde(untagged)]
-pub enum Named<T> {
+pub enum Patch<T> {
     /// It is not there.
     #[default]
-    LeftOut,
+    Keep,
     /// It is `null`, or says this.
-    To(Option<T>),
+    Set(Option<T>),
 }
 
-impl<T> Named<T> {
-    fn left_out(&self) -> bool {
-        matches!(self, Self::LeftOut)
+impl<T> Patch<T> {
+    fn is_absent(&self) -> bool {
+        matches!(self, Self::Keep)
     }
 }
 
-fn named<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<Named<T>, D::Error> {
-    Option::<T>::deserialize(deserializer).map(Named::To)
+fn present<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<Patch<T>, D::Error> {
+    Option::<T>::deserialize(deserializer).map(Patch::Set)
 }
 
 impl NewBooking {
@@ -230,8 +230,8 @@ impl SlotBody {
     }
 }
 
-fn of_slot(error: &NotASlot, end: &str, zone: &str) -> FieldError {
-    let field = if matches!(error, NotASlot::UnknownZone(_)) { zone } else { end };
+fn of_slot(error: &InvalidSlot, end: &str, zone: &str) -> FieldError {
+    let field = if matches!(error, InvalidSlot::UnknownZone(_)) { zone } else { end };
     wrong(field, error.to_string())
 }
 
@@ -292,22 +292,22 @@ impl DetailsChange {
     pub fn applied(&self, known: &Details) -> Result<Details, Problem> {
         let mut errors = Vec::new();
         let named_subject = match &self.customer {
-            Named::To(Some(customer)) => customer.subject("", &mut errors),
-            Named::To(None) | Named::LeftOut => None,
+            Patch::Set(Some(customer)) => customer.subject("", &mut errors),
+            Patch::Set(None) | Patch::Keep => None,
         };
         let subject = named_subject.unwrap_or_else(|| known.title.subject.clone());
         line(&mut errors, "title", self.title.as_deref());
         let personal = |text: &String| Personal::new(subject.clone(), text);
         let notes = match &self.notes {
-            Named::LeftOut => known.notes.clone(),
-            Named::To(notes) => {
+            Patch::Keep => known.notes.clone(),
+            Patch::Set(notes) => {
                 text(&mut errors, "notes", notes.as_deref());
                 notes.as_ref().map(personal)
             }
         };
         let customer = match &self.customer {
-            Named::LeftOut => known.customer.clone(),
-            Named::To(customer) => customer.as_ref().map(|c| c.checked("", &subject, &mut errors)),
+            Patch::Keep => known.customer.clone(),
+            Patch::Set(customer) => customer.as_ref().map(|c| c.checked("", &subject, &mut errors)),
         };
         let title = self.title.as_ref().map_or_else(|| known.title.clone(), personal);
         if errors.is_empty() { Ok(Details { title, notes, customer }) } else { Err(Problem::fields(errors)) }

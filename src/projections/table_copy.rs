@@ -2,7 +2,7 @@
 
 /// Which copy of a projection's table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Shelf {
+pub enum TableCopy {
     /// The one that is asked.
     Live,
     /// The one that a rebuild fills, to take the live one's place.
@@ -11,7 +11,7 @@ pub enum Shelf {
     Check,
 }
 
-impl Shelf {
+impl TableCopy {
     /// All of them.
     pub const ALL: [Self; 3] = [Self::Live, Self::Next, Self::Check];
 

@@ -32,7 +32,7 @@ pub enum Failure {
 
 /// A checkpoint that was kept.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Kept {
+pub struct ArchivedCheckpoint {
     /// Where it stands, for people.
     pub place: String,
     /// The signed note.
@@ -40,7 +40,7 @@ pub struct Kept {
 }
 
 /// A place for checkpoints.
-pub trait KeptCheckpoints: Send + Sync {
+pub trait CheckpointArchive: Send + Sync {
     /// Keeps a signed note over `size` events, durably. What is kept already stays.
     ///
     /// # Errors
@@ -51,5 +51,5 @@ pub trait KeptCheckpoints: Send + Sync {
     ///
     /// # Errors
     /// `Unavailable`.
-    fn all(&self) -> Result<Vec<Kept>, Failure>;
+    fn all(&self) -> Result<Vec<ArchivedCheckpoint>, Failure>;
 }

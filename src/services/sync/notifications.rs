@@ -7,7 +7,7 @@ use subtle::ConstantTimeEq as _;
 use super::{calendars::Calendars, watch::token_hash};
 use crate::{
     domain::{calendar::Event, ids::CalendarKey},
-    ports::event_store::Expected,
+    ports::event_store::ExpectedVersion,
     record::{
         envelope::{Actor, Origin},
         stream::StreamName,
@@ -22,7 +22,7 @@ pub use crate::ports::notifications::Notification;
 
 /// What came of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Heard {
+pub enum NotificationOutcome {
     /// It is recorded; the calendar is to be pulled.
     Recorded,
     /// It is not believed.
@@ -33,12 +33,12 @@ pub enum Heard {
 ///
 /// # Errors
 /// The ledger is not available: the provider is to send it again.
-pub async fn hear(
+pub async fn record_notification(
     journal: &Journal,
     calendars: &Arc<Calendars>,
     key: &CalendarKey,
     notification: &Notification,
-) -> Result<Heard, Error> {
+) -> Result<NotificationOutcome, Error> {
     let (calendar, _) = calendars.load(journal, key).await?;
     let known = calendar.channels.iter().find(|c| c.id == notification.channel);
     let now = journal.clock().now();
@@ -71,6 +71,6 @@ pub async fn hear(
             state: notification.state.clone(),
         },
     };
-    journal.append(&StreamName::calendar(key), Expected::Any, vec![fact], &context).await?;
-    Ok(if reason.is_none() { Heard::Recorded } else { Heard::Rejected })
+    journal.append(&StreamName::calendar(key), ExpectedVersion::Any, vec![fact], &context).await?;
+    Ok(if reason.is_none() { NotificationOutcome::Recorded } else { NotificationOutcome::Rejected })
 }

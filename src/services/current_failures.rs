@@ -9,9 +9,9 @@ use chrono::{DateTime, Utc};
 
 /// What the last failure of each loop was, for `/health`. A loop that goes on has none.
 #[derive(Debug, Clone, Default)]
-pub struct Troubles(Arc<Mutex<BTreeMap<String, (DateTime<Utc>, String)>>>);
+pub struct CurrentFailures(Arc<Mutex<BTreeMap<String, (DateTime<Utc>, String)>>>);
 
-impl Troubles {
+impl CurrentFailures {
     /// The failures by the loop's name: since when, and what.
     pub fn all(&self) -> BTreeMap<String, (DateTime<Utc>, String)> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
@@ -19,16 +19,16 @@ impl Troubles {
 
     /// Whether this very failure is noted already.
     pub fn known(&self, name: &str, failure: &str) -> bool {
-        let troubles = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        troubles.get(name).is_some_and(|(_, known)| known == failure)
+        let current_failures = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        current_failures.get(name).is_some_and(|(_, known)| known == failure)
     }
 
     /// Notes how a loop fares: what failed, or that nothing did.
     pub fn note(&self, name: &str, now: DateTime<Utc>, failure: Option<String>) {
-        let mut troubles = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut current_failures = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         match failure {
-            Some(failure) => troubles.entry(name.to_owned()).or_insert((now, String::new())).1 = failure,
-            None => drop(troubles.remove(name)),
+            Some(failure) => current_failures.entry(name.to_owned()).or_insert((now, String::new())).1 = failure,
+            None => drop(current_failures.remove(name)),
         }
     }
 }

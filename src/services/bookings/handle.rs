@@ -5,9 +5,9 @@ use serde::Serialize;
 
 use super::{
     API_SOURCE,
+    bodies::{self, DetailsChange, NewBooking, Reassignment, SlotBody},
     execute::execute,
-    keys::{Keys, Used},
-    request::{self, DetailsChange, NewBooking, Reassignment, SlotBody},
+    keys::{KeyUse, RequestKeys},
     view::BookingView,
 };
 use crate::{
@@ -27,7 +27,7 @@ use crate::{
 
 /// What can be asked.
 #[derive(Debug)]
-pub enum Asked {
+pub enum BookingRequest {
     /// Create one.
     Create(NewBooking),
     /// Settle it.
@@ -44,7 +44,7 @@ pub enum Asked {
     Restore,
 }
 
-impl Asked {
+impl BookingRequest {
     /// Whether what is asked can be, whatever the ledger says.
     ///
     /// # Errors
@@ -53,7 +53,7 @@ impl Asked {
         let source = || SourceName::new(API_SOURCE).map_err(|e| Problem::field("source", e.to_string()));
         match self {
             Self::Create(body) => {
-                let reference = body.id.as_deref().map_or(Ok("none".to_owned()), request::reference)?;
+                let reference = body.id.as_deref().map_or(Ok("none".to_owned()), bodies::reference)?;
                 body.checked(&BookingId::of_source(&source()?, &reference)).map(drop)
             }
             Self::Reschedule(body) => body.checked("").map(drop).map_err(Problem::fields),
@@ -72,7 +72,7 @@ impl Asked {
 
 /// Who asks, and how.
 #[derive(Debug, Clone)]
-pub struct Asker {
+pub struct Requester {
     /// On whose behalf it is recorded.
     pub context: Context,
     /// The one source whose bookings they may see and change; `None`: all.
@@ -83,7 +83,7 @@ pub struct Asker {
 
 /// What it came to.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Done {
+pub struct RequestOutcome {
     /// The booking.
     pub booking: BookingId,
     /// Its revision after that, or after the first request with the same key.
@@ -96,30 +96,30 @@ pub struct Done {
 
 /// Why it was not done.
 #[derive(Debug)]
-pub enum NotDone {
+pub enum RequestFailure {
     /// The request itself is not right.
-    Wrong(Problem),
+    Invalid(Problem),
     /// A rule says no, or something needed is not there.
     Failed(Error),
 }
 
-impl From<Problem> for NotDone {
+impl From<Problem> for RequestFailure {
     fn from(problem: Problem) -> Self {
-        Self::Wrong(problem)
+        Self::Invalid(problem)
     }
 }
 
-impl From<Error> for NotDone {
+impl From<Error> for RequestFailure {
     fn from(error: Error) -> Self {
         Self::Failed(error)
     }
 }
 
-impl From<NotDone> for Problem {
-    fn from(not: NotDone) -> Self {
+impl From<RequestFailure> for Problem {
+    fn from(not: RequestFailure) -> Self {
         match not {
-            NotDone::Wrong(problem) => problem,
-            NotDone::Failed(error) => error.into(),
+            RequestFailure::Invalid(problem) => problem,
+            RequestFailure::Failed(error) => error.into(),
         }
     }
 }
@@ -132,43 +132,54 @@ pub fn mark(key: Option<&String>, asked: &[&str]) -> Option<RequestMark> {
 /// Carries out what is asked, of the booking named `id` unless it is to be created.
 ///
 /// # Errors
-/// [`NotDone`].
-pub async fn ask(journal: &Journal, keys: &Keys, id: &str, asked: &Asked, asker: &Asker) -> Result<Done, NotDone> {
+/// [`RequestFailure`].
+pub async fn handle(
+    journal: &Journal,
+    keys: &RequestKeys,
+    id: &str,
+    asked: &BookingRequest,
+    requester: &Requester,
+) -> Result<RequestOutcome, RequestFailure> {
     let (asked_as, command) = match asked {
-        Asked::Create(body) => return create(journal, keys, body, asker).await,
-        Asked::Confirm => ("confirm".to_owned(), Command::Confirm),
-        Asked::Reschedule(body) => {
+        BookingRequest::Create(body) => return create(journal, keys, body, requester).await,
+        BookingRequest::Confirm => ("confirm".to_owned(), Command::Confirm),
+        BookingRequest::Reschedule(body) => {
             let slot = body.checked("").map_err(Problem::fields)?;
             (format!("reschedule {}", canonical(body)?), Command::Reschedule(slot))
         }
-        Asked::Reassign(body) => {
+        BookingRequest::Reassign(body) => {
             let resource = ResourceId::new(&body.resource).map_err(|e| Problem::field("resource", e.to_string()))?;
             (format!("reassign {}", canonical(body)?), Command::Reassign(resource))
         }
-        Asked::ChangeDetails(body) => {
-            let (_, booking) = wanted(journal, id, asker.only).await?;
+        BookingRequest::ChangeDetails(body) => {
+            let (_, booking) = visible_booking(journal, id, requester.only).await?;
             let details = body.applied(&booking.details)?;
             (format!("details {}", canonical(body)?), Command::ChangeDetails(details))
         }
-        Asked::Cancel => ("cancel".to_owned(), Command::Cancel(CancelReason::Requested)),
-        Asked::Restore => ("restore".to_owned(), Command::Restore),
+        BookingRequest::Cancel => ("cancel".to_owned(), Command::Cancel(CancelReason::Requested)),
+        BookingRequest::Restore => ("restore".to_owned(), Command::Restore),
     };
-    let (id, _) = wanted(journal, id, asker.only).await?;
-    let mark = mark(asker.key.as_ref(), &[&asked_as, id.as_str()]);
+    let (id, _) = visible_booking(journal, id, requester.only).await?;
+    let mark = mark(requester.key.as_ref(), &[&asked_as, id.as_str()]);
     if let Some(done) = repeated(keys, mark.as_ref())? {
         return Ok(done);
     }
-    carry_out(journal, keys, &id, &command, mark, asker).await
+    carry_out(journal, keys, &id, &command, mark, requester).await
 }
 
-async fn create(journal: &Journal, keys: &Keys, body: &NewBooking, asker: &Asker) -> Result<Done, NotDone> {
-    let mark = mark(asker.key.as_ref(), &["create", &canonical(body)?]);
+async fn create(
+    journal: &Journal,
+    keys: &RequestKeys,
+    body: &NewBooking,
+    requester: &Requester,
+) -> Result<RequestOutcome, RequestFailure> {
+    let mark = mark(requester.key.as_ref(), &["create", &canonical(body)?]);
     if let Some(done) = repeated(keys, mark.as_ref())? {
         return Ok(done);
     }
     let source = SourceName::new(API_SOURCE).map_err(|e| Problem::field("source", e.to_string()))?;
     let reference = match (&body.id, &mark) {
-        (Some(id), _) => request::reference(id)?,
+        (Some(id), _) => bodies::reference(id)?,
         // The same key names the same booking: a repetition finds it whatever happened to the answer.
         (None, Some(mark)) => format!("k-{}", mark.key.chars().take(32).collect::<String>()),
         (None, None) => journal.clock().event_id().to_string(),
@@ -177,14 +188,18 @@ async fn create(journal: &Journal, keys: &Keys, body: &NewBooking, asker: &Asker
     let (resource, slot, details) = body.checked(&id)?;
     let confirmed = body.confirmed;
     let snapshot = Snapshot { source, source_ref: reference, resource, slot, details, confirmed, cancelled: false };
-    carry_out(journal, keys, &id, &Command::Register(snapshot), mark, asker).await
+    carry_out(journal, keys, &id, &Command::Register(snapshot), mark, requester).await
 }
 
 /// The booking of that name, if the asker may see it.
 ///
 /// # Errors
 /// `NotFound`.
-pub async fn wanted(journal: &Journal, id: &str, only: Option<&str>) -> Result<(BookingId, Booking), NotDone> {
+pub async fn visible_booking(
+    journal: &Journal,
+    id: &str,
+    only: Option<&str>,
+) -> Result<(BookingId, Booking), RequestFailure> {
     let not_found = || Problem::not_found("booking", id);
     let known = BookingId::new(id).map_err(|_| not_found())?;
     let (booking, _) = journal.booking(&known).await?;
@@ -194,26 +209,28 @@ pub async fn wanted(journal: &Journal, id: &str, only: Option<&str>) -> Result<(
 }
 
 /// What it came to the first time, where this process knows the key.
-fn repeated(keys: &Keys, mark: Option<&RequestMark>) -> Result<Option<Done>, NotDone> {
+fn repeated(keys: &RequestKeys, mark: Option<&RequestMark>) -> Result<Option<RequestOutcome>, RequestFailure> {
     let Some(mark) = mark else { return Ok(None) };
     match keys.find(mark) {
         None => Ok(None),
         Some(used) if used.digest != mark.digest => Err(Error::from(booking::Refusal::KeyReused).into()),
-        Some(Used { booking, revision, created, .. }) => Ok(Some(Done { booking, revision, created, changed: false })),
+        Some(KeyUse { booking, revision, created, .. }) => {
+            Ok(Some(RequestOutcome { booking, revision, created, changed: false }))
+        }
     }
 }
 
 async fn carry_out(
     journal: &Journal,
-    keys: &Keys,
+    keys: &RequestKeys,
     id: &BookingId,
     command: &Command,
     mark: Option<RequestMark>,
-    asker: &Asker,
-) -> Result<Done, NotDone> {
+    requester: &Requester,
+) -> Result<RequestOutcome, RequestFailure> {
     let cause = Cause { request: mark.clone(), ..Cause::default() };
     let now: DateTime<Utc> = journal.clock().now();
-    let executed = execute(journal, id, command, &cause, now, &asker.context).await?;
+    let executed = execute(journal, id, command, &cause, now, &requester.context).await?;
     // Nothing happened, and the booking remembers the key: this is a repetition, answered as it was the first time.
     let first = mark.as_ref().and_then(|mark| {
         let known = executed.booking.requests.iter().find(|(known, _)| known.key == mark.key);
@@ -223,17 +240,17 @@ async fn carry_out(
     let created = creates && (first.is_some() || executed.events.contains(&"registered"));
     let revision = first.unwrap_or(executed.booking.revision);
     if let Some(mark) = mark {
-        let used = Used { digest: mark.digest.clone(), booking: id.clone(), revision, created };
+        let used = KeyUse { digest: mark.digest.clone(), booking: id.clone(), revision, created };
         keys.remember(&mark, used);
     }
-    Ok(Done { booking: id.clone(), revision, created, changed: !executed.events.is_empty() })
+    Ok(RequestOutcome { booking: id.clone(), revision, created, changed: !executed.events.is_empty() })
 }
 
 /// The booking as it was at that revision.
 ///
 /// # Errors
 /// `NotFound`; the ledger's.
-pub async fn shown(journal: &Journal, id: &BookingId, revision: Revision) -> Result<BookingView, NotDone> {
+pub async fn view_at(journal: &Journal, id: &BookingId, revision: Revision) -> Result<BookingView, RequestFailure> {
     let mut state = None;
     for told in journal.stream(&StreamName::booking(id), Version(0)).await? {
         if let event::Event::Booking(event) = &told.event {

@@ -6,7 +6,7 @@
 use crate::record::wrap::MasterKey;
 
 /// Where master keys are looked up.
-pub trait Masters: Send + Sync {
+pub trait MasterKeys: Send + Sync {
     /// The key of that public name. Where it is not known it is looked for anew, since it may have come meanwhile.
     fn find(&self, id: &str) -> Option<MasterKey>;
 
@@ -17,25 +17,25 @@ pub trait Masters: Send + Sync {
 /// Why the file of master keys was not read or changed, in words for an operator. No key is in it.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
-pub struct Unusable(pub String);
+pub struct MasterKeyFileError(pub String);
 
 /// The file of master keys, for the one who rotates them. Every change is durable and whole, or did not happen.
-pub trait MasterFile: Send + Sync {
+pub trait MasterKeyFile: Send + Sync {
     /// The public names of the keys in it, newest first.
     ///
     /// # Errors
     /// Where it cannot be read.
-    fn ids(&self) -> Result<Vec<String>, Unusable>;
+    fn ids(&self) -> Result<Vec<String>, MasterKeyFileError>;
 
     /// Puts a fresh key in front, and answers its name; where there are two already, nothing is made and the newest is it.
     ///
     /// # Errors
     /// Where it cannot be written.
-    fn add(&self) -> Result<String, Unusable>;
+    fn add(&self) -> Result<String, MasterKeyFileError>;
 
     /// Destroys one key. The last one stays.
     ///
     /// # Errors
     /// Where it cannot be written.
-    fn remove(&self, id: &str) -> Result<(), Unusable>;
+    fn remove(&self, id: &str) -> Result<(), MasterKeyFileError>;
 }
