@@ -20,23 +20,23 @@ const TIME_TO_LIVE: TimeDelta = TimeDelta::seconds(2);
 
 /// Keys by subject.
 #[derive(Default)]
-pub(super) struct KeyCache(Mutex<Kept>);
+pub(super) struct KeyCache(Mutex<CachedKeys>);
 
 #[derive(Default)]
-struct Kept {
+struct CachedKeys {
     keys: HashMap<SubjectId, (SubjectKey, DateTime<Utc>)>,
     /// Raised by each destruction: a key that was read before it must not be kept after it.
     destroyed: u64,
 }
 
 impl KeyCache {
-    fn kept(&self) -> MutexGuard<'_, Kept> {
+    fn cached_keys(&self) -> MutexGuard<'_, CachedKeys> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// A key that was read a moment ago.
     pub(super) fn get(&self, subject: &SubjectId, now: DateTime<Utc>) -> Option<SubjectKey> {
-        let kept = self.kept();
+        let kept = self.cached_keys();
         let (key, read_at) = kept.keys.get(subject)?;
         // A clock that was set back makes a key too young: that is no reason to keep it for longer.
         ((*read_at..*read_at + TIME_TO_LIVE).contains(&now)).then(|| key.clone())
@@ -44,13 +44,13 @@ impl KeyCache {
 
     /// How many keys were destroyed so far: to be asked before a key is read.
     pub(super) fn destroyed(&self) -> u64 {
-        self.kept().destroyed
+        self.cached_keys().destroyed
     }
 
     /// Keeps what was read, unless a key was destroyed since `destroyed_before` was asked for.
     pub(super) fn keep(&self, subject: &SubjectId, state: &KeyState, destroyed_before: u64, now: DateTime<Utc>) {
         let KeyState::Held(key) = state else { return };
-        let mut kept = self.kept();
+        let mut kept = self.cached_keys();
         if kept.destroyed != destroyed_before {
             return;
         }
@@ -62,7 +62,7 @@ impl KeyCache {
 
     /// Forgets a key that was destroyed, and what others are reading at this moment.
     pub(super) fn forget(&self, subject: &SubjectId) {
-        let mut kept = self.kept();
+        let mut kept = self.cached_keys();
         kept.destroyed += 1;
         kept.keys.remove(subject);
     }
