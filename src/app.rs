@@ -13,7 +13,7 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 use anyhow::Context as _;
 use chrono::TimeDelta;
 
-pub use stores::{Stores, for_replay, missing, open};
+pub use stores::{Stores, for_replay, missing, open, open_as};
 
 use crate::{
     adapters::{
@@ -25,8 +25,11 @@ use crate::{
     domain::{
         ids::{ProfileId, SourceName},
         profile::Profile,
+        program_version::ProgramVersion,
     },
+    ledger::required_version::Program,
     ports::{clock::Clock, provider::CalendarProvider, source::BookingSource, transport::Transport},
+    record::since,
     services::{
         current_failures::CurrentFailures,
         operators::publish_profiles::{publish, unpublished},
@@ -49,6 +52,20 @@ const LEASE: TimeDelta = TimeDelta::seconds(90);
 /// How often calendars are pulled where no connection says otherwise.
 const PULL_EVERY: Duration = Duration::from_secs(300);
 
+/// This program.
+///
+/// # Errors
+/// Where it was built without a version of three numbers.
+pub fn program() -> anyhow::Result<Program> {
+    let number = |text: &str| text.parse::<u32>().context("the version of the program");
+    let version = ProgramVersion::new(
+        number(env!("CARGO_PKG_VERSION_MAJOR"))?,
+        number(env!("CARGO_PKG_VERSION_MINOR"))?,
+        number(env!("CARGO_PKG_VERSION_PATCH"))?,
+    );
+    Ok(Program { version, needs: since::newest() })
+}
+
 /// Everything that acts: stores, and who is called.
 pub struct App {
     /// What is kept.
@@ -68,12 +85,22 @@ pub struct App {
 }
 
 impl App {
-    /// Opens the stores and sets up who is called. Calls nobody.
+    /// Opens the stores to serve them, and sets up who is called. Calls nobody. From here on the ledger refuses programs that
+    /// are too old for what this one writes.
     ///
     /// # Errors
     /// What cannot be opened or set up.
     pub async fn open(config: &Config) -> anyhow::Result<Self> {
-        let stores = open(config).await?;
+        Self::open_as(config, program()?).await
+    }
+
+    /// The same for a program of another version.
+    ///
+    /// # Errors
+    /// As [`App::open`].
+    pub async fn open_as(config: &Config, program: Program) -> anyhow::Result<Self> {
+        let stores = open_as(config, program).await?;
+        stores.versions.require(program.needs).await.context("the ledger")?;
         let profiles = publish(&stores.journal, &config.profiles).await?;
         Self::with(config, stores, profiles)
     }

@@ -5,7 +5,7 @@ use std::{net::SocketAddr, sync::Arc};
 use anyhow::Context as _;
 use tokio::{net::TcpListener, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
-use tracing::info;
+use tracing::{error, info};
 
 use crate::{
     adapters::{google::push::PushReader, uschedule},
@@ -13,6 +13,7 @@ use crate::{
     config::{self, Config, SourceKind},
     gateway::{self, Gateway, TlsAcceptor},
     http::{self, Api, Limits},
+    ledger::required_version::VersionedLedger,
     ports::deliveries::WebhookVerifier,
     services::{audit, external_events::Accept},
 };
@@ -45,6 +46,7 @@ pub async fn start(config: &Config, listener: TcpListener, stop: CancellationTok
     let gateway_address = gateway.as_ref().map(|gateway| gateway.address);
     let workers = app.workers(config, feed.as_ref());
     let stores = app.stores.clone();
+    let versions = Arc::clone(&stores.versions);
     let (audit, every, current_failures) =
         (stores.audit.clone(), config.audit.seal_every, app.current_failures.clone());
     info!(%address, workspace = config.workspace, "Serving at http://{address}");
@@ -57,6 +59,7 @@ pub async fn start(config: &Config, listener: TcpListener, stop: CancellationTok
         };
         let gateway = gateway.map(|gateway| tokio::spawn(gateway.serve()));
         let sealing = every.map(|every| tokio::spawn(audit::run(audit, every, current_failures, stop.clone())));
+        let refusal = tokio::spawn(until_too_old(versions, stop.clone()));
         workers.run(stop).await;
         listening.await?;
         if let Some(gateway) = gateway {
@@ -67,9 +70,21 @@ pub async fn start(config: &Config, listener: TcpListener, stop: CancellationTok
         }
         app.stores.ledger.close().await;
         info!("Stopped");
-        Ok(())
+        refusal.await?
     });
     Ok(Service { stores, gateway: gateway_address, task })
+}
+
+/// Stops the service where a newer program has begun to write what this one cannot read, and says so.
+async fn until_too_old(versions: Arc<VersionedLedger>, stop: CancellationToken) -> anyhow::Result<()> {
+    tokio::select! {
+        refusal = versions.too_old() => {
+            error!("Stopping: {refusal}");
+            stop.cancel();
+            Err(refusal.into())
+        }
+        () = stop.cancelled() => Ok(()),
+    }
 }
 
 /// The gateway, before it serves.

@@ -20,6 +20,7 @@ use crate::{
     },
     config::{Address, Config, Store},
     keys::keyring::Keyring,
+    ledger::required_version::{Program, VersionedLedger},
     ports::{
         checkpoints::Checkpoints, clock::Clock, event_store::EventStore, master_keys::MasterKeyFile,
         projection_store::ProjectionStore, rotation::Rotation, signing_keys::SigningKeys, tokens::Tokens,
@@ -40,6 +41,8 @@ pub struct Stores {
     pub clock: Arc<dyn Clock>,
     /// The ledger with its keys.
     pub journal: Journal,
+    /// Which version of the program the ledger requires.
+    pub versions: Arc<VersionedLedger>,
     /// The ledger's database.
     pub ledger: Arc<dyn Upkeep>,
     /// The audit trail.
@@ -67,6 +70,14 @@ pub struct Stores {
 /// # Errors
 /// What cannot be opened, and what to do about it.
 pub async fn open(config: &Config) -> anyhow::Result<Stores> {
+    open_as(config, super::program()?).await
+}
+
+/// The same for a program of another version.
+///
+/// # Errors
+/// As [`open`].
+pub async fn open_as(config: &Config, program: Program) -> anyhow::Result<Stores> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
     let LedgerParts { store, ledger, vault, rotation, master_file, tokens, signing, checkpoints } = match &config.ledger
     {
@@ -74,6 +85,15 @@ pub async fn open(config: &Config) -> anyhow::Result<Stores> {
         Store::Postgres(address) => postgres(config, address, &clock).await?,
         Store::Esdb(address) => esdb(config, address, &clock).await?,
     };
+    // Before anything is changed: the read models of a newer program are not this one's either.
+    let versions = match VersionedLedger::open(store, Arc::clone(&clock), &config.workspace, program).await {
+        Ok(versions) => Arc::new(versions),
+        Err(failure) => {
+            ledger.close().await;
+            return Err(failure.into());
+        }
+    };
+    let store: Arc<dyn EventStore> = Arc::clone(&versions) as _;
     let models = models(config).await.context("the read models")?;
     models.prepare(clock.now()).await.context("the read models")?;
     let projector = Projector::new(Arc::clone(&store), Arc::clone(&models), Arc::clone(&clock));
@@ -87,6 +107,7 @@ pub async fn open(config: &Config) -> anyhow::Result<Stores> {
         worklist: Arc::new(ReadModelWorklist::new(Arc::clone(&models), projector.clone(), Arc::clone(&checkpoints))),
         checkpoints,
         clock,
+        versions,
         ledger,
         vault,
         rotation,

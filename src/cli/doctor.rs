@@ -131,6 +131,7 @@ async fn opened(config: &Config) -> Vec<Check> {
         checks.push(Check::fail("read models", why, "rebuild what stands still: syncledger projections rebuild NAME"));
     }
     let stores = &app.stores;
+    checks.push(doctor::program(stores.versions.program().version, stores.versions.required()));
     checks.extend(doctor::stores(&stores.journal, stores.models.as_ref(), &stores.projector).await);
     checks.extend(doctor::set_up(stores.ledger.as_ref()).await);
     checks.extend(doctor::sources(app.sources.values()).await);

@@ -34,7 +34,7 @@ pub(super) async fn told_to_stop(stop: CancellationToken) {
     tokio::select! {
         _ = tokio::signal::ctrl_c() => {}
         () = terminate => {}
-        () = stop.cancelled() => {}
+        () = stop.cancelled() => return,
     }
     info!("Told to stop");
     stop.cancel();

@@ -6,6 +6,7 @@ pub mod event;
 pub mod failure;
 pub mod ids;
 pub mod personal;
+pub mod program_version;
 pub mod slot;
 
 pub mod booking;

@@ -103,7 +103,7 @@ impl From<Failure> for Refusal {
             Failure::Conflict { actual, .. } => Self::WrongVersion(actual),
             Failure::IdTaken(_) => Self::IdTaken(failure.to_string()),
             Failure::Invalid(_) => Self::Invalid(failure.to_string()),
-            Failure::Unavailable(_) => Self::Unavailable(failure.to_string()),
+            Failure::Unavailable(_) | Failure::ProgramTooOld { .. } => Self::Unavailable(failure.to_string()),
             Failure::Corrupt { .. } => Self::Damaged(failure.to_string()),
         }
     }

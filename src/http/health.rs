@@ -28,6 +28,7 @@ async fn report(server: &Server) -> Health {
     let models = server.read_models.as_ref();
     let report =
         health::health(&server.journal, models, &server.projector, &server.current_failures, (server.writer)()).await;
+    let report = report.requiring(&server.journal, &server.workspace).await;
     match &server.publishing {
         Some(progress) => {
             report.publishing(progress.snapshot(&**server.journal.store(), &**server.journal.clock()).await)

@@ -8,7 +8,10 @@
 use async_trait::async_trait;
 
 use crate::{
-    domain::ids::{EventId, Position, Version},
+    domain::{
+        ids::{EventId, Position, Version},
+        program_version::ProgramVersion,
+    },
     record::{
         envelope::{NewEvent, StoredEvent},
         merkle::Hash,
@@ -79,6 +82,17 @@ pub enum Failure {
         at: String,
         /// What is wrong there.
         reason: String,
+    },
+    /// A newer program has written what this one cannot read.
+    #[error(
+        "this ledger needs syncledger {least} or later; this is {version}: upgrade this program, or go back to a copy of the \
+         ledger from before the upgrade (docs/operating/upgrade.md)"
+    )]
+    ProgramTooOld {
+        /// The least version that can.
+        least: ProgramVersion,
+        /// The version of this program.
+        version: ProgramVersion,
     },
 }
 

@@ -62,6 +62,7 @@ fn project(recorded: &StoredEvent, event: &Event) -> Vec<Write> {
         | operations::Event::MasterKeyRotated { .. }
         | operations::Event::CheckpointSealed { .. }
         | operations::Event::SubjectErasureRequested { .. }
-        | operations::Event::SubjectErased { .. } => Vec::new(),
+        | operations::Event::SubjectErased { .. }
+        | operations::Event::ProgramRequired { .. } => Vec::new(),
     }
 }

@@ -14,6 +14,7 @@ pub mod note;
 pub mod schema;
 pub mod sealing;
 pub mod signing;
+pub mod since;
 pub mod stream;
 pub mod subject;
 pub mod upcast;

@@ -120,6 +120,11 @@ impl StreamName {
         Self { category: Category::Operations, id: workspace.to_owned() }
     }
 
+    /// The stream of what a workspace's ledger requires of the program.
+    pub fn program(workspace: &str) -> Self {
+        Self { category: Category::Operations, id: format!("{workspace}.program") }
+    }
+
     /// Reads `<category>-<id>`.
     ///
     /// # Errors

@@ -188,7 +188,9 @@ impl From<Error> for Problem {
             }
             Error::Vault(vault::Failure::Forgotten(_)) => Self::new(Kind::Conflict, text),
             Error::Ledger(event_store::Failure::Invalid(_)) => Self::new(Kind::Invalid, text),
-            Error::Ledger(event_store::Failure::Unavailable(_)) => unavailable("the ledger", &text),
+            Error::Ledger(event_store::Failure::Unavailable(_) | event_store::Failure::ProgramTooOld { .. }) => {
+                unavailable("the ledger", &text)
+            }
             Error::Vault(vault::Failure::Unavailable(_)) => unavailable("the key vault", &text),
             Error::Tokens(_) => unavailable("the token store", &text),
             Error::ReadModels(_) => unavailable("the read model", &text),

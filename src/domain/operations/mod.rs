@@ -6,7 +6,10 @@ use chrono::{DateTime, Utc};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::ids::{CalendarKey, LinkId, Position, SubjectId};
+use super::{
+    ids::{CalendarKey, LinkId, Position, SubjectId},
+    program_version::ProgramVersion,
+};
 
 /// A fact about operations. Type: `operations.<variant in snake case>`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -86,6 +89,14 @@ pub enum Event {
         /// When the key was destroyed.
         erased_at: DateTime<Utc>,
     },
+    /// From here on the ledger has events that an older program cannot read. Such a program refuses to use it.
+    ProgramRequired {
+        /// The least version that can: `0.2.0`.
+        #[schemars(with = "String")]
+        least: ProgramVersion,
+        /// The program that recorded it: `syncledger 0.2.0`.
+        by: String,
+    },
 }
 
 impl Event {
@@ -100,6 +111,7 @@ impl Event {
             Self::CheckpointSealed { .. } => "checkpoint_sealed",
             Self::SubjectErasureRequested { .. } => "subject_erasure_requested",
             Self::SubjectErased { .. } => "subject_erased",
+            Self::ProgramRequired { .. } => "program_required",
         }
     }
 }
@@ -130,7 +142,8 @@ pub fn evolve(mut approvals: Approvals, event: &Event) -> Approvals {
         | Event::MasterKeyRotated { .. }
         | Event::CheckpointSealed { .. }
         | Event::SubjectErasureRequested { .. }
-        | Event::SubjectErased { .. } => {}
+        | Event::SubjectErased { .. }
+        | Event::ProgramRequired { .. } => {}
     }
     approvals
 }

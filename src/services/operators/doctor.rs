@@ -10,6 +10,7 @@ use crate::{
     domain::{
         failure::{CallFailure, FailureClass},
         ids::CalendarKey,
+        program_version::ProgramVersion,
     },
     ports::{
         projection_store::ProjectionStore,
@@ -117,6 +118,15 @@ pub fn skew(whose: &str, ahead: Result<TimeDelta, String>) -> Check {
             if ahead.abs() > SKEW_FAIL { Check::fail(name, found, fix) } else { Check::warn(name, found, fix) }
         }
     }
+}
+
+/// The version of the program, and the least one that the ledger requires.
+pub fn program(version: ProgramVersion, required: Option<ProgramVersion>) -> Check {
+    let required = required.map_or_else(
+        || "the ledger can be served by every version".to_owned(),
+        |least| format!("the ledger needs {least} or later"),
+    );
+    Check::ok("program", format!("this is {version}; {required}"))
 }
 
 /// The ledger and the read models.

@@ -6,7 +6,8 @@ use serde::Serialize;
 use tracing::error;
 
 use crate::{
-    ports::projection_store::ProjectionStore,
+    ledger::required_version::required,
+    ports::{event_store::Failure, projection_store::ProjectionStore},
     projections::{
         Row,
         query::{PAGE_ROWS_MAX, Page, Query},
@@ -72,6 +73,8 @@ pub struct Health {
     pub reasons: Vec<String>,
     /// How many events the ledger has.
     pub ledger_end: Option<u64>,
+    /// The least version of this program that may serve the ledger; `null` where every version may.
+    pub program_required: Option<String>,
     /// Whether appends are acknowledged.
     pub writer: String,
     /// How far every projection is behind.
@@ -222,6 +225,7 @@ impl Health {
             status: Status::Ok,
             reasons: Vec::new(),
             ledger_end: None,
+            program_required: None,
             writer: "ok".into(),
             projections: Vec::new(),
             lag_events_max: 0,
@@ -237,6 +241,16 @@ impl Health {
             connections_revoked: Vec::new(),
             last_success_at: None,
         }
+    }
+
+    /// The same, with what the ledger of `workspace` requires of the program.
+    #[must_use]
+    pub async fn requiring(mut self, journal: &Journal, workspace: &str) -> Self {
+        match required(&**journal.store(), workspace).await {
+            Ok(least) => self.program_required = least.map(String::from),
+            Err(error) => self.raise(Status::Failing, unreachable(&error.into())),
+        }
+        self
     }
 
     /// The same, with how publishing goes.
@@ -268,6 +282,9 @@ impl Health {
 
 fn unreachable(error: &Error) -> String {
     error!(%error, "What health is told from cannot be reached");
+    if let Error::Ledger(Failure::ProgramTooOld { .. }) = error {
+        return error.to_string();
+    }
     let what = if matches!(error, Error::ReadModels(_)) { "the read models are" } else { "the ledger is" };
     format!("{what} not available; see the log")
 }

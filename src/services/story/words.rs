@@ -185,6 +185,9 @@ fn operation(event: &operations::Event) -> Sentence {
             plain(format!("{by} asked that {subject} be forgotten."))
         }
         operations::Event::SubjectErased { subject, .. } => plain(format!("{subject} was forgotten.")),
+        operations::Event::ProgramRequired { least, .. } => {
+            plain(format!("The ledger needs syncledger {least} or later from now on."))
+        }
     }
 }
 

@@ -10,6 +10,7 @@ mod memory;
 mod postgres;
 mod postgres_crashes;
 mod processes;
+mod required_version;
 pub mod rotation;
 mod sqlite;
 pub mod tokens;

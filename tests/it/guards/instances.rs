@@ -17,6 +17,7 @@ use syncledger::domain::{
     operations,
     personal::Personal,
     profile::{self, Conflicts, OnCancel, OnRemoval, Policy},
+    program_version::ProgramVersion,
     slot::Slot,
     source,
 };
@@ -342,5 +343,6 @@ fn operations() -> Vec<operations::Event> {
         },
         E::SubjectErasureRequested { subject: subject(), by: "operator-1".into() },
         E::SubjectErased { subject: subject(), by: "operator-1".into(), erased_at: at("14:05") },
+        E::ProgramRequired { least: ProgramVersion::new(0, 2, 0), by: "syncledger 0.2.0".into() },
     ]
 }

@@ -14,6 +14,7 @@ mod instances_link;
 mod migrations;
 mod paths;
 mod schemas;
+mod since;
 mod source;
 mod tidy;
 mod tiers;

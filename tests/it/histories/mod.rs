@@ -116,7 +116,7 @@ async fn append(backend: &Backend, call: &Call) -> Outcome {
 fn outcome(result: Result<AppendOutcome, Failure>) -> Outcome {
     result.map_err(|failure| match failure {
         Failure::Conflict { .. } | Failure::IdTaken(_) | Failure::Invalid(_) => failure.to_string(),
-        Failure::Unavailable(_) | Failure::Corrupt { .. } => panic!("{failure}"),
+        Failure::Unavailable(_) | Failure::Corrupt { .. } | Failure::ProgramTooOld { .. } => panic!("{failure}"),
     })
 }
 

@@ -70,6 +70,17 @@ impl Service {
         self.child.kill().expect("a child can be killed");
         self.child.wait().expect("a killed child ends");
     }
+
+    /// Waits until it has ended by itself, and gives its exit code.
+    pub async fn ended(mut self) -> Option<i32> {
+        let mut status = None;
+        eventually(async || {
+            status = self.child.try_wait().expect("it is a child");
+            status.is_some()
+        })
+        .await;
+        status.and_then(|status| status.code())
+    }
 }
 
 pub fn free_port() -> u16 {

@@ -67,6 +67,7 @@ impl Maker {
             keys: Vec::new(),
             forgotten: FORGOTTEN.into(),
             dead_letters: 0,
+            erasure_tried: false,
         };
         let service = Some(world.serve(port).await);
         Self { world, port, story, service, hours: 0 }
@@ -267,8 +268,7 @@ async fn a_ledger_made_now_opens_from_a_dump() {
     made_and_opened("postgres", Some(&database), Some(&other)).await;
 }
 
-/// The story takes minutes: it is played in full size, and to keep the ledger of a released program. What it expects of an
-/// attempt that waits is what 0.1.0 did; a program that looks an unknown outcome up first waits differently.
+/// The story takes minutes: it is played in full size, and to keep the ledger of a released program.
 fn plays_the_story() -> bool {
     sized(0, 1) == 1 || std::env::var_os("SYNCLEDGER_TEST_KEEP").is_some()
 }

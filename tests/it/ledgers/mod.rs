@@ -2,7 +2,7 @@
 //!
 //! `make.rs` drives a program, any released one, through ordinary days and ordinary trouble, and `kept.rs` keeps what is
 //! left of it: databases, keys, checkpoints, and the state of the sandboxes that belongs to them. `open.rs` gives that to the
-//! program as it is now. The folders are in `tests/fixtures/`, each with a README.
+//! program as it is now; `versions.rs` says which programs may serve it. The folders are in `tests/fixtures/`, each with a README.
 
 mod days;
 mod frozen;
@@ -12,4 +12,5 @@ mod open;
 mod outages;
 mod story;
 mod trouble;
+mod versions;
 mod writes;

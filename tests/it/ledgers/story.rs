@@ -33,6 +33,16 @@ pub struct Story {
     pub forgotten: String,
     /// How many dead letters there are, deliveries among them.
     pub dead_letters: u64,
+    /// Whether it was tried to show on the entry that the last person was forgotten, before the program was killed.
+    #[serde(default)]
+    pub erasure_tried: bool,
+}
+
+impl Story {
+    /// Whether the program looks up what became of a change that got no answer. 0.1.0 sends it again.
+    pub fn looks_first(&self) -> bool {
+        self.program != "syncledger 0.1.0"
+    }
 }
 
 /// One booking.
@@ -113,8 +123,9 @@ pub struct Calls {
 
 impl Part {
     /// What the provider is asked about its entry once the ledger is opened. For everything else: nothing at all.
-    pub fn calls(self) -> Calls {
+    pub fn calls(self, story: &Story) -> Calls {
         let none = Calls::default();
+        let looks = |tried: bool| usize::from(tried && story.looks_first());
         match self {
             Self::InStep
             | Self::Cancelled
@@ -134,7 +145,8 @@ impl Part {
             | Self::MovedMeanwhile => none,
             Self::LookFailing | Self::CreateUnanswered | Self::KilledAfterCreate => Calls { get: 1, ..none },
             Self::KilledBeforeCreate => Calls { get: 1, post: 1, ..none },
-            Self::RetryWaiting | Self::ErasedLast => Calls { patch: 1, ..none },
+            Self::RetryWaiting => Calls { get: looks(true), patch: 1, ..none },
+            Self::ErasedLast => Calls { get: looks(story.erasure_tried), patch: 1, ..none },
             Self::CancelledMeanwhile => Calls { delete: 1, ..none },
             Self::BookedMeanwhile => Calls { post: 1, ..none },
         }
@@ -193,6 +205,11 @@ impl Part {
             | Self::MovedMeanwhile
             | Self::BookedMeanwhile => ("ACTIVE", None),
         }
+    }
+
+    /// Whether it stays unknown what became of a call: nobody can be asked over a connection that is not configured any more.
+    pub fn stays_unknown(self, story: &Story) -> bool {
+        matches!(self, Self::ConnectionGone) && story.looks_first()
     }
 
     /// Whether a timer of its link that ran out stays, though nothing is waited for. Wrong: a link whose connection is not

@@ -175,7 +175,7 @@ impl Maker {
             self.arm(Rule::on("PATCH", &format!("*/events/{entry}"), Kind::Unreachable).times(EVERY));
             let now = self.world.now();
             self.world.uschedule().describe(&appointment, "Another lesson", None, now).expect("it is booked");
-            self.until_row(&appointment, "waiting", |row| row["phase"] == "retrying").await;
+            self.until_row(&appointment, "waiting", |row| next_attempt(row).is_some()).await;
         }
     }
 
@@ -192,6 +192,7 @@ impl Maker {
             self.arm(Rule::on("PATCH", "*/bay2*", Kind::Unreachable).times(EVERY));
             self.erase(&erased);
             self.between_two_attempts().await;
+            self.story.erasure_tried = true;
         }
         self.service.take().expect("it runs").kill();
     }
@@ -223,14 +224,18 @@ impl Maker {
         let concerned: Vec<&Told> = self.story.bookings.iter().filter(|told| parts.contains(&told.part)).collect();
         self.wait("a pause between two attempts", async |world| {
             let rows = links(world, self.port);
-            let waiting = |row: &Value| {
-                let at: Option<DateTime<Utc>> = row["retry_at"].as_str().and_then(|at| at.parse().ok());
-                row["command"].is_null() && at.is_some_and(|at| at > world.now() + TimeDelta::seconds(1))
-            };
+            let waiting = |row: &Value| next_attempt(row).is_some_and(|at| at > world.now() + TimeDelta::seconds(1));
             concerned.iter().all(|told| row_of(&rows, told).is_some_and(waiting))
         })
         .await;
     }
+}
+
+/// When a change that failed is tried again, or looked up: 0.1.0 tries again, later programs look first.
+fn next_attempt(row: &Value) -> Option<DateTime<Utc>> {
+    let waits = row["command"].is_null() || row["outcome_unknown"] == true;
+    let at = row["retry_at"].as_str().filter(|_| waits);
+    at.and_then(|at| at.parse().ok())
 }
 
 /// How often an entry was read by its id.
