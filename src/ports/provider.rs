@@ -84,6 +84,10 @@ pub trait CalendarProvider: Send + Sync {
     /// What names the query behind this adapter's delta tokens: a token is used only with the query it came from.
     fn query_fingerprint(&self) -> String;
 
+    /// Whether a listing of a window shows everything from the window's beginning on, and does not stop at its end: then an
+    /// entry that it lacks is gone, however far ahead it was.
+    fn lists_beyond_window(&self) -> bool;
+
     /// Creates the entry under that id, with that marker.
     async fn create(
         &self,

@@ -125,9 +125,9 @@ fn rest(driver: &mut Driver<'_>) -> DateTime<Utc> {
         }
         asked_at = driver.world.now();
         let news = ledger_end(driver);
-        let reactions: Vec<_> = (0..driver.processes.len()).map(|process| (process, Loop::React)).collect();
         let projections: Vec<_> = (0..driver.processes.len()).map(|process| (process, Loop::CatchUp)).collect();
-        if !(all(driver, &reactions) && all(driver, &projections)) {
+        let reactions: Vec<_> = (0..driver.processes.len()).map(|process| (process, Loop::React)).collect();
+        if !(all(driver, &projections) && all(driver, &reactions)) {
             return asked_at;
         }
         driver.check();

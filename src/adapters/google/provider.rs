@@ -50,6 +50,10 @@ impl CalendarProvider for Google {
         format!("google.v3 events.list?{}; first listing: timeMin=window.from, no timeMax", listing_query())
     }
 
+    fn lists_beyond_window(&self) -> bool {
+        true
+    }
+
     /// Google has no idempotency keys: the id, which is ours, is what makes a repeated create harmless.
     async fn create(
         &self,

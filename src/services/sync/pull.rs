@@ -240,7 +240,7 @@ impl Puller {
             }
         }
         if listing.mode == PullMode::Full {
-            removed.extend(absent(&listing, &live, self).await?);
+            removed.extend(absent(&listing, &live, provider.lists_beyond_window(), self).await?);
         }
         let counted = removed.iter().filter(|(link, o)| live.iter().any(|l| l.link == *link && l.remote == o.remote));
         let removals = counted.count();
@@ -350,8 +350,14 @@ impl Puller {
     }
 }
 
-/// Entries of ours that a complete listing of the window lacks although they should be in it.
-async fn absent(listing: &Listing, live: &[LiveLink], puller: &Puller) -> Result<Vec<(LinkId, Observation)>, Error> {
+/// Entries of ours that a complete listing lacks although they should be in it: those of the window, and where the listing
+/// goes `beyond` its end, those that a person moved there.
+async fn absent(
+    listing: &Listing,
+    live: &[LiveLink],
+    beyond: bool,
+    puller: &Puller,
+) -> Result<Vec<(LinkId, Observation)>, Error> {
     let listed: BTreeSet<&str> =
         listing.entries.iter().filter(|e| !matches!(e.body, Body::Deleted)).map(|e| e.id.as_str()).collect();
     let mut absent = Vec::new();
@@ -359,7 +365,7 @@ async fn absent(listing: &Listing, live: &[LiveLink], puller: &Puller) -> Result
         let (link, _) = puller.journal.link(&known.link).await?;
         let Some(remote) = link.and_then(|link| link.remote) else { continue };
         let (starts, ends) = remote.content.slot.widest();
-        if starts >= listing.window.from && ends <= listing.window.until {
+        if starts >= listing.window.from && (beyond || ends <= listing.window.until) {
             let seen = EntryState::Gone { evidence: Evidence::AbsentInCoverage, updated: None };
             let observation = Observation { remote: remote.id, seen_at: listing.asked_at, seen };
             absent.push((known.link.clone(), observation));

@@ -1,6 +1,7 @@
 //! The program as people run it: real processes, real sockets, and `kill -9`.
 
 mod demo;
+mod far_ahead;
 mod forgotten;
 mod killed;
 mod rotated;

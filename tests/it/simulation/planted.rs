@@ -144,6 +144,10 @@ impl CalendarProvider for BadProvider {
         self.inner.query_fingerprint()
     }
 
+    fn lists_beyond_window(&self) -> bool {
+        self.inner.lists_beyond_window()
+    }
+
     async fn create(
         &self,
         calendar: &CalendarKey,
