@@ -1,5 +1,5 @@
--- What waits for an operator's yes or no? Asked by the console and the API.
--- Rows are mapped in src/projections/approvals.rs; reads and the upsert of src/adapters/ are built from its columns.
+-- Which mass deletions wait for an operator? Used by the API and `approvals list`.
+-- Mapping: src/projections/approvals.rs. Reads and upserts by key are built from its columns.
 
 -- name: create
 CREATE TABLE approvals (

@@ -1,5 +1,5 @@
--- What was tried, and how did it end (seed: SyncAttemptLog)? Asked by the API, the console, `attempts list` and the metrics.
--- Rows are mapped in src/projections/attempts.rs; reads and the upsert of src/adapters/ are built from its columns.
+-- Which calls were made, and how did they end (seed: SyncAttemptLog)? Used by the API, `attempts list` and the metrics.
+-- Mapping: src/projections/attempts.rs. Reads and upserts by key are built from its columns.
 
 -- name: create
 CREATE TABLE attempts (

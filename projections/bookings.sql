@@ -1,5 +1,5 @@
--- Which bookings are there, and what meets a slot? Asked by the API, the console and the reconciler (overlaps).
--- Rows are mapped in src/projections/bookings.rs; reads and the upsert of src/adapters/ are built from its columns.
+-- Which bookings exist, and which overlap a slot? Used by the API and the reconciler (overlaps).
+-- Mapping: src/projections/bookings.rs. Reads and upserts by key are built from its columns.
 
 -- name: create
 CREATE TABLE bookings (

@@ -1,5 +1,5 @@
--- How fresh are we on each calendar, and what may we do there? Asked by pollers, the API and /health.
--- Rows are mapped in src/projections/calendars.rs; reads and the upsert of src/adapters/ are built from its columns.
+-- When was each calendar last pulled, and what are our permissions? Used by pollers, the API and /health.
+-- Mapping: src/projections/calendars.rs. Reads and upserts by key are built from its columns.
 
 -- name: create
 CREATE TABLE calendars (

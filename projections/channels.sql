@@ -1,5 +1,5 @@
--- Whose is this notification, and which channels end soon? Asked by the webhook and the renewer.
--- Rows are mapped in src/projections/channels.rs; reads and the upsert of src/adapters/ are built from its columns.
+-- Which calendar does a notification belong to, and which channels expire soon? Used by the webhook and the renewal.
+-- Mapping: src/projections/channels.rs. Reads and upserts by key are built from its columns.
 
 -- name: create
 CREATE TABLE channels (

@@ -1,5 +1,5 @@
--- Do our grants work? Asked by the API, the console and /health.
--- Rows are mapped in src/projections/connections.rs; reads and the upsert of src/adapters/ are built from its columns.
+-- Does our access work? Used by the API and /health.
+-- Mapping: src/projections/connections.rs. Reads and upserts by key are built from its columns.
 
 -- name: create
 CREATE TABLE connections (

@@ -1,5 +1,5 @@
--- How far has listing come? Asked by the API and the console (seed: "view last sync cursor/timestamp").
--- Rows are mapped in src/projections/cursors.rs; reads and the upsert of src/adapters/ are built from its columns.
+-- Where does the next listing start? Used by the API (seed: "view last sync cursor/timestamp").
+-- Mapping: src/projections/cursors.rs. Reads and upserts by key are built from its columns.
 
 -- name: create
 CREATE TABLE cursors (

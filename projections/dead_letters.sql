@@ -1,5 +1,5 @@
--- What was given up and waits for somebody? Asked by the console and `attempts list --failed`.
--- Rows are mapped in src/projections/dead_letters.rs; reads and the upsert of src/adapters/ are built from its columns.
+-- What was given up and needs an operator? Used by the API and `attempts dead`.
+-- Mapping: src/projections/dead_letters.rs. Reads and upserts by key are built from its columns.
 
 -- name: create
 CREATE TABLE dead_letters (

@@ -1,5 +1,5 @@
--- What did sources deliver, and what became of it? Asked by the API and the console.
--- Rows are mapped in src/projections/deliveries.rs; reads and the upsert of src/adapters/ are built from its columns.
+-- What did sources deliver, and what was the outcome? Used by the API.
+-- Mapping: src/projections/deliveries.rs. Reads and upserts by key are built from its columns.
 
 -- name: create
 CREATE TABLE deliveries (

@@ -1,5 +1,5 @@
--- Whose is this entry, though its marker is gone? Asked when a listing is read.
--- Rows are mapped in src/projections/entries.rs; reads and the upsert of src/adapters/ are built from its columns.
+-- Which link does an entry belong to, even without its marker? Used when a listing is read.
+-- Mapping: src/projections/entries.rs. Reads and upserts by key are built from its columns.
 
 -- name: create
 CREATE TABLE entries (

@@ -1,6 +1,6 @@
--- The mapping table (seed: BookingEventMap): which booking is which remote entry, what is going on with it, and when it is
--- due. Asked by the workers, the API and the console.
--- Rows are mapped in src/projections/links/mod.rs; reads and the upsert of src/adapters/ are built from its columns.
+-- The mapping table (seed: BookingEventMap): which booking is which remote entry, its state, and when it is due.
+-- Used by the workers and the API.
+-- Mapping: src/projections/links/mod.rs. Reads and upserts by key are built from its columns.
 
 -- name: create
 CREATE TABLE links (

@@ -1,5 +1,5 @@
--- Which calls have no outcome yet? Asked at start and by `doctor`.
--- Rows are mapped in src/projections/open_commands.rs; reads and the upsert of src/adapters/ are built from its columns.
+-- Which calls have no outcome yet? Used at start and by `doctor`.
+-- Mapping: src/projections/open_commands.rs. Reads and upserts by key are built from its columns.
 
 -- name: create
 CREATE TABLE open_commands (

@@ -1,4 +1,4 @@
-//! Wiring: the only file that names concrete adapters. No rules of any kind live here.
+//! Wiring: the only file that names concrete adapters. It contains no rules.
 
 pub mod archive;
 pub mod files;
@@ -6,6 +6,7 @@ mod ledger_with_vault;
 pub mod logging;
 pub mod machine;
 pub mod nats;
+mod program;
 mod stores;
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
@@ -13,6 +14,7 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 use anyhow::Context as _;
 use chrono::TimeDelta;
 
+pub use program::program;
 pub use stores::{Stores, for_replay, missing, open, open_as};
 
 use crate::{
@@ -25,11 +27,9 @@ use crate::{
     domain::{
         ids::{ProfileId, SourceName},
         profile::Profile,
-        program_version::ProgramVersion,
     },
     ledger::required_version::Program,
     ports::{clock::Clock, provider::CalendarProvider, source::BookingSource, transport::Transport},
-    record::since,
     services::{
         current_failures::CurrentFailures,
         operators::publish_profiles::{publish, unpublished},
@@ -47,46 +47,32 @@ use crate::{
     },
 };
 
-/// How long a command is its sender's alone: longer than any call may take, refresh and repetition included.
+/// How long a command is reserved for its sender.
 const LEASE: TimeDelta = TimeDelta::seconds(90);
-/// How often calendars are pulled where no connection says otherwise.
+/// Default polling interval of calendars.
 const PULL_EVERY: Duration = Duration::from_secs(300);
 
-/// This program.
-///
-/// # Errors
-/// Where it was built without a version of three numbers.
-pub fn program() -> anyhow::Result<Program> {
-    let number = |text: &str| text.parse::<u32>().context("the version of the program");
-    let version = ProgramVersion::new(
-        number(env!("CARGO_PKG_VERSION_MAJOR"))?,
-        number(env!("CARGO_PKG_VERSION_MINOR"))?,
-        number(env!("CARGO_PKG_VERSION_PATCH"))?,
-    );
-    Ok(Program { version, needs: since::newest() })
-}
-
-/// Everything that acts: stores, and who is called.
+/// Everything a service needs: stores, providers and sources.
 pub struct App {
-    /// What is kept.
+    /// The stores.
     pub stores: Stores,
-    /// Where things go.
+    /// Routes, providers and sources.
     pub routing: Arc<Routing>,
-    /// Every source, those without write-back among them.
+    /// All sources, including those without write-back.
     pub sources: BTreeMap<SourceName, Arc<dyn BookingSource>>,
-    /// Folded calendars.
+    /// Cached calendars.
     pub calendars: Arc<Calendars>,
-    /// Holds calls back.
+    /// Rate limits.
     pub throttle: Arc<Throttle>,
-    /// Brings links into step.
+    /// Settles links.
     pub reconciler: Reconciler,
-    /// What fails.
+    /// Present failures.
     pub current_failures: CurrentFailures,
 }
 
 impl App {
-    /// Opens the stores to serve them, and sets up who is called. Calls nobody. From here on the ledger refuses programs that
-    /// are too old for what this one writes.
+    /// Opens the stores to serve them, and sets up providers and sources. Makes no calls. From here on the ledger refuses
+    /// programs that are too old for what this one writes.
     ///
     /// # Errors
     /// What cannot be opened or set up.
@@ -105,7 +91,7 @@ impl App {
         Self::with(config, stores, profiles)
     }
 
-    /// The same to look only: profiles that have changed are not published by it.
+    /// The same for read-only commands: changed profiles are not published.
     ///
     /// # Errors
     /// As [`App::open`].
@@ -149,7 +135,7 @@ impl App {
         })
     }
 
-    /// The loops of a running service; `feed` publishes.
+    /// The loops of a running service; `feed` publishes events.
     pub fn workers(&self, config: &Config, feed: Option<&nats::Feed>) -> Workers {
         let reactor = Arc::new(Reactor::new(self.reconciler.clone(), self.sources.clone()));
         let puller = Puller {

@@ -1,4 +1,4 @@
-//! An event-sourced sync ledger: it keeps bookings and calendars aligned, and can prove what it did.
+//! An event-sourced sync ledger: keeps bookings and calendars in sync, with a verifiable history.
 
 pub mod domain;
 

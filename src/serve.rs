@@ -1,4 +1,4 @@
-//! The service: listens, and runs its workers, until it is told to stop.
+//! The service: listens and runs its workers until it is stopped.
 
 use std::{net::SocketAddr, sync::Arc};
 
@@ -18,13 +18,13 @@ use crate::{
     services::{audit, external_events::Accept},
 };
 
-/// A service that runs.
+/// A running service.
 pub struct Service {
-    /// What it keeps.
+    /// Its stores.
     pub stores: Stores,
-    /// Where the gateway listens, if there is one.
+    /// Address of the gateway, if there is one.
     pub gateway: Option<SocketAddr>,
-    /// Ends when it was told to stop and has.
+    /// Completes after the service has stopped.
     pub task: JoinHandle<anyhow::Result<()>>,
 }
 
@@ -87,7 +87,7 @@ async fn until_too_old(versions: Arc<VersionedLedger>, stop: CancellationToken) 
     }
 }
 
-/// The gateway, before it serves.
+/// The gateway, before it starts serving.
 struct BoundGateway {
     listener: TcpListener,
     address: SocketAddr,
@@ -109,7 +109,7 @@ impl BoundGateway {
         let wanted = settings.listen;
         let listener = TcpListener::bind(wanted)
             .await
-            .with_context(|| format!("the gateway cannot listen at {wanted}. Is another service running there?"))?;
+            .with_context(|| format!("the gateway cannot listen on {wanted}. Is another service running there?"))?;
         let address = listener.local_addr()?;
         let gateway = Gateway {
             journal: app.stores.journal.clone(),

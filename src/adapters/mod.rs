@@ -1,4 +1,4 @@
-//! Floor 3: one folder per outside thing. Adapters never see services or each other.
+//! Floor 3: one folder per external system. Adapters never use services or each other.
 
 pub mod archive;
 pub mod eventstoredb;

@@ -1,14 +1,14 @@
-//! Exported ledgers and kept checkpoints as files, for commands.
+//! Reads exported ledgers and checkpoint files for commands.
 
 use std::path::Path;
 
 pub use crate::adapters::archive::{Archive, begin, lines};
 use crate::{adapters::system::checkpoint_folder, ports::checkpoint_archive::ArchivedCheckpoint};
 
-/// A checkpoint in a file.
+/// Reads a checkpoint file.
 ///
 /// # Errors
-/// In words.
+/// A message with the path and the reason.
 pub fn checkpoint(path: &Path) -> Result<ArchivedCheckpoint, String> {
     checkpoint_folder::read_checkpoint(path).map_err(|e| e.to_string())
 }

@@ -1,4 +1,4 @@
-//! Files of bookings, as lines that the import service takes.
+//! Files of bookings, as lines for the import service.
 
 use std::{io, path::Path};
 
@@ -11,25 +11,25 @@ use crate::{
     services::bookings::import::Line,
 };
 
-/// What the files themselves do not say.
+/// Settings that complete what the files contain.
 #[derive(Debug, Clone)]
 pub struct ImportDefaults {
-    /// The source that the bookings get.
+    /// Source name of the bookings.
     pub source: SourceName,
-    /// The resource of bookings that name none.
+    /// Resource of bookings that name none.
     pub resource: Option<ResourceId>,
-    /// Words of the files and the resources they stand for.
+    /// Names used in the files, and the resources they stand for.
     pub resources: Vec<(String, ResourceId)>,
     /// Take the resource of iCalendar entries from their `LOCATION`.
     pub by_location: bool,
-    /// The zone of times that have none.
+    /// Time zone of times without one.
     pub zone: Option<Tz>,
 }
 
-/// The lines of a file, or of all files below a folder, read as they are asked for.
+/// The lines of a file, or of all files in a folder, read lazily.
 ///
 /// # Errors
-/// Where `root` is not there, or a folder cannot be listed.
+/// `root` does not exist, or a folder cannot be listed.
 pub fn lines(
     root: &Path,
     defaults: ImportDefaults,

@@ -1,7 +1,7 @@
-//! What stands beside a ledger that keeps events only: keys, tokens and checkpoints, in a database of their own.
+//! The database next to a ledger that stores only events: keys, tokens and checkpoints.
 //!
-//! That database is one like a ledger's, with no events in it. It remembers which ledger it belongs to and how far that had
-//! come: with another ledger its keys would open nothing, and its checkpoints would skip or repeat.
+//! It has the same tables as a ledger's database, without events. It remembers which ledger it belongs to and how far that
+//! was: with another ledger, its keys would decrypt nothing, and its checkpoints would skip or repeat events.
 
 use std::{path::Path, sync::Arc};
 
@@ -19,11 +19,11 @@ use crate::{
     ports::{checkpoints::Checkpoints as _, clock::Clock, event_store::EventStore as _, upkeep::Upkeep},
 };
 
-/// Under which names the checkpoints remember the ledger.
+/// Checkpoint names that store the ledger's identity and end.
 const ORIGIN: &str = "ledger.origin";
 const MARK: &str = "ledger.mark";
 
-/// A ledger on a server, and the file beside it.
+/// A ledger on a server, and the SQLite file next to it.
 #[derive(Clone)]
 pub(super) struct LedgerWithVault {
     pub ledger: EventStoreDbLedger,
@@ -31,14 +31,14 @@ pub(super) struct LedgerWithVault {
 }
 
 impl LedgerWithVault {
-    /// Opens both, and makes the file and the master key with a ledger that has no event yet.
+    /// Opens both; creates the file and the master key if the ledger has no events yet.
     pub async fn open(config: &Config, address: &Address, clock: &Arc<dyn Clock>) -> anyhow::Result<Self> {
         let password = address.password.as_ref().map(|password| password.reveal().to_owned());
         let server = Server { url: address.url.clone(), password };
         let ledger = EventStoreDbLedger::open(&server).await.context("the ledger")?;
         let opened = Self::with(config, ledger.clone(), clock).await;
         if opened.is_err() {
-            // Else it would go on being followed.
+            // Otherwise its subscription would stay open.
             ledger.close().await;
         }
         opened
@@ -63,23 +63,23 @@ impl LedgerWithVault {
         let path = path.display();
         ensure!(
             self.file.end().await? == Position(0),
-            "{path} is a ledger with events of its own: name another file with vault.url"
+            "{path} is a ledger with events of its own: set vault.url to another file"
         );
         let kept = SqliteCheckpoints::new(&self.file);
         let (origin, mark) = (kept.load(ORIGIN).await?.0, kept.load(MARK).await?.0);
         ensure!(
             origin == 0 || origin == self.ledger.origin().await?,
-            "{path} keeps the keys of another ledger than that of ledger.url: name the one it belongs to, or another file"
+            "{path} contains the keys of another ledger than ledger.url: set ledger.url to that ledger, or vault.url to another file"
         );
         ensure!(
             self.ledger.bears(mark),
-            "the ledger of ledger.url does not have all the events any more that it had when {path} was last in use: \
-             restore the server from its backup; streams of a ledger must not be truncated, deleted or scavenged"
+            "the ledger at ledger.url has lost events since {path} was last used: \
+             restore the server from its backup, and never truncate, delete or scavenge streams of a ledger"
         );
         Ok(())
     }
 
-    /// Notes which ledger it is and how far it has come.
+    /// Stores which ledger it is and where it ends.
     async fn remember(&self) -> anyhow::Result<()> {
         let kept = SqliteCheckpoints::new(&self.file);
         kept.save(ORIGIN, Position(self.ledger.origin().await?)).await?;
@@ -88,7 +88,7 @@ impl LedgerWithVault {
     }
 }
 
-/// A key is made with a new ledger only: a second one would open nothing that stands in it.
+/// A key is created only with a new ledger: a second key could not decrypt existing data.
 fn master(config: &Config, path: &Path, events: Position, clock: &dyn Clock) -> anyhow::Result<()> {
     let file = &config.master_key_file;
     if path.exists() {
@@ -96,8 +96,8 @@ fn master(config: &Config, path: &Path, events: Position, clock: &dyn Clock) -> 
     }
     ensure!(
         events == Position(0),
-        "{} has {events} events, and the keys that open them are not there: {} does not exist. \
-         Name it with vault.url, or restore it from your backup",
+        "{} has {events} events, but the keys to decrypt them are missing: {} does not exist. \
+         Set vault.url to its path, or restore it from your backup",
         config.ledger,
         path.display()
     );
@@ -111,9 +111,9 @@ impl Upkeep for LedgerWithVault {
     }
 
     async fn close(&self) {
-        // Only a help against mistakes: without it the next start remembers what this one did.
+        // Only a safeguard against mistakes: if it fails, the next start stores it.
         if let Err(why) = self.remember().await {
-            tracing::debug!("The vault does not remember how far the ledger has come: {why:#}");
+            tracing::debug!("Could not store the end of the ledger in the vault: {why:#}");
         }
         self.ledger.close().await;
         self.file.close().await;

@@ -1,4 +1,4 @@
-//! Logs: to standard error, for people or as JSON lines, with whatever could move a cursor or begin a line written out.
+//! Logs to standard error, as text or JSON lines; control characters are escaped.
 
 use std::io::{self, Write};
 
@@ -6,14 +6,14 @@ use tracing_subscriber::{EnvFilter, fmt::MakeWriter};
 
 use crate::config::{LogFormat, Logging};
 
-/// Starts logging. Done once; a second start changes nothing.
+/// Starts logging. A second call has no effect.
 ///
 /// # Errors
-/// The filter, in words, where it cannot be understood.
+/// An invalid filter, with the reason.
 pub fn start(logging: &Logging) -> Result<(), String> {
     let filter = EnvFilter::try_new(filter(&logging.filter)).map_err(|e| format!("logging.filter: {e}"))?;
     let base = tracing_subscriber::fmt().with_env_filter(filter).with_writer(Stderr).with_target(false);
-    // A second start (in a test) leaves the first as it is.
+    // A second start (in a test) has no effect.
     drop(match logging.format {
         LogFormat::Json => base.json().flatten_event(true).with_current_span(false).try_init(),
         LogFormat::Human => base.with_ansi(false).try_init(),
@@ -21,12 +21,12 @@ pub fn start(logging: &Logging) -> Result<(), String> {
     Ok(())
 }
 
-/// The filter without what the client of EventStoreDB logs, unless it is asked for: our own lines say what is wrong, once.
+/// The filter without messages of the EventStoreDB client, unless requested: we log its errors ourselves, once.
 fn filter(asked: &str) -> String {
     if asked.contains("eventstore") { asked.to_owned() } else { format!("{asked},eventstore=off") }
 }
 
-/// Makes writers to standard error that write one event each.
+/// Creates writers to standard error that write one event each.
 struct Stderr;
 
 impl<'a> MakeWriter<'a> for Stderr {
@@ -37,7 +37,7 @@ impl<'a> MakeWriter<'a> for Stderr {
     }
 }
 
-/// Writes control characters out: a name with a line end in it must not be able to forge a line of the log.
+/// Escapes control characters: a name with a line break must not be able to forge a log line.
 struct EscapingWriter<W>(W);
 
 impl<W: Write> Write for EscapingWriter<W> {

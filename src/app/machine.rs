@@ -1,5 +1,5 @@
-//! What commands need of the machine and the network before anything is opened: the environment, whether a folder takes
-//! what is written, what time it is elsewhere.
+//! The machine and the network, for commands before anything is opened: environment, disk checks, clocks of
+//! servers.
 
 use std::{
     collections::BTreeMap,
@@ -20,7 +20,7 @@ use crate::{
     },
 };
 
-/// How long a question for the time may take.
+/// Time limit for asking a server's time.
 const ASK_MAX: Duration = Duration::from_secs(10);
 
 /// The machine's clock.
@@ -28,20 +28,20 @@ pub fn clock() -> SystemClock {
     SystemClock::new()
 }
 
-/// How many threads run at the same time here.
+/// Number of threads that can run in parallel.
 pub fn cores() -> usize {
     thread::available_parallelism().map_or(1, usize::from)
 }
 
-/// All variables of the environment.
+/// All environment variables.
 pub fn environment() -> BTreeMap<String, String> {
     env::all()
 }
 
-/// Writes a small file into `folder` (made where it is not there), makes it durable, and removes it.
+/// Writes a small file into `folder` (created if missing), fsyncs it, and deletes it.
 ///
 /// # Errors
-/// What the file system says.
+/// The error of the file system.
 pub fn writable(folder: &Path) -> io::Result<()> {
     fs::create_dir_all(folder)?;
     let path = folder.join(format!(".syncledger-doctor-{}", SystemClock::new().event_id()));
@@ -53,10 +53,10 @@ pub fn writable(folder: &Path) -> io::Result<()> {
     written.and(removed)
 }
 
-/// How far our clock is ahead of a server's, by the `Date` of its answer; half of the exchange is taken off.
+/// How far our clock is ahead of a server's, by the `Date` header of its answer, minus half of the round trip.
 ///
 /// # Errors
-/// In words: no answer, or one without a date.
+/// No answer, or one without a valid date.
 pub async fn ahead_of(url: &str) -> Result<TimeDelta, String> {
     let clock = SystemClock::new();
     let transport = HttpTransport::new().map_err(|e| e.to_string())?;

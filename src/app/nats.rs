@@ -1,4 +1,4 @@
-//! NATS as the configuration says: the feed of events, and the queue of commands.
+//! NATS as configured: the feed of events, and the queue of commands.
 
 use std::{fs, sync::Arc};
 
@@ -16,21 +16,21 @@ use crate::{
     },
 };
 
-/// What runs.
+/// The running parts.
 pub struct Feed {
-    /// Publishes.
+    /// Publishes events.
     pub relay: Arc<Relay>,
-    /// Takes commands, where any are taken.
+    /// Receives commands, if configured.
     pub commands: Option<Arc<Commands>>,
-    /// How publishing goes.
+    /// Progress of publishing.
     pub progress: Progress,
 }
 
-/// Sets up what publishes and what takes commands; `None` where no NATS is configured. A server that is not there is waited for
+/// Sets up publishing and commands; `None` if NATS is not configured. If the server is unavailable, it is retried
 /// in the background.
 ///
 /// # Errors
-/// Settings that cannot be used.
+/// Invalid settings.
 pub async fn open(config: &Config, stores: &Stores) -> anyhow::Result<Option<Feed>> {
     let Some(nats) = &config.nats else { return Ok(None) };
     let connection = Nats::connect(settings(config, nats)?).await.map_err(anyhow::Error::msg)?;
@@ -47,10 +47,10 @@ pub async fn open(config: &Config, stores: &Stores) -> anyhow::Result<Option<Fee
     Ok(Some(Feed { progress: relay.progress(), relay: Arc::new(relay), commands }))
 }
 
-/// The feed, connected now, for `sender`, and the name of its checkpoint; `None` where no NATS is configured.
+/// The feed, connected now, for `sender`, and the name of its checkpoint; `None` if NATS is not configured.
 ///
 /// # Errors
-/// Settings that cannot be used, or a server that is not there.
+/// Invalid settings, or an unavailable server.
 pub async fn publisher(config: &Config, sender: &str) -> anyhow::Result<Option<(Arc<dyn Publisher>, String)>> {
     let Some(nats) = &config.nats else { return Ok(None) };
     let connection = Nats::connect_now(settings(config, nats)?).await.map_err(anyhow::Error::msg)?;
@@ -59,7 +59,7 @@ pub async fn publisher(config: &Config, sender: &str) -> anyhow::Result<Option<(
     Ok(Some((Arc::new(NatsPublisher::new(connection, shape, sender)), worker)))
 }
 
-/// One for each feed: another stream begins at the beginning.
+/// One per feed: another stream is published from the beginning.
 fn checkpoint(shape: &Shape) -> String {
     format!("feed:{}", shape.name)
 }

@@ -1,4 +1,4 @@
-//! Opening what is kept, on the databases that the configuration names.
+//! Opens the stores on the configured databases.
 
 use std::{path::Path, sync::Arc};
 
@@ -34,10 +34,10 @@ use crate::{
     },
 };
 
-/// What is kept: the ledger, its keys, tokens and read models. Enough to read and to change; nothing here calls anybody.
+/// The stores: ledger, keys, tokens and read models. Enough to read and change data; makes no calls to providers.
 #[derive(Clone)]
 pub struct Stores {
-    /// Time, ids and chance.
+    /// Time, ids and randomness.
     pub clock: Arc<dyn Clock>,
     /// The ledger with its keys.
     pub journal: Journal,
@@ -49,28 +49,28 @@ pub struct Stores {
     pub audit: Audit,
     /// Keys of subjects.
     pub vault: Arc<dyn Vault>,
-    /// Under which master key they are wrapped.
+    /// State of the master key rotation.
     pub rotation: Arc<dyn Rotation>,
     /// The file of master keys.
     pub master_file: Arc<dyn MasterKeyFile>,
-    /// API tokens.
+    /// The API tokens.
     pub tokens: Arc<dyn Tokens>,
-    /// Read models.
+    /// The read models.
     pub models: Arc<dyn ProjectionStore>,
-    /// Keeps them in step.
+    /// Keeps the read models up to date.
     pub projector: Projector,
-    /// The workers' questions to them.
+    /// The workers' questions to the read models.
     pub worklist: Arc<dyn Worklist>,
-    /// How far workers have come.
+    /// Checkpoints of workers.
     pub checkpoints: Arc<dyn Checkpoints>,
 }
 
-/// Opens everything that is kept, and creates what is not there yet.
+/// Opens all stores, and creates those that do not exist.
 ///
 /// # Errors
 /// What cannot be opened, and what to do about it.
 pub async fn open(config: &Config) -> anyhow::Result<Stores> {
-    open_as(config, super::program()?).await
+    open_as(config, super::program::program()?).await
 }
 
 /// The same for a program of another version.
@@ -117,10 +117,10 @@ pub async fn open_as(config: &Config, program: Program) -> anyhow::Result<Stores
     })
 }
 
-/// Where a ledger should be and is none; `None` where there is one.
+/// Where the ledger is expected but missing; `None` if it exists.
 ///
 /// # Errors
-/// A server that cannot be asked.
+/// An unavailable server.
 pub async fn missing(config: &Config) -> anyhow::Result<Option<String>> {
     Ok(match &config.ledger {
         Store::Sqlite(path) => (!path.exists()).then(|| path.display().to_string()),
@@ -129,12 +129,12 @@ pub async fn missing(config: &Config) -> anyhow::Result<Option<String>> {
             let exists = PostgresLedger::exists(&server).await.context("the ledger")?;
             (!exists).then(|| server.to_string())
         }
-        // It says itself that there is nothing.
+        // The server reports that itself.
         Store::Esdb(_) => None,
     })
 }
 
-/// The same, with empty read models that live as long as the process: to be filled with what was.
+/// The same with empty in-memory read models, to be filled as of a past time.
 pub fn for_replay(stores: &Stores) -> Stores {
     let models: Arc<dyn ProjectionStore> = Arc::new(MemoryProjections::default());
     let ledger = Arc::clone(stores.journal.store());
@@ -142,7 +142,7 @@ pub fn for_replay(stores: &Stores) -> Stores {
     Stores { models, projector, ..stores.clone() }
 }
 
-/// What cannot be derived from anything else, in one database.
+/// The stores that cannot be derived from anything else, in one database.
 struct LedgerParts {
     store: Arc<dyn EventStore>,
     ledger: Arc<dyn Upkeep>,
@@ -155,7 +155,7 @@ struct LedgerParts {
 }
 
 async fn sqlite(config: &Config, path: &Path, clock: &Arc<dyn Clock>) -> anyhow::Result<LedgerParts> {
-    // A key is made with a new ledger only: a second one would open nothing that stands in it.
+    // A key is created only with a new ledger: a second key could not decrypt existing data.
     if !path.exists() {
         master_key::load_or_create(&config.master_key_file, &**clock).context("the master key")?;
     }
@@ -177,7 +177,7 @@ async fn sqlite(config: &Config, path: &Path, clock: &Arc<dyn Clock>) -> anyhow:
 }
 
 async fn postgres(config: &Config, address: &Address, clock: &Arc<dyn Clock>) -> anyhow::Result<LedgerParts> {
-    // From here to the end of the opening no other process can make the ledger, and with it another key.
+    // From here until the ledger is open, no other process can create it, and with it a different key.
     let found = PostgresLedger::find(server(address)?).await.context("the ledger")?;
     if found.is_new() {
         master_key::load_or_create(&config.master_key_file, &**clock).context("the master key")?;
@@ -224,6 +224,6 @@ async fn models(config: &Config) -> anyhow::Result<Arc<dyn ProjectionStore>> {
     Ok(match &config.read_models {
         Store::Sqlite(path) => Arc::new(SqliteProjections::open(path).await?),
         Store::Postgres(address) => Arc::new(PostgresProjections::open(&server(address)?).await?),
-        Store::Esdb(_) => anyhow::bail!("{} keeps events only: name another database", config.read_models),
+        Store::Esdb(_) => anyhow::bail!("{} stores only events: choose another database", config.read_models),
     })
 }

@@ -1,4 +1,4 @@
-//! `approvals`: what waits because so much vanished at once that it may be an accident.
+//! `approvals`: mass deletions that were held back, waiting for an operator.
 
 use clap::Subcommand;
 use serde_json::json;
@@ -11,20 +11,20 @@ use crate::{projections::query::Query, services::sync::approve};
 
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// List them
+    /// List the approvals that are waiting
     List {
-        /// Those that were answered, too
+        /// Include those already answered
         #[arg(long)]
         all: bool,
     },
-    /// It was meant: the removals count
+    /// Approve: the deletions were meant, and are applied
     Grant {
-        /// The approval
+        /// Approval id
         id: String,
     },
-    /// It was not meant: the entries are put back
+    /// Reject: the deletions were an accident, and the entries are put back
     Deny {
-        /// The approval
+        /// Approval id
         id: String,
     },
 }
@@ -47,8 +47,8 @@ pub async fn run(session: &Session, command: Command) -> Result<(), CliError> {
                 let asked = time(row, "requested_at");
                 vec![cell(row, "approval"), cell(row, "status"), cell(row, "calendar"), vanished, asked]
             });
-            let columns = ["approval", "status", "calendar", "vanished", "asked for"];
-            return printer.table(&columns, table.collect(), "Nothing waits for an approval.");
+            let columns = ["approval", "status", "calendar", "removed", "requested"];
+            return printer.table(&columns, table.collect(), "No approvals are waiting.");
         }
     };
     let context = session.operator(&stores);

@@ -1,4 +1,4 @@
-//! Questions to the read models, brought up to date first.
+//! Questions to the read models, which are brought up to date first.
 
 use super::CliError;
 use crate::{
@@ -9,7 +9,7 @@ use crate::{
     },
 };
 
-/// Facts projected in one step before a question is answered.
+/// Facts projected per step before a question is answered.
 const STEP_FACTS: usize = 2_000;
 
 /// Brings the read models up to the end of the ledger.
@@ -17,17 +17,19 @@ pub async fn refresh(stores: &Stores) -> Result<(), CliError> {
     let progress = stores.projector.catch_up(STEP_FACTS).await?;
     match progress.stopped.first() {
         None => Ok(()),
-        Some(stopped) => Err(CliError::refused(format!("{} stands still: {}", stopped.projection, stopped.poison))),
+        Some(stopped) => {
+            Err(CliError::refused(format!("projection {} has stopped: {}", stopped.projection, stopped.poison)))
+        }
     }
 }
 
-/// The rows of an answer that is not long.
+/// All rows of a short answer, without paging.
 pub async fn rows(stores: &Stores, query: &Query) -> Result<Vec<Row>, CliError> {
     let rows = stores.models.ask(query).await.map_err(CliError::refused)?;
     Ok(stores.journal.open_rows(query, rows).await?)
 }
 
-/// The first `limit` rows of an answer that comes in pages.
+/// The first `limit` rows of a paged answer.
 pub async fn first(stores: &Stores, limit: usize, query: impl Fn(Page) -> Query) -> Result<Vec<Row>, CliError> {
     let mut all: Vec<Row> = Vec::new();
     let mut after = None;
@@ -46,7 +48,7 @@ pub async fn first(stores: &Stores, limit: usize, query: impl Fn(Page) -> Query)
     }
 }
 
-/// All rows of an answer that comes in pages.
+/// All rows of a paged answer.
 pub async fn all(stores: &Stores, query: impl Fn(Page) -> Query) -> Result<Vec<Row>, CliError> {
     first(stores, usize::MAX, query).await
 }

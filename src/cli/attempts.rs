@@ -1,4 +1,4 @@
-//! `attempts`: calls that were made, and another try of what was given up.
+//! `attempts`: calls made to calendars and sources, and retries of those given up.
 
 use clap::{Args, Subcommand};
 use serde_json::json;
@@ -15,34 +15,34 @@ use crate::{
 
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// List calls, the newest first
+    /// List calls, newest first
     List(List),
-    /// List what was given up and waits for somebody
+    /// List dead letters: calls and deliveries given up, waiting for an operator
     Dead,
-    /// Show one
+    /// Show one call
     Show {
-        /// The attempt
+        /// Attempt id
         id: String,
     },
-    /// Ask for another try of what was given up
+    /// Retry a call or delivery that was given up
     Reprocess {
-        /// An attempt, a link, or a delivery
+        /// Id of an attempt, a link or a delivery
         id: String,
     },
 }
 
 #[derive(Debug, Args)]
 pub struct List {
-    /// Only those that failed
+    /// Only failed calls
     #[arg(long)]
     failed: bool,
-    /// Only of this link
+    /// Only calls for this link
     #[arg(long)]
     link: Option<String>,
-    /// Only through this connection
+    /// Only calls through this connection
     #[arg(long)]
     connection: Option<String>,
-    /// At most so many
+    /// Maximum number of rows
     #[arg(long, default_value_t = 100)]
     limit: usize,
     #[command(flatten)]
@@ -66,11 +66,7 @@ pub async fn run(session: &Session, command: Command) -> Result<(), CliError> {
                 let wrong = [cell(row, "error_class"), cell(row, "error_summary")].join(" ");
                 vec![cell(row, "attempt"), time(row, "started_at"), what, cell(row, "status"), wrong.trim().to_owned()]
             });
-            printer.table(
-                &["attempt", "started", "what", "status", "error"],
-                table.collect(),
-                "There are no such attempts.",
-            )
+            printer.table(&["attempt", "started", "what", "status", "error"], table.collect(), "No matching attempts.")
         }
         Command::Dead => {
             let rows = ask::all(&stores, Query::DeadLetters).await?;
@@ -83,7 +79,7 @@ pub async fn run(session: &Session, command: Command) -> Result<(), CliError> {
                 cells.push(time(row, "dead_at"));
                 cells
             });
-            printer.table(&["id", "kind", "class", "error", "since"], table.collect(), "Nothing was given up.")
+            printer.table(&["id", "kind", "class", "error", "since"], table.collect(), "No dead letters.")
         }
         Command::Show { id } => {
             let rows = ask::rows(&stores, &Query::Attempt(id.clone())).await?;
@@ -103,7 +99,7 @@ pub async fn run(session: &Session, command: Command) -> Result<(), CliError> {
             if printer.json {
                 return printer.document(&json!({"kind": kind, "id": name}));
             }
-            printer.print_line(format!("Asked for another try of {kind} {name}; the service takes it up"))
+            printer.print_line(format!("Retry of {kind} {name} requested; the running service will carry it out"))
         }
     }
 }

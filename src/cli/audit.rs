@@ -1,4 +1,4 @@
-//! `audit`: sealing the ledger, checking it, and proving to others what stands in it.
+//! `audit`: seal the ledger, verify it, and prove its contents to others.
 
 use std::path::{Path, PathBuf};
 
@@ -18,15 +18,15 @@ use crate::{
 
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Sign a checkpoint over everything that is recorded now
+    /// Sign a checkpoint over everything recorded so far
     Seal,
-    /// Check the whole ledger, or an exported one by itself; exit code 1 with the first fault where something is wrong
+    /// Verify the whole ledger, or an exported file on its own; exits with 1 and the first fault if something is wrong
     Verify(Verify),
-    /// Prove that an event stands in the ledger, or that a later ledger continues an earlier one
+    /// Prove that an event is in the ledger, or that a later ledger continues an earlier one
     Prove(Prove),
-    /// Print the public key that checkpoints are verified with, and those before it
+    /// Print the public key that verifies checkpoints, and earlier keys
     Key {
-        /// Make a new key first; what older ones signed can still be verified
+        /// Create a new key first; checkpoints signed with older keys stay verifiable
         #[arg(long)]
         rotate: bool,
     },
@@ -34,13 +34,13 @@ pub enum Command {
 
 #[derive(Debug, Args)]
 pub struct Prove {
-    /// The event's id
+    /// Event id
     #[arg(required_unless_present = "consistency", conflicts_with = "consistency")]
     event: Option<String>,
-    /// Prove that the ledger at NEW continues the ledger at OLD: each a checkpoint's file, or a number of events
+    /// Prove that the ledger at NEW continues the ledger at OLD; each is a checkpoint file or a number of events
     #[arg(long, num_args = 2, value_names = ["OLD", "NEW"])]
     consistency: Vec<String>,
-    /// The checkpoint to prove against; the newest where it is left out
+    /// Checkpoint to prove against [default: the newest]
     #[arg(long, value_name = "FILE", conflicts_with = "consistency")]
     checkpoint: Option<PathBuf>,
 }
@@ -72,7 +72,7 @@ async fn seal(session: &Session) -> Result<(), CliError> {
             "sealed": new, "size": size, "root": root, "position": sealed.position, "checkpoint": sealed.note,
         }));
     }
-    let told = if new { "Sealed" } else { "Nothing new since this was sealed:" };
+    let told = if new { "Sealed" } else { "Nothing new since this checkpoint:" };
     session.printer.print_line(format!("{told} {size} events\n\n{}", sealed.note))
 }
 
@@ -103,7 +103,7 @@ async fn key(session: &Session, rotate: bool) -> Result<(), CliError> {
 
 async fn inclusion(session: &Session, asked: &Prove) -> Result<(), CliError> {
     let text = asked.event.as_deref().unwrap_or_default();
-    let id = text.parse().map(EventId).map_err(|_| CliError::usage(format!("{text:?} is no event's id")))?;
+    let id = text.parse().map(EventId).map_err(|_| CliError::usage(format!("{text:?} is not an event id")))?;
     let kept = asked.checkpoint.as_deref().map(archive::checkpoint).transpose().map_err(CliError::usage)?;
     let stores = session.existing_stores().await?;
     let proof = stores.audit.inclusion(id, kept.as_ref().map(|kept| kept.note.as_str())).await?;
@@ -112,7 +112,7 @@ async fn inclusion(session: &Session, asked: &Prove) -> Result<(), CliError> {
     }
     let Inclusion { event, stream, version, index, leaf, leaf_hash, proof, checkpoint, key, .. } = proof;
     let path = if proof.is_empty() { "  (the leaf is the root)".to_owned() } else { indented(&proof) };
-    let key = key.map_or_else(String::new, |key| format!("\nVerifies with\n  {key}"));
+    let key = key.map_or_else(String::new, |key| format!("\nVerify with\n  {key}"));
     session.printer.print_line(format!(
         "Event {event} ({stream}@{version}) is leaf {index} of the tree below.\n\n\
          Leaf\n  {leaf}\nLeaf hash\n  {leaf_hash}\nPath, the leaf's neighbour first\n{path}\n{checkpoint}{key}"

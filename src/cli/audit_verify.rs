@@ -1,4 +1,4 @@
-//! `audit verify`: the ledger with everything around it, or an exported one with nothing around it.
+//! `audit verify`: checks the configured ledger, or an exported file that needs no configuration.
 
 use std::path::{Path, PathBuf};
 
@@ -16,17 +16,17 @@ use crate::{
 
 #[derive(Debug, Args)]
 pub struct Verify {
-    /// An exported ledger; the ledger itself where it is left out
+    /// Exported ledger file [default: the configured ledger]
     pub file: Option<PathBuf>,
-    /// A public key that you kept, as `audit key` prints it; only such keys count then. May be repeated
+    /// Public key you trust, as printed by `audit key`; only these keys are accepted. Repeatable
     #[arg(long = "key", value_name = "KEY")]
     pub keys: Vec<VerifierKey>,
-    /// A checkpoint that you kept. May be repeated
+    /// Checkpoint file you kept. Repeatable
     #[arg(long = "checkpoint", value_name = "FILE")]
     pub checkpoints: Vec<PathBuf>,
 }
 
-/// Checks the ledger.
+/// Verifies the configured ledger, its checkpoints and its keys.
 pub async fn ledger(session: &Session, asked: &Verify) -> Result<(), CliError> {
     let stores = session.existing_stores().await?;
     let asked = VerifyOptions { keys: asked.keys.clone(), checkpoints: read_files(&asked.checkpoints)? };
@@ -40,7 +40,7 @@ pub async fn ledger(session: &Session, asked: &Verify) -> Result<(), CliError> {
     print_report(session.printer, &report, document, None)
 }
 
-/// Checks an exported ledger, without configuration and ledger.
+/// Verifies an exported ledger without configuration or database.
 pub fn file(printer: Printer, file: &Path, asked: &Verify) -> Result<(), CliError> {
     let lines = archive::lines(file).map_err(CliError::refused)?;
     let bar = bar(printer, "events");
@@ -56,8 +56,8 @@ pub fn file(printer: Printer, file: &Path, asked: &Verify) -> Result<(), CliErro
     }
     let warning = (contents.report.sound && !contents.authentic).then(|| {
         format!(
-            "The file agrees with itself; who made it was not checked. It is signed by\n  {}\n\
-             Compare that with the key that you got from the ledger's operator, or give it with --key.",
+            "The file is consistent, but its author was not checked. It is signed by\n  {}\n\
+             Compare this key with the one published by the ledger's operator, or pass theirs with --key.",
             key.unwrap_or_default()
         )
     });
@@ -89,19 +89,19 @@ fn first(report: &Report) -> String {
     report.faults.first().map(ToString::to_string).unwrap_or_default()
 }
 
-/// The checkpoints in those files.
+/// Reads the checkpoint files.
 fn read_files(files: &[PathBuf]) -> Result<Vec<ArchivedCheckpoint>, CliError> {
     files.iter().map(|file| archive::checkpoint(file).map_err(CliError::usage)).collect()
 }
 
-/// A bar on standard error, hidden where that is no terminal.
+/// A progress bar on standard error; hidden if that is not a terminal.
 pub fn bar(printer: Printer, what: &str) -> ProgressBar {
     let bar = if printer.json { ProgressBar::hidden() } else { ProgressBar::no_length() };
     let form = format!("{{bar:30}} {{human_pos}} of {{human_len}} {what}, {{per_sec}}, {{eta}} left");
     bar.with_style(ProgressStyle::with_template(&form).unwrap_or_else(|_| ProgressStyle::default_bar()))
 }
 
-/// Moves the bar.
+/// Updates the bar.
 pub fn show(bar: &ProgressBar, done: u64, of: u64) {
     bar.set_length(of);
     bar.set_position(done);

@@ -1,4 +1,4 @@
-//! `bookings`: import, list, show, and tell the story of one.
+//! `bookings`: import, list and show bookings, and tell their stories.
 
 use chrono::{DateTime, Utc};
 use clap::{Args, Subcommand};
@@ -22,20 +22,20 @@ use crate::{
 
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Import a file or a folder: .ics, .csv, .jsonl
+    /// Import a file or folder (.ics, .csv, .jsonl)
     Import(Import),
-    /// List bookings, by when they begin
+    /// List bookings by start time
     List(List),
     /// Show one booking and its links
     Show {
-        /// The booking
+        /// Booking id
         id: String,
         #[command(flatten)]
         then: AsOfOption,
     },
-    /// Tell what happened to a booking, why, and who was at the root of it
+    /// Explain what happened to a booking, why, and who caused it
     Story {
-        /// The booking
+        /// Booking id
         id: String,
         #[command(flatten)]
         then: AsOfOption,
@@ -44,22 +44,22 @@ pub enum Command {
 
 #[derive(Debug, Args)]
 pub struct List {
-    /// Only tentative, confirmed or cancelled ones
+    /// Only bookings with this status
     #[arg(long, value_parser = ["tentative", "confirmed", "cancelled"])]
     status: Option<String>,
-    /// Only on this resource
+    /// Only bookings on this resource
     #[arg(long)]
     resource: Option<String>,
-    /// Only from this source
+    /// Only bookings from this source
     #[arg(long)]
     source: Option<String>,
-    /// Only those that end after this (2026-03-01T00:00:00Z)
+    /// Only bookings that end after this time (2026-03-01T00:00:00Z)
     #[arg(long)]
     from: Option<DateTime<Utc>>,
-    /// Only those that begin before this
+    /// Only bookings that begin before this time
     #[arg(long)]
     until: Option<DateTime<Utc>>,
-    /// At most so many
+    /// Maximum number of rows
     #[arg(long, default_value_t = 100)]
     limit: usize,
     #[command(flatten)]
@@ -88,8 +88,8 @@ async fn list(session: &Session, options: List) -> Result<(), CliError> {
         vec![cell(row, "booking"), slot(row), cell(row, "resource"), cell(row, "status"), cell(row, "title")]
     });
     let columns = ["booking", "when", "resource", "status", "title"];
-    session.printer.table(&columns, table.collect(), "There are no such bookings.")?;
-    if cut { session.printer.print_line(format!("({limit} shown; --limit shows more)")) } else { Ok(()) }
+    session.printer.table(&columns, table.collect(), "No matching bookings.")?;
+    if cut { session.printer.print_line(format!("({limit} shown; use --limit to show more)")) } else { Ok(()) }
 }
 
 fn slot(row: &Row) -> String {
@@ -138,7 +138,7 @@ async fn show(session: &Session, id: &str, then: AsOfOption) -> Result<(), CliEr
         columns.iter().map(|name| cell(row, name)).collect()
     });
     let columns = ["link", "calendar", "status", "entry", "phase", "attention"];
-    session.printer.table(&columns, rows.collect(), "It is on no calendar.")
+    session.printer.table(&columns, rows.collect(), "It is not on any calendar.")
 }
 
 async fn print_story(session: &Session, id: &str, then: AsOfOption) -> Result<(), CliError> {
@@ -151,7 +151,7 @@ async fn print_story(session: &Session, id: &str, then: AsOfOption) -> Result<()
     if let Some(reach) = then.reach(&stores).await? {
         told.retain(|told| told.recorded.position < reach.events);
         if told.is_empty() {
-            return Err(CliError::refused(format!("there was no booking {id} then")));
+            return Err(CliError::refused(format!("there was no booking {id} at that time")));
         }
     }
     let story = story::compose(&id, &told);

@@ -1,4 +1,4 @@
-//! `bookings import`: files of bookings into the ledger.
+//! `bookings import`: imports files of bookings into the ledger.
 
 use std::path::PathBuf;
 
@@ -18,29 +18,29 @@ use crate::{
     },
 };
 
-/// Changed and refused lines that are kept for the report; all are counted.
+/// Maximum number of changed and refused lines listed in the report; all are counted.
 const SHOWN_MAX: usize = 10_000;
 
 #[derive(Debug, Args)]
 pub struct Import {
-    /// A file (.ics, .csv, .jsonl) or a folder of them
+    /// File (.ics, .csv, .jsonl) or folder of such files
     path: PathBuf,
-    /// The resource of bookings that name none
+    /// Resource for bookings that name none
     #[arg(long, value_name = "R")]
     resource: Option<String>,
-    /// What a word of the files stands for: "Bay 1=bay-1"; may be given again
+    /// Map a name used in the files to a resource: "Bay 1=bay-1". Repeatable
     #[arg(long, value_name = "WORD=R")]
     map: Vec<String>,
     /// Take the resource of iCalendar entries from their LOCATION
     #[arg(long)]
     by_location: bool,
-    /// The zone of times that have none: America/Chicago
+    /// Time zone for times without one: America/Chicago
     #[arg(long, value_name = "Z")]
     zone: Option<String>,
-    /// The source that the bookings get; it is part of their ids
+    /// Source name of the imported bookings; becomes part of their ids
     #[arg(long, value_name = "NAME", default_value = "import")]
     source: String,
-    /// Say what importing would do, and change nothing
+    /// Report what would be imported, without changing anything
     #[arg(long)]
     dry_run: bool,
 }
@@ -50,8 +50,9 @@ impl Import {
         let resource = |text: &str| ResourceId::new(text).map_err(CliError::usage);
         let mut resources = Vec::new();
         for pair in &self.map {
-            let split =
-                pair.rsplit_once('=').ok_or_else(|| CliError::usage(format!("--map {pair:?}: write WORD=RESOURCE")))?;
+            let split = pair
+                .rsplit_once('=')
+                .ok_or_else(|| CliError::usage(format!("--map {pair:?}: expected WORD=RESOURCE")))?;
             resources.push((split.0.trim().to_owned(), resource(split.1.trim())?));
         }
         let zone = self.zone.as_deref().map(|name| {
@@ -103,7 +104,7 @@ pub async fn run(session: &Session, options: Import) -> Result<(), CliError> {
         for line in shown.iter().filter(|line| line.outcome != Outcome::Registered || line.note.is_some()) {
             session.printer.print_line(sentence(line))?;
         }
-        let would = if options.dry_run { " (nothing was changed: a dry run)" } else { "" };
+        let would = if options.dry_run { " (dry run: nothing was changed)" } else { "" };
         session.printer.print_line(format!(
             "{} registered, {} changed, {} unchanged, {} refused{would}",
             tally.registered, tally.changed, tally.unchanged, tally.refused
@@ -111,7 +112,7 @@ pub async fn run(session: &Session, options: Import) -> Result<(), CliError> {
     }
     match tally.refused {
         0 => Ok(()),
-        refused => Err(CliError::refused(format!("{refused} of the lines were not imported"))),
+        refused => Err(CliError::refused(format!("{refused} lines were not imported"))),
     }
 }
 

@@ -1,4 +1,4 @@
-//! `demo`: the main job, embedded.
+//! `demo`: the whole program with an embedded calendar and booking source.
 
 use std::{collections::BTreeMap, net::SocketAddr};
 
@@ -11,13 +11,13 @@ use crate::{
     demo,
 };
 
-/// What to play.
+/// Arguments of `demo`.
 #[derive(Debug, Clone, clap::Args)]
 pub(super) struct Arguments {
-    /// Stop after the check-list
+    /// Stop after the checklist
     #[arg(long)]
     once: bool,
-    /// Where to listen; any free port on loopback where it is not said
+    /// Address to listen on [default: any free port on localhost]
     #[arg(long, value_name = "ADDRESS")]
     listen: Option<SocketAddr>,
 }
@@ -28,5 +28,5 @@ pub(super) async fn run(arguments: &Arguments, env: &BTreeMap<String, String>, j
     let stop = CancellationToken::new();
     tokio::spawn(told_to_stop(stop.clone()));
     let options = demo::Options { once: arguments.once, json, listen: arguments.listen };
-    if demo::run(&options, stop).await? { Ok(()) } else { Err(CliError::refused("a check did not pass")) }
+    if demo::run(&options, stop).await? { Ok(()) } else { Err(CliError::refused("a check failed")) }
 }

@@ -1,4 +1,4 @@
-//! `doctor`: checks a set-up line by line, and says what to fix. Exit code 1 where a check fails, 2 where the
+//! `doctor`: checks an installation and says what to fix. Exits with 1 if a check fails, with 2 if the
 //! configuration itself is wrong.
 
 use std::path::Path;
@@ -10,7 +10,7 @@ use crate::{
     services::operators::doctor::{self, Check, State},
 };
 
-/// Where Google's clock is asked for when a connection names no other address.
+/// Address whose `Date` header is compared with our clock, unless a connection has its own `api_base`.
 const GOOGLE: &str = "https://www.googleapis.com/";
 
 pub async fn run(loaded: Result<Config, Problems>, file: Option<&Path>, printer: Printer) -> Result<(), CliError> {
@@ -31,10 +31,9 @@ pub async fn run(loaded: Result<Config, Problems>, file: Option<&Path>, printer:
             return Err(CliError::usage(format!("{} cannot be used", problems.file)));
         }
     };
-    // What goes wrong is a line of the report, not of the log.
+    // Failures are lines of the report, so nothing is logged.
     logging::start(&Logging { format: LogFormat::Human, filter: "off".into() }).map_err(CliError::usage)?;
-    let named =
-        file.map_or_else(|| "no file: everything is as by default".to_owned(), |path| path.display().to_string());
+    let named = file.map_or_else(|| "no file: built-in defaults".to_owned(), |path| path.display().to_string());
     checks.push(Check::ok("configuration", named));
     checks.extend(completeness(&config));
     checks.push(doctor::public_url(config.public_url.as_deref()));
@@ -53,22 +52,22 @@ pub async fn run(loaded: Result<Config, Problems>, file: Option<&Path>, printer:
 
 fn completeness(config: &Config) -> Vec<Check> {
     let missing = |list: &str, what: &str| {
-        Check::warn(format!("[[{list}]]"), "there are none", format!("add [[{list}]]: {what}"))
+        Check::warn(format!("[[{list}]]"), "none configured", format!("add [[{list}]]: {what}"))
     };
     let mut checks = Vec::new();
     if config.sources.is_empty() {
-        checks.push(missing("sources", "without one, bookings come from the API and from imports only"));
+        checks.push(missing("sources", "without one, bookings come only from the API and from imports"));
     }
     if config.connections.is_empty() {
-        checks.push(missing("connections", "without one, no calendar is reached"));
+        checks.push(missing("connections", "without one, no calendar can be reached"));
     }
     if config.routes.is_empty() {
-        checks.push(missing("routes", "without one, no booking shows on a calendar"));
+        checks.push(missing("routes", "without one, no booking appears on a calendar"));
     }
     checks
 }
 
-/// NATS, where it is configured.
+/// Checks NATS, if configured.
 async fn feed(config: &Config) -> Option<Check> {
     config.nats.as_ref()?;
     Some(match app::nats::publisher(config, "doctor").await {
@@ -78,15 +77,15 @@ async fn feed(config: &Config) -> Option<Check> {
     })
 }
 
-/// Whether what is written there stays there.
+/// Checks that data folders are writable and that fsync works.
 fn folders(config: &Config) -> Vec<Check> {
     let path = [&config.ledger, &config.vault, &config.read_models].into_iter().find_map(Store::path);
     let Some(path) = path else { return Vec::new() };
     let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
     vec![match machine::writable(folder) {
-        Ok(()) => Check::ok("disk", format!("{} takes what is written, and makes it durable", folder.display())),
+        Ok(()) => Check::ok("disk", format!("{} is writable and fsync works", folder.display())),
         Err(error) => {
-            let fix = "give the program's user the right to write there, or choose another ledger.url";
+            let fix = "give the program's user write permission there, or choose another ledger.url";
             Check::fail("disk", format!("{}: {error}", folder.display()), fix)
         }
     }]
@@ -104,31 +103,39 @@ fn servers(config: &Config) -> Vec<(String, String)> {
     connections.chain(sources).collect()
 }
 
-/// What can only be checked with everything open.
+/// Checks that need the ledger and everything else to be open.
 async fn opened(config: &Config) -> Vec<Check> {
     match app::missing(config).await {
         Ok(None) => {}
         Ok(Some(place)) => {
-            let found = format!("there is none at {place} yet");
-            return vec![Check::warn("ledger", found, "nothing to do: the first start makes it, and its master key")];
+            let found = format!("not created yet ({place})");
+            return vec![Check::warn(
+                "ledger",
+                found,
+                "nothing to do: the first start creates it, with its master key",
+            )];
         }
         Err(error) => {
-            let fix = "check that the server runs, its address, and that it lets us in";
+            let fix = "check that the server is running, its address, and the credentials";
             return vec![Check::fail("ledger", format!("{error:#}"), fix)];
         }
     }
     let app = match App::open_read_only(config).await {
         Ok(app) => app,
         Err(error) => {
-            let fix = "follow what the message says; a master key that is lost must come from your backup";
+            let fix = "follow the message; restore a lost master key from your backup";
             return vec![Check::fail("stores", format!("{error:#}"), fix)];
         }
     };
     let key = config.master_key_file.display();
-    let mut checks = vec![Check::ok("master key", format!("{key} is readable by its owner only"))];
-    // As a question would: brought up to date first, so that what is told is how it is, not how it was.
+    let mut checks = vec![Check::ok("master key", format!("only its owner can read {key}"))];
+    // Catch up first, so that the report shows the present state.
     if let Err(CliError::Refused(why)) = super::ask::refresh(&app.stores).await {
-        checks.push(Check::fail("read models", why, "rebuild what stands still: syncledger projections rebuild NAME"));
+        checks.push(Check::fail(
+            "read models",
+            why,
+            "rebuild the projection that stopped: syncledger projections rebuild NAME",
+        ));
     }
     let stores = &app.stores;
     checks.push(doctor::program(stores.versions.program().version, stores.versions.required()));

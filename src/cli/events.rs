@@ -1,4 +1,4 @@
-//! `events`: the ledger as it is, stream by stream or whole, and as it grows.
+//! `events`: reads the ledger by stream or as a whole, and follows it as it grows.
 
 use chrono::{DateTime, Utc};
 use clap::{Args, Subcommand};
@@ -22,19 +22,19 @@ use crate::{
     },
 };
 
-/// Events read at once.
+/// Events per read.
 const PAGE_EVENTS: usize = 500;
 
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Read one stream: booking-uschedule.1001
+    /// Read one stream, such as booking-uschedule.1001
     Read {
-        /// The stream
+        /// Stream name
         stream: String,
-        /// From this version on
+        /// First version
         #[arg(long, value_name = "N", default_value_t = 0)]
         from: u64,
-        /// Up to this version, itself included
+        /// Last version (inclusive)
         #[arg(long, value_name = "N")]
         to: Option<u64>,
         #[command(flatten)]
@@ -44,12 +44,12 @@ pub enum Command {
         #[command(flatten)]
         how: OpenOption,
     },
-    /// Read the whole ledger, in order; with --json, one event per line
+    /// Read the whole ledger in order; with --json, one event per line
     All {
-        /// From this position on
+        /// First position
         #[arg(long, value_name = "N", default_value_t = 0)]
         from: u64,
-        /// Up to this position, itself included
+        /// Last position (inclusive)
         #[arg(long, value_name = "N")]
         to: Option<u64>,
         #[command(flatten)]
@@ -59,9 +59,9 @@ pub enum Command {
         #[command(flatten)]
         how: OpenOption,
     },
-    /// Follow the ledger as it grows, until interrupted; with --json, one event per line
+    /// Follow the ledger until interrupted; with --json, one event per line
     Tail {
-        /// From this position on; the present end where it is left out
+        /// First position [default: the current end]
         #[arg(long, value_name = "N")]
         from: Option<u64>,
         #[command(flatten)]
@@ -69,27 +69,27 @@ pub enum Command {
         #[command(flatten)]
         how: OpenOption,
     },
-    /// Append one event by hand, checked against its type
+    /// Append one event by hand, after checking it against its type
     Append(Append),
-    /// Write the ledger, or a part of it, into a file that anybody can verify
+    /// Write the ledger, or a range of it, to a file that anyone can verify
     Export(Export),
-    /// Bring an exported ledger back, into an empty one
+    /// Restore an exported ledger into an empty one
     Import(Import),
 }
 
 #[derive(Debug, Clone, Copy, Args)]
 pub struct OpenOption {
-    /// Open personal texts; without it they are shown sealed, as they are stored
+    /// Decrypt personal data; otherwise it is shown sealed, as stored
     #[arg(long)]
     open: bool,
 }
 
 #[derive(Debug, Clone, Copy, Args)]
 pub struct PageOptions {
-    /// The last first
+    /// Newest first
     #[arg(long)]
     reverse: bool,
-    /// At most so many
+    /// Maximum number of events
     #[arg(long, value_name = "N")]
     limit: Option<usize>,
 }
@@ -102,7 +102,7 @@ pub async fn run(session: &Session, command: Command) -> Result<(), CliError> {
             let stores = session.existing_stores().await?;
             let last = stores.journal.store().last(&stream).await.map_err(CliError::refused)?;
             let Some(end) = last.map(|last| last.version.next().0).filter(|end| *end > from) else {
-                return Err(CliError::refused(format!("stream {stream} has no event from version {from} on")));
+                return Err(CliError::refused(format!("stream {stream} has no events at or after version {from}")));
             };
             let span = from..end.min(to.map_or(u64::MAX, |to| to.saturating_add(1)));
             let read = async |from, limit| stores.journal.store().read_stream(&stream, Version(from), limit).await;
@@ -205,7 +205,7 @@ fn short(at: DateTime<Utc>) -> String {
     at.format("%Y-%m-%d %H:%M:%SZ").to_string()
 }
 
-/// An event as `schemas/envelope.v1.json` says.
+/// An event in the format of `schemas/envelope.v1.json`.
 fn envelope(recorded: &StoredEvent, data: Value) -> Value {
     let StoredEvent { stream, version, position, event, leaf } = recorded;
     json!({

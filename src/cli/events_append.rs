@@ -1,4 +1,4 @@
-//! `events append`: a fact by an operator's hand, checked against its type before it is written.
+//! `events append`: appends an event by hand, checked against its type before it is written.
 
 use std::{fs, io::Read as _};
 
@@ -14,15 +14,15 @@ use crate::{
 
 #[derive(Debug, Args)]
 pub struct Append {
-    /// The stream: booking-uschedule.1001
+    /// Stream name, such as booking-uschedule.1001
     stream: String,
-    /// The event's type: booking.cancelled
+    /// Event type, such as booking.cancelled
     #[arg(long = "type", value_name = "T")]
     kind: String,
-    /// Its data as JSON; @FILE reads a file, - standard input
+    /// Event data as JSON; @FILE reads a file, - reads standard input
     #[arg(long, value_name = "JSON")]
     data: String,
-    /// Begin a stream that has no event yet
+    /// Create the stream; it must not exist yet
     #[arg(long)]
     new: bool,
 }
@@ -35,21 +35,23 @@ pub async fn run(session: &Session, append: Append) -> Result<(), CliError> {
     if !types.contains(kind) {
         let category = format!("{}.", stream.category.as_str());
         let there: Vec<&str> = types.iter().filter(|t| t.starts_with(&category)).map(String::as_str).collect();
-        return Err(CliError::usage(format!("there is no type {kind:?}; this stream takes {}", there.join(", "))));
+        return Err(CliError::usage(format!("unknown event type {kind:?}; this stream takes {}", there.join(", "))));
     }
     let fact = codec::from_data(kind, upcast::current(kind), data).map_err(CliError::usage)?;
     if fact.category() != stream.category.as_str() {
-        return Err(CliError::usage(format!("a {kind} does not belong into stream {stream}")));
+        return Err(CliError::usage(format!("event type {kind} does not belong in stream {stream}")));
     }
     let stores = if append.new { session.stores().await? } else { session.existing_stores().await? };
     let last = stores.journal.store().last(&stream).await.map_err(CliError::refused)?.map(|r| r.version);
     match (last, append.new) {
         (None, false) => {
-            let what = "check its name, or begin it with --new";
-            return Err(CliError::refused(format!("stream {stream} has no event: {what}")));
+            let what = "check the name, or create it with --new";
+            return Err(CliError::refused(format!("stream {stream} does not exist: {what}")));
         }
         (Some(Version(last)), true) => {
-            return Err(CliError::refused(format!("stream {stream} is there already, up to version {last}")));
+            return Err(CliError::refused(format!(
+                "stream {stream} already exists, up to version {last}; leave --new out"
+            )));
         }
         (Some(_), false) | (None, true) => {}
     }
@@ -76,7 +78,7 @@ fn data(text: &str) -> Result<Value, CliError> {
     serde_json::from_str(&text).map_err(|e| CliError::usage(format!("--data is not JSON: {e}")))
 }
 
-/// Every event type there is.
+/// All event types.
 fn types() -> Vec<String> {
     let files = schema::all();
     files.values().filter_map(|s| s["title"].as_str()).filter(|t| t.contains('.')).map(str::to_owned).collect()

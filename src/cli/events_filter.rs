@@ -1,4 +1,4 @@
-//! Which events an auditor wants to see. All conditions that are named must hold.
+//! Filters for events. All given conditions must hold.
 
 use chrono::{DateTime, Utc};
 use clap::Args;
@@ -16,19 +16,19 @@ use crate::{
 
 #[derive(Debug, Clone, Default, Args)]
 pub struct Filter {
-    /// Only events of these types (booking.cancelled) or categories (booking); may be repeated
+    /// Only these event types (booking.cancelled) or categories (booking). Repeatable
     #[arg(long = "type", value_name = "T", value_delimiter = ',')]
     kinds: Vec<String>,
-    /// Only events of this stream
+    /// Only events in this stream
     #[arg(long = "in", value_name = "STREAM")]
     within: Option<String>,
-    /// Only what this actor did: a kind (operator), or kind and id (operator:kim)
+    /// Only events by this actor: a kind (operator), or kind and id (operator:kim)
     #[arg(long, value_name = "KIND[:ID]")]
     actor: Option<String>,
-    /// Only what came this way: api, webhook, poll, provider, device, reconciler, admin, import
+    /// Only events with this origin: api, webhook, poll, provider, device, reconciler, admin, import
     #[arg(long, value_name = "O", value_parser = origin)]
     origin: Option<Origin>,
-    /// Only what this root act led to
+    /// Only events with this correlation id
     #[arg(long, value_name = "ID")]
     correlation: Option<String>,
     /// Only events about this booking: its own, its links', and others that name it
@@ -37,16 +37,16 @@ pub struct Filter {
     /// Only events about this link
     #[arg(long, value_name = "ID")]
     link: Option<String>,
-    /// Only what was recorded at or after this (2026-05-03T10:00; UTC unless an offset is given)
+    /// Only events recorded at or after this time (2026-05-03T10:00; UTC unless an offset is given)
     #[arg(long, value_name = "T", value_parser = instant)]
     recorded_from: Option<DateTime<Utc>>,
-    /// Only what was recorded before this
+    /// Only events recorded before this time
     #[arg(long, value_name = "T", value_parser = instant)]
     recorded_until: Option<DateTime<Utc>>,
-    /// Only what took effect at or after this
+    /// Only events that took effect at or after this time
     #[arg(long, value_name = "T", value_parser = instant)]
     effective_from: Option<DateTime<Utc>>,
-    /// Only what took effect before this
+    /// Only events that took effect before this time
     #[arg(long, value_name = "T", value_parser = instant)]
     effective_until: Option<DateTime<Utc>>,
 }
@@ -54,7 +54,7 @@ pub struct Filter {
 fn origin(name: &str) -> Result<Origin, String> {
     Origin::parse(name).ok_or_else(|| {
         let names: Vec<&str> = Origin::ALL.iter().map(|(_, name)| *name).collect();
-        format!("write one of {}", names.join(", "))
+        format!("expected one of {}", names.join(", "))
     })
 }
 
@@ -62,23 +62,23 @@ fn instant(text: &str) -> Result<DateTime<Utc>, String> {
     match text.parse() {
         Ok(AsOf::Instant(at)) => Ok(at),
         Ok(AsOf::Position(_)) | Err(_) => {
-            Err("write an instant: 2026-05-03T10:00, UTC unless an offset is given".into())
+            Err("expected a time such as 2026-05-03T10:00, in UTC unless an offset is given".into())
         }
     }
 }
 
 impl Filter {
-    /// Turns down what no event can be.
+    /// Checks that the requested types exist.
     ///
     /// # Errors
-    /// A type without a category of ours.
+    /// A type whose category does not exist.
     pub fn check(&self) -> Result<(), CliError> {
         for kind in &self.kinds {
             let category = kind.split('.').next().unwrap_or_default();
             if !Category::ALL.iter().any(|known| known.as_str() == category) {
                 let names: Vec<&str> = Category::ALL.iter().map(|known| known.as_str()).collect();
                 return Err(CliError::usage(format!(
-                    "there is no type {kind:?}: types begin with one of {}",
+                    "unknown event type {kind:?}: types begin with one of {}",
                     names.join(", ")
                 )));
             }
@@ -86,7 +86,7 @@ impl Filter {
         Ok(())
     }
 
-    /// Whether the event is wanted.
+    /// Whether the event matches all conditions.
     pub fn fits(&self, recorded: &StoredEvent) -> bool {
         let event = &recorded.event;
         let at_or_after = |from: Option<DateTime<Utc>>, at| from.is_none_or(|from| at >= from);
@@ -118,7 +118,7 @@ fn about_booking(recorded: &StoredEvent, booking: &str) -> bool {
         return stream.id == booking;
     }
     let of_booking = |link: &str| {
-        // `LinkId::of`: the booking's id, or what stands for a long one, and eight digits for the calendar.
+        // `LinkId::of`: the booking's id, or the hash that replaces a long one, and eight digits for the calendar.
         link.rsplit_once('.').is_some_and(|(of, _)| of == booking || of == format!("~{}", short_hash(&[booking], 32)))
     };
     if stream.category == Category::Link {
@@ -138,7 +138,7 @@ fn about_link(recorded: &StoredEvent, link: &str) -> bool {
     names(&recorded.event.data, &|key, value| matches!(key, "link" | "links") && value == link)
 }
 
-/// Whether a field of the data, at whatever depth, is named and filled so. Items of a list bear its name.
+/// Whether a field of the data, at any depth, has such a name and value. Items of a list take the list's name.
 fn names(data: &str, so: &dyn Fn(&str, &str) -> bool) -> bool {
     fn look(name: &str, value: &Value, so: &dyn Fn(&str, &str) -> bool) -> bool {
         match value {

@@ -1,4 +1,4 @@
-//! `events export` and `events import`: a whole ledger, or a part of it, as a file.
+//! `events export` and `events import`: the ledger, or a range of it, as a file.
 
 use std::path::PathBuf;
 
@@ -17,21 +17,21 @@ use crate::{
 
 #[derive(Debug, Args)]
 pub struct Export {
-    /// The file to write; FILE.partial stands beside it until it is whole
+    /// File to write; until it is complete, it is called FILE.partial
     file: PathBuf,
-    /// From this position on
+    /// First position
     #[arg(long, value_name = "N", default_value_t = 0)]
     from: u64,
-    /// Up to this position, itself included; the end where it is left out
+    /// Last position (inclusive) [default: the end]
     #[arg(long, value_name = "N")]
     to: Option<u64>,
 }
 
 #[derive(Debug, Args)]
 pub struct Import {
-    /// An exported ledger that begins at position 0
+    /// Exported ledger that begins at position 0
     file: PathBuf,
-    /// The public key it must be signed with, as `audit key` prints it. May be repeated
+    /// Public key it must be signed with, as printed by `audit key`. Repeatable
     #[arg(long = "key", value_name = "KEY")]
     keys: Vec<VerifierKey>,
 }
@@ -50,7 +50,8 @@ pub async fn export(session: &Session, asked: Export) -> Result<(), CliError> {
             "file": asked.file, "from": done.from, "events": done.events, "resumed": done.resumed, "size": size, "root": root,
         }));
     }
-    let resumed = if done.resumed == 0 { String::new() } else { format!(" ({} were written before)", done.resumed) };
+    let resumed =
+        if done.resumed == 0 { String::new() } else { format!(" ({} of them in an earlier run)", done.resumed) };
     session.printer.print_line(format!(
         "Exported {} events{resumed} to {}\nroot {root}",
         done.events,
@@ -60,7 +61,7 @@ pub async fn export(session: &Session, asked: Export) -> Result<(), CliError> {
 
 pub async fn import(session: &Session, asked: Import) -> Result<(), CliError> {
     let open = || archive::lines(&asked.file);
-    // Before a ledger is made that would then be empty.
+    // Check the file before a new, empty ledger is created for it.
     drop(open().map_err(CliError::refused)?);
     let stores = session.stores().await?;
     let bar = bar(session.printer, "events {msg}");
@@ -77,12 +78,13 @@ pub async fn import(session: &Session, asked: Import) -> Result<(), CliError> {
             "events": done.events, "resumed": done.resumed, "root": root, "authentic": done.authentic,
         }));
     }
-    let resumed = if done.resumed == 0 { String::new() } else { format!(" ({} were there before)", done.resumed) };
+    let resumed =
+        if done.resumed == 0 { String::new() } else { format!(" ({} of them in an earlier run)", done.resumed) };
     session.printer.print_line(format!("Imported {} events{resumed}\nroot {root}", done.events))?;
     if done.authentic {
         return Ok(());
     }
     session.printer.print_line(
-        "The file agrees with itself; who made it was not checked: give the ledger's key with --key for that.",
+        "The file is consistent, but its author was not checked; pass the ledger's key with --key to check it.",
     )
 }

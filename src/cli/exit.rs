@@ -1,22 +1,22 @@
-//! Why a command stopped, and the exit codes: the only file that knows their numbers.
+//! Why a command failed, and the exit codes: the only file that knows their numbers.
 
 use std::{fmt, io, process::ExitCode};
 
 use crate::{config::Problems, services};
 
-/// Why a command stopped before its end.
+/// Why a command ended early.
 #[derive(Debug)]
 pub enum CliError {
-    /// A check failed, work was refused, or something needed is not available.
+    /// A check failed, the work was refused, or something it needs is not available. Exit code 1.
     Refused(String),
-    /// It was called wrongly, or the configuration is wrong.
+    /// Wrong arguments or a wrong configuration. Exit code 2.
     Usage(String),
-    /// Whoever read our output has read enough.
+    /// The reader of our output closed the pipe.
     OutputClosed,
 }
 
 impl CliError {
-    /// What becomes of the process.
+    /// The exit code of the process.
     pub fn code(&self) -> ExitCode {
         match self {
             Self::OutputClosed => ExitCode::SUCCESS,
@@ -25,12 +25,12 @@ impl CliError {
         }
     }
 
-    /// Refused, for that reason.
+    /// A refusal with this reason.
     pub fn refused(reason: impl fmt::Display) -> Self {
         Self::Refused(reason.to_string())
     }
 
-    /// Called wrongly, in that way.
+    /// A usage error with this reason.
     pub fn usage(reason: impl fmt::Display) -> Self {
         Self::Usage(reason.to_string())
     }
@@ -54,19 +54,19 @@ impl From<Problems> for CliError {
     }
 }
 
-/// A whole chain of causes, once.
+/// Joins the chain of causes into one message.
 impl From<anyhow::Error> for CliError {
     fn from(error: anyhow::Error) -> Self {
         Self::Refused(format!("{error:#}"))
     }
 }
 
-/// Of printing.
+/// Errors while printing.
 impl From<io::Error> for CliError {
     fn from(error: io::Error) -> Self {
         match error.kind() {
             io::ErrorKind::BrokenPipe => Self::OutputClosed,
-            _ => Self::refused(format!("the output cannot be written: {error}")),
+            _ => Self::refused(format!("cannot write the output: {error}")),
         }
     }
 }

@@ -1,4 +1,4 @@
-//! `held`: people's changes in calendars that wait for an answer.
+//! `held`: changes made in calendars that are waiting for an operator's decision.
 
 use clap::Subcommand;
 use serde_json::json;
@@ -18,16 +18,16 @@ use crate::{
 
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// List them
+    /// List the changes that are waiting
     List,
-    /// Take the change over
+    /// Accept the change and update the booking
     Accept {
-        /// The link
+        /// Link id
         link: String,
     },
-    /// Put the entry back as the booking says
+    /// Reject the change and restore the entry
     Reject {
-        /// The link
+        /// Link id
         link: String,
     },
 }
@@ -51,8 +51,8 @@ pub async fn run(session: &Session, command: Command) -> Result<(), CliError> {
                 cells.push(time(row, "held_until"));
                 cells
             });
-            let columns = ["link", "booking", "calendar", "why it waits", "until"];
-            return printer.table(&columns, table.collect(), "Nothing waits for an answer.");
+            let columns = ["link", "booking", "calendar", "reason", "until"];
+            return printer.table(&columns, table.collect(), "No changes are waiting for a decision.");
         }
     };
     let id = LinkId::new(link).map_err(CliError::usage)?;
@@ -60,6 +60,6 @@ pub async fn run(session: &Session, command: Command) -> Result<(), CliError> {
     if printer.json {
         return printer.document(&json!({"link": id, "accepted": accept}));
     }
-    let what = if accept { "is taken over" } else { "is turned down: the entry is put back" };
-    printer.print_line(format!("The change on link {id} {what}; the service does it"))
+    let what = if accept { "was accepted" } else { "was rejected: the entry will be restored" };
+    printer.print_line(format!("The change on link {id} {what}; the running service will carry it out"))
 }

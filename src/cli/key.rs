@@ -1,4 +1,4 @@
-//! `key`: the master key, and putting another in its place.
+//! `key`: shows and rotates the master key.
 
 use clap::Subcommand;
 use indicatif::ProgressBar;
@@ -8,12 +8,12 @@ use crate::services::people::rotate::{MasterKeyStatus, rotate, status};
 
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Say which master key is in use, and whether a rotation is under way
+    /// Show which master key is in use, and whether a rotation is in progress
     Status,
-    /// Put a fresh master key in the place of the one before, which is destroyed; services go on meanwhile. After an
-    /// interruption the same command goes on where it stood
+    /// Replace the master key with a new one and destroy the old one; services keep running. After an
+    /// interruption, run it again to continue
     Rotate {
-        /// Only put the fresh key into the file, to be taken to other machines first; called again, it is used
+        /// Only add the new key to the file, to copy it to other machines first; run again without this flag to use it
         #[arg(long)]
         stage: bool,
     },
@@ -40,14 +40,14 @@ pub async fn run(session: &Session, command: Command) -> Result<(), CliError> {
     let path = session.config.master_key_file.display();
     if done.staged {
         return session.printer.print_line(format!(
-            "The fresh master key {} stands in {path} beside {}. Take that file to every machine, then rotate again",
+            "The new master key {} is now in {path} next to {}. Copy that file to every machine, then run key rotate again",
             done.to, done.from
         ));
     }
-    let resumed = if done.resumed { " (an interrupted rotation was ended)" } else { "" };
+    let resumed = if done.resumed { " (an interrupted rotation was completed)" } else { "" };
     session.printer.print_line(format!(
-        "The master key is {} now{resumed}: {} secrets were wrapped anew, and {} is destroyed.\n\
-         Back up {path} apart from the database; older copies of it open only older backups.",
+        "The master key is now {}{resumed}: {} secrets were re-encrypted, and {} was destroyed.\n\
+         Back up {path} separately from the database; older copies of it open only older backups.",
         done.to, done.rewrapped, done.from
     ))
 }
@@ -67,9 +67,9 @@ fn print_status(session: &Session, keys: &MasterKeyStatus) -> Result<(), CliErro
         fields.push(vec![table.replace('_', " "), if counts.is_empty() { none() } else { counts.join(", ") }]);
     }
     let rotating = match &standing.previous {
-        Some(previous) => format!("under way, from {previous}: end it with key rotate"),
-        None if keys.file.len() > 1 => "staged, or not ended: key rotate goes on".to_owned(),
-        None => "not under way".to_owned(),
+        Some(previous) => format!("in progress, from {previous}: run key rotate to complete it"),
+        None if keys.file.len() > 1 => "staged or incomplete: run key rotate to continue".to_owned(),
+        None => "none in progress".to_owned(),
     };
     fields.push(vec!["rotation".to_owned(), rotating]);
     session.printer.table(&["master key", ""], fields, "")

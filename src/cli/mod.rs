@@ -1,6 +1,6 @@
 //! Floor 4: the command line. One file per subcommand; `exit.rs` has the exit codes, `print.rs` tables and JSON.
 //!
-//! A command parses, calls a service and prints. What it works on is put together by `app.rs`.
+//! A command parses its arguments, calls a service and prints. `app.rs` wires what it works on.
 
 mod approvals;
 mod ask;
@@ -48,7 +48,7 @@ pub use exit::CliError;
 use print::Printer;
 use session::Session;
 
-/// Keeps bookings and calendars aligned, and can prove what it did.
+/// Keeps bookings and calendars in sync, with a verifiable history of every change.
 #[derive(Debug, Parser)]
 #[command(name = "syncledger", version, about, disable_help_subcommand = true)]
 struct Cli {
@@ -58,16 +58,16 @@ struct Cli {
     command: Command,
 }
 
-/// What every command takes.
+/// Options of every command.
 #[derive(Debug, Clone, Args)]
 struct Common {
-    /// The configuration; syncledger.toml where that is there, else everything as by default
+    /// Configuration file [default: ./syncledger.toml if present, otherwise built-in defaults]
     #[arg(long, global = true, value_name = "FILE")]
     config: Option<PathBuf>,
     /// Print JSON
     #[arg(long, global = true)]
     json: bool,
-    /// Under which name an act is recorded
+    /// Operator name recorded with this action
     #[arg(long, global = true, value_name = "NAME", default_value = "cli")]
     by: String,
 }
@@ -76,58 +76,58 @@ struct Common {
 enum Command {
     /// Run the service
     Serve,
-    /// Play the main job, everything embedded, with nothing to set up
+    /// Run a complete demo; nothing to install or configure
     Demo(demo::Arguments),
-    /// Play seeds of the whole loop under a virtual clock, with faults and crashes
+    /// Run randomised simulations with injected faults and crashes
     Simulate(simulate::Arguments),
     /// Import, list and explain bookings
     #[command(subcommand)]
     Bookings(bookings::Command),
-    /// Read the ledger, or append to it
+    /// Read, export or append to the ledger
     #[command(subcommand)]
     Events(events::Command),
-    /// Seal the ledger, check it, and prove what stands in it
+    /// Seal and verify the ledger, and create proofs
     #[command(subcommand)]
     Audit(audit::Command),
-    /// Look after the tables that are derived from the ledger
+    /// Inspect and rebuild the read models
     #[command(subcommand)]
     Projections(projections::Command),
-    /// Say what would be done, without doing it
+    /// Preview what reconciliation would do
     #[command(subcommand)]
     Reconcile(reconcile::Command),
-    /// Have bookings and their entries compared again
+    /// Re-check bookings against their calendar entries
     #[command(subcommand)]
     Resync(resync::Command),
-    /// Calls that were made, and another try of those that were given up
+    /// List calls to calendars and sources, and retry those given up
     #[command(subcommand)]
     Attempts(attempts::Command),
-    /// What waits for an operator's word because too much vanished at once
+    /// Approve or reject mass deletions that were held back
     #[command(subcommand)]
     Approvals(approvals::Command),
-    /// People's changes in calendars that wait for an answer
+    /// Accept or reject changes made in calendars that need a decision
     #[command(subcommand)]
     Held(held::Command),
-    /// People whose words stand in the ledger
+    /// Erase a person's data
     #[command(subcommand)]
     Subject(subject::Command),
-    /// The master key
+    /// Show or rotate the master key
     #[command(subcommand)]
     Key(key::Command),
-    /// The feed of events
+    /// Publish events to NATS again
     #[command(subcommand)]
     Nats(nats::Command),
-    /// API tokens
+    /// Manage API tokens
     #[command(subcommand)]
     Token(token::Command),
-    /// Check configuration, stores, providers and clocks, and say what to fix
+    /// Check configuration, databases, providers and clocks, and say what to fix
     Doctor,
 }
 
-/// Runs the program: parses its arguments, does it, and says how it ended.
+/// Runs the program: parses the arguments, runs the command, and returns its exit code.
 pub fn run() -> ExitCode {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
-        // Help is written to standard output and is no failure; clap says which is which.
+        // clap treats help as an error, but it goes to standard output and exits with 0.
         Err(wrong) => {
             let code = if wrong.use_stderr() { CliError::usage("").code() } else { ExitCode::SUCCESS };
             drop(wrong.print());
@@ -136,7 +136,7 @@ pub fn run() -> ExitCode {
     };
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
-        Err(error) => return report(&CliError::refused(format!("no threads can be started: {error}"))),
+        Err(error) => return report(&CliError::refused(format!("cannot start threads: {error}"))),
     };
     match runtime.block_on(Box::pin(dispatch(cli))) {
         Ok(()) => ExitCode::SUCCESS,
@@ -144,10 +144,10 @@ pub fn run() -> ExitCode {
     }
 }
 
-/// Says why, to standard error.
+/// Prints the reason to standard error.
 fn report(stop: &CliError) -> ExitCode {
     if let CliError::Refused(reason) | CliError::Usage(reason) = stop {
-        // Nobody may be listening there either.
+        // Standard error may be closed, too.
         drop(writeln!(std::io::stderr(), "syncledger: {}", print::clean(reason)));
     }
     stop.code()
@@ -193,7 +193,7 @@ async fn dispatch(cli: Cli) -> Result<(), CliError> {
     }
 }
 
-/// The file that was named, or the usual one where it is there.
+/// The file given, or the default one if it exists.
 fn configured(named: Option<&Path>) -> Option<PathBuf> {
     let usual = Path::new(DEFAULT_FILE);
     named.map(Path::to_path_buf).or_else(|| usual.exists().then(|| usual.to_path_buf()))

@@ -1,4 +1,4 @@
-//! `nats`: a range of the ledger sent to the feed again.
+//! `nats`: publishes a range of the ledger again.
 
 use std::io::Write as _;
 
@@ -13,28 +13,28 @@ use crate::{
     services::relay::{self, Range, RepublishOptions, WINDOW},
 };
 
-/// Where nobody watches, a line is written whenever so many more were sent.
+/// Without a terminal, a progress line is written after this many events.
 const LINE_EVENTS: u64 = 50_000;
 
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Send events again, with the same ids; the service may go on meanwhile
+    /// Publish events again with the same ids; the service can keep running
     Republish(Republish),
 }
 
 #[derive(Debug, Args)]
 pub struct Republish {
-    /// From this position on
+    /// First position
     #[arg(long, value_name = "N")]
     from: u64,
-    /// Up to this position, itself included; the last event's where it is left out
+    /// Last position (inclusive) [default: the last event]
     #[arg(long, value_name = "N")]
     to: Option<u64>,
 }
 
 pub async fn run(session: &Session, command: Command) -> Result<(), CliError> {
     let Command::Republish(Republish { from, to }) = command;
-    let nothing = "no NATS is configured: add [nats] with a url";
+    let nothing = "NATS is not configured: add [nats] with a url";
     if session.config.nats.is_none() {
         return Err(CliError::usage(nothing));
     }
@@ -42,10 +42,10 @@ pub async fn run(session: &Session, command: Command) -> Result<(), CliError> {
     let end = stores.journal.store().end().await.map_err(CliError::refused)?.0;
     let until = to.map_or(end, |to| to.saturating_add(1).min(end));
     if to.is_some_and(|to| to < from) {
-        return Err(CliError::usage("--to lies before --from"));
+        return Err(CliError::usage("--to is before --from"));
     }
     if from >= until {
-        return Err(CliError::refused(format!("there is no event at position {from}: the ledger ends before {end}")));
+        return Err(CliError::refused(format!("there is no event at position {from}: the ledger has {end} events")));
     }
     let word = stores.clock.event_id().to_string();
     let Some((publisher, worker)) = app::nats::publisher(&session.config, &word).await? else {
@@ -71,7 +71,7 @@ pub async fn run(session: &Session, command: Command) -> Result<(), CliError> {
     let done = relay::republish(&**stores.journal.store(), &*publisher, range, manner, &mut show).await;
     bar.finish_and_clear();
     let done = done.map_err(|error| {
-        CliError::refused(format!("{error}; {sent} events were sent: go on with --from {}", from + sent))
+        CliError::refused(format!("{error}; {sent} events were sent: continue with --from {}", from + sent))
     })?;
     let took = (stores.clock.now() - began).num_milliseconds();
     if session.printer.json {
@@ -83,10 +83,12 @@ pub async fn run(session: &Session, command: Command) -> Result<(), CliError> {
     let renamed = match done.renamed {
         0 => String::new(),
         some => format!(
-            "; the server still remembered {some} of them, which have another Nats-Msg-Id and the same event id"
+            "; the server still remembered {some} of them, so these have a new Nats-Msg-Id but the same event id"
         ),
     };
-    session.printer.print_line(format!("Sent {count} events again, positions {from} to {last}, in {took} ms{renamed}"))
+    session
+        .printer
+        .print_line(format!("Published {count} events again, positions {from} to {last}, in {took} ms{renamed}"))
 }
 
 fn bar(session: &Session, length: u64) -> ProgressBar {

@@ -1,4 +1,4 @@
-//! `--as-of`: what the tables said at an earlier moment of the ledger.
+//! `--as-of`: the tables as they were at an earlier time.
 
 use std::io::Write as _;
 
@@ -13,14 +13,14 @@ use crate::{
 
 #[derive(Debug, Clone, Copy, Default, Args)]
 pub struct AsOfOption {
-    /// As it was then: 2026-05-03T10:00 (UTC unless an offset is given), or position:1234. All events recorded up to then
-    /// count; personal texts open with the keys of today
+    /// Answer as of a past time (2026-05-03T10:00, UTC unless an offset is given) or position:1234. Counts all events
+    /// recorded until then; personal data is decrypted with today's keys
     #[arg(long, value_name = "T")]
     as_of: Option<AsOf>,
 }
 
 impl AsOfOption {
-    /// Opens what is kept, with tables as they were then; up to date where no moment was named. Only `tables` are filled.
+    /// Opens the stores with the tables as they were then, or up to date if no time was given. Only `tables` are filled.
     pub async fn stores(self, session: &Session, tables: &[&str]) -> Result<Stores, CliError> {
         let stores = session.existing_stores().await?;
         let Some(as_of) = self.as_of else {
@@ -36,7 +36,7 @@ impl AsOfOption {
         Ok(stores)
     }
 
-    /// How far the ledger reached then, where a moment was named.
+    /// The end of the ledger at that time, if one was given.
     pub async fn reach(self, stores: &Stores) -> Result<Option<Reach>, CliError> {
         let Some(as_of) = self.as_of else { return Ok(None) };
         let bar = progress::bar();
@@ -49,11 +49,13 @@ impl AsOfOption {
     }
 }
 
-/// On standard error: the answer itself stays what it is without `--as-of`.
+/// Printed on standard error, so that the answer has the same format with and without `--as-of`.
 fn print_moment(reach: Reach) {
     let said = match reach.recorded_at {
-        Some(at) => format!("as of {} events, the last recorded at {}", reach.events, at.format("%Y-%m-%d %H:%M:%SZ")),
-        None => "as of then, the ledger was empty".to_owned(),
+        Some(at) => {
+            format!("as of {} events, the last one recorded at {}", reach.events, at.format("%Y-%m-%d %H:%M:%SZ"))
+        }
+        None => "the ledger was empty at that time".to_owned(),
     };
     drop(writeln!(std::io::stderr(), "({said})"));
 }

@@ -1,4 +1,4 @@
-//! Printing: tables for people, JSON for programs, and nothing that could take over a terminal.
+//! Output: tables for people, JSON for programs, and no control characters that could affect a terminal.
 
 use std::io::{self, IsTerminal as _, Write as _};
 
@@ -11,34 +11,34 @@ use crate::projections::{Row, Value};
 /// How a command prints.
 #[derive(Debug, Clone, Copy)]
 pub struct Printer {
-    /// JSON, for programs.
+    /// JSON for programs.
     pub json: bool,
-    /// Lines, wrapping and bold type, for a terminal.
+    /// Borders, wrapping and bold type for a terminal.
     rich: bool,
     /// Bold type, unless `NO_COLOR` is set.
     styled: bool,
 }
 
 impl Printer {
-    /// For standard output as it is; `no_color` is the variable of that name.
+    /// For standard output; `no_color` is the value of `NO_COLOR`.
     pub fn new(json: bool, no_color: Option<&str>) -> Self {
         let rich = io::stdout().is_terminal();
         Self { json, rich, styled: rich && no_color.is_none_or(str::is_empty) }
     }
 
-    /// Whether a person is watching.
+    /// Whether standard output is a terminal.
     pub fn watched(self) -> bool {
         self.rich && !self.json
     }
 
-    /// One or more lines.
+    /// Prints one or more lines.
     pub fn print_line(self, text: impl AsRef<str>) -> Result<(), CliError> {
         let mut out = io::stdout().lock();
         writeln!(out, "{}", clean(text.as_ref()).trim_end_matches('\n'))?;
         Ok(out.flush()?)
     }
 
-    /// A document, for programs.
+    /// Prints a JSON document.
     pub fn document(self, document: &impl Serialize) -> Result<(), CliError> {
         let mut out = io::stdout().lock();
         serde_json::to_writer_pretty(&mut out, document).map_err(io::Error::from)?;
@@ -46,14 +46,14 @@ impl Printer {
         Ok(out.flush()?)
     }
 
-    /// One of many documents, on a line of its own.
+    /// Prints one JSON document on a line of its own.
     pub fn line(self, document: &impl Serialize) -> Result<(), CliError> {
         let mut out = io::stdout().lock();
         serde_json::to_writer(&mut out, document).map_err(io::Error::from)?;
         Ok(writeln!(out)?)
     }
 
-    /// A table; `none` where it has no rows.
+    /// Prints a table, or `none` if it has no rows.
     pub fn table(self, columns: &[&str], rows: Vec<Vec<String>>, none: &str) -> Result<(), CliError> {
         if rows.is_empty() {
             return self.print_line(none);
@@ -74,7 +74,7 @@ impl Printer {
         });
         table.set_header(head);
         for row in rows {
-            // A line end inside a cell would make one row look like two.
+            // A line break inside a cell would make one row look like two.
             table.add_row(row.iter().map(|cell| clean(cell).replace('\n', " ")));
         }
         let text = table.to_string();
@@ -85,12 +85,12 @@ impl Printer {
     }
 }
 
-/// The text without characters that move a cursor; ends of lines stay.
+/// Replaces characters that could move the cursor; line breaks are kept.
 pub fn clean(text: &str) -> String {
     text.chars().map(|c| if c.is_control() && c != '\n' { '\u{fffd}' } else { c }).collect()
 }
 
-/// A row as a JSON object, every column by its name.
+/// A row as a JSON object, keyed by column name.
 pub fn object(row: &Row) -> serde_json::Value {
     let cells = row.cells().map(|(name, value)| (name.to_owned(), json(value)));
     serde_json::Value::Object(cells.collect())
@@ -110,7 +110,7 @@ fn json(value: &Value) -> serde_json::Value {
     }
 }
 
-/// A cell of a row, for a table.
+/// A cell of a row as table text.
 pub fn cell(row: &Row, name: &str) -> String {
     match row.get(name) {
         Value::Null => String::new(),

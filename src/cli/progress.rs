@@ -1,4 +1,4 @@
-//! Progress of a replay, on standard error, where a person is watching.
+//! Progress of a replay, on standard error, if that is a terminal.
 
 use std::time::Duration;
 
@@ -6,7 +6,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::services::models::rebuild::Step;
 
-/// A bar; it hides itself where standard error is no terminal.
+/// A progress bar; hidden if standard error is not a terminal.
 pub fn bar() -> ProgressBar {
     let style = ProgressStyle::with_template("{bar:30} {pos}/{len} events  {msg}");
     let bar = ProgressBar::new(0).with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
@@ -14,7 +14,7 @@ pub fn bar() -> ProgressBar {
     bar
 }
 
-/// Moves it.
+/// Updates the bar.
 pub fn show(bar: &ProgressBar, step: Step) {
     bar.set_length(step.total);
     bar.set_position(step.done);

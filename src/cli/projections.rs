@@ -1,4 +1,4 @@
-//! `projections`: how far the derived tables have come, filling one anew, and holding one against a replay.
+//! `projections`: lists, shows, rebuilds and verifies the read models.
 
 use clap::Subcommand;
 use serde_json::{Value, json};
@@ -20,18 +20,18 @@ use crate::{
 
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// List them, and how far each is behind the ledger
+    /// List read models and how far each is behind the ledger
     List,
-    /// Show the rows of one, now or as they were
+    /// Show the rows of a read model, now or in the past
     Show(Show),
-    /// Fill one anew beside the live table, then swap: nothing stops meanwhile
+    /// Rebuild a read model next to the live one, then swap; without downtime
     Rebuild {
-        /// Which
+        /// Name of the read model
         name: String,
     },
-    /// Hold the live table against a replay from zero; exit code 1 where they differ
+    /// Compare the live table with a full replay; exits with 1 if they differ
     Diff {
-        /// Which
+        /// Name of the read model
         name: String,
     },
 }
@@ -70,7 +70,7 @@ async fn list(session: &Session) -> Result<(), CliError> {
         };
         vec![lag.projection.to_owned(), lag.version.to_string(), lag.position.to_string(), behind]
     });
-    session.printer.table(&["projection", "version", "position", "behind"], rows.collect(), "There are none.")
+    session.printer.table(&["projection", "version", "position", "behind"], rows.collect(), "There are no projections.")
 }
 
 async fn rebuild(session: &Session, name: &str) -> Result<(), CliError> {
@@ -105,12 +105,9 @@ async fn diff(session: &Session, name: &str) -> Result<(), CliError> {
         Some(comparison) if comparison.differing == 0 => Ok(()),
         Some(comparison) => {
             let what = format!("rebuild it with: syncledger projections rebuild {name}");
-            Err(CliError::refused(format!(
-                "{} rows of {name} are not what the ledger says: {what}",
-                comparison.differing
-            )))
+            Err(CliError::refused(format!("{} rows of {name} differ from the ledger: {what}", comparison.differing)))
         }
-        None => Err(CliError::refused(format!("{name} never stood still long enough to be compared: try again"))),
+        None => Err(CliError::refused(format!("{name} kept changing while it was compared: try again"))),
     }
 }
 
@@ -133,7 +130,7 @@ fn print_report(session: &Session, report: &Report, verb: &str) -> Result<(), Cl
     let took = f64::from(i32::try_from(took.num_milliseconds()).unwrap_or(i32::MAX)) / 1_000.0;
     session.printer.print_line(format!("{verb} {projection} (version {version}): {facts} events in {took:.1} s"))?;
     let Some(comparison) = comparison else {
-        return session.printer.print_line("It was not compared: the live table never stood still.");
+        return session.printer.print_line("Not compared: the live table kept changing.");
     };
     session.printer.print_line(format!("{} rows compared, {} differ", comparison.rows, comparison.differing))?;
     for difference in &comparison.examples {
@@ -154,8 +151,8 @@ fn example(difference: &Difference) -> Value {
 fn sentence(difference: &Difference) -> String {
     let key = difference.key.join(" ");
     match &difference.what {
-        RowDifference::MissingInLive => format!("{key}: missing in the live table"),
-        RowDifference::OnlyInLive => format!("{key}: in the live table only"),
+        RowDifference::MissingInLive => format!("{key}: missing from the live table"),
+        RowDifference::OnlyInLive => format!("{key}: only in the live table"),
         RowDifference::Columns(columns) => {
             let columns = columns
                 .iter()

@@ -1,4 +1,4 @@
-//! `projections show`: the rows of one derived table, now or as they were.
+//! `projections show`: the rows of a read model, now or in the past.
 
 use clap::Args;
 
@@ -11,15 +11,15 @@ use crate::projections::{self, ALL, Projection, Row, Value, query::Query};
 
 #[derive(Debug, Args)]
 pub struct Show {
-    /// Which table
+    /// Name of the read model
     name: String,
-    /// Only the row with this key; once for each part of the key, in order
+    /// Only the row with this key; give once per key column, in order
     #[arg(long, value_name = "VALUE")]
     key: Vec<String>,
-    /// Only rows whose column holds this; with nothing after the equals sign, rows where it holds nothing
+    /// Only rows with this value in this column; an empty value matches rows without one
     #[arg(long = "where", value_name = "COLUMN=VALUE")]
     wanted: Vec<String>,
-    /// At most so many
+    /// Maximum number of rows
     #[arg(long, default_value_t = 100)]
     limit: usize,
     #[command(flatten)]
@@ -32,10 +32,10 @@ pub fn check_name(name: &str) -> Result<(), CliError> {
         return Ok(());
     }
     let names: Vec<&str> = ALL.iter().map(|projection| projection.name).collect();
-    Err(CliError::usage(format!("there is no projection {name:?}: there are {}", names.join(", "))))
+    Err(CliError::usage(format!("there is no projection {name:?}: choose one of {}", names.join(", "))))
 }
 
-/// Columns for the store alone.
+/// Columns that only the store needs.
 const HIDDEN: [&str; 2] = ["position", "removed"];
 
 pub async fn run(session: &Session, show: Show) -> Result<(), CliError> {
@@ -59,19 +59,19 @@ pub async fn run(session: &Session, show: Show) -> Result<(), CliError> {
         let fields = filled.map(|(name, _)| vec![name.replace('_', " "), cell(row, name)]);
         return printer.table(&["field", "value"], fields.collect(), "");
     }
-    // A column that holds nothing in any row tells nothing.
+    // Leave out columns that are empty in every row.
     let told = |column: &&str| rows.iter().any(|row| *row.get(column) != Value::Null);
     let columns: Vec<&str> = projection.table.columns.iter().map(|column| column.name).filter(told).collect();
     let table = rows.iter().map(|row| columns.iter().map(|name| cell(row, name)).collect());
-    printer.table(&columns, table.collect(), "There are no such rows.")?;
+    printer.table(&columns, table.collect(), "No matching rows.")?;
     if rows.len() >= show.limit {
-        printer.print_line(format!("({} shown; --limit shows more)", show.limit))
+        printer.print_line(format!("({} shown; use --limit to show more)", show.limit))
     } else {
         Ok(())
     }
 }
 
-/// What the rows' columns must hold.
+/// The required value per column.
 fn wanted(projection: &Projection, show: &Show) -> Result<Vec<(String, String)>, CliError> {
     let keys = projection.table.key_columns();
     if show.key.len() > keys.len() {
@@ -82,12 +82,12 @@ fn wanted(projection: &Projection, show: &Show) -> Result<Vec<(String, String)>,
         keys.iter().zip(&show.key).map(|(column, value)| (column.name.to_owned(), value.clone())).collect();
     for condition in &show.wanted {
         let Some((column, value)) = condition.split_once('=') else {
-            return Err(CliError::usage(format!("{condition:?} is no condition: write COLUMN=VALUE")));
+            return Err(CliError::usage(format!("{condition:?} is not a condition: expected COLUMN=VALUE")));
         };
         if !projection.table.columns.iter().any(|known| known.name == column) {
             let names: Vec<&str> = projection.table.columns.iter().map(|known| known.name).collect();
             return Err(CliError::usage(format!(
-                "{} has no column {column:?}: it has {}",
+                "{} has no column {column:?}; its columns are {}",
                 projection.name,
                 names.join(", ")
             )));

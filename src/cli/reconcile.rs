@@ -1,4 +1,4 @@
-//! `reconcile plan`: what would be done now, or under a draft profile. Decides for every link, and appends nothing about it.
+//! `reconcile plan`: what would be done now, or under a draft policy. Decides for every link and appends nothing about it.
 
 use std::{fs, path::PathBuf, sync::Arc};
 
@@ -23,27 +23,27 @@ use crate::{
     services::{story::withheld, sync::reconciler::Reconciler},
 };
 
-/// The longest draft, in bytes.
+/// Maximum size of a draft, in bytes.
 const DRAFT_BYTES_MAX: u64 = 256 * 1024;
 
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Say for every link what would be done now
+    /// Show for every link what would be done now
     Plan(Plan),
 }
 
 #[derive(Debug, Args)]
 pub struct Plan {
-    /// Decide under this draft of a policy (TOML: preset, and what differs) instead
+    /// Use this draft policy instead (TOML: a preset and its changes)
     #[arg(long, value_name = "FILE")]
     profile: Option<PathBuf>,
-    /// The profile that the draft stands for; every profile where it is left out
+    /// Profile that the draft replaces [default: every profile]
     #[arg(long = "for", value_name = "NAME", requires = "profile")]
     instead_of: Option<String>,
-    /// Only bookings that changed since then (2026-03-01T00:00:00Z)
+    /// Only bookings changed since this time (2026-03-01T00:00:00Z)
     #[arg(long, value_name = "T")]
     since: Option<DateTime<Utc>>,
-    /// Show links for which there is nothing to do, too
+    /// Include links with nothing to do
     #[arg(long)]
     all: bool,
 }
@@ -93,7 +93,7 @@ fn draft(options: &Plan) -> Result<Option<Policy>, CliError> {
     Ok(Some(config::policy(&name, &fs::read_to_string(path).map_err(wrong)?)?))
 }
 
-/// The same reconciler with the draft in place of one profile, or of all.
+/// The same reconciler with the draft instead of one profile, or of all.
 fn under(app: &App, policy: &Policy, instead_of: Option<&str>) -> Result<Reconciler, CliError> {
     let mut routing = (*app.routing).clone();
     let wanted = instead_of.map(ProfileId::new).transpose().map_err(CliError::usage)?;
@@ -110,7 +110,7 @@ fn under(app: &App, policy: &Policy, instead_of: Option<&str>) -> Result<Reconci
     Ok(Reconciler { routing: Arc::new(routing), ..app.reconciler.clone() })
 }
 
-/// The links that a booking has, and those that it should have.
+/// The links a booking has, and those it should have.
 async fn of_booking(app: &App, row: &Row) -> Result<Vec<LinkRef>, CliError> {
     let named = (row.text("booking"), row.text("source_ref"), row.text("resource"));
     let (Some(booking), Some(appointment), Some(resource)) = named else { return Ok(Vec::new()) };
@@ -125,14 +125,14 @@ async fn of_booking(app: &App, row: &Row) -> Result<Vec<LinkRef>, CliError> {
     Ok(links)
 }
 
-/// What a decision does, and why.
+/// The step of a decision, and the reasons.
 fn words(decision: &Decision) -> (String, String) {
     let what = match &decision.step {
         Step::Call(command) => format!("{} {}", command.operation.name().replace('_', " "), command.remote),
-        Step::Verify(command) => format!("look up how command {} ended", command.id),
+        Step::Verify(command) => format!("find out whether command {} was carried out", command.id),
         Step::Look(remote, _) => format!("read entry {remote}"),
         Step::ReadSource => "read the booking at its source".to_owned(),
-        Step::Apply(..) => "carry the accepted change over to the booking".to_owned(),
+        Step::Apply(..) => "apply the accepted change to the booking".to_owned(),
         Step::Rest => match decision.facts.last() {
             None | Some(Event::SyncRequested { .. }) => "nothing".to_owned(),
             Some(fact) => fact.name().replace('_', " "),
@@ -167,7 +167,7 @@ fn print_plan(session: &Session, planned: &[PlannedAction], links: usize) -> Res
     let rows = planned
         .iter()
         .map(|p| vec![p.of.booking.to_string(), p.of.calendar.calendar.to_string(), p.what.clone(), p.why.clone()]);
-    let columns = ["booking", "calendar", "would be done", "because"];
-    session.printer.table(&columns, rows.collect(), "There is nothing to do.")?;
-    session.printer.print_line(format!("{links} links were looked at; {} are shown", planned.len()))
+    let columns = ["booking", "calendar", "planned", "reason"];
+    session.printer.table(&columns, rows.collect(), "Nothing to do.")?;
+    session.printer.print_line(format!("{links} links checked; {} shown", planned.len()))
 }

@@ -1,4 +1,4 @@
-//! `resync`: bookings and their entries compared again, whatever was decided before. The service does it.
+//! `resync`: asks the service to compare bookings with their entries again, whatever was decided before.
 
 use chrono::{DateTime, Utc};
 use clap::Subcommand;
@@ -13,19 +13,19 @@ use crate::{
 
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// One booking
+    /// Re-check one booking
     Booking {
-        /// The booking
+        /// Booking id
         id: String,
     },
-    /// Every booking on the calendars of a connection
+    /// Re-check every booking on a connection's calendars
     Connection {
-        /// The connection
+        /// Connection id
         id: String,
-        /// Only bookings that end after this
+        /// Only bookings that end after this time
         #[arg(long, value_name = "D")]
         from: Option<DateTime<Utc>>,
-        /// Only bookings that begin before this
+        /// Only bookings that begin before this time
         #[arg(long, value_name = "D")]
         to: Option<DateTime<Utc>>,
     },
@@ -61,5 +61,7 @@ pub async fn run(session: &Session, command: Command) -> Result<(), CliError> {
         return session.printer.document(&json!({"bookings": bookings.len(), "links": links}));
     }
     let bookings = bookings.len();
-    session.printer.print_line(format!("Asked for {links} links of {bookings} bookings; the service takes them up"))
+    session.printer.print_line(format!(
+        "Requested for {links} links of {bookings} bookings; the running service will carry it out"
+    ))
 }

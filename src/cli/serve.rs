@@ -1,4 +1,4 @@
-//! `serve`: the service, until it is told to stop.
+//! `serve`: runs the service until it is told to stop.
 
 use tokio::{
     net::TcpListener,
@@ -15,15 +15,15 @@ pub(super) async fn run(session: &Session) -> Result<(), CliError> {
     let address = session.config.listen;
     let listener = TcpListener::bind(address)
         .await
-        .map_err(|e| CliError::usage(format!("cannot listen at {address}: {e}. Is another service running there?")))?;
+        .map_err(|e| CliError::usage(format!("cannot listen on {address}: {e}. Is another service running there?")))?;
     let stop = CancellationToken::new();
     let service = serve::start(&session.config, listener, stop.clone()).await?;
     told_to_stop(stop).await;
-    service.task.await.map_err(|e| CliError::refused(format!("the service ended badly: {e}")))??;
+    service.task.await.map_err(|e| CliError::refused(format!("the service crashed: {e}")))??;
     Ok(())
 }
 
-/// Returns once the terminal or the system asks for an end.
+/// Returns on SIGINT, SIGTERM, or when `stop` is cancelled.
 pub(super) async fn told_to_stop(stop: CancellationToken) {
     let terminate = async {
         match signal(SignalKind::terminate()) {
@@ -36,6 +36,6 @@ pub(super) async fn told_to_stop(stop: CancellationToken) {
         () = terminate => {}
         () = stop.cancelled() => return,
     }
-    info!("Told to stop");
+    info!("Stopping");
     stop.cancel();
 }

@@ -10,7 +10,7 @@ use crate::{
     services::journal::Context,
 };
 
-/// What a command works with.
+/// Everything a command works with.
 pub struct Session {
     pub config: Config,
     pub env: BTreeMap<String, String>,
@@ -19,19 +19,19 @@ pub struct Session {
 }
 
 impl Session {
-    /// Opens what is kept; with a new ledger where there is none.
+    /// Opens the stores; creates the ledger if there is none.
     pub async fn stores(&self) -> Result<Stores, CliError> {
         self.log_warnings()?;
         Ok(app::open(&self.config).await?)
     }
 
-    /// Opens what is kept, and refuses where there is nothing: an empty ledger made by a question would hide a wrong path.
+    /// Opens the stores; fails if there is no ledger. A query that creates an empty ledger would hide a wrong path.
     pub async fn existing_stores(&self) -> Result<Stores, CliError> {
         self.check_exists().await?;
         self.stores().await
     }
 
-    /// Opens everything that acts, to look at it. Calls nobody, and records nothing.
+    /// Wires everything that acts, to inspect it. Calls nobody and records nothing.
     pub async fn app(&self) -> Result<App, CliError> {
         self.check_exists().await?;
         self.log_warnings()?;
@@ -40,17 +40,17 @@ impl Session {
 
     async fn check_exists(&self) -> Result<(), CliError> {
         let Some(place) = app::missing(&self.config).await? else { return Ok(()) };
-        let what = "start the service or import bookings first, or name the configuration with --config";
+        let what = "start the service or import bookings first, or pass the configuration with --config";
         Err(CliError::refused(format!("there is no ledger at {place}: {what}")))
     }
 
-    /// What a command logs is only what is wrong: its answer is what it prints. `RUST_LOG` shows more.
+    /// Logs warnings and errors only, since a command's answer is what it prints. `RUST_LOG` shows more.
     fn log_warnings(&self) -> Result<(), CliError> {
         let filter = self.env.get("RUST_LOG").cloned().unwrap_or_else(|| "warn".to_owned());
         logging::start(&Logging { format: self.config.logging.format, filter }).map_err(CliError::usage)
     }
 
-    /// On whose behalf an operator's act is recorded.
+    /// The operator on whose behalf an action is recorded.
     pub fn operator(&self, stores: &Stores) -> Context {
         Context::root(Actor::new("operator", self.by.clone()), Origin::Admin, stores.clock.event_id())
     }

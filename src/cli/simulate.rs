@@ -1,4 +1,4 @@
-//! `simulate`: the whole loop under a virtual clock, with faults and crashes.
+//! `simulate`: the whole system on a virtual clock, with injected faults and crashes.
 
 use chrono::TimeDelta;
 use indicatif::{ProgressBar, ProgressStyle};
@@ -10,34 +10,34 @@ use crate::{
     simulation::{self, Request, Span},
 };
 
-/// Seeds played where nothing is said.
+/// Number of seeds if none is given.
 const SEEDS: u64 = 20;
 
-/// What to simulate.
+/// Arguments of `simulate`.
 #[derive(Debug, Clone, clap::Args)]
 pub(super) struct Arguments {
-    /// Number of seeds to play [default: 20, or 1 with --seed]
+    /// Number of seeds to run [default: 20, or 1 with --seed]
     #[arg(long, value_name = "N", conflicts_with = "time")]
     seeds: Option<u64>,
-    /// Play seeds for this long, such as 90s, 10m or 2h
+    /// Keep running seeds for this long, such as 90s, 10m or 2h
     #[arg(long = "for", value_name = "TIME", value_parser = time)]
     time: Option<TimeDelta>,
     /// First seed
     #[arg(long, value_name = "S")]
     seed: Option<u64>,
-    /// Draw the first seed at random; it is printed
+    /// Choose the first seed at random; it is printed
     #[arg(long, conflicts_with = "seed")]
     from_entropy: bool,
-    /// Steps of chaos per seed
+    /// Steps of random activity per seed
     #[arg(long, value_name = "K", default_value_t = simulation::STEPS)]
     steps: u32,
-    /// Number of seeds to play at the same time [default: all cores]
+    /// Number of seeds to run in parallel [default: all cores]
     #[arg(long, value_name = "N")]
     cores: Option<usize>,
-    /// Leave this fault out; may be repeated
+    /// Disable this fault. Repeatable
     #[arg(long, value_name = "FAULT")]
     without: Vec<String>,
-    /// Leave this step out; may be repeated
+    /// Disable this step. Repeatable
     #[arg(long, value_name = "STEP")]
     skip: Vec<u32>,
     /// Print everything that happens
@@ -47,20 +47,20 @@ pub(super) struct Arguments {
 
 fn time(text: &str) -> Result<TimeDelta, String> {
     let time = crate::config::duration(text).and_then(|time| TimeDelta::from_std(time).ok());
-    time.ok_or_else(|| "write a number and a unit, such as 90s, 10m or 2h".to_owned())
+    time.ok_or_else(|| "expected a number and a unit, such as 90s, 10m or 2h".to_owned())
 }
 
-/// Plays the seeds. Stops with a refusal if a rule was broken.
+/// Runs the seeds. Returns a refusal if a rule was broken.
 pub(super) fn run(arguments: &Arguments, json: bool) -> Result<(), CliError> {
     let clock = machine::clock();
     let span = match (arguments.time, arguments.seeds) {
         (Some(time), _) => Span::For(time),
         (None, Some(seeds)) => Span::Seeds(seeds),
-        // A seed that was named is to be played again, alone.
+        // An explicit seed is run alone, to reproduce a failure.
         (None, None) => Span::Seeds(if arguments.seed.is_some() { 1 } else { SEEDS }),
     };
     let request = Request {
-        // Half of the bits, so that people can read it aloud.
+        // 32 bits, so that people can read it aloud.
         seed: arguments.seed.unwrap_or(if arguments.from_entropy { clock.chance() >> 32 } else { 0 }),
         span,
         steps: arguments.steps,

@@ -1,4 +1,4 @@
-//! `subject`: people whose words stand in the ledger, and forgetting them.
+//! `subject`: erases a person's data.
 
 use clap::Subcommand;
 use serde_json::json;
@@ -14,11 +14,11 @@ use crate::{
 
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Forget a person for good: destroy the key of everything that was ever recorded about them
+    /// Erase a person permanently, by destroying the key of everything recorded about them
     Erase {
-        /// Whom; `bookings show` names the subject of a booking
+        /// Subject id, as printed by `bookings show`
         id: String,
-        /// Also where nothing was ever recorded about them: then nothing ever will be
+        /// Record the erasure even if nothing is known about them, so that they can never be added later
         #[arg(long)]
         unseen: bool,
     },
@@ -42,10 +42,10 @@ pub async fn run(session: &Session, command: Command) -> Result<(), CliError> {
 fn summary(done: &ErasureOutcome, left: &RemainingCopies) -> String {
     let ErasureOutcome { subject, erased_at, by, repeated } = done;
     let at = erased_at.format("%Y-%m-%d %H:%M:%SZ");
-    let head = if *repeated { "was forgotten already" } else { "is forgotten" };
+    let head = if *repeated { "was already erased" } else { "has been erased" };
     let mut lines = vec![
-        format!("{subject} {head}: the key was destroyed on {at}, asked for by {by}."),
-        format!("Their {} booking(s) stay, without words.", left.bookings),
+        format!("{subject} {head}: the key was destroyed on {at}, as requested by {by}."),
+        format!("Their {} booking(s) stay, without personal data.", left.bookings),
     ];
     let entries = |shown: &[RemainingEntry]| -> Vec<String> {
         shown
@@ -54,14 +54,14 @@ fn summary(done: &ErasureOutcome, left: &RemainingCopies) -> String {
             .collect()
     };
     if !left.upcoming.is_empty() {
-        lines.push("Entries still to come get other words as soon as the service runs:".into());
+        lines.push("The running service replaces the text of these upcoming entries:".into());
         lines.extend(entries(&left.upcoming));
     }
     if !left.past.is_empty() {
-        lines.push("Entries of what is over are left as they are; remove them by hand if they must go:".into());
+        lines.push("Past entries are not changed; delete them by hand if they must go:".into());
         lines.extend(entries(&left.past));
     }
-    lines.push("Out of reach:".into());
+    lines.push("Out of our reach:".into());
     lines.extend(left.outside.iter().map(|what| format!("  - {what}")));
     lines.join("\n")
 }

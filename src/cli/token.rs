@@ -1,4 +1,4 @@
-//! `token`: who may call our API, as what.
+//! `token`: creates, lists and revokes API tokens.
 
 use clap::{Subcommand, ValueEnum};
 use serde_json::json;
@@ -11,17 +11,17 @@ use crate::{
 
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Make one; its secret is shown once
+    /// Create a token; its secret is shown only once
     Create {
-        /// What it may do
+        /// What the token may do
         #[arg(long)]
         role: RoleArgument,
     },
-    /// List them
+    /// List tokens
     List,
-    /// Revoke one: from now on it opens nothing
+    /// Revoke a token
     Revoke {
-        /// The token's id, as listed
+        /// Token id, as listed
         id: String,
     },
 }
@@ -29,17 +29,17 @@ pub enum Command {
 /// A role by its name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum RoleArgument {
-    /// Reads bookings, links, attempts, status
+    /// Read bookings, links, attempts and status
     Viewer,
-    /// And changes bookings, reprocesses, resyncs
+    /// Also change bookings, retry and resync
     Operator,
     /// Everything
     Admin,
-    /// Reads events and proofs
+    /// Read events and proofs
     Auditor,
-    /// Uploads submissions of its own device
+    /// Upload submissions of its own device
     Device,
-    /// Creates and changes bookings for a system
+    /// Create and change bookings on behalf of another system
     Integration,
 }
 
@@ -71,8 +71,8 @@ pub async fn run(session: &Session, command: Command) -> Result<(), CliError> {
                 let secret = secret.reveal();
                 return printer.document(&json!({"id": token.id, "role": token.role, "secret": secret}));
             }
-            // The secret alone on a line of its own, so that it can be taken from there.
-            printer.print_line(format!("Token {} ({}). Its secret is shown this once:", token.id, name(token.role)))?;
+            // The secret is on a line of its own, so that it is easy to copy.
+            printer.print_line(format!("Token {} ({}). Its secret is shown only once:", token.id, name(token.role)))?;
             printer.print_line(secret.reveal())
         }
         Command::List => {
@@ -86,7 +86,7 @@ pub async fn run(session: &Session, command: Command) -> Result<(), CliError> {
                 let revoked = token.revoked_at.map(day).unwrap_or_default();
                 vec![token.id.clone(), name(token.role), day(token.created_at), revoked]
             });
-            printer.table(&["token", "role", "made", "revoked"], rows.collect(), "There are no tokens.")
+            printer.table(&["token", "role", "created", "revoked"], rows.collect(), "There are no tokens.")
         }
         Command::Revoke { id } => {
             let stores = session.existing_stores().await?;
@@ -94,12 +94,12 @@ pub async fn run(session: &Session, command: Command) -> Result<(), CliError> {
             if printer.json {
                 return printer.document(&json!({"id": id, "revoked": true}));
             }
-            printer.print_line(format!("Token {id} is revoked"))
+            printer.print_line(format!("Token {id} revoked"))
         }
     }
 }
 
-/// All but the hash.
+/// Everything except the hash.
 fn object(token: &Token) -> serde_json::Value {
     json!({"id": token.id, "role": token.role, "created_at": token.created_at, "revoked_at": token.revoked_at})
 }

@@ -1,35 +1,35 @@
-//! `[gateway]`: the ledger for clients of EventStoreDB and KurrentDB. Absent: there is none.
+//! `[gateway]`: serves the ledger to clients of EventStoreDB and KurrentDB. Without this section there is no gateway.
 
 use std::{net::SocketAddr, path::PathBuf};
 
 use super::{Secret, section::Section};
 
-/// Where and how the gateway serves.
+/// Settings of the gateway.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Gateway {
-    /// Where it listens.
+    /// Address it listens on.
     pub listen: SocketAddr,
-    /// With what certificate; `None`: in plain, which only this machine reaches, or what stands before it.
+    /// TLS certificate; `None` means plain text, for this machine only or behind a TLS proxy.
     pub tls: Option<GatewayTls>,
-    /// Which events it takes.
+    /// Which events it accepts.
     pub accept: Accept,
 }
 
-/// A certificate and its key.
+/// A certificate and its private key.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct GatewayTls {
-    /// The file with the certificate chain, as PEM.
+    /// Certificate chain, a PEM file.
     pub certificate: PathBuf,
-    /// The key, as PEM.
+    /// Private key in PEM format.
     pub key: Secret,
 }
 
-/// Which events are taken.
+/// Which events are accepted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Accept {
-    /// Those whose type this program knows, under an envelope of ours.
+    /// Only event types that this program knows, in our own envelope.
     Known,
-    /// Any, under their own envelope: for another `syncledger` that keeps its ledger here.
+    /// Any type, with the sender's envelope: for another `syncledger` that keeps its ledger here.
     Any,
 }
 
@@ -37,22 +37,23 @@ pub enum Accept {
 pub(super) fn read(mut section: Section<'_>) -> Option<Gateway> {
     let listen = section.required("listen", "127.0.0.1:2113");
     let listen = section.parsed("listen", listen, |text| {
-        text.parse::<SocketAddr>().map_err(|_| format!("{text:?} is no address to listen at: write 127.0.0.1:2113"))
+        text.parse::<SocketAddr>()
+            .map_err(|_| format!("{text:?} is not an address to listen on: write something like 127.0.0.1:2113"))
     });
     let certificate = section.path("tls_cert_file");
     let key = section.secret("tls_key", certificate.is_some());
     if certificate.is_none() && key.is_some() {
-        section.problem("tls_cert_file", "is missing: the key alone is of no use");
+        section.problem("tls_cert_file", "is missing: a key needs its certificate");
     }
     let plain = match section.text("tls").as_deref() {
         None => false,
         Some("off") if certificate.is_none() => true,
         Some("off") => {
-            section.problem("tls", "is \"off\", and there is a certificate: leave one of both out");
+            section.problem("tls", "is \"off\", but a certificate is set: remove one of them");
             false
         }
         Some(other) => {
-            section.problem("tls", format!("{other:?} is not known: \"off\", or leave it out"));
+            section.problem("tls", format!("{other:?} is not valid: write \"off\", or leave it out"));
             false
         }
     };
@@ -61,17 +62,17 @@ pub(super) fn read(mut section: Section<'_>) -> Option<Gateway> {
         && certificate.is_none()
         && !plain
     {
-        let advice = "add tls_cert_file and tls_key_file, or tls = \"off\" where something before it speaks TLS";
+        let advice = "add tls_cert_file and tls_key_file, or tls = \"off\" if a proxy in front of it speaks TLS";
         section.problem(
             "listen",
-            format!("{listen} is reached from other machines, and tokens would go there in plain: {advice}"),
+            format!("{listen} can be reached from other machines, and tokens would be sent in plain text: {advice}"),
         );
     }
     let accept = match section.text("accept").as_deref() {
         None | Some("known") => Accept::Known,
         Some("any") => Accept::Any,
         Some(other) => {
-            section.problem("accept", format!("{other:?} is not known: known or any"));
+            section.problem("accept", format!("{other:?} is not valid: write \"known\" or \"any\""));
             Accept::Known
         }
     };

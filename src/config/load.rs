@@ -1,4 +1,4 @@
-//! From text and environment to [`Config`]: every key is looked at, and all problems are told at once.
+//! From file and environment to [`Config`]: every key is checked, and all problems are reported together.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -20,33 +20,33 @@ use crate::domain::{
     profile::Policy,
 };
 
-/// How often sources and calendars are asked where nothing is said.
+/// Default polling interval of sources and calendars.
 const POLL_EVERY: Duration = Duration::from_secs(60);
 
-/// How often a running service seals its ledger where nothing is said.
+/// Default interval at which a running service seals its ledger.
 const SEAL_EVERY: Duration = Duration::from_secs(600);
 
 impl Config {
-    /// Reads the file, or takes the defaults where there is none to be read, and the environment over both.
+    /// Reads the file, if there is one, and overrides it with the environment.
     ///
     /// # Errors
-    /// [`Problems`], all of them.
+    /// [`Problems`]: all mistakes found.
     pub fn load(file: Option<&Path>, env: &BTreeMap<String, String>) -> Result<Self, Problems> {
         let Some(path) = file else { return Self::parse(None, "", env) };
         let text = fs::read_to_string(path).map_err(|e| {
             let message = match e.kind() {
-                std::io::ErrorKind::NotFound => "there is no such file: name it with --config".to_owned(),
-                _ => format!("it cannot be read: {e}"),
+                std::io::ErrorKind::NotFound => "file not found: check the path given with --config".to_owned(),
+                _ => format!("cannot be read: {e}"),
             };
             Problems { file: path.display().to_string(), problems: vec![Problem { key: String::new(), message }] }
         })?;
         Self::parse(Some(path), &text, env)
     }
 
-    /// Understands the text of a file. Reads no file but those that hold secrets.
+    /// Parses the text of a file. Reads no other files except those that hold secrets.
     ///
     /// # Errors
-    /// [`Problems`], all of them.
+    /// [`Problems`]: all mistakes found.
     pub fn parse(file: Option<&Path>, text: &str, env: &BTreeMap<String, String>) -> Result<Self, Problems> {
         let named = file.map_or_else(|| "the configuration".to_owned(), |path| path.display().to_string());
         let fail = |problems| Problems { file: named.clone(), problems };
@@ -69,7 +69,7 @@ impl Config {
     }
 }
 
-/// Puts the value of one variable into the tables: `LEDGER__URL` is `ledger.url`, `CONNECTIONS__0__ID` the first one's.
+/// Puts the value of one variable into the tables: `LEDGER__URL` is `ledger.url`, `CONNECTIONS__0__ID` is the id of the first.
 fn overlay(table: &mut Table, shared: &mut Shared, variable: &str, key: &str, value: &str) {
     let lowered = key.to_ascii_lowercase();
     let parts: Vec<&str> = lowered.split("__").collect();
@@ -77,7 +77,7 @@ fn overlay(table: &mut Table, shared: &mut Shared, variable: &str, key: &str, va
     let mut path = String::new();
     let mut index = 0;
     while index + 1 < parts.len() {
-        // A profile's name may have dashes, which a variable's name may not.
+        // Profile names may contain dashes, variable names may not.
         let name = place.keys().find(|k| k.replace('-', "_") == parts[index]).cloned();
         let name = name.unwrap_or_else(|| parts[index].to_owned());
         path = if path.is_empty() { name.clone() } else { format!("{path}.{name}") };
@@ -99,8 +99,8 @@ fn overlay(table: &mut Table, shared: &mut Shared, variable: &str, key: &str, va
             _ => None,
         };
         let Some(next) = next else {
-            let what = "lists are numbered from 0 without gaps (SYNCLEDGER__CONNECTIONS__0__ID), tables are not";
-            return shared.problem(variable, format!("leads nowhere in {path}: {what}"));
+            let what = "number lists from 0 without gaps (SYNCLEDGER__CONNECTIONS__0__ID), and do not number tables";
+            return shared.problem(variable, format!("does not match {path}: {what}"));
         };
         place = next;
         index += 1;
@@ -115,22 +115,23 @@ fn whole(file: Option<&Path>, mut root: Section<'_>) -> Option<Config> {
     let shared = root.shared;
     let workspace = root.text("workspace").unwrap_or_else(|| "default".to_owned());
     let workspace = root.parsed("workspace", Some(workspace), |text| {
-        SourceName::new(text).map(|w| w.to_string()).map_err(|_| "should be letters, digits, - and _")
+        SourceName::new(text).map(|w| w.to_string()).map_err(|_| "may contain only letters, digits, - and _")
     });
     let listen = root.text("listen").unwrap_or_else(|| "127.0.0.1:3400".to_owned());
     let listen = root.parsed("listen", Some(listen), |text| {
-        text.parse::<SocketAddr>().map_err(|_| format!("{text:?} is no address to listen at: write 127.0.0.1:3400"))
+        text.parse::<SocketAddr>()
+            .map_err(|_| format!("{text:?} is not an address to listen on: write something like 127.0.0.1:3400"))
     });
     let public_url = root.text("public_url");
     let public_url = root.address("public_url", public_url);
     let beside = |file: &str| Store::Sqlite(shared.folder.join(file));
     let ledger = Store::read(root.section("ledger"), true).unwrap_or_else(|| beside("data/ledger.db"));
-    // EventStoreDB keeps events only: the rest needs a database of its own.
+    // EventStoreDB stores only events: everything else needs its own database.
     let own = |file: &str| if matches!(ledger, Store::Esdb(_)) { beside(file) } else { ledger.clone() };
     let read_models = Store::read(root.section("read_models"), false).unwrap_or_else(|| own("data/read.db"));
     let vault = Store::read(root.section("vault"), false).unwrap_or_else(|| own("data/vault.db"));
     if vault != ledger && !matches!(ledger, Store::Esdb(_)) {
-        shared.problem("vault.url", "is the ledger's own database unless the ledger is an esdb://: leave it out");
+        shared.problem("vault.url", "can only be set if ledger.url is an esdb:// address: leave it out");
     }
     let mut secrets = root.section("secrets");
     let master_key_file = secrets.path("master_key_file").unwrap_or_else(|| shared.folder.join("data/master.key"));
@@ -146,11 +147,11 @@ fn whole(file: Option<&Path>, mut root: Section<'_>) -> Option<Config> {
     let mut profiles = profiles(root.section("profiles"));
     root.finish();
     if nats.is_some() && sources.iter().any(|source| source.name.as_str() == "nats") {
-        shared.problem("sources", "name \"nats\" is what commands by NATS are recorded under: choose another");
+        shared.problem("sources", "name \"nats\" is reserved for commands received by NATS: choose another");
     }
     twice(shared, "sources", "name", sources.iter().map(|s| s.name.as_str()));
     twice(shared, "connections", "id", connections.iter().map(|c| c.id.as_str()));
-    // Named by what stands in the file, so that a connection with a problem of its own is not said to be missing as well.
+    // Names come from the raw file, so that a connection with a problem of its own is not also reported as missing.
     let routes = declared.into_iter().filter_map(|section| route(section, &connections, &mut profiles)).collect();
     let file = file.map(Path::to_path_buf);
     let (workspace, listen) = (workspace?, listen?);
@@ -179,12 +180,12 @@ fn twice<'t>(shared: &Shared, list: &str, key: &str, names: impl Iterator<Item =
     let mut seen = BTreeSet::new();
     for name in names {
         if !seen.insert(name) {
-            shared.problem(list, format!("{key} {name:?} stands there twice: each needs one of its own"));
+            shared.problem(list, format!("{key} {name:?} is used twice: each entry needs its own"));
         }
     }
 }
 
-/// Where checkpoints are kept where nothing is said: beside the ledger, for the operator to copy elsewhere.
+/// Default folder of checkpoints: next to the ledger, so that the operator can copy it elsewhere.
 fn audit(mut section: Section<'_>) -> Audit {
     let seal_every =
         if section.says("seal_every", "off") { None } else { section.duration("seal_every").or(Some(SEAL_EVERY)) };
@@ -199,7 +200,7 @@ fn logging(mut section: Section<'_>) -> Logging {
         None | Some("human") => LogFormat::Human,
         Some("json") => LogFormat::Json,
         Some(other) => {
-            section.problem("format", format!("{other:?} is not known: human or json"));
+            section.problem("format", format!("{other:?} is not valid: write \"human\" or \"json\""));
             LogFormat::Human
         }
     };
@@ -220,7 +221,7 @@ fn source(mut section: Section<'_>) -> Option<Source> {
     let known = match kind.as_deref() {
         Some("uschedule") => true,
         Some(other) => {
-            section.problem("kind", format!("{other:?} is no kind of source: there is uschedule"));
+            section.problem("kind", format!("{other:?} is not supported: write \"uschedule\""));
             false
         }
         None => false,
@@ -243,7 +244,7 @@ fn connection(mut section: Section<'_>) -> Option<Connection> {
     let known = match provider.as_deref() {
         Some("google") => true,
         Some(other) => {
-            section.problem("provider", format!("{other:?} is no provider of this version: there is google"));
+            section.problem("provider", format!("{other:?} is not supported: write \"google\""));
             false
         }
         None => false,
@@ -284,7 +285,7 @@ fn route(
         && !connections.iter().any(|c| c.id == *id)
     {
         let id = id.as_str();
-        section.problem("connection", format!("there is no usable [[connections]] with id = {id:?}"));
+        section.problem("connection", format!("there is no valid [[connections]] entry with id = {id:?}"));
     }
     if let Some(id) = &profile
         && !profiles.contains_key(id)
@@ -293,7 +294,8 @@ fn route(
             Some(policy) => {
                 profiles.insert(id.clone(), Some(policy));
             }
-            None => section.problem("profile", format!("there is no profile {:?}: add [profiles.{id}]", id.as_str())),
+            None => section
+                .problem("profile", format!("there is no profile {:?}: add a [profiles.{id}] table", id.as_str())),
         }
     }
     section.finish();

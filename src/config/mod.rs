@@ -1,7 +1,7 @@
-//! Configuration: one TOML file, overridden by the environment, checked as a whole before anything starts.
+//! Configuration: one TOML file, overridden by the environment, and checked completely before anything starts.
 //!
-//! [`Config::load`] reads it; `section.rs` is how a table is read with all its problems, `profile.rs` what a policy may say.
-//! Relative paths are taken from the file's own folder, so that it does not matter where the program is started: a ledger
+//! [`Config::load`] reads it; `section.rs` reads one table and collects its problems; `profile.rs` reads policies.
+//! Relative paths start from the file's own folder, so that it does not matter where the program is started: a ledger
 //! created by accident in another folder would look like an empty one.
 
 mod gateway;
@@ -28,133 +28,133 @@ use crate::domain::{
     profile::Policy,
 };
 
-/// The file that is read where none is named and this one is there.
+/// Read if no file is given and this one exists.
 pub const DEFAULT_FILE: &str = "syncledger.toml";
 
-/// What variables of the environment begin with: `SYNCLEDGER__LEDGER__URL`.
+/// Prefix of environment variables: `SYNCLEDGER__LEDGER__URL`.
 pub const ENV_PREFIX: &str = "SYNCLEDGER__";
 
-/// The whole configuration, checked.
+/// The complete, validated configuration.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Config {
-    /// Where it was read; `None` where there is no file and everything is as it is by default.
+    /// The file it was read from; `None` if there is none and the defaults apply.
     pub file: Option<PathBuf>,
-    /// Whose ledger it is.
+    /// Name of the workspace that owns the ledger.
     pub workspace: String,
-    /// Where we listen.
+    /// Address the HTTP API listens on.
     pub listen: SocketAddr,
-    /// Where providers reach us, without a slash at its end; `None`: they do not, and everything is polled.
+    /// Public base URL for webhooks, without a trailing slash; `None` means that everything is polled.
     pub public_url: Option<String>,
     /// The ledger.
     pub ledger: Store,
-    /// The read models; by default in the ledger's own database.
+    /// The read models; in the ledger's own database by default.
     pub read_models: Store,
-    /// Keys of subjects, tokens and checkpoints of workers; by default in the ledger's own database.
+    /// Keys of subjects, tokens and checkpoints of workers; in the ledger's own database by default.
     pub vault: Store,
-    /// The file with the master key; made with a new ledger.
+    /// File with the master key; created with a new ledger.
     pub master_key_file: PathBuf,
-    /// Where bookings come from.
+    /// Sources of bookings.
     pub sources: Vec<Source>,
-    /// Grants at calendar providers.
+    /// Connections to calendar providers.
     pub connections: Vec<Connection>,
-    /// Which resource shows on which calendar.
+    /// Which resource is shown on which calendar.
     pub routes: Vec<Route>,
-    /// Policies by name: those of the file, and the presets that routes name.
+    /// Policies by name: those in the file, and presets used by routes.
     pub profiles: BTreeMap<ProfileId, Policy>,
-    /// The ledger for clients of EventStoreDB; `None`: there is none.
+    /// Gateway for clients of EventStoreDB; `None` if there is none.
     pub gateway: Option<Gateway>,
-    /// The audit trail.
+    /// Settings of the audit trail.
     pub audit: Audit,
-    /// Where events are published and commands come from; `None`: nowhere.
+    /// NATS, for published events and incoming commands; `None` if not configured.
     pub nats: Option<Nats>,
-    /// What is logged, and how.
+    /// Logging settings.
     pub logging: Logging,
 }
 
 /// A booking source.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Source {
-    /// Its name in events and booking ids.
+    /// Name used in events and booking ids.
     pub name: SourceName,
-    /// What it is.
+    /// Type of source, with its settings.
     pub kind: SourceKind,
-    /// How often it is asked for what changed.
+    /// Polling interval.
     pub poll_every: Duration,
 }
 
-/// What a source is.
+/// A type of source.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum SourceKind {
     /// USchedule.
     Uschedule {
-        /// Base of every call.
+        /// Base URL of every call.
         base_url: String,
-        /// The bearer key.
+        /// API key, sent as a bearer token.
         api_key: Secret,
-        /// What its webhooks are signed with; `None`: they are refused, and the source is polled.
+        /// Secret that signs webhooks; `None` means webhooks are refused and the source is only polled.
         webhook_secret: Option<Secret>,
     },
 }
 
-/// A grant at a calendar provider.
+/// Access to a calendar provider.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Connection {
-    /// Its name in events.
+    /// Name used in events.
     pub id: ConnectionId,
-    /// Where, and as whom.
+    /// The provider and its credential.
     pub provider: ProviderKind,
-    /// How often its calendars are asked for what changed, push or not.
+    /// Polling interval of its calendars, with or without push notifications.
     pub poll_every: Duration,
 }
 
 /// A provider and a credential for it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ProviderKind {
-    /// Google Calendar, as a service account.
+    /// Google Calendar, with a service account.
     Google {
-        /// The JSON key file's text.
+        /// Content of the service account's JSON key file.
         service_account: Secret,
-        /// Base of every call, where it is not Google's own.
+        /// Base URL of every call, if not Google's own.
         api_base: Option<String>,
-        /// The token endpoint, where it is not the one that the key file names.
+        /// Token endpoint, if not the one in the key file.
         token_url: Option<String>,
     },
 }
 
-/// A resource's way to a calendar.
+/// Shows the bookings of a resource on a calendar.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Route {
-    /// What is booked.
+    /// The resource.
     pub resource: ResourceId,
-    /// Where it shows.
+    /// The calendar.
     pub calendar: CalendarKey,
-    /// Under which policy.
+    /// The policy that applies.
     pub profile: ProfileId,
 }
 
-/// When the ledger is sealed, and where checkpoints are kept outside it.
+/// When the ledger is sealed, and where checkpoints are kept outside of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Audit {
-    /// How often a running service seals; `None`: only `audit seal` does.
+    /// Interval at which a running service seals; `None` means only `audit seal` does.
     pub seal_every: Option<Duration>,
-    /// The folder of checkpoints.
+    /// Folder for checkpoint files.
     pub checkpoints: PathBuf,
 }
 
-/// What is logged, and how.
+/// Logging settings.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Logging {
-    /// For whom.
+    /// Output format.
     pub format: LogFormat,
-    /// What, as in `info,syncledger=debug`.
+    /// Which messages, such as `info,syncledger=debug`.
     pub filter: String,
 }
 
-/// For whom logs are written.
+/// Format of the log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LogFormat {
-    /// For people.
+    /// Text for people.
     Human,
-    /// For programs: one JSON object per line.
+    /// One JSON object per line.
     Json,
 }

@@ -1,4 +1,4 @@
-//! NATS: `[nats]`, `[nats.stream]`, `[nats.commands]`. Without `nats.url` there is none.
+//! NATS settings: `[nats]`, `[nats.stream]`, `[nats.commands]`. Without `nats.url`, NATS is not used.
 
 use std::{path::PathBuf, time::Duration};
 
@@ -7,69 +7,69 @@ use super::{
     section::{Section, duration},
 };
 
-/// The longest that events are kept by age: ten years.
+/// Longest retention by age: ten years.
 const AGE_MAX: Duration = Duration::from_secs(3_650 * 86_400);
-/// How often a command may be handed out where nothing is said.
+/// Default for how often a command is delivered before it is given up.
 const DELIVERIES_MAX: u64 = 16;
 
-/// NATS.
+/// NATS settings.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Nats {
-    /// Addresses, with commas between them.
+    /// Server addresses, separated by commas.
     pub servers: String,
-    /// Who we are.
+    /// How to log in.
     pub access: NatsAccess,
-    /// The certificates that servers are trusted by; `None`: the machine's own.
+    /// CA certificates to trust; `None` means those of the machine.
     pub ca_file: Option<PathBuf>,
     /// The stream of events.
     pub stream: NatsStream,
-    /// Commands; `None`: none are taken.
+    /// Commands; `None` means that none are accepted.
     pub commands: Option<NatsCommands>,
 }
 
-/// Who we are to NATS.
+/// How to log in to NATS.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum NatsAccess {
-    /// Nobody says.
+    /// Without credentials.
     Open,
-    /// A user and their password.
+    /// User name and password.
     Password(String, Secret),
     /// A token.
     Token(Secret),
-    /// The seed of an nkey.
+    /// Seed of an nkey.
     Nkey(Secret),
-    /// The text of a `.creds` file.
+    /// Content of a `.creds` file.
     Credentials(Secret),
 }
 
-/// The stream of events. What is `None` is as the program sets it.
+/// The stream of events. `None` means the program's default.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct NatsStream {
-    /// Its name.
+    /// Stream name.
     pub name: Option<String>,
-    /// On how many servers each message is kept.
+    /// Number of servers that keep each message.
     pub replicas: Option<usize>,
-    /// How long events are kept.
+    /// Maximum age of events.
     pub age_max: Option<Duration>,
-    /// How many bytes of events are kept.
+    /// Maximum size of all events, in bytes.
     pub bytes_max: Option<u64>,
-    /// How many events are kept.
+    /// Maximum number of events.
     pub messages_max: Option<u64>,
-    /// How long message ids are remembered.
+    /// How long the server remembers message ids to drop duplicates.
     pub duplicate_window: Option<Duration>,
 }
 
-/// Commands by NATS.
+/// Commands received by NATS.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NatsCommands {
-    /// Whether they may be about any booking, not only about those that clients created.
+    /// Whether commands may change any booking, or only those created through the API.
     pub any: bool,
-    /// A command that was handed out more often is given up.
+    /// Deliveries of a command before it is given up.
     pub deliveries_max: u64,
 }
 
 impl Nats {
-    /// Reads the table; `None` where it is not there, or where what is said is wrong and noted.
+    /// Reads the table; `None` if it is missing or invalid (the problems are recorded).
     pub(super) fn read(mut section: Section<'_>) -> Option<Self> {
         if section.is_empty() {
             return None;
@@ -85,20 +85,20 @@ impl Nats {
     }
 }
 
-/// Checks every address; nobody's password stands in one.
+/// Checks every address. Passwords in addresses are refused.
 fn servers_of(text: String) -> Result<String, String> {
     for server in text.split(',').map(str::trim) {
         let Some((scheme, host)) = server.split_once("://") else {
-            return Err(format!("{server:?} is no address: write nats://host:4222 or tls://host:4222"));
+            return Err(format!("{server:?} is not an address: write nats://host:4222 or tls://host:4222"));
         };
         if !["nats", "tls"].contains(&scheme) {
             return Err(format!("{scheme:?} is not supported: write nats:// or tls://"));
         }
         if host.contains('@') {
-            return Err("has a user in it: use nats.user and nats.password_file, or nats.token_file".to_owned());
+            return Err("contains a user: use nats.user and nats.password_file, or nats.token_file instead".to_owned());
         }
         if host.is_empty() || host.contains(['/', '?', '#', ' ']) {
-            return Err(format!("should be {scheme}://host:port and nothing else"));
+            return Err(format!("must be {scheme}://host:port and nothing else"));
         }
     }
     Ok(text)
@@ -115,7 +115,7 @@ fn access(section: &mut Section<'_>) -> Option<NatsAccess> {
     let by_password = match (user, password) {
         (Some(user), Some(password)) => Some(NatsAccess::Password(user, password)),
         (None, Some(_)) => {
-            section.problem("user", "is missing: a password is given, and nobody whose it is");
+            section.problem("user", "is missing: a password needs a user");
             return None;
         }
         (Some(_), None) => return None,
@@ -123,7 +123,10 @@ fn access(section: &mut Section<'_>) -> Option<NatsAccess> {
     };
     let mut given: Vec<NatsAccess> = others.into_iter().flatten().chain(by_password).collect();
     if given.len() > 1 {
-        section.problem("url", "keep one way to get in: a user with a password, a token, an nkey seed, or credentials");
+        section.problem(
+            "url",
+            "has more than one login: keep a user with a password, a token, an nkey seed, or credentials",
+        );
         return None;
     }
     Some(given.pop().unwrap_or(NatsAccess::Open))
@@ -133,14 +136,14 @@ fn stream(mut section: Section<'_>) -> NatsStream {
     let name = section.text("name");
     let name = section.parsed("name", name, |name| {
         let odd = |c: char| !c.is_ascii_graphic() || ".*>/\\".contains(c);
-        if name.len() > 200 || name.contains(odd) { Err("should be letters, digits, - and _") } else { Ok(name) }
+        if name.len() > 200 || name.contains(odd) { Err("may contain only letters, digits, - and _") } else { Ok(name) }
     });
     let age = section.text("max_age");
     let age_max = section.parsed("max_age", age, |text| {
         let days = text.strip_suffix('d').and_then(|days| days.trim().parse::<u64>().ok());
         let age = days.and_then(|days| days.checked_mul(86_400)).map(Duration::from_secs).or_else(|| duration(&text));
         let fits = age.filter(|age| (Duration::from_secs(1)..=AGE_MAX).contains(age));
-        fits.ok_or_else(|| format!("{text:?} is no duration from 1s to 3650d: write 12h or 90d"))
+        fits.ok_or_else(|| format!("{text:?} is not a duration between 1s and 3650d: write something like 12h or 90d"))
     });
     let stream = NatsStream {
         name,
@@ -160,7 +163,10 @@ fn commands(mut section: Section<'_>) -> Option<NatsCommands> {
         None | Some("api") => false,
         Some("all") => true,
         Some(other) => {
-            section.problem("bookings", format!("{other:?} is not known: api (those that clients created) or all"));
+            section.problem(
+                "bookings",
+                format!("{other:?} is not valid: write \"api\" (bookings created through the API) or \"all\""),
+            );
             false
         }
     };

@@ -1,4 +1,4 @@
-//! A policy as configuration says it: a preset, and what differs from it.
+//! A policy in the configuration: a preset, and the settings that differ from it.
 
 use serde_json::Value;
 use toml::Table;
@@ -6,13 +6,13 @@ use toml::Table;
 use super::section::{Problem, Problems, Section, Shared, unknown};
 use crate::domain::profile::Policy;
 
-/// The preset that a policy starts from where it names none.
+/// Default preset of a policy.
 const PRESET: &str = "resource-mirror";
 
-/// Reads a policy on its own: a draft, to be tried on history. `name` stands in messages.
+/// Reads a single policy, such as a draft for `reconcile plan`. `name` is used in messages.
 ///
 /// # Errors
-/// [`Problems`], all of them.
+/// [`Problems`]: all mistakes found.
 pub fn policy(name: &str, text: &str) -> Result<Policy, Problems> {
     let fail = |problems| Problems { file: name.to_owned(), problems };
     let table: Table = text
@@ -30,7 +30,7 @@ pub fn policy(name: &str, text: &str) -> Result<Policy, Problems> {
 pub(super) fn read(mut section: Section<'_>) -> Option<Policy> {
     let preset = section.text("preset").unwrap_or_else(|| PRESET.to_owned());
     let Some(base) = Policy::preset(&preset) else {
-        section.problem("preset", format!("{preset:?} is no preset: there is {PRESET}"));
+        section.problem("preset", format!("{preset:?} is not a preset: write {PRESET:?}"));
         return None;
     };
     let mut whole = serde_json::to_value(&base).expect("a policy is made of texts, numbers and flags");
@@ -48,9 +48,9 @@ pub(super) fn read(mut section: Section<'_>) -> Option<Policy> {
             continue;
         };
         whole[&key] = from_toml(&value, &known, shared.overridden.contains_key(&full));
-        // One key at a time, so that the message names the key at fault.
+        // One key at a time, so that the message names the invalid key.
         if let Err(wrong) = serde_json::from_value::<Policy>(whole.clone()) {
-            shared.problem(&full, format!("does not fit: {wrong}"));
+            shared.problem(&full, format!("is not valid: {wrong}"));
             whole[&key] = known;
             good = false;
         }
@@ -58,7 +58,7 @@ pub(super) fn read(mut section: Section<'_>) -> Option<Policy> {
     serde_json::from_value(whole).ok().filter(|_| good)
 }
 
-/// A value of the environment is a text, whatever it stands for.
+/// Environment variables are always text, whatever type they stand for.
 fn from_toml(value: &toml::Value, like: &Value, overridden: bool) -> Value {
     match (value, like) {
         (toml::Value::String(text), Value::Number(_) | Value::Bool(_)) if overridden => {

@@ -4,17 +4,17 @@ use std::fmt;
 
 use zeroize::Zeroizing;
 
-/// A text that is never printed, and wiped when dropped.
+/// A text that is never printed and is wiped from memory when dropped.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Secret(Zeroizing<String>);
 
 impl Secret {
-    /// Takes the text.
+    /// Wraps the text.
     pub fn new(text: impl Into<String>) -> Self {
         Self(Zeroizing::new(text.into()))
     }
 
-    /// The text, to be handed to the one who needs it and nowhere else.
+    /// The text. Pass it only to the code that sends it.
     pub fn reveal(&self) -> &str {
         &self.0
     }

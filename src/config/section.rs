@@ -1,5 +1,5 @@
-//! One table of the file: its keys are asked for one by one, and what is wrong is noted with the key that it stands under.
-//! What was never asked for is not known, and is a problem too.
+//! One table of the file. Keys are read one by one, and problems are recorded with their full key.
+//! A key that was never read is unknown, which is a problem too.
 
 use std::{
     cell::RefCell,
@@ -13,22 +13,22 @@ use toml::{Table, Value};
 
 use super::Secret;
 
-/// The longest secret that is read from a file. A service account's key file has 2,400 bytes.
+/// Maximum size of a secret's file, in bytes. A service account's key file has 2,400.
 const SECRET_BYTES_MAX: u64 = 64 * 1024;
 
-/// One thing that is wrong, and where.
+/// One mistake in the configuration.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Problem {
-    /// The key (`connections[0].provider`) or the variable; empty for the file as a whole.
+    /// Full key (`connections[0].provider`) or variable; empty for the file as a whole.
     pub key: String,
-    /// What is wrong and what to do.
+    /// What is wrong, and what to do.
     pub message: String,
 }
 
-/// Everything that is wrong with a configuration.
+/// All mistakes of a configuration.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Problems {
-    /// The file, as it was named.
+    /// The file, as given.
     pub file: String,
     /// At least one.
     pub problems: Vec<Problem>,
@@ -48,13 +48,13 @@ impl fmt::Display for Problems {
 
 impl std::error::Error for Problems {}
 
-/// What all sections share.
+/// State shared by all sections.
 pub(super) struct Shared {
-    /// The folder that relative paths start from.
+    /// Folder that relative paths start from.
     pub(super) folder: PathBuf,
     /// The environment.
     pub(super) env: BTreeMap<String, String>,
-    /// Keys whose value came from the environment, with the variable.
+    /// Keys that were set by the environment, with the variable.
     pub(super) overridden: BTreeMap<String, String>,
     found: RefCell<Vec<Problem>>,
 }
@@ -64,7 +64,7 @@ impl Shared {
         Self { folder, env, overridden: BTreeMap::new(), found: RefCell::default() }
     }
 
-    /// Notes a problem with a key, or with the variable that gave its value.
+    /// Records a problem with a key, or with the variable that set it.
     pub(super) fn problem(&self, key: &str, message: impl Into<String>) {
         let key = self.overridden.get(key).map_or_else(|| key.to_owned(), |variable| format!("{variable} ({key})"));
         self.found.borrow_mut().push(Problem { key, message: message.into() });
@@ -75,7 +75,7 @@ impl Shared {
     }
 }
 
-/// A table and where it stands.
+/// A table and its path in the file.
 pub(super) struct Section<'a> {
     path: String,
     table: Table,
@@ -88,7 +88,7 @@ impl<'a> Section<'a> {
         Self { path: path.into(), table, read_keys: BTreeSet::new(), shared }
     }
 
-    /// The full name of a key in it.
+    /// Full path of a key in this table.
     pub(super) fn key(&self, key: &str) -> String {
         if self.path.is_empty() { key.to_owned() } else { format!("{}.{key}", self.path) }
     }
@@ -102,22 +102,22 @@ impl<'a> Section<'a> {
         self.table.get(key).cloned()
     }
 
-    /// A text; empty ones count as wrong.
+    /// A text; an empty one is a problem.
     pub(super) fn text(&mut self, key: &str) -> Option<String> {
         match self.take(key)? {
             Value::String(text) if !text.trim().is_empty() => Some(text.trim().to_owned()),
             Value::String(_) => {
-                self.problem(key, "is empty: give it a value, or leave it out");
+                self.problem(key, "is empty: set a value, or leave it out");
                 None
             }
             other => {
-                self.problem(key, format!("should be a text in quotes, not {}", kind(&other)));
+                self.problem(key, format!("must be a text in quotes, not {}", kind(&other)));
                 None
             }
         }
     }
 
-    /// Whether the text under `key` is `word`.
+    /// Whether the text under `key` equals `word`.
     pub(super) fn says(&mut self, key: &str, word: &str) -> bool {
         self.take(key).is_some_and(|value| value.as_str() == Some(word))
     }
@@ -127,7 +127,7 @@ impl<'a> Section<'a> {
         self.shared.overridden.contains_key(&self.key(key))
     }
 
-    /// A text that must be there.
+    /// A required text.
     pub(super) fn required(&mut self, key: &str, example: &str) -> Option<String> {
         if !self.table.contains_key(key) {
             self.read_keys.insert(key.to_owned());
@@ -137,7 +137,7 @@ impl<'a> Section<'a> {
         self.text(key)
     }
 
-    /// A text that `parse` takes.
+    /// A text converted by `parse`; its error becomes a problem.
     pub(super) fn parsed<T, E: fmt::Display>(
         &mut self,
         key: &str,
@@ -147,39 +147,42 @@ impl<'a> Section<'a> {
         parse(text?).map_err(|wrong| self.problem(key, wrong.to_string())).ok()
     }
 
-    /// A duration: `500ms`, `60s`, `5m`, `1h`; one second to one day.
+    /// A duration such as `500ms`, `60s`, `5m`, `1h`; from one second to one day.
     pub(super) fn duration(&mut self, key: &str) -> Option<Duration> {
         let text = self.text(key)?;
         let duration = duration(&text).filter(|d| (Duration::from_secs(1)..=Duration::from_secs(86_400)).contains(d));
         if duration.is_none() {
-            self.problem(key, format!("{text:?} is no duration from 1s to 24h: write 30s, 5m or 1h"));
+            self.problem(
+                key,
+                format!("{text:?} is not a duration between 1s and 24h: write something like 30s, 5m or 1h"),
+            );
         }
         duration
     }
 
-    /// Whether nothing stands in it.
+    /// Whether the table is empty.
     pub(super) fn is_empty(&self) -> bool {
         self.table.is_empty()
     }
 
-    /// A whole number within `range`; from the environment, in digits.
+    /// A whole number within `range`; from the environment, as digits.
     pub(super) fn number(&mut self, key: &str, range: std::ops::RangeInclusive<u64>) -> Option<u64> {
         let number = match self.take(key)? {
             Value::Integer(number) => u64::try_from(number).ok(),
             Value::String(digits) if self.overridden(key) => digits.trim().parse().ok(),
             other => {
-                self.problem(key, format!("should be a whole number, not {}", kind(&other)));
+                self.problem(key, format!("must be a whole number, not {}", kind(&other)));
                 return None;
             }
         };
         let fits = number.filter(|number| range.contains(number));
         if fits.is_none() {
-            self.problem(key, format!("should be a whole number from {} to {}", range.start(), range.end()));
+            self.problem(key, format!("must be a whole number from {} to {}", range.start(), range.end()));
         }
         fits
     }
 
-    /// `true` or `false`.
+    /// A boolean.
     pub(super) fn flag(&mut self, key: &str) -> Option<bool> {
         match self.take(key)? {
             Value::Boolean(flag) => Some(flag),
@@ -187,13 +190,13 @@ impl<'a> Section<'a> {
                 Some(text.trim() == "true")
             }
             other => {
-                self.problem(key, format!("should be true or false, not {}", kind(&other)));
+                self.problem(key, format!("must be true or false, not {}", kind(&other)));
                 None
             }
         }
     }
 
-    /// An http or https address, without the slash at its end.
+    /// An http or https URL, without a trailing slash.
     pub(super) fn address(&mut self, key: &str, text: Option<String>) -> Option<String> {
         let text = text?;
         let url = url::Url::parse(&text).ok().filter(|url| matches!(url.scheme(), "http" | "https"));
@@ -202,23 +205,23 @@ impl<'a> Section<'a> {
                 Some(text.trim_end_matches('/').to_owned())
             }
             Some(_) => {
-                self.problem(key, "should be an address without user name, ? and #");
+                self.problem(key, "must be an address without user name, ? and #");
                 None
             }
             None => {
-                self.problem(key, "should be an address that starts with https:// (or http://)");
+                self.problem(key, "must be an address that starts with https:// (or http://)");
                 None
             }
         }
     }
 
-    /// A path, from the file's folder where it is relative.
+    /// A path; relative paths start from the file's folder.
     pub(super) fn path(&mut self, key: &str) -> Option<PathBuf> {
         let text = self.text(key)?;
         Some(self.shared.folder.join(Path::new(&text)))
     }
 
-    /// A secret: `<key>_file` or `<key>_env`. By its own name only from the environment: it must not stand in the file.
+    /// A secret: `<key>_file` or `<key>_env`. The plain key is accepted only from the environment, never from the file.
     pub(super) fn secret(&mut self, key: &str, wanted: bool) -> Option<Secret> {
         let (file, env) = (format!("{key}_file"), format!("{key}_env"));
         let given = [key, &file, &env].into_iter().filter(|k| self.table.contains_key(*k)).count();
@@ -226,12 +229,12 @@ impl<'a> Section<'a> {
             self.read_keys.insert(k.to_owned());
         }
         if given > 1 {
-            self.problem(key, format!("is given more than once: keep one of {file} and {env}"));
+            self.problem(key, format!("is set more than once: keep one of {file} and {env}"));
             return None;
         }
         if self.table.contains_key(key) {
             if !self.shared.overridden.contains_key(&self.key(key)) {
-                self.problem(key, format!("is a secret, and should not stand in this file: use {file} or {env}"));
+                self.problem(key, format!("is a secret and must not be in this file: use {file} or {env}"));
                 return None;
             }
             return self.text(key).map(Secret::new);
@@ -255,31 +258,34 @@ impl<'a> Section<'a> {
             };
         }
         if wanted {
-            self.problem(key, format!("is missing: add {file} (a path) or {env} (the name of a variable)"));
+            self.problem(
+                key,
+                format!("is missing: add {file} (a path) or {env} (the name of an environment variable)"),
+            );
         }
         None
     }
 
-    /// A table in it; empty where it is not there.
+    /// A nested table; empty if it is missing.
     pub(super) fn section(&mut self, key: &str) -> Section<'a> {
         let table = match self.take(key) {
             None => Table::new(),
             Some(Value::Table(table)) => table,
             Some(other) => {
-                self.problem(key, format!("should be a table ([{}]), not {}", self.key(key), kind(&other)));
+                self.problem(key, format!("must be a table ([{}]), not {}", self.key(key), kind(&other)));
                 Table::new()
             }
         };
         Section::new(self.key(key), table, self.shared)
     }
 
-    /// The tables `[[key]]`.
+    /// The list of tables `[[key]]`.
     pub(super) fn sections(&mut self, key: &str) -> Vec<Section<'a>> {
         let items = match self.take(key) {
             None => Vec::new(),
             Some(Value::Array(items)) => items,
             Some(other) => {
-                self.problem(key, format!("should be a list of tables ([[{}]]), not {}", self.key(key), kind(&other)));
+                self.problem(key, format!("must be a list of tables ([[{}]]), not {}", self.key(key), kind(&other)));
                 Vec::new()
             }
         };
@@ -288,32 +294,32 @@ impl<'a> Section<'a> {
             let path = format!("{}[{index}]", self.key(key));
             match item {
                 Value::Table(table) => sections.push(Section::new(path, table, self.shared)),
-                other => self.shared.problem(&path, format!("should be a table, not {}", kind(&other))),
+                other => self.shared.problem(&path, format!("must be a table, not {}", kind(&other))),
             }
         }
         sections
     }
 
-    /// The names of all keys, to be asked for as tables.
+    /// The names of all keys, to read them as tables.
     pub(super) fn names(&self) -> Vec<String> {
         self.table.keys().cloned().collect()
     }
 
-    /// The whole table: its keys are looked at by the caller.
+    /// The whole table; the caller checks its keys.
     pub(super) fn into_table(self) -> Table {
         self.table
     }
 
-    /// Whether everything in the table of that name came from the environment.
+    /// Whether everything in this nested table came from the environment.
     fn overridden_whole(&self, key: &str) -> bool {
         let Some(Value::Table(table)) = self.table.get(key) else { return false };
         table.keys().all(|inner| self.shared.overridden.contains_key(&format!("{}.{inner}", self.key(key))))
     }
 
-    /// Notes every key that nobody asked for.
+    /// Reports every key that was never read.
     pub(super) fn finish(self) {
         for key in self.table.keys().filter(|key| !self.read_keys.contains(*key)) {
-            // A table that a misspelt variable made stands in no file: the variable is what must be corrected.
+            // A table created by a misspelt variable is not in the file: report the variable.
             let inside = format!("{}.", self.key(key));
             let made = self.shared.overridden.iter().find(|(full, _)| full.starts_with(&inside));
             let variable = made.map(|(_, variable)| variable.as_str()).filter(|_| self.overridden_whole(key));
@@ -324,17 +330,17 @@ impl<'a> Section<'a> {
     }
 }
 
-/// What is said about a key that is not known.
+/// The message about an unknown key.
 pub(super) fn unknown<'a>(key: &str, known: impl Iterator<Item = &'a str>) -> String {
     let known: Vec<&str> = known.collect();
     let near = known.iter().map(|k| (distance(key, k), *k)).min().filter(|(d, k)| *d <= k.len().max(3) / 3);
     match near {
-        Some((_, near)) => format!("is not known here: did you mean {near}?"),
-        None => format!("is not known here: {}", known.join(", ")),
+        Some((_, near)) => format!("is not a known key: did you mean {near}?"),
+        None => format!("is not a known key: choose from {}", known.join(", ")),
     }
 }
 
-/// How many letters must change to make `a` out of `b` (Levenshtein).
+/// Levenshtein distance.
 fn distance(a: &str, b: &str) -> usize {
     let b: Vec<char> = b.chars().collect();
     let mut row: Vec<usize> = (0..=b.len()).collect();
@@ -350,7 +356,7 @@ fn distance(a: &str, b: &str) -> usize {
     row[b.len()]
 }
 
-/// A span of time as people write it: `250ms`, `60s`, `5min`, `2h`. `None` where it is not one.
+/// A duration such as `250ms`, `60s`, `5min`, `2h`. `None` if the text is not one.
 pub fn duration(text: &str) -> Option<Duration> {
     let digits = text.trim_end_matches(char::is_alphabetic);
     let number: u64 = digits.trim().parse().ok()?;
@@ -374,7 +380,7 @@ fn read_secret(path: &Path) -> Result<Secret, String> {
     if text.is_empty() { Err("is empty".into()) } else { Ok(Secret::new(text)) }
 }
 
-/// What a value is, in words.
+/// The type of a value, for messages.
 fn kind(value: &Value) -> &'static str {
     match value {
         Value::String(_) => "a text",

@@ -1,4 +1,4 @@
-//! The check-list of the studio's document, for one bay; each line is judged by what the sandbox holds, not by what we say.
+//! The studio's checklist for one bay; each line is judged by the content of the sandbox, not by our own reports.
 
 use std::time::Duration;
 
@@ -12,25 +12,25 @@ use crate::adapters::sandbox::{
     uschedule::{Customer, NewAppointment, Status},
 };
 
-/// How long a line may take.
+/// Time limit of a check.
 const WITHIN: Duration = Duration::from_secs(20);
-/// How long a line that must stay so is watched.
+/// How long a state that must not change is watched.
 const STAYS: Duration = Duration::from_millis(1_500);
-/// How often it is looked at.
+/// Polling interval.
 const PAUSE: Duration = Duration::from_millis(20);
 
-/// One line of the list.
+/// One line of the checklist.
 #[derive(Debug, Clone)]
 pub struct Check {
-    /// What it says.
+    /// Text of the line.
     pub name: &'static str,
-    /// Which bay.
+    /// The bay.
     pub resource: String,
-    /// Whether it is so.
+    /// Whether it passed.
     pub passed: bool,
-    /// What was there instead, where it is not so.
+    /// What was found instead, if it failed.
     pub detail: String,
-    /// How long it took.
+    /// Duration.
     pub took: Duration,
 }
 
@@ -40,7 +40,7 @@ struct Bay<'a> {
     resource: String,
 }
 
-/// Plays the list on one bay.
+/// Runs the checklist on one bay.
 pub async fn play(world: &World, number: usize) -> Vec<Check> {
     let bay = Bay { world, calendar: CALENDARS[number - 1], resource: format!("bay-{number}") };
     let day = (world.now() + TimeDelta::days(2)).trunc_subsecs(0);
@@ -151,7 +151,7 @@ impl Bay<'_> {
         Some(self.entries(appointment).first()?.get("id")?.as_str()?.to_owned())
     }
 
-    /// The provider carries a create out and its answer is lost: there must be one entry, not two, and it must stay so.
+    /// The provider carries out a create but its answer is lost: there must be exactly one entry, now and later.
     async fn lost_answer(&self, starts_at: DateTime<Utc>) -> Check {
         let name = "A create whose answer is lost leaves exactly one event";
         let began = self.world.now();
@@ -166,7 +166,7 @@ impl Bay<'_> {
             }
         }
         if !struck {
-            (check.passed, check.detail) = (false, "the fault never struck: no create was sent".into());
+            (check.passed, check.detail) = (false, "the fault did not occur: no create was sent".into());
         }
         check
     }

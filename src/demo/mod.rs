@@ -1,6 +1,6 @@
-//! The main job on one machine, with nothing to set up: the service with its ledger in a temporary folder, a calendar
-//! provider and a booking system of its own (`adapters/sandbox`), all on loopback. It plays a golf studio's check-list
-//! and shows, from what the sandbox holds, what passed.
+//! A complete demo on one machine, without set-up: the service with its ledger in a temporary folder, and an embedded calendar
+//! provider and booking system (`adapters/sandbox`), all on localhost. It runs a golf studio's checklist
+//! and checks the results in the sandbox.
 
 mod checks;
 mod world;
@@ -13,25 +13,27 @@ use tokio_util::sync::CancellationToken;
 pub use checks::Check;
 use world::World;
 
-/// What to play.
+/// Options of the demo.
 #[derive(Debug, Clone)]
 pub struct Options {
-    /// Stop after the check-list.
+    /// Stop after the checklist.
     pub once: bool,
-    /// Print for programs.
+    /// Print JSON.
     pub json: bool,
-    /// Where the service listens; `None` for any free port on loopback.
+    /// Address of the service; `None` for any free port on localhost.
     pub listen: Option<SocketAddr>,
 }
 
-/// Plays the check-list and prints it; goes on serving unless `once`. `true` where everything passed.
+/// Runs and prints the checklist; continues to serve unless `once`. Returns whether everything passed.
 ///
 /// # Errors
-/// The world could not be set up.
+/// The demo could not be set up.
 pub async fn run(options: &Options, stop: CancellationToken) -> anyhow::Result<bool> {
     let world = World::start(options.listen, stop.clone()).await?;
     if !options.json {
-        println!("A golf studio with two bays. Bookings in USchedule, calendars at Google; both are sandboxes here.\n");
+        println!(
+            "A golf studio with two bays. Bookings are in USchedule, calendars at Google; both run here as sandboxes.\n"
+        );
     }
     let mut all = Vec::new();
     for bay in [1, 2] {
@@ -51,7 +53,7 @@ pub async fn run(options: &Options, stop: CancellationToken) -> anyhow::Result<b
         println!("{}", json!({"checks": checks}));
     } else {
         let good = all.iter().filter(|c| c.passed).count();
-        println!("\n{good} of {} checks passed. The ledger holds {} events.", all.len(), world.events().await?);
+        println!("\n{good} of {} checks passed. The ledger has {} events.", all.len(), world.events().await?);
     }
     if !options.once {
         world.say_where(options.json).await?;

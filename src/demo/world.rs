@@ -1,4 +1,4 @@
-//! The demo's world: sandboxes, a ledger in a temporary folder, and the service, all on loopback.
+//! The demo's environment: sandboxes, a ledger in a temporary folder, and the service, all on localhost.
 
 use std::{
     collections::BTreeMap,
@@ -34,11 +34,11 @@ pub const CALENDARS: [&str; 2] = ["bay1@sandbox.example", "bay2@sandbox.example"
 const WEBHOOK_SECRET: &str = "demo-webhook-secret";
 const API_KEY: &str = "demo-api-key";
 
-/// Everything that runs.
+/// The running parts.
 pub struct World {
-    /// What Google holds.
+    /// State of the Google sandbox.
     google: Arc<Mutex<Google>>,
-    /// What USchedule holds.
+    /// State of the USchedule sandbox.
     uschedule: Arc<Mutex<USchedule>>,
     clock: Arc<dyn Clock>,
     stores: app::Stores,
@@ -46,15 +46,15 @@ pub struct World {
     stop: CancellationToken,
     address: SocketAddr,
     folder: PathBuf,
-    // Stop when dropped.
+    // Stopped when dropped.
     _servers: [Running; 2],
 }
 
 impl World {
-    /// Starts it.
+    /// Starts everything.
     ///
     /// # Errors
-    /// A port or a folder could not be had.
+    /// A port or a folder is not available.
     pub async fn start(listen: Option<SocketAddr>, stop: CancellationToken) -> anyhow::Result<Self> {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
         let transport: Arc<dyn Transport> = Arc::new(HttpTransport::new().context("the network")?);
@@ -66,7 +66,7 @@ impl World {
         let shared: Shared = google.clone();
         let google_server = server::start(shared, Arc::clone(&clock), Arc::clone(&transport)).await?;
         let listener = match listen {
-            Some(address) => TcpListener::bind(address).await.with_context(|| format!("cannot listen at {address}"))?,
+            Some(address) => TcpListener::bind(address).await.with_context(|| format!("cannot listen on {address}"))?,
             None => TcpListener::bind("127.0.0.1:0").await?,
         };
         let address = listener.local_addr()?;
@@ -85,22 +85,22 @@ impl World {
         Ok(Self { google, uschedule, clock, stores, service, stop, address, folder, _servers: servers })
     }
 
-    /// Google's own state.
+    /// State of the Google sandbox.
     pub fn google(&self) -> MutexGuard<'_, Google> {
         self.google.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// USchedule's own state.
+    /// State of the USchedule sandbox.
     pub fn uschedule(&self) -> MutexGuard<'_, USchedule> {
         self.uschedule.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Now.
+    /// Current time.
     pub fn now(&self) -> DateTime<Utc> {
         self.clock.now()
     }
 
-    /// How many events the ledger holds.
+    /// Number of events in the ledger.
     ///
     /// # Errors
     /// The ledger is not available.
@@ -108,10 +108,10 @@ impl World {
         Ok(self.stores.journal.store().end().await?.0)
     }
 
-    /// Prints where the service is, and how to look into it.
+    /// Prints the service's address, and commands to explore it.
     ///
     /// # Errors
-    /// No token could be made.
+    /// No token could be created.
     pub async fn say_where(&self, json: bool) -> anyhow::Result<()> {
         let (_, secret) = crate::services::operators::tokens::create(
             &*self.stores.tokens,
@@ -126,7 +126,7 @@ impl World {
             );
         } else {
             let (address, token, folder) = (self.address, secret.reveal(), self.folder.display());
-            println!("\nServing at http://{address} until you press Ctrl-C. To look around:\n");
+            println!("\nServing at http://{address} until you press Ctrl-C. To explore it:\n");
             println!("  curl http://{address}/health");
             println!("  curl -H 'Authorization: Bearer {token}' http://{address}/api/v1/bookings");
             println!("  syncledger --config {folder}/syncledger.toml bookings list");
@@ -134,7 +134,7 @@ impl World {
         Ok(())
     }
 
-    /// Stops the service and removes the folder.
+    /// Stops the service and deletes the folder.
     pub async fn stop(self) {
         self.stop.cancel();
         drop(self.service.await);
@@ -144,7 +144,7 @@ impl World {
 
 /// Writes the configuration as a user would, and reads it back.
 fn configuration(folder: &PathBuf, address: SocketAddr, google: &str, uschedule: &str) -> anyhow::Result<Config> {
-    fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
+    fs::create_dir_all(folder).with_context(|| format!("cannot create {}", folder.display()))?;
     let bot = google::service_account::credentials(google);
     fs::write(folder.join("bot.json"), bot.to_string())?;
     fs::write(folder.join("api-key"), API_KEY)?;

@@ -1,4 +1,4 @@
-//! What a remote entry says: the part of a provider's calendar item that we read or write, and the marker in it.
+//! A remote entry: the part of a provider's calendar item that we read or write, and our marker in it.
 
 use chrono::{DateTime, Utc};
 use schemars::JsonSchema;
@@ -10,10 +10,10 @@ use super::{
     slot::Slot,
 };
 
-/// The content of a remote entry, normalised: what is compared, sent and kept as the common base.
+/// Normalised content of a remote entry: what is compared, sent and kept as the common base.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Content {
-    /// When.
+    /// Start and end.
     pub slot: Slot,
     /// The title.
     pub title: Personal,
@@ -25,12 +25,12 @@ pub struct Content {
 }
 
 impl Content {
-    /// Whether both say the same to a person looking at the calendar.
+    /// Whether both look the same to a person reading the calendar.
     pub fn same(&self, other: &Self) -> bool {
         self.slot.same_time(&other.slot) && self.same_text(other)
     }
 
-    /// The same content, its texts sealed under that subject's key; the word for a forgotten text is about nobody.
+    /// The same content with its texts sealed under that subject's key; the replacement for erased text belongs to nobody.
     #[must_use]
     pub fn owned_by(mut self, subject: &SubjectId) -> Self {
         for text in [&mut self.title, &mut self.description] {
@@ -40,7 +40,7 @@ impl Content {
         self
     }
 
-    /// Whether it differs from `base` in nothing but forgotten words.
+    /// Whether it differs from `base` only by erased text.
     pub fn only_erased_from(&self, base: &Self) -> bool {
         let words = |ours: &Personal, theirs: &Personal| ours == theirs || ours.stands_in_for(theirs);
         self.slot.same_time(&base.slot)
@@ -49,8 +49,8 @@ impl Content {
             && words(&self.description, &base.description)
     }
 
-    /// Whether title, description and cancellation mark are the same. White space at the ends and line ends do not
-    /// count: providers change them.
+    /// Whether title, description and cancellation mark are equal, ignoring line endings and white space at both
+    /// ends, which providers change.
     pub fn same_text(&self, other: &Self) -> bool {
         self.marked_cancelled == other.marked_cancelled
             && normal(&self.title) == normal(&other.title)
@@ -64,12 +64,12 @@ fn normal(text: &Personal) -> Option<String> {
         .map(|t| t.replace("\r\n", "\n").lines().map(str::trim_end).collect::<Vec<_>>().join("\n").trim().to_owned())
 }
 
-/// Our identifiers embedded in a remote entry, by which we know it is ours.
+/// Our ids embedded in a remote entry, by which we recognise it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Marker {
     /// The link it belongs to.
     pub link: LinkId,
-    /// Which remote entry of that link.
+    /// The generation of the entry within that link.
     pub generation: Generation,
     /// The booking.
     pub booking: BookingId,
@@ -79,45 +79,45 @@ pub struct Marker {
     pub resource: ResourceId,
 }
 
-/// A remote entry as the provider showed it at an instant.
+/// A remote entry as the provider showed it at some time.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RemoteEntry {
     /// The provider's id.
     pub id: RemoteId,
-    /// Its version at the provider.
+    /// Its version.
     pub etag: Etag,
-    /// When it changed last, by the provider's clock.
+    /// Time of its last change, by the provider's clock.
     pub updated: Option<DateTime<Utc>>,
-    /// Ours, if it says so.
+    /// Our marker, if it has one.
     pub marker: Option<Marker>,
-    /// `None` where it is deleted, or where the provider shows too little to tell (a hidden private entry).
+    /// Its content, that it was deleted, or why it cannot be read.
     pub body: Body,
 }
 
-/// What there is to see of an entry.
+/// The readable content of an entry.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Body {
-    /// It is there.
+    /// It exists.
     Live(Content),
-    /// The provider says that it was deleted.
+    /// The provider reports it as deleted.
     Deleted,
-    /// It is there, but not in a form we can read (details hidden, a zone we do not know, a recurring series).
+    /// It exists, but cannot be read; the reason (hidden details, an unknown time zone, a recurring series).
     Unreadable(String),
 }
 
-/// How we know that an entry is gone. An error is none of these.
+/// How we know that an entry is gone. An error is never evidence.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Evidence {
     /// The provider listed it as deleted.
     Tombstone,
-    /// The provider answered 404 or 410 to a read of that very id.
+    /// The provider answered 404 or 410 when asked for this id.
     NotFoundById,
-    /// It was missing from a complete listing of a window that it should have been in.
+    /// It was missing from a complete listing of a window that should contain it.
     AbsentInCoverage,
 }
 
-/// An observation: what was seen of one link's entry at an instant.
+/// What was seen of a link's entry at some time.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Observation {
     /// The entry.
@@ -128,41 +128,41 @@ pub struct Observation {
     pub seen: EntryState,
 }
 
-/// What was seen.
+/// What was seen of an entry.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 #[schemars(rename = "Seen")]
 pub enum EntryState {
-    /// It is there.
+    /// It exists.
     Live {
         /// Its version.
         etag: Etag,
-        /// When it changed last, by the provider's clock.
+        /// Time of its last change, by the provider's clock.
         updated: Option<DateTime<Utc>>,
-        /// Whether our marker is still in it.
+        /// Whether it still has our marker.
         marked: bool,
-        /// What it says.
+        /// Its content.
         content: Content,
     },
-    /// It is there and cannot be read.
+    /// It exists but cannot be read.
     Unreadable {
         /// Its version.
         etag: Etag,
-        /// What hinders.
+        /// Why it cannot be read.
         reason: String,
     },
     /// It is gone.
     Gone {
         /// How we know.
         evidence: Evidence,
-        /// When it was deleted, where the provider tells.
+        /// When it was deleted, if the provider says so.
         updated: Option<DateTime<Utc>>,
     },
 }
 
 impl EntryState {
-    /// What an entry shows of that link. Its texts are of the booking's own subject, so that forgetting that person forgets
-    /// what the calendar said of them too.
+    /// The entry as an observation of that link. Its texts belong to the booking's subject, so that erasing that person
+    /// also erases what the calendar showed of them.
     pub fn of(entry: &RemoteEntry, link: &LinkId, subject: &SubjectId) -> Self {
         match &entry.body {
             Body::Live(content) => Self::Live {

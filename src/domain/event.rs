@@ -1,8 +1,8 @@
-//! Every fact there is: the sum of all aggregates' events. `kind()` strings are permanent.
+//! All events: the sum of all aggregates' events. `kind()` strings are permanent.
 
 use super::{booking, calendar, connection, link, operations, profile, source};
 
-/// A fact.
+/// An event.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Event {
     /// About a booking.
@@ -22,7 +22,7 @@ pub enum Event {
 }
 
 impl Event {
-    /// The category of streams that it stands in.
+    /// The category of its stream.
     pub fn category(&self) -> &'static str {
         match self {
             Self::Booking(_) => "booking",
@@ -35,7 +35,7 @@ impl Event {
         }
     }
 
-    /// The full type: `booking.rescheduled`.
+    /// The full event type, such as `booking.rescheduled`.
     pub fn kind(&self) -> String {
         let name = match self {
             Self::Booking(event) => event.name(),

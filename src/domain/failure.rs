@@ -1,52 +1,52 @@
-//! What a failed call means for what may be done next: the classes of the retry matrix (`docs/DESIGN.md`, "Retries").
+//! Classes of failed calls, by what may be done next (retry matrix: `docs/DESIGN.md`, "Retries").
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// The class of a failed call. Adapters translate a provider's answers into these; `reconcile/retry.rs` decides on them.
+/// Class of a failed call. Adapters translate a provider's answers into these; `reconcile/retry.rs` decides by them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum FailureClass {
-    /// It did not happen and may work later (no connection, 5xx).
+    /// It had no effect and may work later (no connection, 5xx).
     Transient,
-    /// It may have happened: nobody knows. Look before anything is repeated.
+    /// It may have had an effect. Check before anything is repeated.
     OutcomeUnknown,
-    /// Too many calls; does not count against the budget.
+    /// Too many calls; does not count as an attempt.
     RateLimited,
     /// The account is locked for hours by a hidden usage limit.
     UsageLocked,
-    /// The grant is gone: only a person can renew it.
+    /// Access was revoked: only a person can grant it again.
     AuthRevoked,
-    /// The credential was refused twice; the grant may still stand.
+    /// The credential was refused twice; access may still be granted.
     Unauthorised,
-    /// The grant does not cover this call.
+    /// The granted scope does not cover this call.
     ScopeMissing,
-    /// The calendar does not allow this operation to us.
+    /// We lack permission for this operation on the calendar.
     Forbidden,
     /// An operator must change something at the provider (API not enabled, domain policy, daily limit, wrong client).
     OperatorNeeded,
-    /// The other side will never accept this request as it is.
+    /// The provider will never accept this request as it is.
     NonRetryable,
-    /// The delta token is not accepted any more.
+    /// The delta token is no longer valid.
     CursorExpired,
-    /// The thing changed since we read it (412).
+    /// The resource changed since we read it (412).
     Stale,
-    /// The thing is not there (404 or 410 on its id).
+    /// The resource does not exist (404 or 410 for its id).
     Gone,
-    /// The id that we chose is taken (409 on create).
+    /// The id we chose is taken (409 on create).
     IdentityTaken,
     /// The calendar itself cannot be reached (404 on the calendar). Says nothing about its entries.
     CalendarUnavailable,
-    /// The source says no to this change (409 or 422): it is not wanted there.
+    /// The source refuses this change (409 or 422).
     RejectedBySource,
-    /// The calendar has no push.
+    /// The calendar does not support push.
     PushUnsupported,
-    /// The asked window is wider than the provider answers; ask for a narrower one.
+    /// The requested window is too wide for the provider; request a narrower one.
     WindowTooWide,
 }
 
 impl FailureClass {
-    /// The permanent name, as in events and tables.
+    /// The permanent name, used in events and tables.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Transient => "transient",
@@ -71,26 +71,26 @@ impl FailureClass {
     }
 }
 
-/// A failed call, ready for the ledger: no secrets, no personal data.
+/// A failed call as recorded in the ledger: no secrets, no personal data.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct CallFailure {
-    /// What it means.
+    /// Its class.
     pub class: FailureClass,
-    /// One line for a person: the status, the provider's reason, the field at fault. At most 300 characters.
+    /// One line for people: status, provider's reason, invalid field. At most 300 characters.
     pub summary: String,
-    /// The HTTP status, where there was an answer.
+    /// The HTTP status, if there was an answer.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub status: Option<u16>,
-    /// The provider's own word for it (`rateLimitExceeded`).
+    /// The provider's own error code (`rateLimitExceeded`).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
-    /// How long the other side asked us to wait, in milliseconds.
+    /// The wait requested by the provider, in milliseconds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retry_after_ms: Option<u64>,
 }
 
 impl CallFailure {
-    /// A failure of that class with a line for a person.
+    /// A failure of this class, with a line for people.
     pub fn new(class: FailureClass, summary: impl Into<String>) -> Self {
         let summary: String = summary.into();
         Self { class, summary: summary.chars().take(300).collect(), status: None, reason: None, retry_after_ms: None }

@@ -1,7 +1,7 @@
-//! Names of things, one type each, so that two of them cannot be confused.
+//! Identifiers, one type each, so that they cannot be confused.
 //!
-//! Every identifier that becomes part of a stream name is made of characters that need no escaping in a URL path
-//! segment, and is checked where it enters ([`InvalidId`]).
+//! An identifier that becomes part of a stream name contains only characters that need no escaping in a URL path
+//! segment, and is checked when it is created ([`InvalidId`]).
 
 use std::fmt;
 
@@ -10,16 +10,16 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-/// A text that cannot be the identifier it was meant for.
+/// A text that is not a valid identifier.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{what} {text:?} is not usable: 1 to {max} characters of A-Z a-z 0-9 . _ ~ @ - are")]
+#[error("{what} {text:?} is not valid: use 1 to {max} characters of A-Z a-z 0-9 . _ ~ @ -")]
 pub struct InvalidId {
     what: &'static str,
     text: String,
     max: usize,
 }
 
-/// The longest identifier, in bytes.
+/// Maximum length of an identifier, in bytes.
 pub const ID_BYTES_MAX: usize = 160;
 
 fn check(what: &'static str, text: &str) -> Result<(), InvalidId> {
@@ -37,10 +37,10 @@ macro_rules! text_id {
         pub struct $name(String);
 
         impl $name {
-            /// Checks `text` and takes it.
+            /// Checks and wraps `text`.
             ///
             /// # Errors
-            /// [`InvalidId`] where it is empty, too long, or has a character that would need escaping.
+            /// [`InvalidId`] if it is empty, too long, or contains a character that would need escaping.
             pub fn new(text: impl Into<String>) -> Result<Self, InvalidId> {
                 let text = text.into();
                 check($what, &text)?;
@@ -78,32 +78,32 @@ text_id!(
     /// One booking: `<source>.<the source's own id>`.
     BookingId, "the booking id");
 text_id!(
-    /// What is booked: a bay, a room, a staff member.
+    /// A bookable resource: a bay, a room, a member of staff.
     ResourceId, "the resource");
 text_id!(
     /// The system a booking comes from: `uschedule`, `api`, `import`.
     SourceName, "the source");
 text_id!(
-    /// An authorised grant at a provider.
+    /// Access to a calendar provider.
     ConnectionId, "the connection id");
 text_id!(
     /// A profile's name: `resource-mirror`.
     ProfileId, "the profile");
 text_id!(
-    /// One booking on one calendar: the mapping.
+    /// One booking on one calendar.
     LinkId, "the link id");
 text_id!(
-    /// One person (or, where the source names nobody, one booking) whose personal data shares a key.
+    /// A person (or, if the source names nobody, a booking) whose personal data shares a key.
     SubjectId, "the subject");
 text_id!(
-    /// A push subscription at a provider. At most 64 characters there.
+    /// A push channel at a provider. At most 64 characters there.
     ChannelId, "the channel id");
 
 impl BookingId {
-    /// The booking that `source` calls `external`. Deterministic: the same pair always names the same booking.
+    /// The booking with id `external` at `source`. Deterministic: the same pair always gives the same id.
     ///
-    /// An `external` that could not stand in a stream name (a UID with spaces, say) is replaced by 32 hex digits of its
-    /// SHA-256; the original stands in the booking's `registered` event.
+    /// An `external` that is not valid in a stream name (such as a UID with spaces) is replaced by 32 hex digits of its
+    /// SHA-256; the original is in the booking's `registered` event.
     pub fn of_source(source: &SourceName, external: &str) -> Self {
         let whole = format!("{source}.{external}");
         if check("", &whole).is_ok() && !external.is_empty() {
@@ -114,7 +114,7 @@ impl BookingId {
 }
 
 impl LinkId {
-    /// The link of `booking` on `calendar`: the booking's id and eight hex digits that stand for the calendar.
+    /// The link of `booking` on `calendar`: the booking's id and eight hex digits of a hash of the calendar.
     pub fn of(booking: &BookingId, calendar: &CalendarKey) -> Self {
         let tag = short_hash(&[calendar.connection.as_str(), calendar.calendar.as_str()], 8);
         let whole = format!("{booking}.{tag}");
@@ -126,7 +126,7 @@ impl LinkId {
     }
 }
 
-/// The first `digits` hex digits (at most 64) of SHA-256 over the parts, each ended by a zero byte.
+/// The first `digits` hex digits (at most 64) of SHA-256 over the parts, each followed by a zero byte.
 pub fn short_hash(parts: &[&str], digits: usize) -> String {
     use sha2::{Digest as _, Sha256};
     let mut hash = Sha256::new();
@@ -139,27 +139,27 @@ pub fn short_hash(parts: &[&str], digits: usize) -> String {
     text
 }
 
-/// A provider's own name for a calendar (`bay1@group.calendar.google.com`, a CalDAV path). Any text without control characters.
+/// A provider's id of a calendar (`bay1@group.calendar.google.com`, a CalDAV path). Any text without control characters.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(transparent)]
 pub struct RemoteCalendarId(String);
 
-/// One remote calendar under one connection.
+/// A remote calendar and the connection it is reached through.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 pub struct CalendarKey {
-    /// The connection that reaches it.
+    /// The connection.
     pub connection: ConnectionId,
-    /// The provider's name for it.
+    /// The provider's id of the calendar.
     pub calendar: RemoteCalendarId,
 }
 
 impl RemoteCalendarId {
-    /// Takes the provider's name as it is.
+    /// Wraps the provider's id unchanged.
     pub fn new(text: impl Into<String>) -> Self {
         Self(text.into())
     }
 
-    /// The provider's name.
+    /// The provider's id.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -185,7 +185,7 @@ macro_rules! opaque {
         pub struct $name(pub String);
 
         impl $name {
-            /// The text, to be sent back as it was received.
+            /// The text, exactly as received.
             pub fn as_str(&self) -> &str {
                 &self.0
             }
@@ -203,19 +203,19 @@ opaque!(
     /// A remote entry's id at the provider.
     RemoteId);
 opaque!(
-    /// A remote entry's version at the provider, quotes included where it has them.
+    /// A remote entry's version at the provider, including quotes if it has them.
     Etag);
 opaque!(
     /// A provider's delta token.
     CursorToken);
 opaque!(
-    /// What makes a repeated command harmless at its target.
+    /// Makes a repeated command safe at its target.
     IdempotencyKey);
 opaque!(
-    /// Ties together everything that one root act led to.
+    /// Shared by all events that follow from one action.
     CorrelationId);
 
-/// A stored event's id: UUIDv7 (RFC 9562 §5.7), so that ids are inserted in nearly ascending order.
+/// Id of a stored event: a UUIDv7 (RFC 9562 §5.7), so that ids are inserted in nearly ascending order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(transparent)]
 pub struct EventId(pub Uuid);
@@ -242,7 +242,7 @@ macro_rules! number {
         pub struct $name(pub u64);
 
         impl $name {
-            /// The next one.
+            /// The next number.
             #[must_use]
             pub fn next(self) -> Self {
                 Self(self.0 + 1)
@@ -258,21 +258,21 @@ macro_rules! number {
 }
 
 number!(
-    /// Place in the whole ledger: from 0, gapless, in commit order.
+    /// Index in the whole ledger: from 0, without gaps, in commit order.
     Position);
 number!(
-    /// Place within a stream: from 0.
+    /// Index in a stream: from 0.
     Version);
 number!(
-    /// How often a booking changed: 1 when it was registered.
+    /// Number of changes of a booking: 1 when it was registered.
     Revision);
 number!(
-    /// Which remote entry of a link this is: 1 for the first, one more each time a new identity is needed.
+    /// Counts the remote entries of a link: 1 for the first, one more whenever a new id is needed.
     Generation);
 
 impl CalendarKey {
-    /// The id of this calendar's stream: `<connection>.<calendar>`, where a character that an identifier may not have is
-    /// written `~` and two hex digits per byte.
+    /// Id of this calendar's stream: `<connection>.<calendar>`, where a character not allowed in identifiers is
+    /// written as `~` and two hex digits per byte.
     pub fn stream_id(&self) -> String {
         let mut id = format!("{}.", self.connection);
         for byte in self.calendar.as_str().bytes() {
@@ -291,7 +291,7 @@ impl CalendarKey {
 mod tests {
     use super::*;
 
-    /// Ids stand in ledgers for ever: these were computed with Python's hashlib.
+    /// Ids are stored for ever: these were computed with Python's hashlib.
     #[test]
     fn ids_that_are_made_stay_as_they_are() {
         assert_eq!(short_hash(&["a b"], 64), "dfa5830757fffdb100436d8dad645f6adfa4622e9703c00ce302dff6d471ac85");

@@ -1,4 +1,4 @@
-//! Floor 0: facts and rules. No clock, no I/O, no async; everything here is a value or a function of values.
+//! Floor 0: events and rules. No clock, no I/O, no async; everything here is a value or a function of values.
 #![deny(clippy::wildcard_enum_match_arm)]
 
 pub mod entry;

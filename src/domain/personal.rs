@@ -1,47 +1,47 @@
-//! Personal data: a text that belongs to a subject, and may have been forgotten.
+//! Personal data: a text that belongs to a subject and may have been erased.
 //!
-//! Inside the program it is plain or erased. In a stored event it is ciphertext: see `record/sealing.rs`.
+//! In the program it is plain or erased. In a stored event it is ciphertext: see `record/sealing.rs`.
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
 
 use super::ids::SubjectId;
 
-/// A text about a person. Two are equal when they say the same, whoever's key they are sealed under.
+/// A text about a person. Equality compares the texts, not the subjects.
 #[derive(Clone, Eq, Serialize, Deserialize)]
 pub struct Personal {
-    /// Under whose key it is sealed.
+    /// The subject whose key it is sealed under.
     pub subject: SubjectId,
-    /// The text; `None` once its subject was forgotten.
+    /// The text; `None` if its subject was erased.
     pub text: Option<String>,
 }
 
 impl Personal {
-    /// A text that can be read.
+    /// A readable text.
     pub fn new(subject: SubjectId, text: impl Into<String>) -> Self {
         Self { subject, text: Some(text.into()) }
     }
 
-    /// The word that stands for a forgotten text, as a text to be shown to others: readable, whoever was forgotten.
+    /// The replacement for an erased text, as a text of its own: always readable.
     pub fn erased() -> Self {
         Self::new(nobody(), ERASED)
     }
 
-    /// Whether `self` only puts [`ERASED`] where a text was forgotten.
+    /// Whether `self` only replaces erased text in `other` by [`ERASED`].
     pub fn stands_in_for(&self, other: &Self) -> bool {
         other.text.is_none() && self.text.as_deref() == Some(ERASED)
     }
 
-    /// The text, or the word that stands for one that was forgotten.
+    /// The text, or the replacement for an erased one.
     pub fn display_text(&self) -> &str {
         self.text.as_deref().unwrap_or(ERASED)
     }
 }
 
-/// What stands where a forgotten text stood.
+/// Shown in place of an erased text.
 pub const ERASED: &str = "[erased]";
 
-/// The subject of words that are about no person, such as [`ERASED`] itself. Nobody is never forgotten.
+/// The subject of texts that are about nobody, such as [`ERASED`] itself. It is never erased.
 pub fn nobody() -> SubjectId {
     SubjectId::new("nobody").expect("a plain word is a subject")
 }
@@ -52,7 +52,7 @@ impl PartialEq for Personal {
     }
 }
 
-/// Over the text alone, as `==` is.
+/// Hashes only the text, consistent with `==`.
 impl std::hash::Hash for Personal {
     fn hash<H: std::hash::Hasher>(&self, state: &mut H) {
         self.text.hash(state);
@@ -66,7 +66,7 @@ impl std::fmt::Debug for Personal {
     }
 }
 
-/// The schema is that of the stored form, which is what readers of the ledger meet.
+/// The schema of the stored form, which readers of the ledger see.
 impl JsonSchema for Personal {
     fn schema_name() -> std::borrow::Cow<'static, str> {
         "Sealed".into()
@@ -78,7 +78,7 @@ impl JsonSchema for Personal {
             "description": "Encrypted with XChaCha20-Poly1305 under the key of its subject. Associated data: the event's id, \
                 the subject and the key id, each ended by a zero byte but the last.",
             "properties": {
-                "subject": {"type": "string", "description": "Whose key it is sealed under."},
+                "subject": {"type": "string", "description": "The subject whose key it is sealed under."},
                 "key": {"type": "string", "description": "The key's id."},
                 "nonce": {"type": "string", "description": "24 bytes, base64url without padding."},
                 "sealed": {"type": "string", "description": "Ciphertext and tag, base64url without padding."}
@@ -87,10 +87,10 @@ impl JsonSchema for Personal {
         });
         let forgotten = json_schema!({
             "type": "object",
-            "description": "Forgotten before the event was written.",
+            "description": "Erased before the event was written.",
             "properties": {
-                "subject": {"type": "string", "description": "Whose it was."},
-                "text": {"type": "null", "description": "Nothing is left of it."}
+                "subject": {"type": "string", "description": "The subject it belonged to."},
+                "text": {"type": "null", "description": "Always null."}
             },
             "required": ["subject", "text"]
         });

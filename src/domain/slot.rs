@@ -1,40 +1,40 @@
-//! When a booking is: half-open ranges of instants, or whole days, and the civil zone they were chosen in.
+//! The time of a booking: a half-open range of instants, or whole days, with the time zone it was chosen in.
 
 use chrono::{DateTime, Days, NaiveDate, NaiveTime, SubsecRound as _, TimeDelta, TimeZone as _, Utc};
 use chrono_tz::Tz;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// The longest booking: one year.
+/// The longest booking: a leap year, in days.
 pub const SLOT_DAYS_MAX: i64 = 366;
 
-/// A slot. Times are kept to the second: providers drop what is finer, and a fraction would look like an edit.
+/// A slot. Times have whole seconds: providers drop fractions, which would look like an edit.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum Slot {
-    /// From one instant to another, chosen in a civil zone.
+    /// From one instant to another, chosen in a time zone.
     Timed {
-        /// The first instant.
+        /// Start.
         starts_at: DateTime<Utc>,
-        /// The first instant after it.
+        /// End (exclusive).
         ends_at: DateTime<Utc>,
-        /// IANA name of the zone it was chosen in: `America/Chicago`.
+        /// IANA time zone it was chosen in: `America/Chicago`.
         zone: String,
     },
-    /// Whole days in the calendar's own zone.
+    /// Whole days in the calendar's own time zone.
     AllDay {
-        /// The first day.
+        /// First day.
         from: NaiveDate,
-        /// The first day after it.
+        /// Day after the last one (exclusive).
         until: NaiveDate,
     },
 }
 
-/// Why two times are not a slot.
+/// Why two times do not form a slot.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidSlot {
-    /// Nothing between start and end.
-    #[error("the booking ends ({ends}) before or when it starts ({starts})")]
+    /// It ends before or when it starts.
+    #[error("the booking must end after it starts, but ends {ends} and starts {starts}")]
     Empty {
         /// As given.
         starts: String,
@@ -48,7 +48,7 @@ pub enum InvalidSlot {
     #[error("{0:?} is not an IANA time zone such as Europe/Berlin")]
     UnknownZone(String),
     /// Before 1970 or after 2200.
-    #[error("{0} is not a date that a booking can have (1970 to 2200)")]
+    #[error("{0} is outside the supported years 1970 to 2200")]
     OutOfRange(String),
 }
 
@@ -98,8 +98,8 @@ impl Slot {
         Ok(Self::AllDay { from, until })
     }
 
-    /// The instants it covers. Whole days have no zone of their own, so they are taken in UTC, widened by the 14 hours that
-    /// the farthest civil zone is away: right for "could these meet?", never used for "when is it?".
+    /// The instants it may cover. Whole days have no time zone, so they are taken in UTC and widened by 14 hours, the
+    /// largest UTC offset: right for "could these overlap?", never used for "when is it?".
     pub fn widest(&self) -> (DateTime<Utc>, DateTime<Utc>) {
         match self {
             Self::Timed { starts_at, ends_at, .. } => (*starts_at, *ends_at),
@@ -110,7 +110,7 @@ impl Slot {
         }
     }
 
-    /// Whether the two share an instant. Two runs of whole days compare by their days.
+    /// Whether the two have an instant in common. Two all-day slots are compared by days.
     pub fn overlaps(&self, other: &Self) -> bool {
         if let (Self::AllDay { from, until }, Self::AllDay { from: f, until: u }) = (self, other) {
             return from < u && f < until;
@@ -119,7 +119,7 @@ impl Slot {
         a < d && c < b
     }
 
-    /// Whether the two are the same time, whatever the zone they were chosen in.
+    /// Whether the two are the same time, in whatever time zone they were chosen.
     ///
     /// A provider answers in the calendar's zone, so a different zone name alone is not an edit.
     pub fn same_time(&self, other: &Self) -> bool {
@@ -132,7 +132,7 @@ impl Slot {
         }
     }
 
-    /// The number of whole days of an all-day slot, or `None`.
+    /// Number of days of an all-day slot; `None` for others.
     pub fn days(&self) -> Option<Days> {
         match self {
             Self::Timed { .. } => None,

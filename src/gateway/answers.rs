@@ -1,4 +1,4 @@
-//! The way back to a client that reads: bounded, so that one who takes nothing makes us wait and not grow.
+//! The response stream to a reading client: bounded, so that a slow client makes us wait instead of growing our memory.
 
 use std::{
     pin::Pin,
@@ -14,11 +14,11 @@ use tonic::Status;
 
 use super::{limits::ANSWERS_WAITING, refusal::Refusal};
 
-/// There is nobody to answer any more: the client went away, or was told why it ends.
+/// The client is gone, or has already received the final error.
 #[derive(Debug)]
 pub(super) struct ClientGone;
 
-/// Where answers go.
+/// Sends responses to a client.
 #[derive(Debug)]
 pub(super) struct Answers<T = super::wire::streams::ReadResp> {
     sender: mpsc::Sender<Result<T, Status>>,
@@ -31,12 +31,12 @@ impl<T> Clone for Answers<T> {
     }
 }
 
-/// Answers on their way.
+/// Responses waiting to be sent.
 pub(super) type ResponseStream<T> = Pin<Box<dyn Stream<Item = Result<T, Status>> + Send>>;
 
 impl<T: Send + 'static> Answers<T> {
-    /// A way that ends when its last sender is dropped: cleanly once it was [finished](Self::finish), and with
-    /// `unless_finished` as the last word otherwise. So what breaks off, even by a defect of ours, never looks whole.
+    /// A stream that ends when its last sender is dropped: cleanly after [`finish`](Self::finish), otherwise with the error
+    /// `unless_finished`. So a response that is cut off, even by a defect, never looks complete.
     pub(super) fn new(unless_finished: Status) -> (Self, ResponseStream<T>) {
         let (sender, mut receiver) = mpsc::channel(ANSWERS_WAITING);
         let finished = Arc::new(AtomicBool::new(false));
@@ -46,24 +46,24 @@ impl<T: Send + 'static> Answers<T> {
         (Self { sender, finished }, Box::pin(answers.chain(last.filter_map(std::future::ready))))
     }
 
-    /// Everything was said.
+    /// Marks the response as complete.
     pub(super) fn finish(&self) {
         self.finished.store(true, Ordering::Release);
     }
 
-    /// Sends an answer, once there is room for it.
+    /// Sends a response, waiting for room in the queue.
     pub(super) async fn send(&self, answer: T) -> Result<(), ClientGone> {
         self.sender.send(Ok(answer)).await.map_err(|_| ClientGone)
     }
 
-    /// Ends the call with that status.
+    /// Ends the call with this status.
     pub(super) async fn end(&self, status: Status) -> ClientGone {
-        // A client that went away needs no reason.
+        // A client that is gone needs no status.
         drop(self.sender.send(Err(status)).await);
         ClientGone
     }
 
-    /// The value, or the end of the call with the reason.
+    /// Returns the value, or ends the call with the reason.
     pub(super) async fn or_end<V>(&self, value: Result<V, Refusal>) -> Result<V, ClientGone> {
         match value {
             Ok(value) => Ok(value),

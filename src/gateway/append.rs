@@ -1,4 +1,4 @@
-//! Appends, whichever way they came.
+//! Appends, shared by the unary and the batch call.
 
 use tonic::Streaming;
 
@@ -19,7 +19,7 @@ use crate::{
     services::{access::Caller, external_events},
 };
 
-/// An append that is being gathered.
+/// An append whose events are still being received.
 #[derive(Default)]
 pub(super) struct GatheredAppend {
     events: Vec<ReceivedEvent>,
@@ -27,41 +27,41 @@ pub(super) struct GatheredAppend {
 }
 
 impl GatheredAppend {
-    /// Adds an event, within the limits of one append.
+    /// Adds an event, within the limits of an append.
     pub(super) fn add(&mut self, event: ReceivedEvent) -> Result<(), Refusal> {
         self.bytes = self.bytes.saturating_add(event.bytes());
         if self.bytes > APPEND_BYTES_MAX {
             return Err(Refusal::TooLarge);
         }
         if self.events.len() >= APPEND_EVENTS_MAX {
-            return Err(Refusal::Invalid(format!("an append may have {APPEND_EVENTS_MAX} events")));
+            return Err(Refusal::Invalid(format!("an append may contain at most {APPEND_EVENTS_MAX} events")));
         }
         self.events.push(event);
         Ok(())
     }
 
-    /// How many bytes it has by now.
+    /// Its size so far, in bytes.
     pub(super) fn bytes(&self) -> usize {
         self.bytes
     }
 }
 
-/// The stream that is named.
+/// The named stream.
 ///
 /// # Errors
-/// `Invalid` says how streams are named.
+/// `Invalid`, with the rule for stream names.
 pub(super) fn stream_of(identifier: Option<&StreamIdentifier>) -> Result<StreamName, Refusal> {
     let name = identifier.map(|it| it.stream_name.as_slice()).unwrap_or_default();
     let text = std::str::from_utf8(name).map_err(|_| Refusal::Invalid("the stream's name is not UTF-8".to_owned()))?;
     if text.starts_with('$') {
-        let why = "streams whose names begin with $ are not kept here: no metadata, no limits, no links";
+        let why = "system streams (names beginning with $) are not supported: no metadata, no limits, no links";
         return Err(Refusal::Invalid(format!("{text:?}: {why}")));
     }
     StreamName::parse(text).map_err(|error| Refusal::Invalid(error.to_string()))
 }
 
 impl Gateway {
-    /// Appends what was gathered, all or none, durably.
+    /// Appends the received events durably, all or none.
     pub(super) async fn write(
         &self,
         caller: &Caller,
@@ -89,18 +89,18 @@ impl Gateway {
     ) -> Result<AppendResp, tonic::Status> {
         let first = requests.message().await?.and_then(|request| request.content);
         let Some(Content::Options(options)) = first else {
-            return Err(Refusal::Invalid("an append begins with its options".to_owned()).status());
+            return Err(Refusal::Invalid("an append must begin with its options".to_owned()).status());
         };
         let stream = stream_of(options.stream_identifier.as_ref()).map_err(|refusal| refusal.status())?;
         let Some(expectation) = Expectation::of_append(&options) else {
-            return Err(
-                Refusal::Invalid("the append does not say where it expects the stream to end".to_owned()).status()
-            );
+            return Err(Refusal::Invalid("the append does not contain an expected stream version".to_owned()).status());
         };
         let mut gathered = GatheredAppend::default();
         while let Some(request) = requests.message().await? {
             let Some(Content::ProposedMessage(message)) = request.content else {
-                return Err(Refusal::Invalid("after the options of an append come its events only".to_owned()).status());
+                return Err(
+                    Refusal::Invalid("the options of an append must be followed only by events".to_owned()).status()
+                );
             };
             gathered.add(message.into()).map_err(|refusal| refusal.status())?;
         }

@@ -1,7 +1,7 @@
-//! Batch appends: many appends on one call, answered as they are done.
+//! Batch appends: many appends on one call, answered as they complete.
 //!
-//! Appends to one stream are carried out and answered in the order they came; those to different streams at the same
-//! time, so that the ledger's writer can put them into one durable step.
+//! Appends to the same stream are executed and answered in order; those to different streams run at the same
+//! time, so that the ledger's writer can commit them together.
 
 use std::{collections::HashMap, pin::Pin, sync::Arc, time::Duration};
 
@@ -31,10 +31,10 @@ use super::{
 };
 use crate::{ports::event_store::AppendOutcome, record::stream::StreamName, services::access::Caller};
 
-/// Appends that wait in a lane.
+/// Appends waiting per lane.
 const LANE_WAITING: usize = 64;
 
-/// An append of which the last piece has not come.
+/// An append whose last part has not arrived.
 struct UnfinishedAppend {
     identifier: Option<StreamIdentifier>,
     expectation: Expectation,
@@ -43,15 +43,15 @@ struct UnfinishedAppend {
     refused: Option<Refusal>,
 }
 
-/// An append to carry out.
+/// An append ready to run.
 struct Job {
     id: Uuid,
     unfinished: UnfinishedAppend,
-    /// Holds its bytes' share of what the session may have under way.
+    /// Holds its bytes of the session's memory limit.
     _room: Option<OwnedSemaphorePermit>,
 }
 
-/// Serves one call until the client has no more to say, goes away, or the gateway is stopped.
+/// Serves a call until the client is done or gone, or the gateway is stopped.
 pub(super) async fn session(
     service: Service,
     admitted: AdmittedCaller,
@@ -75,11 +75,11 @@ pub(super) async fn session(
         let request = tokio::select! {
             request = requests.next() => request,
             () = session.answers.closed() => return,
-            // The last word is said already: it is what stands behind answers that were never finished.
+            // The final status is already set: it follows responses that were never finished.
             () = stop.cancelled() => break None,
             status = &mut revoked => break Some(status),
         };
-        // A client that breaks off is gone; what it said in whole is carried out.
+        // A client that disconnects is gone, but its complete appends are still executed.
         let Some(Ok(request)) = request else {
             session.answers.finish();
             break None;
@@ -92,7 +92,7 @@ pub(super) async fn session(
     };
     session.lanes.clear();
     while session.running.join_next().await.is_some() {}
-    // Those who wait for an answer get theirs first.
+    // Appends that are running get their answers first.
     if let Some(status) = ended {
         session.answers.end(status).await;
     }
@@ -109,26 +109,26 @@ struct Session {
 }
 
 impl Session {
-    /// Takes a piece. A refusal inside is one after which the call makes no sense any more.
+    /// Adds a part. The inner error ends the call.
     async fn take(&mut self, request: BatchAppendReq) -> Result<Result<(), Refusal>, ClientGone> {
         let invalid = |why: &str| Ok(Err(Refusal::Invalid(why.to_owned())));
         let Some(id) = read_id(request.correlation_id.as_ref()) else {
-            return invalid("a piece of a batch append has no correlation id that is a UUID");
+            return invalid("a part of a batch append has no valid correlation id (a UUID)");
         };
         if let Some(options) = request.options {
             let Some(begun) = self.begin(options) else {
-                return invalid("a batch append does not say where it expects the stream to end");
+                return invalid("the batch append does not contain an expected stream version");
             };
             self.unfinished.insert(id, begun);
         }
         if self.unfinished.len() > UNFINISHED_MAX {
-            return invalid("too many batch appends were begun and not ended");
+            return invalid("too many unfinished batch appends");
         }
         let Some(unfinished) = self.unfinished.get_mut(&id) else {
-            return invalid("the first piece of a batch append has no options");
+            return invalid("the first part of a batch append has no options");
         };
         for message in request.proposed_messages {
-            // Once it is refused its events are passed over, up to its end.
+            // After a refusal, its remaining events are skipped.
             if unfinished.refused.is_none()
                 && let Err(refusal) = unfinished.gathered.add(message.into())
             {
@@ -138,7 +138,7 @@ impl Session {
         }
         let held: usize = self.unfinished.values().map(|it| it.gathered.bytes()).sum();
         if u32::try_from(held).unwrap_or(u32::MAX) > SESSION_BYTES {
-            return invalid("the batch appends that were begun and not ended have too many bytes");
+            return invalid("the unfinished batch appends have too many bytes");
         }
         match request.is_final.then(|| self.unfinished.remove(&id)).flatten() {
             Some(unfinished) => self.queue(id, unfinished).await.map(Ok),
@@ -155,12 +155,12 @@ impl Session {
             expectation,
             deadline: Box::pin(tokio::time::sleep(time)),
             gathered: GatheredAppend::default(),
-            // A timer takes a moment to notice that its time was over before it began.
+            // A timer that has already expired takes a moment to fire.
             refused: time.is_zero().then_some(Refusal::DeadlineExceeded),
         })
     }
 
-    /// Puts it behind those to the same stream.
+    /// Queues it behind those to the same stream.
     async fn queue(&mut self, id: Uuid, unfinished: UnfinishedAppend) -> Result<(), ClientGone> {
         let name = unfinished.identifier.as_ref().map(|it| it.stream_name.as_slice()).unwrap_or_default();
         let lane = lane_of(name);
@@ -181,7 +181,7 @@ impl Session {
     }
 }
 
-/// Carries out what comes into a lane, one after the other.
+/// Executes the appends of a lane in order.
 async fn drive(
     service: Service,
     caller: Arc<Caller>,
@@ -201,7 +201,7 @@ async fn carry_out(service: &Service, caller: &Caller, job: Job) -> BatchAppendR
     let stream = refused.map_or_else(|| stream_of(identifier.as_ref()), Err);
     let written = match stream {
         Err(refusal) => Err(refusal),
-        // What is late already is not begun.
+        // An append that is already late is not started.
         Ok(_) if deadline.as_mut().now_or_never().is_some() => Err(Refusal::DeadlineExceeded),
         Ok(stream) => in_time(service, caller, &stream, expectation, gathered, deadline).await,
     };
@@ -212,7 +212,7 @@ async fn carry_out(service: &Service, caller: &Caller, job: Job) -> BatchAppendR
     BatchAppendResp {
         correlation_id: Some(write_id(job.id, Ids::Text)),
         result: Some(result),
-        // Some clients fall over where it is missing.
+        // Some clients crash if it is missing.
         stream_identifier: Some(identifier.unwrap_or_default()),
         expected_stream_position: Some(expectation.in_answer()),
     }
@@ -232,7 +232,7 @@ async fn in_time(
     }
 }
 
-/// How long until the deadline. One client sends the time of day as a duration, which is none that ever ends.
+/// Time until the deadline. One client sends the time of day as a duration, which never expires.
 fn time_left(deadline: Option<&batch_append_req::options::DeadlineOption>, now: DateTime<Utc>) -> Duration {
     use batch_append_req::options::DeadlineOption;
     let (seconds, nanos) = match deadline {
@@ -247,7 +247,7 @@ fn time_left(deadline: Option<&batch_append_req::options::DeadlineOption>, now: 
     Duration::from_secs(seconds).saturating_add(Duration::from_nanos(nanos.into()))
 }
 
-/// FNV-1a: spreads names over the lanes, the same name always to the same.
+/// FNV-1a: distributes names over the lanes, the same name always to the same lane.
 fn lane_of(name: &[u8]) -> usize {
     let hash = name
         .iter()

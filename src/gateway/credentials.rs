@@ -1,5 +1,5 @@
-//! Who calls. A token of ours as `Bearer`, or as the password of `Basic`, where the user's name is free: stock clients know
-//! names and passwords only. What a role may do is decided in `services/access.rs`.
+//! Authentication: an API token as `Bearer`, or as the password of `Basic` with any user name, because stock clients support
+//! only names and passwords. What a role may do is decided in `services/access.rs`.
 
 use std::time::Duration;
 
@@ -15,29 +15,29 @@ use crate::{
     },
 };
 
-/// The longest credentials that are looked at, in bytes.
+/// Maximum length of credentials, in bytes.
 const CREDENTIALS_BYTES_MAX: usize = 1_024;
 
-/// A caller and what they came in with: calls that have no end are not to outlive a token.
+/// An admitted caller with its token: calls without an end must not outlive the token.
 pub(super) struct AdmittedCaller {
-    /// Who calls.
+    /// The caller.
     pub(super) caller: Caller,
     secret: Zeroizing<String>,
 }
 
 impl AdmittedCaller {
-    /// Returns once the token opens nothing any more. Where that cannot be found out it is asked again.
+    /// Returns once the token is revoked. If that cannot be checked, it is checked again later.
     pub(super) async fn revoked(&self, tokens: &dyn Tokens, every: Duration) -> Status {
         loop {
             tokio::time::sleep(every).await;
             if let Ok(None) = tokens::recognise(tokens, &self.secret).await {
-                return Status::unauthenticated("this token was revoked");
+                return Status::unauthenticated("this token has been revoked");
             }
         }
     }
 }
 
-/// The caller, if the token is good and its role is one of `roles`.
+/// The caller, if the token is valid and its role is one of `roles`.
 ///
 /// # Errors
 /// `UNAUTHENTICATED`, `PERMISSION_DENIED` or `UNAVAILABLE`.
@@ -46,15 +46,14 @@ pub(super) async fn admit(
     metadata: &MetadataMap,
     roles: &[Role],
 ) -> Result<AdmittedCaller, Status> {
-    let missing =
-        "send a token of this ledger: as the password in the connection string, or as Authorization: Bearer sl_…";
+    let missing = "send an API token: as the password in the connection string, or as Authorization: Bearer sl_…";
     let header = metadata.get("authorization").and_then(|value| value.to_str().ok());
     let Some(secret) = header.and_then(secret) else { return Err(Status::unauthenticated(missing)) };
     let found = tokens::recognise(tokens, &secret).await.map_err(|error| Status::unavailable(error.to_string()))?;
-    // One answer for an unknown token and for a revoked one: which of both it was is nobody's business.
-    let Some(token) = found else { return Err(Status::unauthenticated("this token is unknown or was revoked")) };
+    // The same answer for unknown and revoked tokens, so that it reveals nothing.
+    let Some(token) = found else { return Err(Status::unauthenticated("this token is unknown or revoked")) };
     if !roles.contains(&token.role) {
-        let why = format!("a token with the role {} may not do this", access::name(token.role));
+        let why = format!("the role {} is not allowed to do this", access::name(token.role));
         return Err(super::refusal::Refusal::Forbidden(why).status());
     }
     Ok(AdmittedCaller { caller: Caller { token: token.id, role: token.role }, secret })

@@ -1,4 +1,4 @@
-//! Events and ids on the wire, both ways. The metadata's keys are `record/metadata.rs`'s.
+//! Events and ids in the wire format, both ways. Metadata keys are defined in `record/metadata.rs`.
 
 use std::collections::HashMap;
 
@@ -20,10 +20,10 @@ use crate::{
     services::external_events::ProposedEvent,
 };
 
-/// The only type of content there is.
+/// The only supported content type.
 const JSON: &str = "application/json";
 
-/// How a reader wants ids written.
+/// Requested format of ids.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Ids {
     /// As text.
@@ -32,7 +32,7 @@ pub(super) enum Ids {
     Numbers,
 }
 
-/// An id as the reader wants it.
+/// An id in the requested format.
 pub(super) fn write_id(id: Uuid, how: Ids) -> wire::Uuid {
     let value = match how {
         Ids::Text => wire::uuid::Value::String(id.to_string()),
@@ -47,7 +47,7 @@ pub(super) fn write_id(id: Uuid, how: Ids) -> wire::Uuid {
     wire::Uuid { value: Some(value) }
 }
 
-/// An id as it came; `None` where there is none, or it is no UUID.
+/// A received id; `None` if it is missing or not a UUID.
 pub(super) fn read_id(id: Option<&wire::Uuid>) -> Option<Uuid> {
     match id?.value.as_ref()? {
         wire::uuid::Value::String(text) => Uuid::parse_str(text).ok(),
@@ -58,7 +58,7 @@ pub(super) fn read_id(id: Option<&wire::Uuid>) -> Option<Uuid> {
     }
 }
 
-/// A stored event as an answer to a read.
+/// A stored event as a read response.
 pub(super) fn answer(recorded: StoredEvent, ids: Ids) -> ReadResp {
     let position = recorded.position.0;
     let custom = metadata::write_recorded(&recorded);
@@ -90,13 +90,13 @@ fn ticks(at: DateTime<Utc>) -> u64 {
     u64::try_from(at.timestamp_micros()).unwrap_or(0).saturating_mul(10)
 }
 
-/// A time as the wire has it.
+/// A time in the wire format.
 pub(super) fn timestamp(at: DateTime<Utc>) -> Timestamp {
     let nanos = i32::try_from(at.timestamp_subsec_nanos()).unwrap_or(i32::MAX);
     Timestamp { seconds: at.timestamp(), nanos }
 }
 
-/// An event of an append as it came.
+/// An event of an append as received.
 pub(super) struct ReceivedEvent {
     id: Option<wire::Uuid>,
     metadata: HashMap<String, String>,
@@ -117,29 +117,29 @@ impl From<batch_append_req::ProposedMessage> for ReceivedEvent {
 }
 
 impl ReceivedEvent {
-    /// How many bytes it has in all that is of any length.
+    /// Its size, in bytes.
     pub(super) fn bytes(&self) -> usize {
         let map: usize = self.metadata.iter().map(|(key, value)| key.len() + value.len()).sum();
         self.data.len() + self.custom.len() + map
     }
 
-    /// The event that is proposed.
+    /// The proposed event.
     ///
     /// # Errors
-    /// `Invalid` names it and says what is wrong.
+    /// `Invalid`, with the event and what is wrong.
     pub(super) fn proposed(mut self) -> Result<ProposedEvent, Refusal> {
         let Some(id) = read_id(self.id.as_ref()) else {
-            return Err(Refusal::Invalid("an event has no id that is a UUID".to_owned()));
+            return Err(Refusal::Invalid("an event has no valid id (a UUID)".to_owned()));
         };
         let invalid = |why: String| Refusal::Invalid(format!("event {id}: {why}"));
-        let Some(kind) = self.metadata.remove("type") else { return Err(invalid("it says no type".to_owned())) };
+        let Some(kind) = self.metadata.remove("type") else { return Err(invalid("it has no type".to_owned())) };
         match self.metadata.get("content-type").map(String::as_str) {
             Some(JSON) => {}
-            Some(other) => return Err(invalid(format!("its content type is {other:?}; this ledger keeps {JSON}"))),
-            None => return Err(invalid(format!("it says no content-type: send {JSON}"))),
+            Some(other) => return Err(invalid(format!("its content type is {other:?}; send {JSON}"))),
+            None => return Err(invalid(format!("it has no content-type: send {JSON}"))),
         }
         if self.data.len() > EVENT_BYTES_MAX {
-            return Err(invalid(format!("its data has {} bytes; {EVENT_BYTES_MAX} are allowed", self.data.len())));
+            return Err(invalid(format!("its data has {} bytes; the maximum is {EVENT_BYTES_MAX}", self.data.len())));
         }
         let data = String::from_utf8(self.data.into()).map_err(|_| invalid("its data is not UTF-8".to_owned()))?;
         let metadata = metadata::read(&self.custom).map_err(|error| invalid(error.to_string()))?;

@@ -1,4 +1,4 @@
-//! What an appender believes about the stream's end, on the wire and here.
+//! Expected stream versions, in the wire format and ours.
 
 use super::wire::{
     Empty, Nothing, WrongExpectedVersion,
@@ -7,21 +7,21 @@ use super::wire::{
 };
 use crate::{domain::ids::Version, ports::event_store::ExpectedVersion};
 
-/// As [`ExpectedVersion`], and one more that only clients of the wire contract know.
+/// Like [`ExpectedVersion`], plus one that only exists in the wire protocol.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Expectation {
-    /// Nothing.
+    /// Any version.
     Any,
-    /// No event yet.
+    /// The stream must not exist.
     NoStream,
-    /// At least one event.
+    /// The stream must exist.
     Exists,
     /// The last event has this version.
     Exact(Version),
 }
 
 impl Expectation {
-    /// What to hand to the ledger, once it is known that a stream that must exist does. None is ever removed.
+    /// The ledger's expectation, after checking that a stream that must exist does. Streams are never removed.
     pub(super) fn expected(self) -> ExpectedVersion {
         match self {
             Self::Any | Self::Exists => ExpectedVersion::Any,
@@ -30,7 +30,7 @@ impl Expectation {
         }
     }
 
-    /// Of a unary append; `None` where it does not say.
+    /// From a unary append; `None` if missing.
     pub(super) fn of_append(options: &append_req::Options) -> Option<Self> {
         use append_req::options::ExpectedStreamRevision as On;
         Some(match options.expected_stream_revision.as_ref()? {
@@ -41,7 +41,7 @@ impl Expectation {
         })
     }
 
-    /// Of a batch append; `None` where it does not say.
+    /// From a batch append; `None` if missing.
     pub(super) fn of_batch(options: &batch_append_req::Options) -> Option<Self> {
         use batch_append_req::options::ExpectedStreamPosition as On;
         Some(match options.expected_stream_position.as_ref()? {
@@ -52,7 +52,7 @@ impl Expectation {
         })
     }
 
-    /// Said back in the answer to a batch append.
+    /// Echoed in the response to a batch append.
     pub(super) fn in_answer(self) -> batch_append_resp::ExpectedStreamPosition {
         use batch_append_resp::ExpectedStreamPosition as On;
         match self {
@@ -63,8 +63,8 @@ impl Expectation {
         }
     }
 
-    /// The answer to a unary append whose stream ends at `actual`. Every group is filled in: old clients read the first
-    /// two and new ones the last two, and some fall over where one is missing.
+    /// The response to a unary append whose stream is at `actual`. All groups are filled: old clients read the first
+    /// two and new ones the last two, and some crash if one is missing.
     pub(super) fn wrong(self, actual: Option<Version>) -> append_resp::WrongExpectedVersion {
         use append_resp::wrong_expected_version as on;
         append_resp::WrongExpectedVersion {
@@ -75,7 +75,7 @@ impl Expectation {
             ),
             expected_revision_option_20_6_0: Some(match self {
                 Self::Exact(version) => on::ExpectedRevisionOption2060::ExpectedRevision2060(version.0),
-                // There was no word for "no stream" then.
+                // The old protocol had no value for "no stream".
                 Self::Any | Self::NoStream => on::ExpectedRevisionOption2060::Any2060(Empty {}),
                 Self::Exists => on::ExpectedRevisionOption2060::StreamExists2060(Empty {}),
             }),
@@ -93,7 +93,7 @@ impl Expectation {
         }
     }
 
-    /// The same as a detail of the error of a batch append.
+    /// The same as an error detail of a batch append.
     pub(super) fn wrong_in_batch(self, actual: Option<Version>) -> WrongExpectedVersion {
         WrongExpectedVersion {
             current_stream_revision_option: Some(

@@ -1,4 +1,4 @@
-//! What this server can do, and that it is alone. Open to everybody: it tells nothing about anybody.
+//! Supported features, and a cluster of one node. Needs no token: it reveals nothing about anyone.
 
 use std::net::SocketAddr;
 
@@ -15,10 +15,10 @@ use super::{
     },
 };
 
-/// The version of the contract that is spoken: clients choose what they ask for by it.
+/// Protocol version: clients choose their requests by it.
 const CONTRACT: &str = "24.6.0";
 
-/// Service, method, features. In lower case, as clients compare them.
+/// Service, method, features. In lower case, as compared by clients.
 const METHODS: [(&str, &str, &[&str]); 5] = [
     ("event_store.client.streams.streams", "read", &[]),
     ("event_store.client.streams.streams", "append", &[]),

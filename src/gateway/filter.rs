@@ -1,4 +1,4 @@
-//! Which events of the whole ledger a reader wants: by the beginning of a stream's name or of a type, or by an expression.
+//! Filters for reads of the whole ledger: by prefix or regular expression, on stream names or event types.
 
 use fancy_regex::{Regex, RegexBuilder};
 
@@ -12,7 +12,7 @@ use super::{
 };
 use crate::record::envelope::StoredEvent;
 
-/// Events looked through between two checkpoints where the reader names no window.
+/// Default number of events between two checkpoints.
 const WINDOW: u32 = 32;
 
 /// A filter.
@@ -20,43 +20,43 @@ const WINDOW: u32 = 32;
 pub(super) struct Filter {
     by_type: bool,
     wanted: Pattern,
-    /// After how many events that were looked through a subscriber is told how far that is.
+    /// Number of examined events after which a subscriber gets a checkpoint.
     pub(super) checkpoint_every: u64,
 }
 
 #[derive(Debug)]
 enum Pattern {
     Prefixes(Vec<String>),
-    // Clients exclude by looking ahead, `^(?!…)`, which takes an engine that steps back; the steps are limited.
+    // Clients exclude with negative lookahead, `^(?!…)`, which needs a backtracking engine; the steps are limited.
     Regex(Box<Regex>),
 }
 
 impl Filter {
-    /// The filter that was asked for.
+    /// Parses a filter.
     ///
     /// # Errors
-    /// `Invalid` says what is wrong.
+    /// `Invalid`, with what is wrong.
     pub(super) fn read(options: FilterOptions) -> Result<Self, Refusal> {
         let invalid = |why: String| Err(Refusal::Invalid(format!("the filter {why}")));
         let (by_type, expression) = match options.filter {
             Some(On::StreamIdentifier(expression)) => (false, expression),
             Some(On::EventType(expression)) => (true, expression),
-            None => return invalid("says neither stream names nor types".to_owned()),
+            None => return invalid("must be on stream names or event types".to_owned()),
         };
         let wanted = if !expression.prefix.is_empty() {
             let long = expression.prefix.iter().any(|prefix| prefix.len() > EXPRESSION_BYTES_MAX);
             if long || expression.prefix.len() > PREFIXES_MAX {
-                return invalid(format!("may have {PREFIXES_MAX} prefixes of {EXPRESSION_BYTES_MAX} bytes"));
+                return invalid(format!("may have at most {PREFIXES_MAX} prefixes of {EXPRESSION_BYTES_MAX} bytes"));
             }
             Pattern::Prefixes(expression.prefix)
         } else if expression.regex.is_empty() {
-            return invalid("has neither a prefix nor an expression".to_owned());
+            return invalid("must have a prefix or a regular expression".to_owned());
         } else if expression.regex.len() > EXPRESSION_BYTES_MAX {
-            return invalid(format!("may have an expression of {EXPRESSION_BYTES_MAX} bytes"));
+            return invalid(format!("may have a regular expression of at most {EXPRESSION_BYTES_MAX} bytes"));
         } else {
             match RegexBuilder::new(&expression.regex).backtrack_limit(EXPRESSION_STEPS_MAX).build() {
                 Ok(regex) => Pattern::Regex(Box::new(regex)),
-                Err(error) => return invalid(format!("has an expression that cannot be read: {error}")),
+                Err(error) => return invalid(format!("has an invalid regular expression: {error}")),
             }
         };
         let window = match options.window {
@@ -67,10 +67,10 @@ impl Filter {
         Ok(Self { by_type, wanted, checkpoint_every: u64::from(window) * u64::from(multiplier) })
     }
 
-    /// Whether the reader wants that event.
+    /// Whether an event matches.
     ///
     /// # Errors
-    /// `Invalid` where the expression takes too many steps over the name.
+    /// `Invalid` if the expression takes too many steps on the name.
     pub(super) fn wants(&self, recorded: &StoredEvent) -> Result<bool, Refusal> {
         let stream;
         let name = if self.by_type {
@@ -82,7 +82,7 @@ impl Filter {
         match &self.wanted {
             Pattern::Prefixes(prefixes) => Ok(prefixes.iter().any(|prefix| name.starts_with(prefix.as_str()))),
             Pattern::Regex(regex) => regex.is_match(name).map_err(|_| {
-                Refusal::Invalid("the filter's expression takes too long: write a plainer one".to_owned())
+                Refusal::Invalid("the filter's regular expression takes too long: simplify it".to_owned())
             }),
         }
     }

@@ -1,23 +1,23 @@
-//! How long and how many, of everything that a client can make us do.
+//! Limits of everything that a client can make us do.
 
 use std::time::Duration;
 
-/// The limits of time and number that a deployment may choose.
+/// Limits of time and number that a deployment may choose.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
-    /// How long a connection may take to shake hands and to say that it speaks HTTP/2.
+    /// Time limit for the TLS handshake and the HTTP/2 preface.
     pub greeting_time: Duration,
-    /// How long an append may take, whatever deadline its sender gave it.
+    /// Time limit for an append, whatever deadline the client sets.
     pub append_time: Duration,
-    /// How often a quiet connection is asked whether somebody is still there, and how long it may take to answer.
+    /// Keep-alive ping interval of a quiet connection, and time limit for the answer.
     pub keepalive: Duration,
-    /// How often calls that have no end ask whether their token still opens anything.
+    /// How often calls without an end check that their token is still valid.
     pub recheck: Duration,
-    /// How long calls under way may take once the end was asked for.
+    /// Time that running calls get during shutdown.
     pub end_time: Duration,
-    /// Connections at a time; more wait in the kernel's queue.
+    /// Maximum number of connections; more wait in the kernel's queue.
     pub connections: usize,
-    /// Calls at a time on one connection: reads, subscriptions, appends.
+    /// Maximum number of concurrent calls per connection: reads, subscriptions, appends.
     pub streams: u32,
 }
 
@@ -35,19 +35,19 @@ impl Default for Limits {
     }
 }
 
-/// Events read from the ledger at once, and so the most that a reader holds for a client that is slow to take them.
+/// Events per read from the ledger, and so the maximum held for a slow client.
 pub(super) const PAGE_EVENTS: usize = 256;
-/// Answers that wait for a client to take them.
+/// Responses waiting for a client to receive them.
 pub(super) const ANSWERS_WAITING: usize = 64;
-/// Most prefixes in a filter.
+/// Maximum number of prefixes in a filter.
 pub(super) const PREFIXES_MAX: usize = 128;
-/// The longest expression of a filter, in bytes.
+/// Maximum length of a filter's regular expression, in bytes.
 pub(super) const EXPRESSION_BYTES_MAX: usize = 1_024;
-/// Steps back that an expression may take over one name.
+/// Maximum number of backtracking steps of an expression on one name.
 pub(super) const EXPRESSION_STEPS_MAX: usize = 10_000;
-/// Batch appends of one session that are carried out at the same time, those to one stream never.
+/// Batch appends of a session that run at the same time; those to one stream never do.
 pub(super) const LANES: usize = 32;
-/// Bytes that one session of batch appends may have under way; more are not read from the network until some are done.
+/// Maximum size of a session's running batch appends, in bytes; more are not read from the network until some are done.
 pub(super) const SESSION_BYTES: u32 = 32 * 1024 * 1024;
-/// Appends of one session that have begun and not ended.
+/// Maximum number of unfinished appends per session.
 pub(super) const UNFINISHED_MAX: usize = 64;

@@ -1,4 +1,4 @@
-//! The listening socket: connections with limits, TLS or not, and an orderly end.
+//! The gateway's listener: connections with limits, optional TLS, and a graceful shutdown.
 
 use std::{
     io,
@@ -32,17 +32,17 @@ use super::{
 };
 use crate::ledger::append::APPEND_BYTES_MAX;
 
-/// How every HTTP/2 connection begins (RFC 9113 §3.4).
+/// The HTTP/2 connection preface (RFC 9113 §3.4).
 const PREFACE: &[u8; 24] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
-/// The pause after a connection could not be taken (no file descriptors left, say).
+/// Pause after `accept` failed, for example because no file descriptors are left.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
-/// The largest message: a whole append, and what stands around it.
+/// Maximum size of a message: a whole append and its framing.
 const MESSAGE_BYTES_MAX: usize = APPEND_BYTES_MAX + 1024 * 1024;
-/// The most bytes of a call's headers.
+/// Maximum size of a call's headers, in bytes.
 const HEADER_BYTES_MAX: u32 = 16 * 1024;
 
-/// Serves on `listener` until the gateway is told to stop; then takes no more connections, ends subscriptions with an
-/// error, and lets other calls end.
+/// Serves on `listener` until the gateway is stopped; then accepts no more connections, ends subscriptions with an
+/// error, and lets other calls finish.
 pub async fn serve(listener: TcpListener, gateway: Gateway, tls: Option<TlsAcceptor>) {
     let limits = gateway.limits;
     let stop = gateway.stop.clone();
@@ -61,19 +61,19 @@ pub async fn serve(listener: TcpListener, gateway: Gateway, tls: Option<TlsAccep
     let ended = tokio::select! {
         ended = server => ended,
         () = async { stop.cancelled().await; tokio::time::sleep(limits.end_time).await } => {
-            warn!("Calls of the gateway were still under way after {} s; they are cut off", limits.end_time.as_secs());
+            warn!("Gateway calls still running after {} s were aborted", limits.end_time.as_secs());
             Ok(())
         }
     };
     // The address is free once this returns.
     drop(accepting.await);
     match ended {
-        Ok(()) => info!("The gateway takes no more calls"),
-        Err(error) => warn!(%error, "The gateway ended"),
+        Ok(()) => info!("The gateway no longer accepts calls"),
+        Err(error) => warn!(%error, "The gateway stopped with an error"),
     }
 }
 
-/// Connections that have greeted. One that is slow to does not keep others waiting.
+/// Connections after their handshake. A slow one does not delay others.
 fn incoming(
     listener: TcpListener,
     tls: Option<TlsAcceptor>,
@@ -93,10 +93,10 @@ fn incoming(
             let (tls, sender) = (tls.clone(), sender.clone());
             tokio::spawn(async move {
                 match timeout(limits.greeting_time, greet(stream, permit, tls)).await {
-                    // A gateway that was stopped meanwhile needs no connection.
+                    // A gateway that has stopped meanwhile needs no connection.
                     Ok(Ok(connection)) => drop(sender.send(Ok(connection)).await),
-                    Ok(Err(error)) => debug!(%error, "A connection did not come about"),
-                    Err(_) => debug!("A connection took too long to greet"),
+                    Ok(Err(error)) => debug!(%error, "A connection failed"),
+                    Err(_) => debug!("A connection timed out during its handshake"),
                 }
             });
         }
@@ -108,21 +108,21 @@ async fn accept(listener: &TcpListener, room: &Arc<Semaphore>) -> Option<(TcpStr
     let permit = room.clone().acquire_owned().await.ok()?;
     match listener.accept().await {
         Ok((stream, _)) => {
-            // Without this an answer waits for the client's acknowledgement of the one before: 40 ms each.
+            // Otherwise a response waits for the client's acknowledgement of the previous one: 40 ms each.
             if let Err(error) = stream.set_nodelay(true) {
-                debug!(%error, "A connection cannot be told not to wait for more bytes");
+                debug!(%error, "Cannot set TCP_NODELAY on a connection");
             }
             Some((stream, permit))
         }
         Err(error) => {
-            warn!(%error, "A connection could not be taken");
+            warn!(%error, "Cannot accept a connection");
             tokio::time::sleep(ACCEPT_PAUSE).await;
             None
         }
     }
 }
 
-/// Shakes hands, and reads how HTTP/2 begins: the server behind would wait for that without any limit of time.
+/// Does the TLS handshake and reads the HTTP/2 preface: the server behind would wait for that without a time limit.
 async fn greet(stream: TcpStream, permit: OwnedSemaphorePermit, tls: Option<TlsAcceptor>) -> io::Result<Connection> {
     let local = LocalAddress(stream.local_addr().ok());
     let mut stream: Box<dyn Duplex> = match tls {
@@ -132,7 +132,7 @@ async fn greet(stream: TcpStream, permit: OwnedSemaphorePermit, tls: Option<TlsA
     let mut head = [0; PREFACE.len()];
     stream.read_exact(&mut head).await?;
     if head != *PREFACE {
-        return Err(io::Error::new(io::ErrorKind::InvalidData, "it does not speak HTTP/2"));
+        return Err(io::Error::new(io::ErrorKind::InvalidData, "the client does not speak HTTP/2"));
     }
     Ok(Connection { unread: PREFACE, stream, local, _permit: permit })
 }
@@ -140,11 +140,11 @@ async fn greet(stream: TcpStream, permit: OwnedSemaphorePermit, tls: Option<TlsA
 trait Duplex: AsyncRead + AsyncWrite + Send + Unpin {}
 impl<T: AsyncRead + AsyncWrite + Send + Unpin> Duplex for T {}
 
-/// Where a call came in.
+/// Address of a connection's client.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct LocalAddress(pub(super) Option<SocketAddr>);
 
-/// A connection that has greeted; it gives its greeting again.
+/// A connection after its handshake; replays the preface that was read.
 struct Connection {
     unread: &'static [u8],
     stream: Box<dyn Duplex>,

@@ -1,5 +1,5 @@
-//! Floor 4: the ledger for clients of EventStoreDB and KurrentDB: the same gRPC services over whatever keeps our events.
-//! What means what: `docs/operating/gateway.md`. The wire contract: `proto/`.
+//! Floor 4: the ledger for clients of EventStoreDB and KurrentDB: the same gRPC services on top of any of our ledgers.
+//! Mapping of concepts: `docs/operating/gateway.md`. Protocol: `proto/`.
 
 mod answers;
 mod append;
@@ -35,22 +35,22 @@ use crate::{
     services::{external_events::Accept, journal::Journal},
 };
 
-/// What the gateway is built from.
+/// Everything the gateway needs.
 #[derive(Clone)]
 pub struct Gateway {
     /// The ledger.
     pub journal: Journal,
-    /// Who may call.
+    /// The API tokens.
     pub tokens: Arc<dyn Tokens>,
-    /// Which events are taken.
+    /// Which events are accepted.
     pub accept: Accept,
-    /// How long and how many.
+    /// Limits.
     pub limits: Limits,
-    /// Names this process in the answer to who is in the cluster.
+    /// Id of this process in the cluster information.
     pub instance: EventId,
-    /// Ends it.
+    /// Stops it.
     pub stop: CancellationToken,
 }
 
-/// The gateway while it serves.
+/// The gateway while it is running.
 type Service = Arc<Gateway>;

@@ -1,4 +1,4 @@
-//! Reads that end: forwards or backwards, of a stream or of the whole ledger.
+//! Reads with an end: forwards or backwards, of a stream or the whole ledger.
 
 use super::{
     answers::{Answers, ClientGone},
@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{ports::event_store::EventStore, record::envelope::StoredEvent};
 
-/// Answers with at most `count` events, or that there is no such stream.
+/// Responds with at most `count` events, or that the stream does not exist.
 pub(super) async fn read(
     store: &dyn EventStore,
     asked: &ReadRequest,
@@ -39,13 +39,13 @@ fn no_such_stream(asked: &ReadRequest) -> ReadResp {
     ReadResp { content: Some(read_resp::Content::StreamNotFound(read_resp::StreamNotFound { stream_identifier })) }
 }
 
-/// How many events to read for `left` more. Of filtered ones nobody knows how many it takes.
+/// Number of events to read for `left` more. With a filter it is unknown how many are needed.
 fn page_size(asked: &ReadRequest, left: u64) -> usize {
     let unfiltered = usize::try_from(left).unwrap_or(PAGE_EVENTS).min(PAGE_EVENTS);
     if asked.filter.is_some() { PAGE_EVENTS } else { unfiltered }
 }
 
-/// Sends what of the page is wanted; whether there is room for more.
+/// Sends the matching events of a page; returns whether more are wanted.
 async fn send(
     page: Vec<StoredEvent>,
     asked: &ReadRequest,
@@ -68,7 +68,7 @@ async fn send(
     Ok(*left > 0)
 }
 
-/// The place of the last event of all.
+/// Version or position of the very last event.
 async fn forwards(
     store: &dyn EventStore,
     asked: &ReadRequest,

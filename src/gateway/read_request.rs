@@ -1,4 +1,4 @@
-//! What a reader asks for, read from the wire and checked.
+//! A read request, parsed from the wire and validated.
 
 use super::{
     event::Ids,
@@ -18,52 +18,52 @@ use super::{
 };
 use crate::record::stream::StreamName;
 
-/// Where reading begins.
+/// Where a read starts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Start {
     /// At the first event.
     Beginning,
-    /// At the last one; of a subscription: after it.
+    /// At the last event; for a subscription, after it.
     End,
-    /// At this place; of a subscription: after it.
+    /// At this version or position; for a subscription, after it.
     At(u64),
 }
 
-/// How much is read.
+/// How much to read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum ReadExtent {
-    /// So many events.
+    /// This number of events.
     Events(u64),
-    /// All there are and all that will be.
+    /// All present and future events.
     Live,
 }
 
-/// What is asked for.
+/// A validated read request.
 #[derive(Debug)]
 pub(super) struct ReadRequest {
-    /// The name as it came, for answers; empty for the whole ledger.
+    /// Stream name as received, for responses; empty for the whole ledger.
     pub(super) name: Vec<u8>,
-    /// What is read; `None` where nothing can be of that name.
+    /// What to read; `None` if no stream can have that name.
     pub(super) source: Option<Source>,
-    /// Where it begins.
+    /// Where to start.
     pub(super) start: Start,
-    /// Whether it goes back.
+    /// Whether to read backwards.
     pub(super) backwards: bool,
-    /// How much.
+    /// How much to read.
     pub(super) want: ReadExtent,
-    /// Of the whole ledger: which.
+    /// Filter, for reads of the whole ledger.
     pub(super) filter: Option<Filter>,
-    /// How ids are written.
+    /// Format of ids.
     pub(super) ids: Ids,
-    /// Whether the reader understands where a stream ends.
+    /// Whether the client understands the end-of-stream message.
     pub(super) tell_end: bool,
 }
 
 impl ReadRequest {
-    /// Reads a request. Links are never resolved, since there are none.
+    /// Parses a request. Links are never resolved, because there are none.
     ///
     /// # Errors
-    /// `Invalid` says what is missing.
+    /// `Invalid`, with what is missing.
     pub(super) fn read(request: ReadReq) -> Result<Self, Refusal> {
         let invalid = |why: &str| Refusal::Invalid(why.to_owned());
         let options = request.options.ok_or_else(|| invalid("the request has no options"))?;
@@ -73,7 +73,7 @@ impl ReadRequest {
         let want = match options.count_option {
             Some(CountOption::Count(count)) => ReadExtent::Events(count),
             Some(CountOption::Subscription(_)) => ReadExtent::Live,
-            None => return Err(invalid("the request says neither how many events nor that it subscribes")),
+            None => return Err(invalid("the request contains neither a count nor a subscription")),
         };
         let filter = match options.filter_option {
             Some(FilterOption::Filter(filter)) => Some(Filter::read(filter)?),
@@ -85,15 +85,15 @@ impl ReadRequest {
             None => return Err(invalid("the request names neither a stream nor $all")),
         };
         if backwards && want == ReadExtent::Live {
-            return Err(invalid("a subscription goes forwards"));
+            return Err(invalid("a subscription must read forwards"));
         }
         if filter.is_some() && source != Some(Source::All) {
-            return Err(invalid("only $all takes a filter"));
+            return Err(invalid("a filter is only allowed for $all"));
         }
         Ok(Self { name, source, start, backwards, want, filter, ids, tell_end })
     }
 
-    /// The name of the stream in words.
+    /// The name of the stream, for messages.
     pub(super) fn stream_name(&self) -> String {
         String::from_utf8_lossy(&self.name).chars().take(200).collect()
     }
@@ -106,7 +106,7 @@ fn ids(options: &Options) -> Ids {
     }
 }
 
-/// The largest number is how some clients write "the end".
+/// Some clients write "the end" as the largest number.
 fn at(place: u64) -> Start {
     if place == u64::MAX { Start::End } else { Start::At(place) }
 }
@@ -116,7 +116,7 @@ fn of_all(option: Option<AllOption>) -> Result<Start, Refusal> {
         Some(AllOption::Position(position)) => at(position.commit_position),
         Some(AllOption::Start(_)) => Start::Beginning,
         Some(AllOption::End(_)) => Start::End,
-        None => return Err(Refusal::Invalid("the request does not say where in $all it begins".to_owned())),
+        None => return Err(Refusal::Invalid("the request does not contain a start position in $all".to_owned())),
     })
 }
 
@@ -125,7 +125,7 @@ fn of_stream(options: StreamOptions) -> Result<(Vec<u8>, Option<Source>, Start),
         Some(RevisionOption::Revision(revision)) => at(revision),
         Some(RevisionOption::Start(_)) => Start::Beginning,
         Some(RevisionOption::End(_)) => Start::End,
-        None => return Err(Refusal::Invalid("the request does not say where in the stream it begins".to_owned())),
+        None => return Err(Refusal::Invalid("the request does not contain a start version".to_owned())),
     };
     let name = options.stream_identifier.map(|it| it.stream_name).filter(|name| !name.is_empty());
     let Some(name) = name else { return Err(Refusal::Invalid("the request names no stream".to_owned())) };

@@ -1,4 +1,4 @@
-//! Why an append or a read is refused, as the wire contract says it: the only place that knows its codes.
+//! Errors of appends and reads in the wire protocol: the only place that knows its codes.
 
 use tonic::{Code, Status, metadata::MetadataValue};
 
@@ -8,34 +8,34 @@ use super::{
 };
 use crate::{domain::ids::Version, ledger::append::APPEND_BYTES_MAX, ports::event_store::Failure, services};
 
-/// Why not.
+/// Why a call failed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(super) enum Refusal {
-    /// The stream ends elsewhere.
+    /// The stream has another version.
     #[error("WrongExpectedVersion")]
     WrongVersion(Option<Version>),
-    /// It makes no sense, or is not allowed in this ledger.
+    /// The request is invalid, or not allowed in this ledger.
     #[error("{0}")]
     Invalid(String),
-    /// An id is recorded already with other content.
+    /// An id is already recorded with different content.
     #[error("{0}")]
     IdTaken(String),
-    /// It has more bytes than one append may have.
-    #[error("an append may carry {APPEND_BYTES_MAX} bytes")]
+    /// The append is too large.
+    #[error("an append may contain at most {APPEND_BYTES_MAX} bytes")]
     TooLarge,
-    /// Its sender may not.
+    /// The caller lacks permission.
     #[error("{0}")]
     Forbidden(String),
-    /// Its time is over. It may be written or not.
-    #[error("it was not written in time, and may still be: repeat it with the same ids")]
+    /// The deadline passed. The events may or may not be written.
+    #[error("not written before the deadline, but it may still be written: retry with the same ids")]
     DeadlineExceeded,
-    /// Something of ours does not answer. It may be written or not.
+    /// A dependency is unavailable. The events may or may not be written.
     #[error("{0}")]
     Unavailable(String),
-    /// What is stored is damaged.
+    /// Stored data is damaged.
     #[error("{0}")]
     Damaged(String),
-    /// Nobody does this here.
+    /// Not supported.
     #[error("{0}")]
     NotSupported(String),
 }
@@ -53,7 +53,7 @@ impl Refusal {
         }
     }
 
-    /// As the end of a call, with the name that clients tell some of them apart by.
+    /// As a status that ends the call, with the name by which clients recognise some errors.
     pub(super) fn status(&self) -> Status {
         let mut status = Status::new(self.code(), self.to_string());
         let name = match self {

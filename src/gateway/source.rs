@@ -1,5 +1,5 @@
-//! What is read: one stream by its versions, or the whole ledger by its positions. Both are dense from 0, so that pages
-//! are found by counting, in both directions.
+//! What is read: a stream by versions, or the whole ledger by positions. Both count from 0 without gaps, so pages
+//! are found by counting in both directions.
 
 use super::refusal::Refusal;
 use crate::{
@@ -8,7 +8,7 @@ use crate::{
     record::{envelope::StoredEvent, stream::StreamName},
 };
 
-/// Where events come from.
+/// Source of events.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Source {
     /// One stream.
@@ -18,7 +18,7 @@ pub(super) enum Source {
 }
 
 impl Source {
-    /// Where an event stands in it.
+    /// Version or position of an event in it.
     pub(super) fn place(&self, recorded: &StoredEvent) -> u64 {
         match self {
             Self::Stream(_) => recorded.version.0,
@@ -26,14 +26,14 @@ impl Source {
         }
     }
 
-    /// At most `limit` events from place `from` on, ascending.
+    /// At most `limit` events from `from`, ascending.
     pub(super) async fn page(
         &self,
         store: &dyn EventStore,
         from: u64,
         limit: usize,
     ) -> Result<Vec<StoredEvent>, Refusal> {
-        // i64 is what databases count with.
+        // Databases count with i64.
         if i64::try_from(from).is_err() || limit == 0 {
             return Ok(Vec::new());
         }
@@ -43,7 +43,7 @@ impl Source {
         })
     }
 
-    /// The place of its last event.
+    /// Version or position of its last event.
     pub(super) async fn last(&self, store: &dyn EventStore) -> Result<Option<u64>, Refusal> {
         Ok(match self {
             Self::Stream(stream) => store.last(stream).await?.map(|recorded| recorded.version.0),

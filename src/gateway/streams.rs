@@ -22,9 +22,9 @@ use crate::{
     services::access::{APPENDERS, AUDITORS},
 };
 
-/// What is said at the end of everything that has no end of its own.
+/// Final status of calls that have no end of their own.
 fn ending() -> Status {
-    Status::unavailable("the ledger's gateway is being stopped; come back where you were")
+    Status::unavailable("the gateway is shutting down; reconnect and continue from your last position")
 }
 
 impl Gateway {
@@ -51,7 +51,7 @@ impl Streams for Service {
     async fn read(&self, request: Request<ReadReq>) -> Result<Response<Self::ReadStream>, Status> {
         let admitted = self.admit("Read", request.metadata(), AUDITORS).await?;
         let asked = ReadRequest::read(request.into_inner()).map_err(|refusal| refusal.status())?;
-        let broken = Status::unavailable("the read broke off; ask again from where it came to");
+        let broken = Status::unavailable("the read was interrupted; continue from the last event received");
         let (answers, outgoing) = Answers::new(if asked.want == ReadExtent::Live { ending() } else { broken });
         tokio::spawn(answer(self.clone(), admitted, asked, answers));
         Ok(Response::new(outgoing))
@@ -87,7 +87,7 @@ impl Streams for Service {
     }
 }
 
-/// Answers a read, to its end or for as long as the client listens.
+/// Responds to a read, to its end or until the client is gone.
 async fn answer(service: Service, admitted: AdmittedCaller, asked: ReadRequest, answers: Answers) {
     let store = service.journal.store().as_ref();
     let reading = async {
@@ -103,7 +103,7 @@ async fn answer(service: Service, admitted: AdmittedCaller, asked: ReadRequest, 
                     revoked = admitted.revoked(service.tokens.as_ref(), service.limits.recheck) => Err(answers.end(revoked).await),
                     () = service.stop.cancelled() => Ok(()),
                 };
-                // Whoever is gone, or was told why it ends, needs no more.
+                // A client that is gone, or already has the final status, needs no more.
                 drop(followed);
             }
         }
@@ -115,6 +115,6 @@ async fn answer(service: Service, admitted: AdmittedCaller, asked: ReadRequest, 
 }
 
 fn immutable() -> Status {
-    let why = "streams of this ledger are never deleted; to forget a person use `syncledger subject erase`";
+    let why = "streams of this ledger are never deleted; to erase a person use `syncledger subject erase`";
     Refusal::NotSupported(why.to_owned()).status()
 }

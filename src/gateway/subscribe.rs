@@ -1,7 +1,7 @@
-//! Subscriptions: everything that is there, then everything that comes.
+//! Subscriptions: all existing events, then all new ones.
 //!
-//! They never end cleanly. Some clients take the end of a subscription for a pause and ask again at once, for ever; so
-//! whatever ends one, the last word is an error.
+//! They never end cleanly. Some clients treat the end of a subscription as a pause and reconnect at once, for ever; so
+//! a subscription always ends with an error.
 
 use super::{
     answers::{Answers, ClientGone},
@@ -14,17 +14,17 @@ use super::{
 };
 use crate::ports::{clock::Clock, event_store::EventStore};
 
-/// How far a subscriber has been served.
+/// Progress of a subscriber.
 struct Progress<'a> {
     source: &'a Source,
-    /// The next place to read.
+    /// The next version or position to read.
     at: u64,
-    /// Events looked through since the subscriber last heard how far that is.
+    /// Events examined since the last checkpoint was sent.
     unreported: u64,
     live: bool,
 }
 
-/// Answers with events until the client goes away.
+/// Responds with events until the client is gone.
 pub(super) async fn follow(
     store: &dyn EventStore,
     clock: &dyn Clock,
@@ -38,7 +38,7 @@ pub(super) async fn follow(
     answers.send(ReadResp { content: Some(read_resp::Content::Confirmation(confirmation)) }).await?;
     let mut progress = Progress { source, at, unreported: 0, live: false };
     loop {
-        // Asked for before the page: what comes between the two ends the waiting at once.
+        // Read before the page: an event appended in between ends the wait at once.
         let end = answers.or_end(store.end().await.map_err(Refusal::from)).await?;
         let page = answers.or_end(source.page(store, progress.at, PAGE_EVENTS).await).await?;
         let full = page.len() == PAGE_EVENTS;
@@ -79,22 +79,21 @@ pub(super) async fn follow(
 fn source(asked: &ReadRequest) -> Result<&Source, Refusal> {
     asked.source.as_ref().ok_or_else(|| {
         let advice =
-            "streams are <category>-<id>, as in booking-api.1001; for all of a kind subscribe to $all with a filter";
-        Refusal::Invalid(format!("nothing ever stands in a stream named {:?}: {advice}", asked.stream_name()))
+            "stream names are <category>-<id>, such as booking-api.1001; for a whole category, subscribe to $all with a filter";
+        Refusal::Invalid(format!("there can be no stream named {:?}: {advice}", asked.stream_name()))
     })
 }
 
-/// The first place to read.
+/// The first version or position to read.
 async fn first(store: &dyn EventStore, asked: &ReadRequest, source: &Source) -> Result<u64, Refusal> {
     let after = |last: Option<u64>| last.map_or(0, |place| place.saturating_add(1));
     match asked.start {
         Start::Beginning => Ok(0),
         Start::End => Ok(after(source.last(store).await?)),
         Start::At(place) => {
-            // Waiting there would pass over every event up to it: better to say so than to be silent for long.
+            // Waiting there would skip every event up to it, so report an error instead.
             if *source == Source::All && source.last(store).await?.is_none_or(|last| place > last) {
-                let why =
-                    "lies after the end of this ledger: was it restored, or does the position come from another one?";
+                let why = "is after the end of this ledger: it was restored from a backup, or the position belongs to another ledger";
                 return Err(Refusal::Invalid(format!("position {place} {why}")));
             }
             Ok(after(Some(place)))
@@ -117,7 +116,7 @@ impl Progress<'_> {
         i64::try_from(place).ok()
     }
 
-    /// Everything up to here was looked through: a subscriber who begins after it misses nothing.
+    /// Everything up to here was examined: a subscriber that continues after it misses nothing.
     fn checkpoint(&mut self, clock: &dyn Clock) -> ReadResp {
         self.unreported = 0;
         let place = self.reached().unwrap_or(0);

@@ -1,4 +1,4 @@
-//! Approvals: what waits for an operator's word, and the word.
+//! Approvals of mass deletions: list, grant, deny.
 
 use std::sync::Arc;
 
@@ -13,40 +13,40 @@ use super::{
 };
 use crate::{projections::query::Query, record::envelope::Origin, services::sync::approve};
 
-/// Which approvals to list.
+/// Filters of the list.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ApprovalsQuery {
     /// `open`, `granted` or `denied`.
     status: Option<String>,
-    /// At most so many, 1 to 1,000; 100 where nothing is said.
+    /// Maximum number of items, 1 to 1,000 [default: 100].
     limit: Option<u32>,
-    /// `next` of the page before.
+    /// `next` of the previous page.
     cursor: Option<String>,
 }
 
-/// An approval's answer.
+/// The answer to an approval.
 #[derive(Debug, Serialize, JsonSchema)]
 pub struct ApprovalAnswer {
-    /// Which.
+    /// Id of the approval.
     approval: String,
-    /// Yes or no.
+    /// `true` if granted, `false` if denied.
     granted: bool,
 }
 
-/// Approvals.
+/// Lists approvals.
 pub async fn list(server: Arc<Server>, call: Call) -> Result<Answer, Problem> {
     let query: ApprovalsQuery = call.query()?;
     let paging = Paging { limit: query.limit, cursor: query.cursor };
     lists::answer(&server, &paging, |page| Query::Approvals(query.status.clone(), page)).await
 }
 
-/// Yes: it was meant.
+/// Grants: the deletions were meant.
 pub async fn grant(server: Arc<Server>, call: Call) -> Result<Answer, Problem> {
     answer_approval(&server, &call, true).await
 }
 
-/// No: it was not meant.
+/// Denies: the deletions were an accident.
 pub async fn deny(server: Arc<Server>, call: Call) -> Result<Answer, Problem> {
     answer_approval(&server, &call, false).await
 }

@@ -1,4 +1,4 @@
-//! The log of attempts, and another try at what was given up.
+//! The log of attempts, and retries of those given up.
 
 use std::sync::Arc;
 
@@ -17,37 +17,37 @@ use crate::{
     services::operators::reprocess::{ReprocessTarget, reprocess},
 };
 
-/// Which attempts to list.
+/// Filters of the list.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct AttemptsQuery {
     /// `running`, `success`, `fail` or `unknown`.
     status: Option<String>,
-    /// Only those that failed: the same as `status=fail`.
+    /// Only failed ones: the same as `status=fail`.
     #[serde(default)]
     failed: bool,
-    /// Of this link.
+    /// Only for this link.
     link: Option<String>,
-    /// Through this connection.
+    /// Only through this connection.
     connection: Option<String>,
     /// `push` or `pull`.
     direction: Option<String>,
-    /// At most so many, 1 to 1,000; 100 where nothing is said.
+    /// Maximum number of items, 1 to 1,000 [default: 100].
     limit: Option<u32>,
-    /// `next` of the page before.
+    /// `next` of the previous page.
     cursor: Option<String>,
 }
 
-/// What is tried again.
+/// What is retried.
 #[derive(Debug, Serialize, JsonSchema)]
 pub struct ReprocessReceipt {
     /// `link` or `delivery`.
     kind: &'static str,
-    /// Which one.
+    /// Id of the link or delivery.
     id: String,
 }
 
-/// Attempts, the newest first.
+/// Lists attempts, newest first.
 pub async fn list(server: Arc<Server>, call: Call) -> Result<Answer, Problem> {
     let query: AttemptsQuery = call.query()?;
     let status = if query.failed { Some("fail".to_owned()) } else { query.status };
@@ -63,7 +63,7 @@ pub async fn show(server: Arc<Server>, call: Call) -> Result<Answer, Problem> {
     Answer::json(Success::Ok, &lists::row_json(row))
 }
 
-/// Tries again what was given up.
+/// Retries what was given up.
 pub async fn retry(server: Arc<Server>, call: Call) -> Result<Answer, Problem> {
     let done = reprocess(&server.journal, call.param("id"), &call.context(Origin::Admin)?).await?;
     let retried = match done {

@@ -1,4 +1,4 @@
-//! The audit trail over HTTP: the newest checkpoint, and proofs against it.
+//! The audit trail over HTTP: the newest checkpoint, and proofs for it.
 
 use std::sync::Arc;
 
@@ -15,32 +15,32 @@ use crate::{domain::ids::EventId, record::checkpoint::write_hash, services::audi
 /// The newest checkpoint.
 #[derive(Debug, Serialize, JsonSchema)]
 pub struct LatestCheckpoint {
-    /// How many events it covers.
+    /// Number of events it covers.
     size: u64,
-    /// The RFC 6962 root over them, in base64.
+    /// RFC 6962 root hash over them, in base64.
     root: String,
     /// The signed note (C2SP tlog-checkpoint).
     checkpoint: String,
-    /// Where it is recorded.
+    /// Position of the event that records it.
     position: u64,
-    /// The public keys that the ledger's checkpoints are and were signed with, the one in use last.
+    /// Public keys of the ledger's checkpoints, past and present; the current one is last.
     keys: Vec<String>,
 }
 
-/// Between which sizes of the ledger.
+/// Which two sizes of the ledger to compare.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ConsistencyQuery {
-    /// The smaller number of events, 1 or more; 1 where nothing is said.
+    /// The smaller number of events [default: 1].
     from: Option<u64>,
-    /// The greater one; what the newest checkpoint covers where nothing is said.
+    /// The larger number of events [default: the size of the newest checkpoint].
     to: Option<u64>,
 }
 
-/// The newest checkpoint.
+/// Returns the newest checkpoint.
 pub async fn checkpoint(server: Arc<Server>, _call: Call) -> Result<Answer, Problem> {
     let Some(latest) = server.audit.latest().await?.0 else {
-        return Err(Problem::new(Kind::NotFound, "nothing is sealed yet"));
+        return Err(Problem::new(Kind::NotFound, "no checkpoint has been sealed yet"));
     };
     let mut keys = server.audit.keys().known().await.map_err(crate::services::Error::from)?;
     keys.sort_by_key(|key| (key.retired_at.is_none(), key.created_at));
@@ -56,7 +56,7 @@ pub async fn checkpoint(server: Arc<Server>, _call: Call) -> Result<Answer, Prob
     )
 }
 
-/// That an event stands in the ledger that the newest checkpoint covers.
+/// Proves that an event is in the ledger that the newest checkpoint covers.
 pub async fn proof(server: Arc<Server>, call: Call) -> Result<Answer, Problem> {
     let text = call.param("event");
     let id = text.parse().map(EventId);
@@ -64,14 +64,14 @@ pub async fn proof(server: Arc<Server>, call: Call) -> Result<Answer, Problem> {
     Answer::json(Success::Ok, &server.audit.inclusion(id, None).await?)
 }
 
-/// That the ledger at one size continues the ledger at another.
+/// Proves that the ledger at one size continues the ledger at another.
 pub async fn consistency(server: Arc<Server>, call: Call) -> Result<Answer, Problem> {
     let ConsistencyQuery { from, to } = call.query()?;
     let to = match to {
         Some(to) => to,
         None => match server.audit.latest().await?.0 {
             Some(latest) => latest.checkpoint.size,
-            None => return Err(Problem::new(Kind::NotFound, "nothing is sealed yet")),
+            None => return Err(Problem::new(Kind::NotFound, "no checkpoint has been sealed yet")),
         },
     };
     let (from, to) = (Side::Size(from.unwrap_or(1)), Side::Size(to));

@@ -1,4 +1,4 @@
-//! Bookings over HTTP: lists, one, and every change of one. What they may say is `services/bookings/`.
+//! Bookings over HTTP: lists, single bookings, and changes. Request bodies are in `services/bookings/`.
 
 use std::sync::Arc;
 
@@ -34,31 +34,31 @@ use crate::{
 pub struct BookingPage {
     /// The bookings.
     pub items: Vec<BookingView>,
-    /// What to ask with as `cursor` for the next page; `null` on the last.
+    /// Pass this as `cursor` to get the next page; `null` on the last one.
     pub next: Option<String>,
 }
 
-/// Which bookings to list.
+/// Filters of the list.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct BookingsQuery {
     /// `tentative`, `confirmed` or `cancelled`.
     status: Option<booking::Status>,
-    /// Of this resource.
+    /// Only on this resource.
     resource: Option<String>,
-    /// From this source.
+    /// Only from this source.
     source: Option<String>,
-    /// That end after this instant.
+    /// Only bookings that end after this time (RFC 3339).
     from: Option<String>,
-    /// That begin before this instant.
+    /// Only bookings that begin before this time (RFC 3339).
     until: Option<String>,
-    /// At most so many, 1 to 1,000; 100 where nothing is said.
+    /// Maximum number of items, 1 to 1,000 [default: 100].
     limit: Option<u32>,
-    /// `next` of the page before.
+    /// `next` of the previous page.
     cursor: Option<String>,
 }
 
-/// Bookings by when they begin.
+/// Lists bookings by start time.
 pub async fn list(server: Arc<Server>, call: Call) -> Result<Answer, Problem> {
     let request: BookingsQuery = call.query()?;
     let own = call.caller()?.only_source().map(str::to_owned);
@@ -78,46 +78,46 @@ fn one(error: super::problem::FieldError) -> Problem {
     Problem::fields(vec![error])
 }
 
-/// One booking, as the ledger has it now.
+/// Returns one booking, up to date with the ledger.
 pub async fn show(server: Arc<Server>, call: Call) -> Result<Answer, Problem> {
     let (id, booking) = visible_booking(&server, &call).await?;
     Answer::json(Success::Ok, &BookingView::of(&id, &booking))
 }
 
-/// Creates one.
+/// Creates a booking.
 pub async fn create(server: Arc<Server>, call: Call) -> Result<Answer, Problem> {
     let request = BookingRequest::Create(call.json()?);
     answer(&server, &call, request).await
 }
 
-/// Settles one.
+/// Confirms a booking.
 pub async fn confirm(server: Arc<Server>, call: Call) -> Result<Answer, Problem> {
     answer(&server, &call, BookingRequest::Confirm).await
 }
 
-/// Moves one to another time.
+/// Moves a booking to another time.
 pub async fn reschedule(server: Arc<Server>, call: Call) -> Result<Answer, Problem> {
     let request = BookingRequest::Reschedule(call.json()?);
     answer(&server, &call, request).await
 }
 
-/// Moves one to another resource.
+/// Moves a booking to another resource.
 pub async fn reassign(server: Arc<Server>, call: Call) -> Result<Answer, Problem> {
     let request = BookingRequest::Reassign(call.json()?);
     answer(&server, &call, request).await
 }
 
-/// Calls one off.
+/// Cancels a booking.
 pub async fn cancel(server: Arc<Server>, call: Call) -> Result<Answer, Problem> {
     answer(&server, &call, BookingRequest::Cancel).await
 }
 
-/// Calls one on again.
+/// Restores a cancelled booking.
 pub async fn restore(server: Arc<Server>, call: Call) -> Result<Answer, Problem> {
     answer(&server, &call, BookingRequest::Restore).await
 }
 
-/// Changes words or customer of one; what is not named stays.
+/// Changes title, notes or customer of a booking; fields left out stay as they are.
 pub async fn change_details(server: Arc<Server>, call: Call) -> Result<Answer, Problem> {
     let request = BookingRequest::ChangeDetails(call.json()?);
     answer(&server, &call, request).await
@@ -135,7 +135,7 @@ async fn answer(server: &Server, call: &Call, request: BookingRequest) -> Result
     }
 }
 
-/// The booking that the path names, if the caller may see it.
+/// The booking named in the path, if the caller may see it.
 ///
 /// # Errors
 /// `NotFound`.

@@ -1,4 +1,4 @@
-//! A request that was let in, and its answer: what every handler takes and gives.
+//! An admitted request and its answer: the input and output of every handler.
 
 use axum::{
     body::{Body, Bytes},
@@ -20,41 +20,41 @@ use crate::{
     },
 };
 
-/// The header that makes a repeated write harmless.
+/// The header that makes retried writes safe.
 pub const IDEMPOTENCY_KEY: &str = "idempotency-key";
 
-/// A request that was let in.
+/// A request that passed authentication and limits.
 #[derive(Debug)]
 pub struct Call {
-    /// Who asks; `None` on routes that are open.
+    /// The caller; `None` on open routes.
     pub caller: Option<Caller>,
-    /// The variable parts of the path, decoded.
+    /// The path parameters, decoded.
     pub params: Vec<(String, String)>,
-    /// The address.
+    /// The request URI.
     pub uri: Uri,
     /// All headers.
     pub headers: HeaderMap,
-    /// The whole body, no longer than the route allows.
+    /// The complete body, within the route's limit.
     pub body: Bytes,
     /// The request's correlation id.
     pub request: String,
 }
 
 impl Call {
-    /// The variable part of the path of that name.
+    /// The path parameter with this name.
     pub fn param(&self, name: &str) -> &str {
         self.params.iter().find(|(n, _)| n == name).map_or("", |(_, value)| value)
     }
 
-    /// Who asks.
+    /// The caller.
     ///
     /// # Errors
-    /// `Unauthorised` on a route that is open, where nobody is known.
+    /// `Unauthorised` on an open route, where there is no caller.
     pub fn caller(&self) -> Result<&Caller, Problem> {
-        self.caller.as_ref().ok_or_else(|| Problem::new(Kind::Unauthorised, "this needs a token"))
+        self.caller.as_ref().ok_or_else(|| Problem::new(Kind::Unauthorised, "this needs an API token"))
     }
 
-    /// On whose behalf something is recorded.
+    /// Actor, origin and correlation id for events recorded on behalf of the caller.
     ///
     /// # Errors
     /// As [`Call::caller`].
@@ -64,15 +64,15 @@ impl Call {
         Ok(Context { actor, origin, correlation: CorrelationId(self.request.clone()), causation: None })
     }
 
-    /// A header's value, where it is readable text. The name in lower case.
+    /// A header's value, if it is readable text. `name` is in lower case.
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers.get(name).and_then(|value| value.to_str().ok())
     }
 
-    /// The query string.
+    /// The parsed query string.
     ///
     /// # Errors
-    /// `Malformed` names the parameter.
+    /// `Malformed`, naming the parameter.
     pub fn query<T: DeserializeOwned>(&self) -> Result<T, Problem> {
         let parsed = Query::<T>::try_from_uri(&self.uri);
         parsed.map(|Query(query)| query).map_err(|rejection| {
@@ -82,30 +82,30 @@ impl Call {
         })
     }
 
-    /// The body.
+    /// The parsed body.
     ///
     /// # Errors
-    /// `UnsupportedMedia`, `Malformed`, or `Invalid` with the field at fault.
+    /// `UnsupportedMedia`, `Malformed`, or `Invalid` with the invalid field.
     pub fn json<T: DeserializeOwned>(&self) -> Result<T, Problem> {
         let kind = self.header(header::CONTENT_TYPE.as_str()).unwrap_or_default();
         let essence = kind.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
         let json = essence == "application/json" || (essence.starts_with("application/") && essence.ends_with("+json"));
         let encoded = self.headers.get(header::CONTENT_ENCODING).is_some_and(|v| v != "identity");
         if !json || encoded {
-            return Err(Problem::new(Kind::UnsupportedMedia, "send plain JSON as `Content-Type: application/json`"));
+            return Err(Problem::new(Kind::UnsupportedMedia, "send JSON with `Content-Type: application/json`"));
         }
         read::object(&self.body)
     }
 
-    /// Hash of this request's `Idempotency-Key` and of who sent it, where it bears one.
+    /// Hash of this request's `Idempotency-Key` and its sender; `None` without the header.
     ///
     /// # Errors
-    /// `Invalid` where the key is empty, too long or unreadable.
+    /// `Invalid` if the key is empty, too long or not visible ASCII.
     pub fn key(&self) -> Result<Option<String>, Problem> {
         let Some(value) = self.headers.get(IDEMPOTENCY_KEY) else { return Ok(None) };
         let usable = value.to_str().ok().filter(|key| !key.is_empty() && key.len() <= KEY_BYTES_MAX);
         let Some(key) = usable else {
-            let detail = format!("write 1 to {KEY_BYTES_MAX} visible characters, new for every request");
+            let detail = format!("use 1 to {KEY_BYTES_MAX} visible characters, different for every request");
             return Err(Problem::field("Idempotency-Key", detail));
         };
         Ok(Some(short_hash(&[&self.caller()?.token, key], 64)))
@@ -125,26 +125,26 @@ impl Answer {
     /// A JSON answer.
     ///
     /// # Errors
-    /// `Internal` where `value` has a map whose keys are not texts: none of ours has.
+    /// `Internal` if `value` has a map whose keys are not texts: none of ours has.
     pub fn json(done: Success, value: &impl Serialize) -> Result<Self, Problem> {
         let body = serde_json::to_vec(value)
-            .map_err(|error| Problem::new(Kind::Internal, format!("the answer cannot be written: {error}")))?;
+            .map_err(|error| Problem::new(Kind::Internal, format!("cannot write the answer: {error}")))?;
         Ok(Self { done, kind: "application/json", body, location: None })
     }
 
-    /// A text of that media type.
+    /// A text answer of this media type.
     pub fn text(kind: &'static str, text: String) -> Self {
         Self { done: Success::Ok, kind, body: text.into_bytes(), location: None }
     }
 
-    /// The same, with where the thing is.
+    /// Adds a `Location` header.
     #[must_use]
     pub fn at(mut self, location: String) -> Self {
         self.location = Some(location);
         self
     }
 
-    /// As HTTP.
+    /// The HTTP response.
     pub fn respond(self) -> Response<Body> {
         let mut response = Response::new(Body::from(self.body));
         *response.status_mut() = self.done.status();

@@ -1,4 +1,4 @@
-//! From the table of routes to a router: identity, limits, roles, the log and the security headers, for every route alike.
+//! Builds the router from the table of routes: authentication, limits, roles, logging and security headers for every route.
 
 use std::{future::ready, panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
@@ -24,12 +24,12 @@ use super::{
     routes,
 };
 
-/// The header that carries the correlation id, in and out.
+/// The header that carries the correlation id, in requests and responses.
 pub const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
-/// The longest correlation id taken from a client, in bytes.
+/// Maximum size of a client's correlation id, in bytes.
 const REQUEST_ID_BYTES_MAX: usize = 128;
 
-/// The router over `api`: what the table of routes says, and nothing else.
+/// The router for `api`, made only from the table of routes.
 pub fn router(api: Api) -> Router {
     let table = routes::table();
     let document = openapi::document(&table).to_string();
@@ -52,7 +52,7 @@ pub fn router(api: Api) -> Router {
         .method_not_allowed_fallback(move |request: Request| ready(refuse(&wrong, &request, Kind::MethodNotAllowed)))
 }
 
-/// What the log and the meters tell about a request.
+/// What is logged and counted about a request.
 struct Entry {
     began: DateTime<Utc>,
     request: String,
@@ -74,15 +74,16 @@ async fn dispatch(server: Arc<Server>, route: Arc<Route>, request: Request) -> R
     let mut entry = Entry::new(&server, &request, route.path);
     let id = entry.request.clone();
     let run = run(&server, &route, request, &id, &mut entry.caller);
-    // A defect in a handler is one answer of ours, not the end of a connection without any.
+    // A panic in a handler becomes an error response instead of a closed connection.
     let response = match timeout(server.limits.request_time, AssertUnwindSafe(run).catch_unwind()).await {
         Ok(Ok(Ok(response))) => response,
         Ok(Ok(Err(problem))) => problem.respond(&id),
         Ok(Err(_)) => {
             error!(correlation = id, route = route.path, "A handler panicked");
-            Problem::new(Kind::Internal, "the request met a defect; it is in the log").respond(&id)
+            Problem::new(Kind::Internal, "internal error; see the log").respond(&id)
         }
-        Err(_) => Problem::new(Kind::Unavailable, "it took too long; ask again with the same key").respond(&id),
+        Err(_) => Problem::new(Kind::Unavailable, "the request timed out; retry it with the same Idempotency-Key")
+            .respond(&id),
     };
     finish(&server, &entry, response)
 }
@@ -96,7 +97,7 @@ async fn run(
 ) -> Result<Response<Body>, Problem> {
     let (mut parts, body) = request.into_parts();
     match route.access {
-        Access::Closed => return Err(Problem::new(Kind::Forbidden, "this is open to nobody")),
+        Access::Closed => return Err(Problem::new(Kind::Forbidden, "nobody may use this route")),
         Access::Open | Access::Signed(_) => {}
         Access::Roles(roles) => *caller = Some(auth::admit(server.tokens.as_ref(), &parts.headers, roles).await?),
     }
@@ -112,9 +113,9 @@ async fn run(
     (route.handler)(server.clone(), call).await.map(super::call::Answer::respond)
 }
 
-/// The whole body, in time and within `max` bytes.
+/// The complete body, within the time limit and `max` bytes.
 async fn read(body: Body, headers: &HeaderMap, max: usize, time: Duration) -> Result<Bytes, Problem> {
-    let too_long = || Problem::new(Kind::TooLarge, format!("the body may have {max} bytes"));
+    let too_long = || Problem::new(Kind::TooLarge, format!("the body must not exceed {max} bytes"));
     let announced =
         headers.get(header::CONTENT_LENGTH).and_then(|v| v.to_str().ok()).and_then(|v| v.parse::<u64>().ok());
     if announced.is_some_and(|length| length > max as u64) {
@@ -124,7 +125,7 @@ async fn read(body: Body, headers: &HeaderMap, max: usize, time: Duration) -> Re
         let mut stream = body.into_data_stream();
         let mut whole = Vec::new();
         while let Some(chunk) = stream.next().await {
-            let chunk = chunk.map_err(|_| Problem::new(Kind::Malformed, "the body ended before its end"))?;
+            let chunk = chunk.map_err(|_| Problem::new(Kind::Malformed, "the body is incomplete"))?;
             if whole.len() + chunk.len() > max {
                 return Err(too_long());
             }
@@ -141,14 +142,14 @@ async fn read(body: Body, headers: &HeaderMap, max: usize, time: Duration) -> Re
 fn refuse(server: &Server, request: &Request, kind: Kind) -> Response<Body> {
     let entry = Entry::new(server, request, "(none)");
     let detail = match kind {
-        Kind::MethodNotAllowed => "this address does not take that method; see the Allow header and /openapi.json",
-        _ => "there is nothing at this address; see /openapi.json",
+        Kind::MethodNotAllowed => "this path does not support that method; see the Allow header and /openapi.json",
+        _ => "there is nothing at this path; see /openapi.json",
     };
     let response = Problem::new(kind, detail).respond(&entry.request);
     finish(server, &entry, response)
 }
 
-/// Logs, counts and marks the answer. Neither paths, queries, bodies nor tokens are logged: they may be about people.
+/// Logs and counts the request and adds headers. Paths, queries, bodies and tokens are not logged: they may contain personal data.
 fn finish(server: &Server, entry: &Entry, mut response: Response<Body>) -> Response<Body> {
     let took = server.journal.clock().now() - entry.began;
     let ms = took.num_milliseconds();
@@ -168,7 +169,7 @@ fn finish(server: &Server, entry: &Entry, mut response: Response<Body>) -> Respo
     response
 }
 
-/// A client may name any method: what is counted must not grow with their imagination.
+/// Unknown methods share one label: clients must not be able to add labels to the metrics.
 fn known_method(method: &Method) -> &'static str {
     match method.as_str() {
         "GET" => "GET",
@@ -182,7 +183,7 @@ fn known_method(method: &Method) -> &'static str {
     }
 }
 
-/// The client's own id of the request, where it is fit for logs and events.
+/// The client's own request id, if it is safe to log and store.
 fn request_id(headers: &HeaderMap) -> Option<String> {
     let text = headers.get(REQUEST_ID)?.to_str().ok()?;
     let plain = |b: u8| b.is_ascii_alphanumeric() || b"._~@-:".contains(&b);

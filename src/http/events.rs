@@ -1,4 +1,4 @@
-//! The ledger itself, for auditors: events exactly as they are stored, personal data sealed.
+//! The ledger itself, for auditors: events exactly as stored, with personal data sealed.
 
 use std::sync::Arc;
 
@@ -20,27 +20,27 @@ use crate::{
     },
 };
 
-/// Events of a page where nothing is said.
+/// Default number of events per page.
 const PAGE_EVENTS: u64 = 100;
-/// The most events of a page.
+/// Maximum number of events per page.
 const PAGE_EVENTS_MAX: u64 = 1_000;
-/// Events looked through for one page where a type is asked for: the rest is for the next page.
+/// Maximum number of events read for one page when filtering by type; the next page continues.
 const LOOKED_THROUGH_MAX: usize = 10_000;
 
-/// Which events to read.
+/// Filters of the list.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct EventsQuery {
-    /// Of this stream only: `booking-uschedule.1001`.
+    /// Only this stream, such as `booking-uschedule.1001`.
     stream: Option<String>,
-    /// From this position on (of a stream: from this version on); 0 where nothing is said.
+    /// First position (within a stream: first version) [default: 0].
     #[serde(default)]
     from: u64,
-    /// Up to this position (of a stream: this version), itself included.
+    /// Last position (within a stream: last version), inclusive.
     to: Option<u64>,
-    /// Only of this type: `booking.rescheduled`.
+    /// Only this type, such as `booking.rescheduled`.
     r#type: Option<String>,
-    /// At most so many, 1 to 1,000; 100 where nothing is said.
+    /// Maximum number of events, 1 to 1,000 [default: 100].
     limit: Option<u64>,
 }
 
@@ -51,27 +51,27 @@ pub struct EventView {
     id: String,
     /// Its stream.
     stream: String,
-    /// Its place within the stream, from 0.
+    /// Index in its stream, from 0.
     version: u64,
-    /// Its place in the ledger, from 0.
+    /// Index in the ledger, from 0.
     position: u64,
     /// Its type.
     r#type: String,
-    /// The version of the data's schema.
+    /// Version of the data's schema.
     schema: u16,
-    /// When it was written down.
+    /// When it was recorded (RFC 3339, UTC).
     recorded_at: String,
-    /// When it happened, as far as the origin tells.
+    /// When it happened, as reported by its origin (RFC 3339, UTC).
     effective_at: String,
     /// Who acted.
     actor: Actor,
-    /// By what way it came.
+    /// How it reached the ledger.
     origin: Origin,
-    /// The root act it belongs to.
+    /// The correlation id: shared by all events that follow from one action.
     correlation: String,
-    /// The event that led to it.
+    /// The event that caused this one.
     causation: Option<String>,
-    /// The data, as the very text that is stored and that the leaf hash covers.
+    /// The data, byte for byte as stored and as covered by the leaf hash.
     #[schemars(with = "serde_json::Map<String, serde_json::Value>")]
     data: Box<RawValue>,
     /// RFC 6962 leaf hash, in hex.
@@ -81,18 +81,18 @@ pub struct EventView {
 /// A page of events.
 #[derive(Debug, Serialize, JsonSchema)]
 pub struct EventPage {
-    /// The events, ascending.
+    /// The events, in ascending order.
     items: Vec<EventView>,
-    /// What to ask with as `from` for the next page; `null` where there is nothing more now.
+    /// Pass this as `from` to get the next page; `null` if there is nothing more at present.
     next: Option<u64>,
 }
 
-/// Events of one stream, or of the whole ledger.
+/// Lists the events of one stream, or of the whole ledger.
 pub async fn list(server: Arc<Server>, call: Call) -> Result<Answer, Problem> {
     let query: EventsQuery = call.query()?;
     let limit = query.limit.unwrap_or(PAGE_EVENTS);
     if !(1..=PAGE_EVENTS_MAX).contains(&limit) {
-        return Err(Problem::field("limit", format!("write a number from 1 to {PAGE_EVENTS_MAX}")));
+        return Err(Problem::field("limit", format!("must be a number from 1 to {PAGE_EVENTS_MAX}")));
     }
     let stream = query.stream.as_deref().map(StreamName::parse).transpose();
     let stream = stream.map_err(|error| Problem::field("stream", error.to_string()))?;
@@ -101,7 +101,7 @@ pub async fn list(server: Arc<Server>, call: Call) -> Result<Answer, Problem> {
     let wanted = usize::try_from(limit).unwrap_or(usize::MAX);
     let batch = usize::try_from(PAGE_EVENTS_MAX).unwrap_or(usize::MAX);
     let next = loop {
-        // i64 is what databases count with.
+        // Databases count with i64.
         if at > last || i64::try_from(at).is_err() {
             break None;
         }

@@ -1,4 +1,4 @@
-//! `GET /health`, `GET /metrics` and `GET /openapi.json`: what machines ask.
+//! `GET /health`, `GET /metrics` and `GET /openapi.json`: endpoints for machines.
 
 use std::sync::Arc;
 
@@ -9,14 +9,14 @@ use super::{
 };
 use crate::services::operators::health::{self, Health, Status};
 
-/// How the service is doing.
+/// Returns the health report.
 pub async fn show(server: Arc<Server>, _: Call) -> Result<Answer, Problem> {
     let report = report(&server).await;
     let done = if report.status == Status::Failing { Success::Failing } else { Success::Ok };
     Answer::json(done, &report)
 }
 
-/// The same in numbers.
+/// Returns the metrics.
 pub async fn metrics(server: Arc<Server>, _: Call) -> Result<Answer, Problem> {
     let report = report(&server).await;
     let counts = super::metrics::counts(&server).await?;
@@ -37,7 +37,7 @@ async fn report(server: &Server) -> Health {
     }
 }
 
-/// The document of this API.
+/// Returns the OpenAPI document.
 pub fn openapi(server: Arc<Server>, _: Call) -> std::future::Ready<Result<Answer, Problem>> {
     std::future::ready(Ok(Answer::text("application/json", server.document.clone())))
 }

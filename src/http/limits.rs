@@ -1,20 +1,20 @@
-//! How long and how many: the limits of time and number that every connection and every request has.
+//! Limits of time and number for every connection and request.
 
 use std::time::Duration;
 
 /// The limits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
-    /// How long a connection may take to send the headers of its next request: one that sends a byte now and then, or
-    /// nothing at all, is closed.
+    /// Time limit for the headers of the next request on a connection; a connection that is too slow or idle
+    /// is closed.
     pub header_time: Duration,
-    /// How long a body may take to arrive.
+    /// Time limit for receiving a body.
     pub body_time: Duration,
-    /// How long a request may take in all.
+    /// Time limit for a whole request.
     pub request_time: Duration,
-    /// How long requests under way may take once the end was asked for.
+    /// Time that running requests get during shutdown.
     pub end_time: Duration,
-    /// Connections at a time; more wait in the kernel's queue.
+    /// Maximum number of open connections; more wait in the kernel's queue.
     pub connections: usize,
 }
 

@@ -1,4 +1,4 @@
-//! Links: which booking is which remote entry, and a person's word about changes that wait.
+//! Links: which booking is which remote entry, and answers to changes that are waiting.
 
 use std::sync::Arc;
 
@@ -18,35 +18,35 @@ use crate::{
     services::operators::answer::answer,
 };
 
-/// Which links to list.
+/// Filters of the list.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct LinksQuery {
     /// `ACTIVE`, `CANCELED`, `PENDING`, `WITHHELD`, `FAILED` or `DETACHED`.
     status: Option<String>,
-    /// Through this connection.
+    /// Only through this connection.
     connection: Option<String>,
-    /// Of this resource.
+    /// Only for this resource.
     resource: Option<String>,
-    /// Only those that a person should look at.
+    /// Only links that need attention.
     #[serde(default)]
     attention: bool,
-    /// At most so many, 1 to 1,000; 100 where nothing is said.
+    /// Maximum number of items, 1 to 1,000 [default: 100].
     limit: Option<u32>,
-    /// `next` of the page before.
+    /// `next` of the previous page.
     cursor: Option<String>,
 }
 
-/// What became of a person's word.
+/// The answer to a change that was waiting.
 #[derive(Debug, Serialize, JsonSchema)]
 pub struct HeldChangeReceipt {
-    /// The link.
+    /// Id of the link.
     link: String,
-    /// Whether the change is taken over (or the entry put back).
+    /// `true` if the change is accepted, `false` if the entry is restored.
     accepted: bool,
 }
 
-/// Links.
+/// Lists links.
 pub async fn list(server: Arc<Server>, call: Call) -> Result<Answer, Problem> {
     let query: LinksQuery = call.query()?;
     let filter = LinkFilter {
@@ -59,7 +59,7 @@ pub async fn list(server: Arc<Server>, call: Call) -> Result<Answer, Problem> {
     lists::answer(&server, &paging, |page| Query::Links(filter.clone(), page)).await
 }
 
-/// One link.
+/// Returns one link.
 pub async fn show(server: Arc<Server>, call: Call) -> Result<Answer, Problem> {
     let id = wanted(&call)?;
     let rows = server.read_models.ask(&Query::Link(id)).await?;
@@ -67,12 +67,12 @@ pub async fn show(server: Arc<Server>, call: Call) -> Result<Answer, Problem> {
     Answer::json(Success::Ok, &lists::row_json(row))
 }
 
-/// Takes the change that waits over.
+/// Accepts the change that is waiting.
 pub async fn accept(server: Arc<Server>, call: Call) -> Result<Answer, Problem> {
     answer_held(&server, &call, true).await
 }
 
-/// Puts the entry back.
+/// Rejects the change and restores the entry.
 pub async fn reject(server: Arc<Server>, call: Call) -> Result<Answer, Problem> {
     answer_held(&server, &call, false).await
 }

@@ -1,4 +1,4 @@
-//! Lists straight from the read models: pages, rows as JSON, and the lists that are nothing more.
+//! Lists from the read models: paging, rows as JSON, and lists without logic of their own.
 
 use std::sync::Arc;
 
@@ -20,18 +20,18 @@ use crate::{
     services::operators::health,
 };
 
-/// Rows of a page where nothing is said.
+/// Default number of rows per page.
 const PAGE_ROWS: u32 = 100;
-/// Columns that are ours alone: the store's bookkeeping, and what could help somebody to forge a notification.
+/// Columns that are not shown: bookkeeping, and what could help to forge a notification.
 pub const HIDDEN_COLUMNS: [&str; 3] = ["position", "removed", "token_hash"];
 
-/// Which page of a list.
+/// Paging of a list.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Paging {
-    /// At most so many, 1 to 1,000; 100 where nothing is said.
+    /// Maximum number of items, 1 to 1,000 [default: 100].
     pub limit: Option<u32>,
-    /// `next` of the page before.
+    /// `next` of the previous page.
     pub cursor: Option<String>,
 }
 
@@ -46,9 +46,9 @@ impl Paging {
     fn page(&self, columns: usize) -> Result<Page, Problem> {
         let limit = self.limit.unwrap_or(PAGE_ROWS);
         if !(1..=PAGE_ROWS_MAX).contains(&limit) {
-            return Err(Problem::field("limit", format!("write a number from 1 to {PAGE_ROWS_MAX}")));
+            return Err(Problem::field("limit", format!("must be a number from 1 to {PAGE_ROWS_MAX}")));
         }
-        let unfit = || Problem::field("cursor", "write `next` of the page before, or leave it out");
+        let unfit = || Problem::field("cursor", "must be `next` of the previous page, or left out");
         let after = match &self.cursor {
             None => None,
             Some(text) => {
@@ -61,10 +61,10 @@ impl Paging {
     }
 }
 
-/// A page of rows, and how to get the next.
+/// A page of rows, and the cursor of the next one.
 ///
 /// # Errors
-/// Where limit or cursor are not usable, or the read models are not available.
+/// `limit` or `cursor` is invalid, or the read models are not available.
 pub async fn page(
     server: &Server,
     paging: &Paging,
@@ -98,7 +98,7 @@ pub fn row_json(row: &Row) -> Json {
     Json::Object(object)
 }
 
-/// A page of rows as an answer.
+/// A page of rows as a response.
 ///
 /// # Errors
 /// As [`page`].
@@ -107,58 +107,58 @@ pub async fn answer(server: &Server, paging: &Paging, query: impl Fn(Page) -> Qu
     Answer::json(Success::Ok, &Rows { items: rows.iter().map(row_json).collect(), next })
 }
 
-/// What was given up and waits for somebody.
+/// Lists dead letters: what was given up and needs an operator.
 pub async fn dead_letters(server: Arc<Server>, call: Call) -> Result<Answer, Problem> {
     answer(&server, &call.query()?, Query::DeadLetters).await
 }
 
-/// Authorised grants.
+/// Lists connections.
 pub async fn connections(server: Arc<Server>, call: Call) -> Result<Answer, Problem> {
     answer(&server, &call.query()?, Query::Connections).await
 }
 
-/// Remote calendars.
+/// Lists remote calendars.
 pub async fn calendars(server: Arc<Server>, call: Call) -> Result<Answer, Problem> {
     answer(&server, &call.query()?, Query::Calendars).await
 }
 
-/// Push channels.
+/// Lists push channels.
 pub async fn channels(server: Arc<Server>, call: Call) -> Result<Answer, Problem> {
     answer(&server, &call.query()?, Query::Channels).await
 }
 
-/// How far listing has come.
+/// Lists the sync cursors of calendars.
 pub async fn cursors(server: Arc<Server>, call: Call) -> Result<Answer, Problem> {
     answer(&server, &call.query()?, Query::Cursors).await
 }
 
-/// Which deliveries to list.
+/// Filters of the list.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct DeliveriesQuery {
     /// `received`, `applied` or `refused`.
     status: Option<String>,
-    /// At most so many, 1 to 1,000; 100 where nothing is said.
+    /// Maximum number of items, 1 to 1,000 [default: 100].
     limit: Option<u32>,
-    /// `next` of the page before.
+    /// `next` of the previous page.
     cursor: Option<String>,
 }
 
-/// What sources delivered.
+/// Lists deliveries from sources.
 pub async fn deliveries(server: Arc<Server>, call: Call) -> Result<Answer, Problem> {
     let query: DeliveriesQuery = call.query()?;
     let paging = Paging { limit: query.limit, cursor: query.cursor };
     answer(&server, &paging, |page| Query::Deliveries(query.status.clone(), page)).await
 }
 
-/// Read models and how far they have come.
+/// The read models and how far each is behind.
 #[derive(Debug, Serialize, JsonSchema)]
 pub struct ProjectionList {
     /// The read models.
     items: Vec<health::Lag>,
 }
 
-/// Read models and how far they have come.
+/// Lists read models and how far each is behind.
 pub async fn projections(server: Arc<Server>, _: Call) -> Result<Answer, Problem> {
     Answer::json(Success::Ok, &ProjectionList { items: health::lags(&server.projector).await? })
 }

@@ -5,10 +5,10 @@ use prometheus_client::metrics::{counter::Counter, family::Family, histogram::Hi
 
 type Labels = Vec<(&'static str, String)>;
 
-/// The buckets of request times, in seconds: from a read in memory to the limit of a request.
+/// Histogram buckets of request times, in seconds: from an in-memory read to the request time limit.
 const TIME_BUCKETS: [f64; 9] = [0.001, 0.005, 0.02, 0.05, 0.1, 0.5, 1.0, 3.0, 10.0];
 
-/// Requests of this process.
+/// Requests counted by this process.
 #[derive(Debug)]
 pub struct Meters {
     pub(super) requests: Family<Labels, Counter>,
@@ -22,7 +22,7 @@ impl Default for Meters {
 }
 
 impl Meters {
-    /// Counts a request. `route` is the path of the table, so that there are only so many labels.
+    /// Counts a request. `route` is the path from the route table, which bounds the number of labels.
     pub fn count(&self, method: &'static str, route: &'static str, status: u16, took: TimeDelta) {
         let named = vec![("method", method.to_owned()), ("route", route.to_owned())];
         self.seconds.get_or_create(&named).observe(took.to_std().unwrap_or_default().as_secs_f64());

@@ -1,5 +1,5 @@
-//! Numbers for Prometheus. What is counted about syncs comes from the read models, so it survives restarts and is the same in
-//! every process; only the requests of this process are counted here.
+//! Metrics for Prometheus. Sync counts come from the read models, so they survive restarts and are the same in
+//! every process; only HTTP requests are counted per process.
 
 use std::sync::atomic::AtomicU64;
 
@@ -25,30 +25,30 @@ use crate::{
 type Labels = Vec<(&'static str, String)>;
 type Ratio = Gauge<f64, AtomicU64>;
 
-/// Failures of these classes are tried again by themselves (`reconcile/retry.rs`).
+/// Failure classes that are retried automatically (`reconcile/retry.rs`).
 const RETRIED: [FailureClass; 4] =
     [FailureClass::Transient, FailureClass::RateLimited, FailureClass::UsageLocked, FailureClass::OutcomeUnknown];
 
-/// What the read models count.
+/// Counts from the read models.
 pub struct Counts {
     attempts: Vec<Row>,
     links: Vec<Row>,
 }
 
-/// Asks the read models.
+/// Reads the counts.
 ///
 /// # Errors
-/// They are not available.
+/// The read models are not available.
 pub async fn counts(server: &Server) -> Result<Counts, Problem> {
     let attempts = server.read_models.ask(&Query::AttemptCounts).await?;
     let links = server.read_models.ask(&Query::LinkCounts).await?;
     Ok(Counts { attempts, links })
 }
 
-/// Everything in the text format.
+/// All metrics in the OpenMetrics text format.
 ///
 /// # Errors
-/// `Internal`, where memory cannot be written.
+/// `Internal` if formatting fails.
 pub fn text(server: &Server, health: &Health, counts: &Counts) -> Result<String, Problem> {
     let mut registry = Registry::with_prefix("syncledger");
     attempts(&mut registry, counts);
@@ -57,11 +57,11 @@ pub fn text(server: &Server, health: &Health, counts: &Counts) -> Result<String,
     if let Some(publishing) = &health.publishing {
         let published = Counter::<u64>::default();
         published.inc_by(publishing.published);
-        registry.register("published", "Messages that this process published", published);
+        registry.register("published", "Messages published by this process", published);
     }
     let meters = &server.meters;
     registry.register("http_requests", "Requests by method, route and status", meters.requests.clone());
-    registry.register("http_request_seconds", "How long requests took", meters.seconds.clone());
+    registry.register("http_request_seconds", "Duration of requests", meters.seconds.clone());
     let mut text = String::new();
     encode(&mut text, &registry).map_err(|error| Problem::new(Kind::Internal, error.to_string()))?;
     Ok(text)
@@ -95,8 +95,8 @@ fn attempts(registry: &mut Registry, counts: &Counts) {
         rates.get_or_create(&vec![("provider", provider)]).set(rate);
     }
     registry.register("attempts", "Provider calls by outcome", all);
-    registry.register("retries", "Attempts that failed in a way that is tried again", retries);
-    registry.register("sync_success_ratio", "Attempts that succeeded, of those that ended", rates);
+    registry.register("retries", "Failed attempts that are retried", retries);
+    registry.register("sync_success_ratio", "Share of finished attempts that succeeded", rates);
 }
 
 fn links(registry: &mut Registry, counts: &Counts) {
@@ -117,19 +117,19 @@ fn state(registry: &mut Registry, health: &Health, server: &Server) {
     gauge("ledger_events", "Events in the ledger", health.ledger_end.unwrap_or(0));
     gauge("open_commands", "Calls without an outcome", health.open_commands);
     gauge("due_links", "Links whose timer is due", health.due_links);
-    gauge("dead_letters", "Given up, waiting for somebody", health.dead_letters);
-    gauge("approvals_waiting", "Approvals that wait for an operator", health.approvals_waiting);
-    gauge("connections_revoked", "Connections whose grant is gone", health.connections_revoked.len() as u64);
-    gauge("up", "1 unless the service is failing", u64::from(health.status != Status::Failing));
+    gauge("dead_letters", "Calls and deliveries given up, waiting for an operator", health.dead_letters);
+    gauge("approvals_waiting", "Approvals waiting for an operator", health.approvals_waiting);
+    gauge("connections_revoked", "Connections whose access was revoked", health.connections_revoked.len() as u64);
+    gauge("up", "1 unless the status is failing", u64::from(health.status != Status::Failing));
     if let Some(publishing) = &health.publishing {
-        gauge("publisher_lag_events", "Events that are not published yet", publishing.events);
-        gauge("publisher_lag_seconds", "How long the oldest of them has waited", publishing.seconds);
-        gauge("publisher_active", "1 where this process publishes", u64::from(publishing.role == Role::Active));
-        gauge("publisher_failing", "1 where the last attempt to publish failed", u64::from(publishing.failing));
+        gauge("publisher_lag_events", "Events not published yet", publishing.events);
+        gauge("publisher_lag_seconds", "Age of the oldest event not published yet", publishing.seconds);
+        gauge("publisher_active", "1 if this process publishes", u64::from(publishing.role == Role::Active));
+        gauge("publisher_failing", "1 if the last attempt to publish failed", u64::from(publishing.failing));
     }
     if let Some(at) = health.last_success_at {
         let age = u64::try_from((server.journal.clock().now() - at).num_seconds()).unwrap_or(0);
-        gauge("last_success_age_seconds", "Seconds since a call last succeeded", age);
+        gauge("last_success_age_seconds", "Seconds since the last successful call", age);
     }
     let (events, seconds) = (Family::<Labels, Gauge>::default(), Family::<Labels, Gauge>::default());
     for lag in &health.projections {
@@ -137,6 +137,6 @@ fn state(registry: &mut Registry, health: &Health, server: &Server) {
         events.get_or_create(&labels).set(i64::try_from(lag.events).unwrap_or(i64::MAX));
         seconds.get_or_create(&labels).set(i64::try_from(lag.seconds).unwrap_or(i64::MAX));
     }
-    registry.register("projection_lag_events", "Events that a read model has not read yet", events);
-    registry.register("projection_lag_seconds", "How long the oldest of them has waited", seconds);
+    registry.register("projection_lag_events", "Events not applied to a read model yet", events);
+    registry.register("projection_lag_seconds", "Age of the oldest event not applied yet", seconds);
 }

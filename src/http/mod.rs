@@ -1,4 +1,4 @@
-//! Floor 4: the service over HTTP. One file per resource; `routes.rs` is the only way in, `problem.rs` the only place that
+//! Floor 4: the service over HTTP. One file per resource; `routes.rs` defines every endpoint, `problem.rs` is the only file that
 //! knows status codes; `services/access.rs` decides who may do what.
 
 mod approvals;
@@ -47,13 +47,13 @@ use crate::{
     },
 };
 
-/// Why appends are not acknowledged at the moment; `None` while they are.
+/// Why appends are not acknowledged at present; `None` if they are.
 pub type WriterState = dyn Fn() -> Option<String> + Send + Sync;
 
-/// What the API is built from.
+/// Everything the API needs.
 #[derive(Clone)]
 pub struct Api {
-    /// The workspace's name.
+    /// Name of the workspace.
     pub workspace: String,
     /// The ledger.
     pub journal: Journal,
@@ -61,29 +61,29 @@ pub struct Api {
     pub audit: Audit,
     /// The read models.
     pub read_models: Arc<dyn ProjectionStore>,
-    /// Keeps them in step.
+    /// Keeps the read models up to date.
     pub projector: Projector,
-    /// Folded calendars, shared with the workers.
+    /// Calendars folded from events, shared with the workers.
     pub calendars: Arc<Calendars>,
-    /// Where things go.
+    /// Which resources are shown on which calendars.
     pub routing: Arc<Routing>,
-    /// Who may call.
+    /// The API tokens.
     pub tokens: Arc<dyn Tokens>,
     /// Sources that deliver to `/webhook/uschedule`.
     pub uschedule: Vec<Arc<dyn WebhookVerifier>>,
-    /// Reads the notifications that reach `/webhook/gcal`; `None` where no calendar has them.
+    /// Reads notifications sent to `/webhook/gcal`; `None` if no calendar uses them.
     pub gcal: Option<Arc<dyn NotificationReader>>,
-    /// How long and how many.
+    /// Limits of time and number.
     pub limits: Limits,
-    /// How publishing goes; `None` where nothing is published.
+    /// State of the publisher; `None` if nothing is published.
     pub publishing: Option<Progress>,
-    /// What fails in the workers.
+    /// Failures of the workers.
     pub current_failures: CurrentFailures,
-    /// How the ledger's writer is doing.
+    /// State of the ledger's writer.
     pub writer: Arc<WriterState>,
 }
 
-/// The API while it serves.
+/// The API while it is running.
 pub struct Server {
     api: Api,
     meters: meters::Meters,

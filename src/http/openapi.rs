@@ -1,4 +1,4 @@
-//! The document of this API (OpenAPI 3.1), generated from the table of routes and the types behind it: `GET /openapi.json`.
+//! The OpenAPI 3.1 document, generated from the route table and its types: `GET /openapi.json`.
 
 use schemars::{SchemaGenerator, generate::SchemaSettings};
 use serde_json::{Map, Value, json};
@@ -11,7 +11,7 @@ use super::{
 };
 use crate::projections::{self, Kind as CellKind};
 
-/// The document.
+/// The OpenAPI document.
 pub fn document(table: &[Route]) -> Value {
     let settings = SchemaSettings::draft2020_12().with(|s| s.definitions_path = "/components/schemas".into());
     let mut generator = settings.into_generator();
@@ -27,8 +27,8 @@ pub fn document(table: &[Route]) -> Value {
         "info": {
             "title": "syncledger",
             "version": env!("CARGO_PKG_VERSION"),
-            "description": "An event-sourced sync ledger: keeps bookings and calendars aligned, and can prove what it did. \
-                Errors are RFC 9457 problem documents. Lists come from read models, which follow the ledger by moments.",
+            "description": "An event-sourced sync ledger: keeps bookings and calendars in sync, with a verifiable history. \
+                Errors are RFC 9457 problem documents. Lists come from read models, which may be a moment behind the ledger.",
             "license": {"name": "MIT OR Apache-2.0", "identifier": "MIT OR Apache-2.0"},
         },
         "servers": [{"url": "/"}],
@@ -38,7 +38,7 @@ pub fn document(table: &[Route]) -> Value {
             "securitySchemes": {"token": {
                 "type": "http",
                 "scheme": "bearer",
-                "description": "A token made by `syncledger token create --role R`. Its role says what it opens.",
+                "description": "An API token from `syncledger token create --role R`. Its role decides what it may do.",
             }},
         },
     })
@@ -66,12 +66,12 @@ fn operation(route: &Route, generator: &mut SchemaGenerator, problem: &Value) ->
 
 fn access(access: Access) -> String {
     match access {
-        Access::Closed => "Open to nobody.".into(),
-        Access::Open => "Open to everybody.".into(),
+        Access::Closed => "Not accessible.".into(),
+        Access::Open => "No token needed.".into(),
         Access::Signed(how) => how.into(),
         Access::Roles(roles) => {
             let names: Vec<&str> = roles.iter().map(|role| auth::name(*role)).collect();
-            format!("Open to tokens with one of the roles {}.", names.join(", "))
+            format!("Needs a token with one of these roles: {}.", names.join(", "))
         }
     }
 }
@@ -82,8 +82,8 @@ fn parameters(route: &Route, generator: &mut SchemaGenerator) -> Value {
         .map(|name| json!({"name": name, "in": "path", "required": true, "schema": {"type": "string"}}))
         .collect();
     if route.keyed {
-        let description = "Makes a repetition harmless: the same key with the same request is answered as the first time; with \
-            another request it is refused. Recommended on every write.";
+        let description = "Makes retries safe: the same key with the same request returns the first response; with \
+            a different request it is rejected. Recommended for every write.";
         let schema = json!({"type": "string", "minLength": 1, "maxLength": 255});
         parameters.push(json!({
             "name": "Idempotency-Key", "in": "header", "required": false, "description": description, "schema": schema,
@@ -95,7 +95,7 @@ fn parameters(route: &Route, generator: &mut SchemaGenerator) -> Value {
     Value::Array(parameters)
 }
 
-/// The fields of a query's type, as parameters.
+/// The fields of a query type, as parameters.
 fn fields(query: SchemaOf, generator: &mut SchemaGenerator) -> Vec<Value> {
     let reference = query(generator).to_value();
     let name = reference["$ref"].as_str().and_then(|path| path.rsplit('/').next()).unwrap_or_default().to_owned();
@@ -136,11 +136,11 @@ fn responses(route: &Route, generator: &mut SchemaGenerator, problem: &Value) ->
         responses.entry(status.as_str().to_owned()).or_insert(response);
     }
     let content = json!({PROBLEM_JSON: {"schema": problem}});
-    responses.insert("default".into(), json!({"description": "Any other problem", "content": content}));
+    responses.insert("default".into(), json!({"description": "Any other error", "content": content}));
     Value::Object(responses)
 }
 
-/// The problems that a route of this kind can meet.
+/// The errors that a route of this kind can return.
 fn problems(route: &Route) -> Vec<Kind> {
     let mut kinds = vec![Kind::Internal, Kind::Unavailable];
     match route.access {
@@ -174,13 +174,13 @@ fn page(name: &str) -> Value {
             "items": {"type": "array", "items": row(name)},
             "next": {
                 "type": ["string", "null"],
-                "description": "What to ask with as `cursor` for the next page; null on the last.",
+                "description": "Pass this as `cursor` to get the next page; null on the last one.",
             },
         },
     })
 }
 
-/// A row's schema follows from its table. Columns may be added; those that are there stay.
+/// A row's schema follows from its table. Columns may be added, but never removed.
 fn row(name: &str) -> Value {
     let columns = projections::named(name).map(|projection| projection.table.columns).unwrap_or_default();
     let shown = columns.iter().filter(|column| !HIDDEN_COLUMNS.contains(&column.name));

@@ -1,4 +1,4 @@
-//! What goes wrong and what goes right, as HTTP says it.
+//! HTTP status codes of errors and successes.
 
 use axum::{
     body::Body,
@@ -7,24 +7,24 @@ use axum::{
 
 pub use crate::services::problem::{Document, FieldError, Kind, PROBLEM_JSON, Problem};
 
-/// Asked of a client when something is not available, in seconds.
+/// `Retry-After` when something is not available, in seconds.
 const RETRY_AFTER_S: u32 = 5;
 
-/// How a request that was carried out is answered.
+/// How a request succeeded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Success {
-    /// Here it is.
+    /// 200.
     Ok,
-    /// It is there now.
+    /// 201.
     Created,
-    /// It is recorded; the rest follows.
+    /// 202: recorded; the effects follow.
     Accepted,
-    /// An honest report of a service that does not work.
+    /// 503: a health report about a service that does not work.
     Failing,
 }
 
 impl Success {
-    /// Its status.
+    /// Its HTTP status.
     pub fn status(self) -> StatusCode {
         match self {
             Self::Ok => StatusCode::OK,
@@ -36,14 +36,14 @@ impl Success {
 }
 
 impl Kind {
-    /// Its status.
+    /// Its HTTP status.
     pub fn status(self) -> StatusCode {
         StatusCode::from_u16(self.code()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
     }
 }
 
 impl Problem {
-    /// The answer. `request` is the request's correlation id.
+    /// The response. `request` is the correlation id.
     pub fn respond(self, request: &str) -> Response<Body> {
         let kind = self.kind;
         let body = serde_json::to_vec(&self.document(request)).expect("a problem is made of texts and one number");

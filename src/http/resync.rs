@@ -1,4 +1,4 @@
-//! Comparing a booking and its entries again, on an operator's word.
+//! Comparing a booking with its entries again, on an operator's request.
 
 use std::sync::Arc;
 
@@ -15,13 +15,13 @@ use crate::{domain::ids::BookingId, record::envelope::Origin, services::operator
 /// What is compared again.
 #[derive(Debug, Serialize, JsonSchema)]
 pub struct Resync {
-    /// The booking.
+    /// Id of the booking.
     booking: String,
-    /// Its links.
+    /// Ids of its links.
     links: Vec<String>,
 }
 
-/// Compares a booking with its entries again.
+/// Requests a comparison of a booking with its entries.
 pub async fn booking(server: Arc<Server>, call: Call) -> Result<Answer, Problem> {
     let id = BookingId::new(call.param("id")).map_err(|_| Problem::not_found("booking", call.param("id")))?;
     let context = call.context(Origin::Admin)?;

@@ -1,4 +1,4 @@
-//! One line of the table of routes: everything that is known about an address, in one place.
+//! One row of the route table: everything about one endpoint.
 
 use std::{future::Future, pin::Pin, sync::Arc};
 
@@ -14,23 +14,23 @@ use crate::ports::tokens::Role;
 
 pub use crate::services::bookings::BODY_BYTES_MAX;
 
-/// A method that we answer. `HEAD` is `Get` without the body.
+/// An HTTP method. `HEAD` is `Get` without the body.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Verb {
-    /// Reads; changes nothing, ever.
+    /// Reads; never changes anything.
     Get,
-    /// Does something.
+    /// Creates or acts.
     Post,
-    /// Replaces.
+    /// Replaces a resource.
     Put,
-    /// Changes a part.
+    /// Changes part of a resource.
     Patch,
-    /// Destroys.
+    /// Deletes a resource.
     Delete,
 }
 
 impl Verb {
-    /// As HTTP writes it.
+    /// The method's name in HTTP.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Get => "GET",
@@ -41,7 +41,7 @@ impl Verb {
         }
     }
 
-    /// As axum writes it.
+    /// The method's filter in axum.
     pub fn filter(self) -> MethodFilter {
         match self {
             Self::Get => MethodFilter::GET,
@@ -53,28 +53,28 @@ impl Verb {
     }
 }
 
-/// Who is let in.
+/// Who may call a route.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Access {
-    /// Nobody: what every route has until it says otherwise.
+    /// Nobody: the default of every route.
     Closed,
-    /// Everybody: it tells nothing about anybody and changes nothing.
+    /// Everyone: the route reveals nothing about anyone and changes nothing.
     Open,
-    /// Whoever bears the mark of a sender we know: told in words for the documents.
+    /// Senders authenticated by a signature or channel token; the text describes it in the documents.
     Signed(&'static str),
-    /// Bearers of a token with one of these roles.
+    /// Callers with a token that has one of these roles.
     Roles(&'static [Role]),
 }
 
-/// Makes a schema, and the schemas that it names.
+/// Generates a schema, and the schemas it refers to.
 pub type SchemaOf = fn(&mut SchemaGenerator) -> Schema;
 
-/// What an answer looks like.
+/// The shape of a response body.
 #[derive(Debug, Clone, Copy)]
 pub enum Shape {
     /// JSON of this schema.
     Json(SchemaOf),
-    /// A text of this media type.
+    /// Text of this media type.
     Text(&'static str),
     /// A row of this read model.
     Row(&'static str),
@@ -83,33 +83,33 @@ pub enum Shape {
 }
 
 type AnswerFuture = Pin<Box<dyn Future<Output = Result<Answer, Problem>> + Send>>;
-/// What a route does.
+/// The function that handles a route.
 pub type Handler = Arc<dyn Fn(Arc<Server>, Call) -> AnswerFuture + Send + Sync>;
 
-/// A route.
+/// An endpoint.
 #[derive(Clone)]
 pub struct Route {
-    /// The method.
+    /// The HTTP method.
     pub verb: Verb,
-    /// The path, variable parts in braces.
+    /// The path, with parameters in braces.
     pub path: &'static str,
-    /// Its name in documents and generated clients.
+    /// Its `operationId` in OpenAPI and generated clients.
     pub operation: &'static str,
-    /// What it does, in a sentence.
+    /// A one-sentence summary.
     pub summary: &'static str,
-    /// Who is let in.
+    /// Who may call it.
     pub access: Access,
     /// Its query parameters.
     pub query: Option<SchemaOf>,
     /// Its body.
     pub body: Option<SchemaOf>,
-    /// The largest body, in bytes.
+    /// Maximum size of the body, in bytes.
     pub body_bytes_max: usize,
-    /// Whether it takes an `Idempotency-Key`.
+    /// Whether it accepts an `Idempotency-Key`.
     pub keyed: bool,
-    /// Its answers.
+    /// Its successful responses.
     pub answers: Vec<(Success, Shape)>,
-    /// What it does.
+    /// Its handler.
     pub handler: Handler,
 }
 
@@ -118,7 +118,7 @@ fn schema_of<T: JsonSchema>(generator: &mut SchemaGenerator) -> Schema {
 }
 
 impl Route {
-    /// A route that lets nobody in and answers nothing yet.
+    /// A route that nobody may call and that has no responses yet.
     pub fn new<F, Fut>(
         verb: Verb,
         path: &'static str,
@@ -145,61 +145,61 @@ impl Route {
         }
     }
 
-    /// Lets these in.
+    /// Sets who may call it.
     #[must_use]
     pub fn access(mut self, access: Access) -> Self {
         self.access = access;
         self
     }
 
-    /// Lets bearers with these roles in.
+    /// Allows tokens with these roles.
     #[must_use]
     pub fn roles(self, roles: &'static [Role]) -> Self {
         self.access(Access::Roles(roles))
     }
 
-    /// Takes these query parameters.
+    /// Accepts these query parameters.
     #[must_use]
     pub fn query<T: JsonSchema>(mut self) -> Self {
         self.query = Some(schema_of::<T>);
         self
     }
 
-    /// Takes this body.
+    /// Accepts this body.
     #[must_use]
     pub fn body<T: JsonSchema>(mut self) -> Self {
         self.body = Some(schema_of::<T>);
         self
     }
 
-    /// Takes bodies up to this size.
+    /// Accepts bodies up to this size.
     #[must_use]
     pub fn body_max(mut self, bytes: usize) -> Self {
         self.body_bytes_max = bytes;
         self
     }
 
-    /// Takes an `Idempotency-Key`.
+    /// Accepts an `Idempotency-Key`.
     #[must_use]
     pub fn keyed(mut self) -> Self {
         self.keyed = true;
         self
     }
 
-    /// Answers this, among others.
+    /// Adds a JSON response.
     #[must_use]
     pub fn answers<T: JsonSchema>(self, done: Success) -> Self {
         self.shaped(done, Shape::Json(schema_of::<T>))
     }
 
-    /// Answers something of that shape, among others.
+    /// Adds a response of this shape.
     #[must_use]
     pub fn shaped(mut self, done: Success, shape: Shape) -> Self {
         self.answers.push((done, shape));
         self
     }
 
-    /// The names of the variable parts of the path.
+    /// The names of the path parameters.
     pub fn params(&self) -> impl Iterator<Item = &'static str> {
         self.path.split('/').filter_map(|part| part.strip_prefix('{')?.strip_suffix('}'))
     }

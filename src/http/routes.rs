@@ -1,5 +1,5 @@
-//! The table of routes: everything that can be asked over HTTP, and who may. The router, the check of roles and
-//! `/openapi.json` are made from it, so a route that is not in it does not exist, and one that lets nobody in opens to nobody.
+//! The route table: every endpoint, and who may call it. The router, the role checks and `/openapi.json` are made from
+//! it, so an endpoint that is not in the table does not exist, and one without access rules is closed.
 
 use super::{
     approvals, attempts, audit,
@@ -11,13 +11,13 @@ use super::{
     story, subjects, webhooks,
 };
 
-/// How USchedule's deliveries are believed.
+/// How USchedule's webhooks are authenticated.
 const SIGNED_DELIVERY: Access = Access::Signed(
-    "Signed by the source: HMAC-SHA256 over delivery id, time and body, sent within five minutes. No token.",
+    "Signed by the source: HMAC-SHA256 over delivery id, time and body, sent within five minutes. No API token.",
 );
-/// How Google's notifications are believed.
+/// How Google's notifications are authenticated.
 const CHANNEL_TOKEN: Access =
-    Access::Signed("Bears the id, the token and the resource of a push channel that we opened. No token of ours.");
+    Access::Signed("Authenticated by the id, token and resource of a push channel that we opened. No API token.");
 
 /// Every route.
 pub fn table() -> Vec<Route> {
@@ -27,11 +27,11 @@ pub fn table() -> Vec<Route> {
 fn machines() -> Vec<Route> {
     let metrics = "application/openmetrics-text; version=1.0.0; charset=utf-8";
     vec![
-        Route::new(Verb::Get, "/health", "getHealth", "How the service is doing, with reasons", health::show)
+        Route::new(Verb::Get, "/health", "getHealth", "Health of the service, with reasons", health::show)
             .access(Access::Open)
             .answers::<crate::services::operators::health::Health>(Success::Ok)
             .answers::<crate::services::operators::health::Health>(Success::Failing),
-        Route::new(Verb::Get, "/metrics", "getMetrics", "The same in numbers, for Prometheus", health::metrics)
+        Route::new(Verb::Get, "/metrics", "getMetrics", "Metrics for Prometheus", health::metrics)
             .access(Access::Open)
             .shaped(Success::Ok, Shape::Text(metrics)),
         Route::new(Verb::Get, "/openapi.json", "getOpenapi", "This document", health::openapi)
@@ -41,7 +41,7 @@ fn machines() -> Vec<Route> {
 }
 
 fn hooks() -> Vec<Route> {
-    let uschedule = "Takes a signed delivery of USchedule's: recorded, then answered";
+    let uschedule = "Receives a signed delivery from USchedule; it is recorded before the response";
     vec![
         Route::new(Verb::Post, "/webhook/uschedule", "takeUscheduleDelivery", uschedule, webhooks::uschedule)
             .access(SIGNED_DELIVERY)
@@ -52,7 +52,7 @@ fn hooks() -> Vec<Route> {
             Verb::Post,
             "/webhook/gcal",
             "takeGoogleNotification",
-            "Takes a notification of Google's",
+            "Receives a push notification from Google",
             webhooks::gcal,
         )
         .access(CHANNEL_TOKEN)
@@ -63,7 +63,7 @@ fn hooks() -> Vec<Route> {
 fn bookings() -> Vec<Route> {
     use bookings::{BookingPage, BookingView, BookingsQuery, NewBooking};
     vec![
-        Route::new(Verb::Get, "/api/v1/bookings", "listBookings", "Bookings by when they begin", bookings::list)
+        Route::new(Verb::Get, "/api/v1/bookings", "listBookings", "Lists bookings by start time", bookings::list)
             .roles(BOOKING_READERS)
             .query::<BookingsQuery>()
             .answers::<BookingPage>(Success::Ok),
@@ -73,14 +73,14 @@ fn bookings() -> Vec<Route> {
             .body::<NewBooking>()
             .answers::<BookingView>(Success::Created)
             .answers::<BookingView>(Success::Ok),
-        Route::new(Verb::Get, "/api/v1/bookings/{id}", "getBooking", "A booking as it is now", bookings::show)
+        Route::new(Verb::Get, "/api/v1/bookings/{id}", "getBooking", "Returns a booking", bookings::show)
             .roles(BOOKING_READERS)
             .answers::<BookingView>(Success::Ok),
         Route::new(
             Verb::Get,
             "/api/v1/bookings/{id}/story",
             "tellBooking",
-            "What happened to a booking, and why",
+            "Returns the story of a booking: what happened, and why",
             story::show,
         )
         .roles(BOOKING_READERS)
@@ -95,7 +95,7 @@ fn booking_changes() -> Vec<Route> {
             Verb::Post,
             "/api/v1/bookings/{id}/confirm",
             "confirmBooking",
-            "Settles a booking",
+            "Confirms a tentative booking",
             bookings::confirm,
         ),
         Route::new(
@@ -118,22 +118,16 @@ fn booking_changes() -> Vec<Route> {
             Verb::Patch,
             "/api/v1/bookings/{id}/details",
             "changeBookingDetails",
-            "Changes words or customer of a booking; what is not named stays",
+            "Changes title, notes or customer of a booking; fields left out stay as they are",
             bookings::change_details,
         )
         .body::<DetailsChange>(),
-        Route::new(
-            Verb::Post,
-            "/api/v1/bookings/{id}/cancel",
-            "cancelBooking",
-            "Calls a booking off",
-            bookings::cancel,
-        ),
+        Route::new(Verb::Post, "/api/v1/bookings/{id}/cancel", "cancelBooking", "Cancels a booking", bookings::cancel),
         Route::new(
             Verb::Post,
             "/api/v1/bookings/{id}/restore",
             "restoreBooking",
-            "Calls a booking on again",
+            "Restores a cancelled booking",
             bookings::restore,
         ),
     ];
@@ -141,14 +135,20 @@ fn booking_changes() -> Vec<Route> {
 }
 
 fn mapping() -> Vec<Route> {
-    let accept = "Takes the change that waits on a link over";
-    let reject = "Puts the entry back whose change waits on a link";
+    let accept = "Accepts the calendar change waiting on a link";
+    let reject = "Rejects the calendar change waiting on a link and restores the entry";
     vec![
-        Route::new(Verb::Get, "/api/v1/links", "listLinks", "Which booking is which remote entry", links::list)
-            .roles(READERS)
-            .query::<links::LinksQuery>()
-            .shaped(Success::Ok, Shape::Page("links")),
-        Route::new(Verb::Get, "/api/v1/links/{id}", "getLink", "A link", links::show)
+        Route::new(
+            Verb::Get,
+            "/api/v1/links",
+            "listLinks",
+            "Lists links: which booking is which remote entry",
+            links::list,
+        )
+        .roles(READERS)
+        .query::<links::LinksQuery>()
+        .shaped(Success::Ok, Shape::Page("links")),
+        Route::new(Verb::Get, "/api/v1/links/{id}", "getLink", "Returns a link", links::show)
             .roles(READERS)
             .shaped(Success::Ok, Shape::Row("links")),
         Route::new(Verb::Post, "/api/v1/links/{id}/held/accept", "acceptHeldChange", accept, links::accept)
@@ -161,27 +161,45 @@ fn mapping() -> Vec<Route> {
 }
 
 fn log() -> Vec<Route> {
-    let again = "Tries again what was given up: an attempt, a link, or a refused delivery, by its id in the lists";
+    let again = "Retries what was given up: an attempt, a link, or a refused delivery, by its id";
     vec![
-        Route::new(Verb::Get, "/api/v1/attempts", "listAttempts", "Attempts, the newest first", attempts::list)
-            .roles(READERS)
-            .query::<attempts::AttemptsQuery>()
-            .shaped(Success::Ok, Shape::Page("attempts")),
-        Route::new(Verb::Get, "/api/v1/attempts/{id}", "getAttempt", "An attempt", attempts::show)
+        Route::new(
+            Verb::Get,
+            "/api/v1/attempts",
+            "listAttempts",
+            "Lists calls to calendars and sources, newest first",
+            attempts::list,
+        )
+        .roles(READERS)
+        .query::<attempts::AttemptsQuery>()
+        .shaped(Success::Ok, Shape::Page("attempts")),
+        Route::new(Verb::Get, "/api/v1/attempts/{id}", "getAttempt", "Returns an attempt", attempts::show)
             .roles(READERS)
             .shaped(Success::Ok, Shape::Row("attempts")),
         Route::new(Verb::Post, "/api/v1/attempts/{id}/reprocess", "reprocessAttempt", again, attempts::retry)
             .roles(OPERATORS)
             .answers::<attempts::ReprocessReceipt>(Success::Accepted),
-        Route::new(Verb::Get, "/api/v1/dead-letters", "listDeadLetters", "What was given up", lists::dead_letters)
-            .roles(READERS)
-            .query::<lists::Paging>()
-            .shaped(Success::Ok, Shape::Page("dead_letters")),
-        Route::new(Verb::Get, "/api/v1/deliveries", "listDeliveries", "What sources delivered", lists::deliveries)
-            .roles(READERS)
-            .query::<lists::DeliveriesQuery>()
-            .shaped(Success::Ok, Shape::Page("deliveries")),
-        Route::new(Verb::Get, "/api/v1/events", "listEvents", "Events exactly as they are stored", events::list)
+        Route::new(
+            Verb::Get,
+            "/api/v1/dead-letters",
+            "listDeadLetters",
+            "Lists calls and deliveries that were given up",
+            lists::dead_letters,
+        )
+        .roles(READERS)
+        .query::<lists::Paging>()
+        .shaped(Success::Ok, Shape::Page("dead_letters")),
+        Route::new(
+            Verb::Get,
+            "/api/v1/deliveries",
+            "listDeliveries",
+            "Lists deliveries from sources",
+            lists::deliveries,
+        )
+        .roles(READERS)
+        .query::<lists::DeliveriesQuery>()
+        .shaped(Success::Ok, Shape::Page("deliveries")),
+        Route::new(Verb::Get, "/api/v1/events", "listEvents", "Lists events exactly as they are stored", events::list)
             .roles(AUDITORS)
             .query::<events::EventsQuery>()
             .answers::<events::EventPage>(Success::Ok),
@@ -195,7 +213,7 @@ fn proofs() -> Vec<Route> {
             Verb::Get,
             "/api/v1/audit/checkpoint",
             "getCheckpoint",
-            "The newest signed checkpoint of the ledger",
+            "Returns the newest signed checkpoint of the ledger",
             audit::checkpoint,
         )
         .roles(AUDITORS)
@@ -204,7 +222,7 @@ fn proofs() -> Vec<Route> {
             Verb::Get,
             "/api/v1/audit/proof/{event}",
             "proveInclusion",
-            "Proof that an event stands in the ledger that the newest checkpoint covers",
+            "Proves that an event is in the ledger covered by the newest checkpoint",
             audit::proof,
         )
         .roles(AUDITORS)
@@ -213,7 +231,7 @@ fn proofs() -> Vec<Route> {
             Verb::Get,
             "/api/v1/audit/consistency",
             "proveConsistency",
-            "Proof that the ledger at one size continues the ledger at another",
+            "Proves that the ledger at one size continues the ledger at another",
             audit::consistency,
         )
         .roles(AUDITORS)
@@ -224,19 +242,25 @@ fn proofs() -> Vec<Route> {
 
 fn states() -> Vec<Route> {
     vec![
-        Route::new(Verb::Get, "/api/v1/connections", "listConnections", "Authorised grants", lists::connections)
-            .roles(READERS)
-            .query::<lists::Paging>()
-            .shaped(Success::Ok, Shape::Page("connections")),
-        Route::new(Verb::Get, "/api/v1/calendars", "listCalendars", "Remote calendars", lists::calendars)
+        Route::new(
+            Verb::Get,
+            "/api/v1/connections",
+            "listConnections",
+            "Lists connections to calendar providers",
+            lists::connections,
+        )
+        .roles(READERS)
+        .query::<lists::Paging>()
+        .shaped(Success::Ok, Shape::Page("connections")),
+        Route::new(Verb::Get, "/api/v1/calendars", "listCalendars", "Lists remote calendars", lists::calendars)
             .roles(READERS)
             .query::<lists::Paging>()
             .shaped(Success::Ok, Shape::Page("calendars")),
-        Route::new(Verb::Get, "/api/v1/channels", "listChannels", "Push channels", lists::channels)
+        Route::new(Verb::Get, "/api/v1/channels", "listChannels", "Lists push channels", lists::channels)
             .roles(READERS)
             .query::<lists::Paging>()
             .shaped(Success::Ok, Shape::Page("channels")),
-        Route::new(Verb::Get, "/api/v1/cursors", "listCursors", "How far listing has come", lists::cursors)
+        Route::new(Verb::Get, "/api/v1/cursors", "listCursors", "Lists the sync cursors of calendars", lists::cursors)
             .roles(READERS)
             .query::<lists::Paging>()
             .shaped(Success::Ok, Shape::Page("cursors")),
@@ -244,7 +268,7 @@ fn states() -> Vec<Route> {
             Verb::Get,
             "/api/v1/projections",
             "listProjections",
-            "Read models and how far they have come",
+            "Lists read models and how far each is behind the ledger",
             lists::projections,
         )
         .roles(STATUS_READERS)
@@ -253,20 +277,26 @@ fn states() -> Vec<Route> {
 }
 
 fn admin() -> Vec<Route> {
-    let booking = "Compares a booking with its entries again, whatever was decided before";
+    let booking = "Re-checks a booking against its calendar entries";
     vec![
-        Route::new(Verb::Get, "/api/v1/admin/approvals", "listApprovals", "What waits for a word", approvals::list)
+        Route::new(Verb::Get, "/api/v1/admin/approvals", "listApprovals", "Lists approvals", approvals::list)
             .roles(OPERATORS)
             .query::<approvals::ApprovalsQuery>()
             .shaped(Success::Ok, Shape::Page("approvals")),
-        Route::new(Verb::Post, "/api/v1/admin/approvals/{id}/grant", "grantApproval", "It was meant", approvals::grant)
-            .roles(OPERATORS)
-            .answers::<approvals::ApprovalAnswer>(Success::Ok),
+        Route::new(
+            Verb::Post,
+            "/api/v1/admin/approvals/{id}/grant",
+            "grantApproval",
+            "Grants an approval: the deletions were meant",
+            approvals::grant,
+        )
+        .roles(OPERATORS)
+        .answers::<approvals::ApprovalAnswer>(Success::Ok),
         Route::new(
             Verb::Post,
             "/api/v1/admin/approvals/{id}/deny",
             "denyApproval",
-            "It was not meant",
+            "Denies an approval: the entries are put back",
             approvals::deny,
         )
         .roles(OPERATORS)
@@ -275,7 +305,7 @@ fn admin() -> Vec<Route> {
             Verb::Delete,
             "/api/v1/admin/subjects/{id}",
             "forgetSubject",
-            "Forgets a person for good: destroys the key of everything that was ever recorded about them",
+            "Erases a person permanently, by destroying the key of everything recorded about them",
             subjects::forget,
         )
         .roles(ADMINS)

@@ -1,4 +1,4 @@
-//! The listening socket: connections with limits, and an orderly end.
+//! The HTTP listener: connections with limits, and a graceful shutdown.
 
 use std::{pin::pin, sync::Arc, time::Duration};
 
@@ -18,16 +18,16 @@ use tracing::{debug, info, warn};
 
 use super::Limits;
 
-/// The most bytes of a request's headers, and the most headers.
+/// Maximum size of request headers in bytes, and maximum number of headers.
 const HEADER_BYTES_MAX: usize = 32 * 1024;
 const HEADERS_MAX: usize = 64;
-/// The pause after a connection could not be taken (no file descriptors left, say).
+/// Pause after `accept` failed, for example because no file descriptors are left.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
-/// Serves `router` on `listener` until `shutdown` is done; then takes no more connections and lets requests under way end.
+/// Serves `router` on `listener` until `shutdown` completes; then accepts no more connections and lets running requests finish.
 ///
-/// HTTP/1.1 only, straight from hyper: a builder that finds out the version by itself waits for the first bytes without any
-/// limit of time, which is how a silent client would keep its place for ever.
+/// HTTP/1.1 only, with plain hyper: a builder that detects the version waits for the first bytes without a time limit, so a
+/// silent client could hold its connection for ever.
 pub async fn serve(listener: TcpListener, router: Router, limits: Limits, shutdown: impl Future<Output = ()> + Send) {
     let (tracker, stop) = (TaskTracker::new(), CancellationToken::new());
     let room = Arc::new(Semaphore::new(limits.connections));
@@ -64,9 +64,9 @@ pub async fn serve(listener: TcpListener, router: Router, limits: Limits, shutdo
     stop.cancel();
     tracker.close();
     if timeout(limits.end_time, tracker.wait()).await.is_err() {
-        warn!("Requests were still under way after {} s; they are cut off", limits.end_time.as_secs());
+        warn!("Requests still running after {} s were aborted", limits.end_time.as_secs());
     }
-    info!("No more requests are taken");
+    info!("No longer accepting requests");
 }
 
 async fn accept(listener: &TcpListener, room: &Arc<Semaphore>) -> Option<(TcpStream, OwnedSemaphorePermit)> {
@@ -74,12 +74,12 @@ async fn accept(listener: &TcpListener, room: &Arc<Semaphore>) -> Option<(TcpStr
     match listener.accept().await {
         Ok((stream, _)) => {
             if let Err(error) = stream.set_nodelay(true) {
-                debug!(%error, "A connection cannot be told not to wait for more bytes");
+                debug!(%error, "Cannot set TCP_NODELAY on a connection");
             }
             Some((stream, permit))
         }
         Err(error) => {
-            warn!(%error, "A connection could not be taken");
+            warn!(%error, "Cannot accept a connection");
             tokio::time::sleep(ACCEPT_PAUSE).await;
             None
         }

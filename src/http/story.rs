@@ -1,4 +1,4 @@
-//! The story of a booking: what happened, why, and who was at the root of it.
+//! The story of a booking: what happened, why, and who caused it.
 
 use std::{collections::BTreeSet, sync::Arc};
 
@@ -10,10 +10,10 @@ use super::{
 };
 use crate::{domain::ids::LinkId, projections::query::Query, services::story};
 
-/// The story of a booking.
+/// Returns the story of a booking.
 pub async fn show(server: Arc<Server>, call: Call) -> Result<Answer, Problem> {
     let (id, booking) = visible_booking(&server, &call).await?;
-    // The read model may be a moment behind: the links that routes lead to now are known without it.
+    // The read model may be a moment behind; links of the current routes are known without it.
     let routed = server.routing.links(&id, &booking.source_ref, &booking.resource);
     let rows = server.read_models.ask(&Query::LinksOfBooking(id.clone())).await?;
     let mut links: BTreeSet<LinkId> = routed.into_iter().map(|of| of.link).collect();

@@ -1,4 +1,4 @@
-//! People whose words stand in the ledger: forgetting them.
+//! Erasing a person's data.
 
 use std::sync::Arc;
 
@@ -19,31 +19,31 @@ use crate::{
     },
 };
 
-/// How to forget somebody.
+/// Options of an erasure.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct EraseQuery {
-    /// Also where nothing was ever recorded about them: then nothing ever will be.
+    /// Record the erasure even if nothing is known about them, so that they can never be added later.
     #[serde(default)]
     unseen: bool,
 }
 
-/// What was done, and what is out of reach.
+/// What was erased, and what is out of our reach.
 #[derive(Debug, Serialize, JsonSchema)]
 pub struct Erasure {
-    /// What was done.
+    /// What was erased.
     erased: ErasureOutcome,
-    /// What was not, and where.
+    /// Copies that were not erased, and where they are.
     left: RemainingCopies,
 }
 
-/// Forgets a person.
+/// Erases a person's data.
 pub async fn forget(server: Arc<Server>, call: Call) -> Result<Answer, Problem> {
     let query: EraseQuery = call.query()?;
     let subject = SubjectId::new(call.param("id")).map_err(|_| Problem::not_found("subject", call.param("id")))?;
     let context = call.context(Origin::Admin)?;
     let erased = erase(&server.journal, &server.workspace, &subject, query.unseen, &context).await?;
-    // Where read models lag, what they do not know yet is missing in the report, not in the erasure.
+    // If the read models are behind, entries may be missing from the report, but the erasure is complete.
     let left = remaining_copies(&server.journal, &*server.read_models, &subject).await?;
     Answer::json(Success::Ok, &Erasure { erased, left })
 }

@@ -1,5 +1,5 @@
-//! What others send us: signed deliveries of sources, and notifications of providers. Believed or not, then recorded, then
-//! answered; what follows from it follows after the answer.
+//! Incoming webhooks: signed deliveries from sources, and notifications from providers. Each is authenticated, recorded and
+//! then answered; the effects follow after the response.
 
 use std::sync::Arc;
 
@@ -22,31 +22,31 @@ use crate::{
     },
 };
 
-/// The largest delivery, in bytes.
+/// Maximum size of a delivery, in bytes.
 pub const DELIVERY_BYTES_MAX: usize = 256 * 1024;
 
-/// What became of a delivery.
+/// The answer to a delivery.
 #[derive(Debug, Serialize, JsonSchema)]
 pub struct DeliveryReceipt {
-    /// The sender's id of it.
+    /// The sender's id of the delivery.
     delivery: String,
-    /// Whether it was recorded before: nothing happens again.
+    /// Whether it was recorded before; then nothing more happens.
     duplicate: bool,
 }
 
-/// What became of a notification.
+/// The answer to a notification.
 #[derive(Debug, Serialize, JsonSchema)]
 pub struct NotificationReceipt {
-    /// It is recorded.
+    /// Always `true`: it is recorded.
     recorded: bool,
 }
 
-/// A delivery of USchedule's.
+/// Receives a delivery from USchedule.
 pub async fn uschedule(server: Arc<Server>, call: Call) -> Result<Answer, Problem> {
     let now = server.journal.clock().now();
     let read = |name: &str| call.header(name);
     let headers: &Headers<'_> = &read;
-    let mut refusal = Refusal::NotBelieved("no source delivers here".into());
+    let mut refusal = Refusal::NotBelieved("no source is configured for this webhook".into());
     for verifier in &server.uschedule {
         match verifier.verify(headers, &call.body, now) {
             Ok(delivery) => {
@@ -62,21 +62,23 @@ pub async fn uschedule(server: Arc<Server>, call: Call) -> Result<Answer, Proble
     Err(refusal.into())
 }
 
-/// A notification of Google's. Headers only; no body is looked at.
+/// Receives a notification from Google. Only headers are read, never a body.
 pub async fn gcal(server: Arc<Server>, call: Call) -> Result<Answer, Problem> {
-    let unknown = || Problem::new(Kind::NotFound, "this channel is not known here");
+    let unknown = || Problem::new(Kind::NotFound, "unknown channel");
     let Some(reader) = &server.gcal else { return Err(unknown()) };
     let read = |name: &str| call.header(name);
     let notification = reader.read(&read)?;
     let key = calendar_of(&server, &notification.channel).await?.ok_or_else(unknown)?;
     match record_notification(&server.journal, &server.calendars, &key, &notification).await? {
         NotificationOutcome::Recorded => Answer::json(Success::Accepted, &NotificationReceipt { recorded: true }),
-        NotificationOutcome::Rejected => Err(Problem::new(Kind::Unauthorised, "this notification is not believed")),
+        NotificationOutcome::Rejected => {
+            Err(Problem::new(Kind::Unauthorised, "this notification could not be authenticated"))
+        }
     }
 }
 
-/// The calendar that a channel watches. The read model may be a moment behind, and the first notification comes at once: what
-/// it does not know yet is looked up in the streams of the calendars that routes lead to.
+/// The calendar that a channel watches. The read model may be a moment behind, and the first notification comes at once, so an
+/// unknown channel is looked up in the streams of all routed calendars.
 async fn calendar_of(server: &Server, channel: &ChannelId) -> Result<Option<CalendarKey>, Problem> {
     let rows = server.read_models.ask(&Query::Channel(channel.clone())).await?;
     let known = rows.first().and_then(|row| {

@@ -1,4 +1,4 @@
-//! Subjects' keys that are kept unwrapped for a moment.
+//! A short-lived cache of subjects' decrypted keys.
 
 use std::{
     collections::HashMap,
@@ -12,10 +12,10 @@ use crate::{
     ports::vault::{KeyState, SubjectKey},
 };
 
-/// Keys kept unwrapped at most.
+/// Maximum number of cached keys.
 const KEYS_MAX: usize = 1_024;
 
-/// How long a key is kept unwrapped. Within this time a key that another process destroyed may still be used here.
+/// How long a decrypted key is cached. During this time a key destroyed by another process may still be used here.
 const TIME_TO_LIVE: TimeDelta = TimeDelta::seconds(2);
 
 /// Keys by subject.
@@ -25,7 +25,7 @@ pub(super) struct KeyCache(Mutex<CachedKeys>);
 #[derive(Default)]
 struct CachedKeys {
     keys: HashMap<SubjectId, (SubjectKey, DateTime<Utc>)>,
-    /// Raised by each destruction: a key that was read before it must not be kept after it.
+    /// Increased by each destruction: a key read before it must not be cached after it.
     destroyed: u64,
 }
 
@@ -38,7 +38,7 @@ impl KeyCache {
     pub(super) fn get(&self, subject: &SubjectId, now: DateTime<Utc>) -> Option<SubjectKey> {
         let kept = self.cached_keys();
         let (key, read_at) = kept.keys.get(subject)?;
-        // A clock that was set back makes a key too young: that is no reason to keep it for longer.
+        // If the clock was set back, a key looks too young; it is not kept longer for that.
         ((*read_at..*read_at + TIME_TO_LIVE).contains(&now)).then(|| key.clone())
     }
 

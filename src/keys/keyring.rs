@@ -1,15 +1,15 @@
-//! Master keys that this process can use, shared by all that wrap secrets.
+//! The master keys available to this process, shared by everything that encrypts secrets.
 
 use std::sync::Arc;
 
 use crate::{ports::master_keys::MasterKeys, record::wrap::MasterKey};
 
-/// Master keys, shared.
+/// Shared master keys.
 #[derive(Clone)]
 pub struct Keyring(Arc<dyn MasterKeys>);
 
 impl Keyring {
-    /// Over that source.
+    /// From that source.
     pub fn new(masters: Arc<dyn MasterKeys>) -> Self {
         Self(masters)
     }
@@ -25,7 +25,7 @@ impl Keyring {
     }
 }
 
-/// One key that never changes.
+/// A single key that never changes.
 impl MasterKeys for MasterKey {
     fn find(&self, id: &str) -> Option<MasterKey> {
         (self.id() == id).then(|| self.clone())

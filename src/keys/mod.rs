@@ -1,5 +1,5 @@
-//! What every store of keys does alike, whichever database keeps them: what is wrapped under which master key, how long a
-//! key is kept unwrapped, and how the master key is changed. Adapters bring the statements; the ports are
+//! Logic shared by all key stores, whatever the database: which master key encrypts what, how long a decrypted key is
+//! cached, and how the master key is rotated. Adapters provide the statements; the ports are
 //! `ports/vault.rs`, `ports/signing_keys.rs`, `ports/rotation.rs` and `ports/master_keys.rs`.
 
 mod cache;

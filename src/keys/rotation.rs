@@ -1,4 +1,4 @@
-//! Changing the master key: what wraps the secrets of a database, and wrapping them anew.
+//! Rotating the master key: which key encrypts the secrets of a database, and re-encryption.
 
 use std::sync::Arc;
 
@@ -28,7 +28,7 @@ impl<T: KeyTables> Rotation for StoredVault<T> {
         self.tables.begin(from, to, at).await?;
         match self.tables.current().await? {
             Some((current, _)) if current == to => Ok(()),
-            _ => Err(Failure::Unavailable("the master key was changed by another process: try again".into())),
+            _ => Err(Failure::Unavailable("the master key was changed by another process: retry".into())),
         }
     }
 
@@ -54,9 +54,9 @@ impl<T: KeyTables> Rotation for StoredVault<T> {
         let status = self.wrapping_status().await?;
         if status.previous.is_some() || status.left() > 0 {
             let left = status.left();
-            return Err(Failure::Unavailable(format!("{left} secrets are still wrapped under another key: try again")));
+            return Err(Failure::Unavailable(format!("{left} secrets are still encrypted with another key: retry")));
         }
-        // Copies under the key before go as well, where nobody is in the way; that key is destroyed anyway.
+        // Also removes copies encrypted with the old key, if nobody blocks it; that key is destroyed anyway.
         self.tables.scrub().await.ok();
         Ok(())
     }

@@ -1,4 +1,4 @@
-//! Keys that checkpoints are signed with, over a database's table.
+//! Keys that sign checkpoints, stored in a database's table.
 
 use std::sync::Arc;
 
@@ -18,60 +18,60 @@ use crate::{
     },
 };
 
-/// A public key as it is stored. Times are microseconds since 1970.
+/// A public key as stored. Times are microseconds since 1970.
 #[derive(Debug)]
 pub struct PublicRow {
     /// Whose key it is.
     pub name: String,
     /// 32 bytes.
     pub public: Vec<u8>,
-    /// Since when it is known.
+    /// When it was added.
     pub created_at: i64,
-    /// Since when nothing is signed with it.
+    /// When it was retired.
     pub retired_at: Option<i64>,
 }
 
-/// A key that is to be added.
+/// A key to add.
 #[derive(Debug)]
 pub struct NewKey {
     /// Whose key it is.
     pub name: String,
-    /// The public name of the master key that wraps it.
+    /// The public name of the master key that encrypts it.
     pub master: String,
     /// The key.
     pub key: WrappedSigningKey,
     /// When it was made.
     pub at: DateTime<Utc>,
-    /// Whether the one in use is retired first.
+    /// Whether to retire the current one first.
     pub retire: bool,
 }
 
-/// What a database does for signing keys: statements, and no decision. Every error is `Unavailable`.
+/// What a database does for signing keys: statements, without decisions. Every error is `Unavailable`.
 #[async_trait]
 pub trait SigningTable: Send + Sync {
     /// Whose ledger it is.
     fn workspace(&self) -> &str;
 
-    /// Time and chance.
+    /// Time and randomness.
     fn clock(&self) -> &Arc<dyn Clock>;
 
-    /// The key in use of that name, and the master key that wraps it.
+    /// The current key of that name, and the master key that encrypts it.
     async fn in_use(&self, name: &str) -> Result<Option<(String, WrappedSigningKey)>, Failure>;
 
     /// The master key.
     async fn master(&self) -> Result<Option<String>, Failure>;
 
-    /// Adds a key unless there is one; `false`, and nothing is changed, where another master key is the ledger's by now.
+    /// Adds a key unless there is one; `false`, without a change, if the ledger has another master key by now.
     async fn add(&self, new: NewKey) -> Result<bool, Failure>;
 
-    /// All keys, the oldest first.
+    /// All keys, oldest first.
     async fn all(&self) -> Result<Vec<PublicRow>, Failure>;
 
-    /// Adds public keys of others. Known ones stay as they are.
+    /// Adds public keys of others. Known ones are not changed.
     async fn learn(&self, keys: &[VerifierKey], at: DateTime<Utc>) -> Result<(), Failure>;
 }
 
-/// Signing keys in a database, wrapped under the master key that the database says.
+/// Signing keys in a database, encrypted with the master key that the database names.
 pub struct StoredSigningKeys<T> {
     table: T,
     keyring: Keyring,
@@ -93,7 +93,7 @@ impl<T: SigningTable> StoredSigningKeys<T> {
         key.map(Some).ok_or_else(|| Failure::WrongMaster(self.name()))
     }
 
-    /// Adds a fresh key, after retiring the one in use where that is asked for.
+    /// Adds a new key, after retiring the current one if requested.
     async fn add(&self, retire: bool) -> Result<(), Failure> {
         let clock = self.table.clock();
         let at = clock.now();
@@ -108,12 +108,12 @@ impl<T: SigningTable> StoredSigningKeys<T> {
         if self.table.add(new).await? {
             return Ok(());
         }
-        Err(Failure::Unavailable("the master key is being changed: try again".to_owned()))
+        Err(Failure::Unavailable("the master key is being rotated: retry".to_owned()))
     }
 
     async fn signer_now(&self) -> Result<SigningKey, Failure> {
         let key = self.in_use().await?;
-        key.ok_or_else(|| Failure::Unavailable("the key that was just made is not there".to_owned()))
+        key.ok_or_else(|| Failure::Unavailable("the new key is missing".to_owned()))
     }
 }
 
@@ -123,7 +123,7 @@ impl<T: SigningTable> SigningKeys for StoredSigningKeys<T> {
         if let Some(key) = self.in_use().await? {
             return Ok(key);
         }
-        // Whoever comes first: what stands in the table then is the key.
+        // Of concurrent callers the first one wins; all use the stored key.
         self.add(false).await?;
         self.signer_now().await
     }

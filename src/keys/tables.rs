@@ -1,4 +1,4 @@
-//! What a database does for subjects' keys and the master key: statements, and no decision.
+//! What a database does for subjects' keys and the master key: statements, without decisions.
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -16,16 +16,16 @@ use crate::{
 pub enum KeyRow {
     /// There is a key.
     Wrapped(WrappedKey),
-    /// It was destroyed then, in microseconds since 1970.
+    /// When it was destroyed, in microseconds since 1970.
     Destroyed(i64),
 }
 
-/// A subject's key as it is stored.
+/// A subject's key as stored.
 #[derive(Debug)]
 pub struct WrappedKey {
     /// Its id.
     pub id: String,
-    /// Under which master key it is wrapped.
+    /// The master key that it is encrypted with.
     pub master: String,
     /// 24 bytes.
     pub nonce: Vec<u8>,
@@ -40,40 +40,40 @@ pub trait KeyTables: Send + Sync {
     /// Whose ledger it is.
     fn workspace(&self) -> &str;
 
-    /// Time and chance.
+    /// Time and randomness.
     fn clock(&self) -> &Arc<dyn Clock>;
 
-    /// What is kept of a subject.
+    /// The row of a subject.
     async fn key(&self, subject: &SubjectId) -> Result<Option<KeyRow>, Failure>;
 
-    /// Adds a key where the subject has no row and `master` is still the ledger's.
+    /// Adds a key if the subject has no row and `master` is still the ledger's.
     async fn add(&self, subject: &SubjectId, key: WrappedKey, at: DateTime<Utc>) -> Result<(), Failure>;
 
-    /// Takes a subject's key away and marks it as forgotten, unless that was done before.
+    /// Removes a subject's key and marks it as destroyed, unless that was done before.
     async fn destroy(&self, subject: &SubjectId, at: DateTime<Utc>) -> Result<(), Failure>;
 
-    /// Leaves no copy of what was taken away, or says why one remains.
+    /// Removes all copies of what was removed, or returns why one remains.
     async fn scrub(&self) -> Result<(), String>;
 
-    /// The master key, and the one before it while a rotation is under way.
+    /// The current master key, and the previous one while a rotation is running.
     async fn current(&self) -> Result<Option<(String, Option<String>)>, Failure>;
 
-    /// Makes `master` the ledger's own, where it has none and nothing is wrapped under another.
+    /// Makes `master` the ledger's own, if it has none and no secret is encrypted with another one.
     async fn adopt(&self, master: &str, at: DateTime<Utc>) -> Result<(), Failure>;
 
-    /// Puts `to` in the place of `from`, where that is the ledger's.
+    /// Replaces `from` with `to`, if `from` is the ledger's.
     async fn begin(&self, from: &str, to: &str, at: DateTime<Utc>) -> Result<(), Failure>;
 
-    /// Ends a rotation, unless something is wrapped under another key.
+    /// Ends a rotation, unless a secret is encrypted with another key.
     async fn finish(&self) -> Result<(), Failure>;
 
     /// The statements about the tables of secrets.
     fn wrapped(&self) -> &'static [TableStatements];
 
-    /// Secrets of one table by the master key that wraps them.
+    /// Number of secrets of a table by master key.
     async fn count(&self, table: &'static TableStatements) -> Result<BTreeMap<String, u64>, Failure>;
 
-    /// Wraps at most `limit` secrets of one table anew, in one transaction. Answers how many.
+    /// Re-encrypts at most `limit` secrets of a table, in one transaction. Returns how many.
     async fn rewrap(
         &self,
         table: &'static TableStatements,

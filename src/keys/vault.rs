@@ -18,10 +18,10 @@ use crate::{
     record::wrap::{Place, new_subject_key},
 };
 
-/// How often a key is made anew because the master key changed meanwhile.
+/// Attempts to create a key while the master key changes.
 const TRIES_MAX: usize = 5;
 
-/// Subjects' keys in a database, wrapped under the master key that the database says.
+/// Subjects' keys in a database, encrypted with the master key that the database names.
 pub struct StoredVault<T> {
     pub(super) tables: T,
     pub(super) keyring: Keyring,
@@ -34,7 +34,7 @@ impl<T: KeyTables> StoredVault<T> {
         Self { tables, keyring, cache: KeyCache::default() }
     }
 
-    /// Makes sure that this process has the master key, and says so where it is another: before anything is served.
+    /// Checks that this process has the current master key, before anything is served.
     ///
     /// # Errors
     /// `NoMaster`.
@@ -42,7 +42,7 @@ impl<T: KeyTables> StoredVault<T> {
         if let Some((id, _)) = self.tables.current().await? {
             return self.keyring.find(&id).map(drop).ok_or(Failure::NoMaster(id));
         }
-        // A ledger from before keys were rotated: its own key is the one that its secrets are wrapped under.
+        // A ledger from before rotation existed: the key that its secrets are encrypted with is its own.
         let used = self.wrapping_status().await?.tables.into_values().flatten().next().map(|(id, _)| id);
         let key = match &used {
             Some(id) => self.keyring.find(id),
@@ -52,7 +52,9 @@ impl<T: KeyTables> StoredVault<T> {
         self.tables.adopt(key.id(), self.tables.clock().now()).await?;
         match self.tables.current().await? {
             Some((id, _)) => self.keyring.find(&id).map(drop).ok_or(Failure::NoMaster(id)),
-            None => Err(Failure::Unavailable("secrets are wrapped under several master keys".into())),
+            None => Err(Failure::Unavailable(
+                "secrets are encrypted with several master keys: restore the key file that contains them".into(),
+            )),
         }
     }
 
@@ -73,10 +75,10 @@ impl<T: KeyTables> StoredVault<T> {
         Ok(KeyState::Held(SubjectKey { id, bytes: Zeroizing::new(bytes) }))
     }
 
-    /// Makes a key where there is none, wrapped under the master key of this moment; nothing where that changes meanwhile.
+    /// Creates a key if there is none, encrypted with the current master key; does nothing if that changes meanwhile.
     async fn add(&self, subject: &SubjectId) -> Result<(), Failure> {
         let Some((current, _)) = self.tables.current().await? else {
-            // The caller asks again, now that the ledger has a master key.
+            // The caller retries, now that the ledger has a master key.
             return self.ready().await;
         };
         let master = self.keyring.find(&current).ok_or(Failure::NoMaster(current))?;
@@ -115,23 +117,23 @@ impl<T: KeyTables> Vault for StoredVault<T> {
         }
         for _ in 0..TRIES_MAX {
             self.add(subject).await?;
-            // Whoever came first: what stands in the table now is the key.
+            // Of concurrent callers the first one wins; all use the stored key.
             match self.key(subject).await? {
                 KeyState::Held(key) => return Ok(key),
                 KeyState::Destroyed(_) => return Err(Failure::Forgotten(subject.clone())),
                 KeyState::Unknown => {}
             }
         }
-        Err(Failure::Unavailable("the master key is being changed: try again".to_owned()))
+        Err(Failure::Unavailable("the master key is being rotated: retry".to_owned()))
     }
 
     async fn destroy(&self, subject: &SubjectId, at: DateTime<Utc>) -> Result<(), Failure> {
         let destroyed = self.tables.destroy(subject, at).await;
         self.cache.forget(subject);
         destroyed?;
-        // Only when no copy is left has the key been forgotten. Done again for a key that was destroyed before: it may have
-        // failed here then.
-        let left = |why| Failure::Unavailable(format!("the key is destroyed, but {why}: try again"));
+        // The key is only erased when no copy is left. Repeated for a key destroyed before, because this step may have failed
+        // then.
+        let left = |why| Failure::Unavailable(format!("the key is destroyed, but {why}: retry"));
         self.tables.scrub().await.map_err(left)
     }
 }

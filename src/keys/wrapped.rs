@@ -1,4 +1,4 @@
-//! The tables of secrets: what is wrapped under the master key, and the statements that hold for all of them.
+//! The tables of secrets: what is encrypted with the master key, and the statements shared by all of them.
 
 use std::sync::Arc;
 
@@ -8,54 +8,54 @@ use crate::{
     record::wrap::Place,
 };
 
-/// A table of secrets: each row has `master`, `nonce` and `wrapped`, all of them empty where the secret was destroyed.
+/// A table of secrets: each row has `master`, `nonce` and `wrapped`, all of them null if the secret was destroyed.
 #[derive(Debug)]
 pub struct WrappedTable {
-    /// Its name: part of the place that a secret is bound to.
+    /// Its name, which is part of the place that a secret is bound to.
     pub name: &'static str,
-    /// What tells its rows apart: part of that place.
+    /// The column that identifies its rows: part of that place.
     pub row: Column,
     /// The id of the secret: part of that place.
     pub key: Column,
 }
 
-/// A column, and whether it holds bytes, which stand for their hex digits.
+/// A column, and whether it contains bytes, which are written as hex digits.
 #[derive(Debug, Clone, Copy)]
 pub enum Column {
-    /// It holds a text.
+    /// It contains a text.
     Text(&'static str),
-    /// It holds bytes.
+    /// It contains bytes.
     Bytes(&'static str),
 }
 
-/// Every table of secrets. A new one is a line here: rotation then wraps its secrets anew, and does not end before that.
+/// All tables of secrets. A new one needs an entry here: rotation then re-encrypts its secrets, and does not end before that.
 pub const WRAPPED: [WrappedTable; 2] = [
     WrappedTable { name: "subject_keys", row: Column::Text("subject"), key: Column::Text("key_id") },
     WrappedTable { name: "signing_keys", row: Column::Bytes("public"), key: Column::Bytes("public") },
 ];
 
-/// What a database says in its own way.
+/// What differs between databases.
 #[derive(Debug)]
 pub struct Dialect {
     /// The hex digits of a column's bytes, in lower case.
     pub hex: fn(&str) -> String,
-    /// What keeps rows that were read until the transaction ends.
+    /// Locks the rows that were read until the transaction ends.
     pub keep_rows: &'static str,
 }
 
 /// The statements about the master key.
 #[derive(Debug)]
 pub struct Statements {
-    /// The master key and the one before it: `id`, `previous`.
+    /// The current master key and the previous one: `id`, `previous`.
     pub current: &'static str,
-    /// The first key that is used becomes the ledger's own, unless something is wrapped under another one already:
+    /// The first key used becomes the ledger's own, unless secrets are already encrypted with another one:
     /// `id`, `since`.
     pub adopt: String,
-    /// Another key takes its place: `id`, `previous`, `since`.
+    /// Replaces it with another key: `id`, `previous`, `since`.
     pub begin: &'static str,
-    /// Ends a rotation, unless something is wrapped under another key.
+    /// Ends a rotation, unless a secret is encrypted with another key.
     pub finish: String,
-    /// What is said of each table of [`WRAPPED`], in its order.
+    /// The statements for each table of [`WRAPPED`], in its order.
     pub tables: Vec<TableStatements>,
 }
 
@@ -64,11 +64,11 @@ pub struct Statements {
 pub struct TableStatements {
     /// The table.
     pub table: &'static WrappedTable,
-    /// Secrets by the key that wraps them: `master`, count.
+    /// Number of secrets by master key: `master`, count.
     pub count: String,
-    /// At most `$2` secrets that another key than `$1` wraps: row, key, `master`, `nonce`, `wrapped`.
+    /// At most `$2` secrets encrypted with another key than `$1`: row, key, `master`, `nonce`, `wrapped`.
     pub list: String,
-    /// Wraps one anew, if it still is what was listed: `master`, `nonce`, `wrapped`, then row and the nonce before.
+    /// Replaces a secret, if it has not changed since it was listed: `master`, `nonce`, `wrapped`, then row and the old nonce.
     pub put: String,
 }
 
@@ -116,14 +116,14 @@ impl TableStatements {
     }
 }
 
-/// A secret as it was listed.
+/// A secret as listed.
 #[derive(Debug)]
 pub struct WrappedRow {
     /// Which row it is.
     pub row: String,
     /// The secret's id.
     pub key: String,
-    /// Under which master key it is wrapped.
+    /// The master key that it is encrypted with.
     pub master: String,
     /// 24 bytes.
     pub nonce: Vec<u8>,
@@ -131,7 +131,7 @@ pub struct WrappedRow {
     pub wrapped: Vec<u8>,
 }
 
-/// Wraps secrets anew under the current master key.
+/// Re-encrypts secrets with the current master key.
 #[derive(Clone)]
 pub struct Rewrapper {
     pub(super) keyring: Keyring,
@@ -142,10 +142,10 @@ pub struct Rewrapper {
 }
 
 impl Rewrapper {
-    /// The nonce and the secret wrapped anew, for each row in turn.
+    /// The nonce and the re-encrypted secret of each row, in order.
     ///
     /// # Errors
-    /// `NoMaster` where a key is missing, `Unavailable` where a secret does not open.
+    /// `NoMaster` if a key is missing, `Unavailable` if a secret cannot be decrypted.
     pub fn anew(&self, table: &WrappedTable, rows: &[WrappedRow]) -> Result<Vec<(Vec<u8>, Vec<u8>)>, Failure> {
         let to = self.keyring.find(&self.current).ok_or_else(|| Failure::NoMaster(self.current.clone()))?;
         let one = |it: &WrappedRow| {
@@ -155,7 +155,9 @@ impl Rewrapper {
             let nonce = <&[u8; 24]>::try_from(it.nonce.as_slice()).ok();
             let opened = nonce.and_then(|nonce| from.unwrap(&place, &it.wrapped, nonce)).ok_or_else(|| {
                 let (table, master) = (table.name, &it.master);
-                Failure::Unavailable(format!("a secret of {table} does not open under its own master key {master}"))
+                Failure::Unavailable(format!(
+                    "a secret in {table} cannot be decrypted with its own master key {master}"
+                ))
             })?;
             let mut fresh = [0; 24];
             self.clock.fill(&mut fresh);

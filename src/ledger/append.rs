@@ -1,4 +1,4 @@
-//! What every ledger answers to an append: checked once here, and judged by one rule on every backend.
+//! Validation and conflict rules of appends, the same for every backend.
 
 use chrono::{DateTime, Utc};
 
@@ -11,35 +11,35 @@ use crate::{
     },
 };
 
-/// The most bytes of data one append may carry, over all its events.
+/// Maximum size of an append's data in bytes, over all its events.
 pub const APPEND_BYTES_MAX: usize = 16 * 1024 * 1024;
 
-/// The longest text of an envelope (type, actor, correlation), in bytes.
+/// Maximum length of a text in the envelope (type, actor, correlation), in bytes.
 pub const TEXT_BYTES_MAX: usize = 1_024;
 
-/// How deep the data of an event may be nested: common JSON parsers stop at 128 levels, and what is stored must be readable.
+/// Maximum nesting of event data: common JSON parsers stop at 128 levels, and stored data must be readable.
 pub const DATA_LEVELS_MAX: usize = 64;
 
-/// Checks an append on its own and cuts its times to the microsecond, as they are kept.
+/// Validates an append and truncates its times to microseconds, as they are stored.
 ///
 /// # Errors
-/// [`Failure::Invalid`] with a sentence that names the limit.
+/// [`Failure::Invalid`] with the limit that is exceeded.
 pub fn checked(stream: &StreamName, mut events: Vec<NewEvent>) -> Result<Vec<NewEvent>, Failure> {
     let invalid = |why: String| Err(Failure::Invalid(why));
     if StreamName::parse(&stream.to_string()).as_ref() != Ok(stream) {
-        return invalid(format!("{:?} names no stream", stream.to_string()));
+        return invalid(format!("{:?} is not a stream name", stream.to_string()));
     }
     if events.is_empty() || events.len() > APPEND_EVENTS_MAX {
-        return invalid(format!("it has {} events; 1 to {APPEND_EVENTS_MAX} are allowed", events.len()));
+        return invalid(format!("the append has {} events; 1 to {APPEND_EVENTS_MAX} are allowed", events.len()));
     }
     let bytes: usize = events.iter().map(|e| e.data.len()).sum();
     if bytes > APPEND_BYTES_MAX {
-        return invalid(format!("its data has {bytes} bytes; {APPEND_BYTES_MAX} are allowed"));
+        return invalid(format!("the append's data has {bytes} bytes; the maximum is {APPEND_BYTES_MAX}"));
     }
     let mut ids: Vec<EventId> = events.iter().map(|e| e.id).collect();
     ids.sort_unstable();
     if let Some(twice) = ids.windows(2).find(|pair| pair[0] == pair[1]) {
-        return invalid(format!("event {} is in it twice", twice[0]));
+        return invalid(format!("the append contains event {} twice", twice[0]));
     }
     for event in &mut events {
         check_event(event)?;
@@ -58,10 +58,10 @@ fn check_event(event: &NewEvent) -> Result<(), Failure> {
         ("correlation", &event.correlation.0),
     ];
     for (name, text) in texts {
-        // A control character is refused because PostgreSQL stores no zero byte, and every backend takes the same events.
+        // Control characters are refused because PostgreSQL cannot store a zero byte, and every backend accepts the same events.
         if text.is_empty() || text.len() > TEXT_BYTES_MAX || text.chars().any(char::is_control) {
             return invalid(format!(
-                "its {name} is not 1 to {TEXT_BYTES_MAX} bytes of text without control characters"
+                "its {name} must be 1 to {TEXT_BYTES_MAX} bytes of text without control characters"
             ));
         }
     }
@@ -69,7 +69,7 @@ fn check_event(event: &NewEvent) -> Result<(), Failure> {
         return invalid("schema versions start at 1".to_owned());
     }
     if event.data.len() > EVENT_BYTES_MAX {
-        return invalid(format!("its data has {} bytes; {EVENT_BYTES_MAX} are allowed", event.data.len()));
+        return invalid(format!("its data has {} bytes; the maximum is {EVENT_BYTES_MAX}", event.data.len()));
     }
     if !event.data.starts_with('{') || serde_json::from_str::<serde::de::IgnoredAny>(&event.data).is_err() {
         return invalid("its data is not a JSON object".to_owned());
@@ -80,7 +80,7 @@ fn check_event(event: &NewEvent) -> Result<(), Failure> {
     Ok(())
 }
 
-/// How deep a valid JSON text is nested.
+/// Nesting depth of a valid JSON text.
 fn levels(json: &str) -> usize {
     let (mut level, mut deepest, mut quoted, mut escaped) = (0_usize, 0, false, false);
     for byte in json.bytes() {
@@ -97,7 +97,7 @@ fn levels(json: &str) -> usize {
     deepest
 }
 
-/// The same instant, cut to the microsecond. A leap second becomes the second after it, which every backend can hold.
+/// The instant truncated to microseconds. A leap second becomes the following second, which every backend can store.
 pub fn to_micros(at: DateTime<Utc>) -> DateTime<Utc> {
     DateTime::from_timestamp_micros(at.timestamp_micros()).unwrap_or(at)
 }
@@ -107,11 +107,11 @@ pub fn to_micros(at: DateTime<Utc>) -> DateTime<Utc> {
 pub struct PlacedEvent<'a> {
     /// Its stream.
     pub stream: &'a StreamName,
-    /// Its place within the stream.
+    /// Its version in the stream.
     pub version: Version,
-    /// Its place in the ledger.
+    /// Its position in the ledger.
     pub position: Position,
-    /// What was appended.
+    /// The appended event.
     pub event: &'a NewEvent,
 }
 
@@ -121,22 +121,22 @@ impl<'a> From<&'a StoredEvent> for PlacedEvent<'a> {
     }
 }
 
-/// What to do with an append.
+/// The outcome of judging an append.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Verdict {
     /// Write its events, the first at this version.
     Write(Version),
-    /// They are there: answer this.
+    /// Already stored: return this result.
     Repeated(AppendOutcome),
 }
 
-/// Judges an append from the stream's last version and from those of its ids that are stored already.
+/// Judges an append by the stream's last version and by those of its ids that are already stored.
 ///
-/// Ids come first: a caller who repeats itself gets its first answer, even though the stream has moved on since. Only an
-/// append none of whose ids is known is held to what it expected.
+/// Ids come first: a repeated append gets its first result, even if the stream has moved on since. Only an
+/// append with unknown ids is checked against its expected version.
 ///
 /// # Errors
-/// `IdTaken` where an id is stored with other content or at another place; `Conflict` where the end is elsewhere.
+/// `IdTaken` if an id is stored with other content or elsewhere; `Conflict` if the stream has another version.
 pub fn judge<'a>(
     stream: &StreamName,
     expected: ExpectedVersion,
@@ -181,7 +181,7 @@ fn repeated<'a>(
     appended.filter(|_| there)
 }
 
-/// The leaf hash of an event at its place.
+/// The leaf hash of an event at its position.
 pub fn leaf_at(stream: &str, version: Version, position: Position, event: &NewEvent) -> [u8; 32] {
     leaf_hash(&leaf_bytes(stream, version, position, event))
 }

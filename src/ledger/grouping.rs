@@ -1,5 +1,5 @@
-//! A group of appends that share one commit: where each of their events goes, and what each caller will be told. Shared by
-//! the ledgers that keep positions themselves.
+//! Group commit: places the events of several appends, and determines the result of each. Used by
+//! ledgers that assign positions themselves.
 
 use std::{
     borrow::Borrow,
@@ -18,33 +18,33 @@ use crate::{
     },
 };
 
-/// A group takes no further append once it has this many events.
+/// A group accepts no more appends once it has this many events.
 pub const GROUP_EVENTS_MAX: usize = 1_024;
 
-/// A group takes no further append once its data has this many bytes.
+/// A group accepts no more appends once its data has this many bytes.
 pub const GROUP_BYTES_MAX: usize = 8 * 1024 * 1024;
 
-/// One caller's append, checked.
+/// A validated append.
 #[derive(Debug)]
 pub struct Request {
     /// The stream.
     pub stream: StreamName,
     /// Its name as text.
     pub name: String,
-    /// What the caller believes about its end.
+    /// The version expected by the caller.
     pub expected: ExpectedVersion,
-    /// What is to be appended.
+    /// The events to append.
     pub events: Vec<NewEvent>,
 }
 
 impl Request {
-    /// How many bytes of data it carries.
+    /// Size of its data, in bytes.
     pub fn bytes(&self) -> usize {
         self.events.iter().map(|e| e.data.len()).sum()
     }
 }
 
-/// One caller's append, with the way back to the caller.
+/// A caller's append, with the channel for its result.
 #[derive(Debug)]
 pub struct Append {
     /// What is asked.
@@ -59,10 +59,10 @@ impl Borrow<Request> for Append {
     }
 }
 
-/// An event with its place and hash, ready to be written.
+/// An event with its position and hash, ready to be written.
 #[derive(Debug)]
 pub struct PlacedRow<'a> {
-    /// Its place.
+    /// Its stream, version and position.
     pub at: PlacedEvent<'a>,
     /// Its stream's name as text.
     pub stream: &'a str,
@@ -70,12 +70,12 @@ pub struct PlacedRow<'a> {
     pub leaf: [u8; 32],
 }
 
-/// What will be written, and what will be answered once it is durable.
+/// The rows to write, and the results to return once they are durable.
 #[derive(Debug, Default)]
 pub struct Plan<'a> {
-    /// In the order of their positions.
+    /// In order of position.
     pub rows: Vec<PlacedRow<'a>>,
-    /// One per append, in their order.
+    /// One per append, in order.
     pub answers: Vec<Result<AppendOutcome, Failure>>,
 }
 
@@ -94,26 +94,26 @@ impl<'a> Plan<'a> {
     }
 }
 
-/// How many streams' ends the writer remembers before it starts over: about 4 MB.
+/// Number of stream ends a writer remembers before it starts over: about 4 MB.
 const STREAMS_MAX: usize = 16_384;
 
-/// What the ledger looked like when this writer last saw it. Events only ever come, so as long as the end is the same
-/// everything else is; and if it is not, the places predicted from it are taken and the
+/// The ledger as this writer last saw it. Events are only ever added, so while the end is the same, everything
+/// else is too; if it is not, the predicted positions are taken and the
 /// database refuses the rows.
 #[derive(Debug, Default)]
 pub struct KnownEnds {
-    /// How many events there are.
+    /// Number of events.
     pub end: u64,
     lasts: HashMap<StreamName, Version>,
 }
 
 impl KnownEnds {
-    /// Nothing but the end.
+    /// Nothing is known but the end.
     pub fn at(end: u64) -> Self {
         Self { end, lasts: HashMap::new() }
     }
 
-    /// Learns what was just committed.
+    /// Records what was just committed.
     pub fn learn(&mut self, rows: &[PlacedRow<'_>]) {
         if self.lasts.len() + rows.len() > STREAMS_MAX {
             self.lasts.clear();
@@ -129,10 +129,10 @@ impl KnownEnds {
     }
 }
 
-/// Places a group by what is known, without asking; `None` where that needs a look or an append may be refused.
+/// Places a group by what is known, without a query; `None` if that is not enough or an append may be refused.
 ///
-/// An unknown stream is taken at its caller's word: were the word wrong, the row's place is taken (or the one before it is
-/// not) and the database refuses the group, which is then judged with a look at everything.
+/// For an unknown stream, the caller's expected version is trusted: if it is wrong, the row's position is taken (or the one
+/// before it is missing) and the database refuses the group, which is then judged with queries.
 pub fn predict<'a, A: Borrow<Request>>(group: &'a [A], known: &KnownEnds) -> Option<Plan<'a>> {
     let mut plan = Plan::default();
     let mut lasts: HashMap<&StreamName, Version> = HashMap::new();
@@ -159,18 +159,18 @@ pub fn predict<'a, A: Borrow<Request>>(group: &'a [A], known: &KnownEnds) -> Opt
     Some(plan)
 }
 
-/// What was looked up for a group, under the write lock.
+/// What was queried for a group, under the write lock.
 #[derive(Debug)]
 pub struct StoredState {
-    /// How many events there are.
+    /// Number of events.
     pub end: u64,
-    /// The last version of each stream of the group that has one.
+    /// The last version of each existing stream of the group.
     pub lasts: HashMap<String, Version>,
-    /// Those of the group's ids that are stored.
+    /// Those of the group's ids that are already stored.
     pub found: HashMap<EventId, StoredEvent>,
 }
 
-/// Judges each append of a group in turn, as if those before it were written already. One that is refused leaves no trace.
+/// Judges each append of a group in turn, as if those before it were already written. A refused one has no effect.
 pub fn judge_each<'a, A: Borrow<Request>>(group: &'a [A], stored_state: &StoredState) -> Plan<'a> {
     let mut plan = Plan::default();
     let mut lasts: HashMap<&str, Version> =

@@ -1,5 +1,6 @@
-//! What every ledger does alike, whichever database keeps it: how an append is checked and judged, how appends are grouped
-//! into one commit, how events are restored, and which version of the program may use a ledger. Adapters call it; the port is `ports/event_store.rs`.
+//! Logic shared by all ledgers, whatever the database: validating and judging appends, grouping them into one commit,
+//! restoring events, and which version of the program may use a ledger. Called by adapters; the port is
+//! `ports/event_store.rs`.
 
 pub mod append;
 pub mod grouping;

@@ -1,4 +1,4 @@
-//! Events that come back at the places they had: checked once here for every backend, and the way that needs nothing but
+//! Restoring events at their original positions: validation for every backend, and a way that needs only
 //! `append`.
 
 use super::append::{checked as checked_append, leaf_at};
@@ -8,7 +8,7 @@ use crate::{
     record::envelope::{NewEvent, StoredEvent},
 };
 
-/// Checks that events follow each other, are what an append may carry, and bear their own leaves.
+/// Checks that events are consecutive, are valid for an append, and match their leaf hashes.
 ///
 /// # Errors
 /// `Invalid`, with the position.
@@ -17,26 +17,26 @@ pub fn checked(events: &[StoredEvent]) -> Result<(), Failure> {
     for (it, at) in events.iter().zip(first.position.0..) {
         let invalid = |why: String| Failure::Invalid(format!("position {}: {why}", it.position));
         if it.position != Position(at) {
-            return Err(invalid(format!("position {at} should be here")));
+            return Err(invalid(format!("expected position {at}")));
         }
         if it.leaf != leaf_at(&it.stream.to_string(), it.version, it.position, &it.event) {
-            return Err(invalid("its leaf hash is not its own".to_owned()));
+            return Err(invalid("its leaf hash does not match".to_owned()));
         }
         let taken = checked_append(&it.stream, vec![it.event.clone()]).map_err(|e| invalid(e.to_string()))?;
         if taken.first() != Some(&it.event) {
-            return Err(invalid("its times are finer than a microsecond".to_owned()));
+            return Err(invalid("its times must not be finer than a microsecond".to_owned()));
         }
     }
     Ok(())
 }
 
-/// What is said where events do not follow the ledger's end.
+/// The failure when events do not follow the ledger's end.
 pub fn misplaced(events: &[StoredEvent]) -> Failure {
     let at = events.first().map_or(Position(0), |it| it.position);
-    Failure::Invalid(format!("the events from position {at} on do not follow what the ledger holds"))
+    Failure::Invalid(format!("the events from position {at} do not follow the end of the ledger"))
 }
 
-/// Restores through [`EventStore::append`]: one append for each run of events of one stream.
+/// Restores through [`EventStore::append`]: one append for each run of events in one stream.
 ///
 /// # Errors
 /// As [`EventStore::restore`].
@@ -53,7 +53,8 @@ pub async fn by_appending<S: EventStore + ?Sized>(store: &S, events: Vec<StoredE
         let last = first.version.0.checked_sub(1).map(Version);
         let appended = store.append(&first.stream, ExpectedVersion::after(last), run).await?;
         if appended.repeated || Some(appended.position) != events.get(at + same - 1).map(|it| it.position) {
-            let told = format!("{} went to another position: somebody else writes into this ledger", first.stream);
+            let told =
+                format!("{} was written at another position: another process is writing to this ledger", first.stream);
             return Err(Failure::Corrupt { at: format!("position {}", first.position), reason: told });
         }
         at += same;

@@ -1,4 +1,4 @@
-//! How the writer is doing, for `/health` and the metrics.
+//! State of the writer, for `/health` and the metrics.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -7,26 +7,26 @@ use chrono::{DateTime, Utc};
 /// A snapshot of the writer.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct WriterState {
-    /// Appends that wait for their group.
+    /// Appends waiting for a group.
     pub queued: usize,
-    /// When the last group became durable; `None` before the first of this process.
+    /// When the last group became durable; `None` before the first one of this process.
     pub last_commit_at: Option<DateTime<Utc>>,
-    /// Groups made durable by this process.
+    /// Groups committed by this process.
     pub commits: u64,
-    /// Events made durable by this process.
+    /// Events committed by this process.
     pub events: u64,
     /// How often the writer had to close and reopen the ledger.
     pub failures: u64,
-    /// Why nothing is acknowledged at the moment; `None` while all is well.
+    /// Why appends are not acknowledged at present; `None` if they are.
     pub failing: Option<String>,
 }
 
-/// The part the writer keeps.
+/// The writer's own handle.
 #[derive(Debug, Default)]
 pub struct SharedWriterState(Mutex<WriterState>);
 
 impl SharedWriterState {
-    /// What is known now, to be read or changed.
+    /// Access to the state.
     pub fn get(&self) -> MutexGuard<'_, WriterState> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -1,53 +1,53 @@
-//! Checkpoints outside the ledger: files that can be copied elsewhere, and that an older copy of the ledger cannot explain.
+//! Checkpoints outside the ledger: files that can be copied elsewhere, and that reveal a rollback of the ledger.
 
-/// Why a checkpoint is not kept.
+/// Why a checkpoint was not saved.
 #[derive(Debug, thiserror::Error)]
 pub enum Failure {
-    /// One of the same size with another root is there: one of both histories is not true.
+    /// A checkpoint of the same size has a different root: one of the two histories was changed.
     #[error(
-        "{0} holds a checkpoint of the same size with another root: this ledger was changed or is an older copy that went on; run `audit verify`, and move the file away only if you know why"
+        "{0} contains a checkpoint of the same size with a different root: this ledger was changed, or is an older copy that was continued; run `audit verify`, and move the file away only if you know the reason"
     )]
     Contradicted(String),
-    /// One covers more events than there are.
+    /// A checkpoint covers more events than the ledger has.
     #[error(
-        "{place} holds a checkpoint over {size} events, but the ledger has {end}: it is an older copy, or events were removed; run `audit verify`, and move the file away only if you know why"
+        "{place} contains a checkpoint over {size} events, but the ledger has {end}: it is an older copy, or events were removed; run `audit verify`, and move the file away only if you know the reason"
     )]
     Ahead {
-        /// Where it is kept.
+        /// Path of the checkpoint.
         place: String,
-        /// How many events it covers.
+        /// Number of events it covers.
         size: u64,
-        /// How many there are.
+        /// Number of events in the ledger.
         end: u64,
     },
     /// The folder cannot be used.
-    #[error("checkpoints cannot be kept in {place}: {reason}")]
+    #[error("cannot store checkpoints in {place}: {reason}")]
     Unavailable {
-        /// Where.
+        /// Path of the folder.
         place: String,
-        /// What the file system said.
+        /// The error of the file system.
         reason: String,
     },
 }
 
-/// A checkpoint that was kept.
+/// A saved checkpoint.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ArchivedCheckpoint {
-    /// Where it stands, for people.
+    /// Its path, for messages.
     pub place: String,
     /// The signed note.
     pub note: String,
 }
 
-/// A place for checkpoints.
+/// A folder of checkpoints.
 pub trait CheckpointArchive: Send + Sync {
-    /// Keeps a signed note over `size` events, durably. What is kept already stays.
+    /// Saves a signed note over `size` events, durably. Existing files are never overwritten.
     ///
     /// # Errors
     /// See [`Failure`].
     fn keep(&self, size: u64, note: &str) -> Result<(), Failure>;
 
-    /// Everything that is kept, by size. Notes are not checked.
+    /// All saved checkpoints, by size. Notes are not verified.
     ///
     /// # Errors
     /// `Unavailable`.

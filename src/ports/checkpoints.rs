@@ -1,24 +1,24 @@
-//! How far workers that are no projections have come: the reactor, the publisher. Kept with the ledger.
+//! Checkpoints of workers other than projections (the reactor, the publisher), stored with the ledger.
 
 use async_trait::async_trait;
 
 use crate::domain::ids::Position;
 
-/// The store behind it cannot be reached.
+/// The checkpoint store is unavailable.
 #[derive(Debug, thiserror::Error)]
 #[error("checkpoints are not available: {0}")]
 pub struct Unavailable(pub String);
 
-/// Checkpoints by the worker's name.
+/// Checkpoints by worker name.
 #[async_trait]
 pub trait Checkpoints: Send + Sync {
-    /// The position that the worker reads next; 0 where it never saved one.
+    /// The position a worker reads next; 0 if it never saved one.
     ///
     /// # Errors
     /// [`Unavailable`].
     async fn load(&self, worker: &str) -> Result<Position, Unavailable>;
 
-    /// Saves a position. One that is lower than what is saved changes nothing: of several processes the farthest counts.
+    /// Saves a position. A lower one than stored is ignored: of several processes, the furthest counts.
     ///
     /// # Errors
     /// [`Unavailable`].

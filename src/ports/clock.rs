@@ -1,17 +1,17 @@
-//! Time, identity and chance, as arguments. Only `adapters/system` asks the machine for any of them.
+//! Time, ids and randomness, as arguments. Only `adapters/system` gets them from the machine.
 
 use chrono::{DateTime, Utc};
 
 use crate::domain::ids::EventId;
 
-/// Tells the time and hands out ids and chance. One per process; the simulation's is virtual and seeded.
+/// Source of time, ids and randomness. One per process; in the simulation it is virtual and seeded.
 pub trait Clock: Send + Sync {
-    /// Now, to the microsecond.
+    /// Current time, in microseconds.
     fn now(&self) -> DateTime<Utc>;
-    /// A fresh UUIDv7 (RFC 9562 §5.7), greater than every one this clock handed out before.
+    /// A new UUIDv7 (RFC 9562 §5.7), greater than all previous ones of this clock.
     fn event_id(&self) -> EventId;
-    /// 64 random bits: jitter and tokens' halves come from here.
+    /// 64 random bits, for example for jitter.
     fn chance(&self) -> u64;
-    /// `N` bytes fit for keys and nonces.
+    /// Fills `bytes` with random bytes suitable for keys and nonces.
     fn fill(&self, bytes: &mut [u8]);
 }

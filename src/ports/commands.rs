@@ -1,35 +1,35 @@
-//! Commands that reach us as messages: each is handed out until it is settled.
+//! A queue of commands: each is delivered until it is acknowledged.
 
 use std::time::Duration;
 
 use async_trait::async_trait;
 
-/// The queue cannot be reached.
+/// The queue is unavailable.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct Unavailable(pub String);
 
-/// A command as it came.
+/// A command as received.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CommandMessage {
-    /// What it was sent to, behind what all commands have in common: `booking.create`.
+    /// The last part of its subject, such as `booking.create`.
     pub verb: String,
-    /// What makes its repetition harmless: chosen by its sender, or the queue's own number of it.
+    /// Its idempotency key: chosen by the sender, or the queue's own number.
     pub key: String,
     /// The body.
     pub body: Vec<u8>,
-    /// Where its sender waits for an answer.
+    /// Where its sender expects the answer.
     pub reply_to: Option<String>,
-    /// The sender's own id of what this belongs to.
+    /// The sender's correlation id.
     pub correlation: Option<String>,
-    /// How often it was handed out, this time included.
+    /// Number of deliveries, including this one.
     pub deliveries: u64,
 }
 
 /// The answer to a command.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Reply {
-    /// The status, as HTTP numbers it.
+    /// An HTTP status code.
     pub status: u16,
     /// The body's media type.
     pub media: &'static str,
@@ -39,47 +39,47 @@ pub struct Reply {
     pub key: String,
 }
 
-/// A command that was handed out and is not settled yet.
+/// A delivered command that is not acknowledged yet.
 #[async_trait]
 pub trait QueuedCommand: Send + Sync {
-    /// What came.
+    /// The command.
     fn message(&self) -> &CommandMessage;
 
-    /// Sends the answer to whoever waits for it; nothing where nobody does.
+    /// Sends the answer; does nothing if nobody expects one.
     ///
     /// # Errors
     /// [`Unavailable`].
     async fn reply(&self, reply: Reply) -> Result<(), Unavailable>;
 
-    /// It is settled: it is not handed out again. Returns once the queue has noted that.
+    /// Acknowledges the command, so that it is not delivered again. Returns once the queue has recorded that.
     ///
     /// # Errors
-    /// [`Unavailable`]; it will be handed out again.
+    /// [`Unavailable`]; the command will be delivered again.
     async fn settle(&self) -> Result<(), Unavailable>;
 
-    /// It is handed out again, not before `after`.
+    /// Asks for another delivery, not before `after`.
     ///
     /// # Errors
-    /// [`Unavailable`]; it will be handed out again anyway.
+    /// [`Unavailable`]; the command will be delivered again anyway.
     async fn retry(&self, after: Duration) -> Result<(), Unavailable>;
 }
 
 /// The queue.
 #[async_trait]
 pub trait CommandQueue: Send + Sync {
-    /// Sets the queue up where it is not there. Answers what differs from what was configured, in sentences.
+    /// Creates the queue if it does not exist. Returns differences from the configuration, as sentences.
     ///
     /// # Errors
     /// [`Unavailable`].
     async fn prepare(&self) -> Result<Vec<String>, Unavailable>;
 
-    /// At most `limit` commands; waits for the first at most `wait`. Empty where there was none.
+    /// Receives at most `limit` commands; waits up to `wait` for the first. Empty if there are none.
     ///
     /// # Errors
     /// [`Unavailable`].
     async fn take(&self, limit: usize, wait: Duration) -> Result<Vec<Box<dyn QueuedCommand>>, Unavailable>;
 
-    /// How many wait, those that are handed out among them.
+    /// Number of commands waiting, including those being processed.
     ///
     /// # Errors
     /// [`Unavailable`].

@@ -1,27 +1,27 @@
-//! A source's signed deliveries: whether one is what it says it is. Pure: headers, body and time in.
+//! Verifies signed deliveries of a source. Pure: headers, body and time in.
 
 use chrono::{DateTime, Utc};
 
 use super::webhooks::{Headers, Refusal};
 use crate::domain::ids::{SourceName, SubjectId};
 
-/// A delivery as it came, not yet understood.
+/// A delivery as received, not interpreted yet.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Delivery {
-    /// The source's id of the delivery: a replay bears the same.
+    /// The source's id of the delivery; the same if it is sent again.
     pub id: String,
-    /// Whose data it is, as far as can be told without understanding it all.
+    /// The person whose data it contains, as far as can be told without parsing everything.
     pub subject: SubjectId,
-    /// The booking's JSON.
+    /// The booking as JSON.
     pub body: String,
 }
 
-/// Knows one source's signed deliveries.
+/// Verifies the deliveries of one source.
 pub trait WebhookVerifier: Send + Sync {
-    /// Whose deliveries.
+    /// Name of the source.
     fn source(&self) -> &SourceName;
 
-    /// Believes a delivery, or says why not. Nothing of the body is looked at before it is believed.
+    /// Verifies a delivery. Nothing in the body is trusted before that.
     ///
     /// # Errors
     /// [`Refusal`].

@@ -1,9 +1,9 @@
 //! The ledger: streams of immutable events in one total order.
 //!
-//! Contract, held by `tests/it/conformance/event_store.rs` on every backend:
-//! an append is acknowledged only after it is durable; positions are gapless and in commit order; versions of a stream
-//! are dense from 0; a reader that has seen position N has seen everything below it; appending the same ids again at the
-//! same place answers the first result again.
+//! Contract, tested by `tests/it/conformance/event_store.rs` on every backend:
+//! an append is acknowledged only after it is durable; positions have no gaps and are in commit order; versions of a stream
+//! count from 0 without gaps; a reader that has seen position N has seen everything below it; repeating an append with the
+//! same ids returns the first result.
 
 use async_trait::async_trait;
 
@@ -19,63 +19,63 @@ use crate::{
     },
 };
 
-/// What the caller believes about the stream's end.
+/// The stream version that the caller expects.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ExpectedVersion {
-    /// Nothing: append whatever is there.
+    /// Any: append in any case.
     Any,
-    /// The stream has no event yet.
+    /// The stream does not exist.
     NoStream,
     /// The last event has this version.
     Exact(Version),
 }
 
 impl ExpectedVersion {
-    /// The expectation of one who folded a stream up to `last`.
+    /// For a caller that folded a stream up to `last`.
     pub fn after(last: Option<Version>) -> Self {
         last.map_or(Self::NoStream, Self::Exact)
     }
 }
 
-/// Where an append ended up.
+/// Where an append was written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct AppendOutcome {
     /// The version of its last event.
     pub version: Version,
     /// The position of its last event.
     pub position: Position,
-    /// Whether these very events were there already, and nothing was written now.
+    /// Whether the same events already existed, so that nothing was written.
     pub repeated: bool,
 }
 
-/// The most events one append may carry.
+/// Maximum number of events per append.
 pub const APPEND_EVENTS_MAX: usize = 1_000;
 
-/// The largest data of one event, in bytes.
+/// Maximum size of an event's data, in bytes.
 pub const EVENT_BYTES_MAX: usize = 1024 * 1024;
 
-/// Why an append or a read did not happen.
+/// Why an append or a read failed.
 #[derive(Debug, thiserror::Error)]
 pub enum Failure {
-    /// The stream's end is not what the caller expected. Load again, decide again.
+    /// The stream has another version than expected. Load and decide again.
     #[error("{stream} is at {actual:?}, not where the caller expected it")]
     Conflict {
         /// The stream.
         stream: StreamName,
-        /// Its last version; `None` where it has no event.
+        /// Its last version; `None` if it has no events.
         actual: Option<Version>,
     },
-    /// An event with this id is stored already, elsewhere or with other content.
-    #[error("event {0} is recorded already, with other content or at another place")]
+    /// An event with this id is already stored, elsewhere or with different content.
+    #[error("event {0} is already recorded, with different content or in another place")]
     IdTaken(EventId),
     /// The append is empty, too large, or its data is not a JSON object.
-    #[error("not an append: {0}")]
+    #[error("invalid append: {0}")]
     Invalid(String),
-    /// The store cannot be reached or has stopped acknowledging; nothing is known to be written. Retrying with the same
-    /// ids is safe.
+    /// The store is unavailable or no longer acknowledges; it is unknown whether anything was written. Retrying with
+    /// the same ids is safe.
     #[error("the ledger is not available: {0}")]
     Unavailable(String),
-    /// What is stored cannot be read: an operator must look.
+    /// Stored data cannot be read: an operator must act.
     #[error("the ledger is damaged at {at}: {reason}")]
     Corrupt {
         /// Where.
@@ -102,7 +102,7 @@ pub trait EventStore: Send + Sync {
     /// Appends `events` to `stream` in one durable step, all or none.
     ///
     /// # Errors
-    /// See [`Failure`]. After `Unavailable` the events may or may not be there: append them again with the same ids.
+    /// See [`Failure`]. After `Unavailable` the events may or may not be stored: append them again with the same ids.
     async fn append(
         &self,
         stream: &StreamName,
@@ -110,7 +110,7 @@ pub trait EventStore: Send + Sync {
         events: Vec<NewEvent>,
     ) -> Result<AppendOutcome, Failure>;
 
-    /// At most `limit` events of a stream from version `from` on, ascending. Empty where there are none.
+    /// At most `limit` events of a stream from version `from`, ascending. Empty if there are none.
     ///
     /// # Errors
     /// `Unavailable` or `Corrupt`.
@@ -122,7 +122,7 @@ pub trait EventStore: Send + Sync {
     /// `Unavailable` or `Corrupt`.
     async fn last(&self, stream: &StreamName) -> Result<Option<StoredEvent>, Failure>;
 
-    /// At most `limit` events from position `from` on, ascending.
+    /// At most `limit` events from position `from`, ascending.
     ///
     /// # Errors
     /// `Unavailable` or `Corrupt`.
@@ -134,13 +134,13 @@ pub trait EventStore: Send + Sync {
     /// `Unavailable` or `Corrupt`.
     async fn find(&self, id: EventId) -> Result<Option<StoredEvent>, Failure>;
 
-    /// How many events there are: the position the next one will have.
+    /// Number of events: the position of the next one.
     ///
     /// # Errors
     /// `Unavailable`.
     async fn end(&self) -> Result<Position, Failure>;
 
-    /// At most `limit` leaf hashes from position `from` on, as they are stored.
+    /// At most `limit` leaf hashes from position `from`, as stored.
     ///
     /// # Errors
     /// `Unavailable` or `Corrupt`.
@@ -148,14 +148,14 @@ pub trait EventStore: Send + Sync {
         Ok(self.read_all(from, limit).await?.into_iter().map(|it| it.leaf).collect())
     }
 
-    /// Writes events at exactly the places they bear, following the present end, and answers the new end. Nobody else may
-    /// append meanwhile. After an error some of them may be there: those are at their places.
+    /// Writes events at exactly their own positions, after the present end, and returns the new end. Nobody else may
+    /// append meanwhile. After an error some of them may be stored, at their positions.
     ///
     /// # Errors
-    /// `Invalid` where they do not follow the end or are not what an append may carry, or as [`EventStore::append`].
+    /// `Invalid` if they do not follow the end or are not valid in an append, or as [`EventStore::append`].
     async fn restore(&self, events: Vec<StoredEvent>) -> Result<Position, Failure>;
 
-    /// Returns once there is an event at `from`, however it got there (another process included), or after a while
-    /// without one: the caller reads again either way.
+    /// Returns once there is an event at `from`, even from another process, or after some time
+    /// without one: the caller reads again in either case.
     async fn wait(&self, from: Position);
 }

@@ -1,30 +1,30 @@
-//! A ledger as lines in a file: what an export writes and an import reads. The file's own form is an adapter's matter.
+//! An exported ledger as lines: written by an export, read by an import. Adapters define the file format.
 
-/// Why a line did not come.
+/// Why a line could not be read.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct LineError(pub String);
 
-/// The lines of a file, without their ends, in order. After an error there is nothing more.
+/// The lines of a file in order, without line breaks. After an error the iterator ends.
 pub type Lines = Box<dyn Iterator<Item = Result<Vec<u8>, LineError>> + Send>;
 
-/// A file that is being written.
+/// A file being written.
 pub trait LineSink: Send {
-    /// Adds a line; its end is added to it.
+    /// Adds a line and a line break.
     ///
     /// # Errors
-    /// In words.
+    /// A message.
     fn line(&mut self, bytes: &[u8]) -> Result<(), String>;
 
-    /// Makes durable what was added: from here an interrupted export goes on.
+    /// Makes the lines so far durable: an interrupted export continues from here.
     ///
     /// # Errors
-    /// In words.
+    /// A message.
     fn settle(&mut self) -> Result<(), String>;
 
-    /// Ends the file and gives it its name.
+    /// Finishes the file and renames it to its final name.
     ///
     /// # Errors
-    /// In words.
+    /// A message.
     fn finish(self: Box<Self>) -> Result<(), String>;
 }

@@ -1,41 +1,41 @@
-//! Master keys that this process can use, and the file that they stand in.
+//! The master keys available to this process, and the file that stores them.
 //!
-//! There is one, but while it is being rotated there are two, newest first. Which of them secrets are wrapped under is said by
-//! the database (`ports/rotation.rs`), not by the file.
+//! There is one key, or two during a rotation, newest first. Which of them secrets are encrypted with is stored in
+//! the database (`ports/rotation.rs`), not in the file.
 
 use crate::record::wrap::MasterKey;
 
-/// Where master keys are looked up.
+/// Finds master keys.
 pub trait MasterKeys: Send + Sync {
-    /// The key of that public name. Where it is not known it is looked for anew, since it may have come meanwhile.
+    /// The key with this public name. Reads the file again if it is unknown, since it may have been added meanwhile.
     fn find(&self, id: &str) -> Option<MasterKey>;
 
-    /// The newest.
+    /// The newest key.
     fn newest(&self) -> Option<MasterKey>;
 }
 
-/// Why the file of master keys was not read or changed, in words for an operator. No key is in it.
+/// Why the key file could not be read or changed. Contains no key.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
 pub struct MasterKeyFileError(pub String);
 
-/// The file of master keys, for the one who rotates them. Every change is durable and whole, or did not happen.
+/// The key file, for rotation. Every change is atomic and durable.
 pub trait MasterKeyFile: Send + Sync {
-    /// The public names of the keys in it, newest first.
+    /// Public names of its keys, newest first.
     ///
     /// # Errors
-    /// Where it cannot be read.
+    /// The file cannot be read.
     fn ids(&self) -> Result<Vec<String>, MasterKeyFileError>;
 
-    /// Puts a fresh key in front, and answers its name; where there are two already, nothing is made and the newest is it.
+    /// Adds a new key at the front and returns its name; if there are already two, returns the newest.
     ///
     /// # Errors
-    /// Where it cannot be written.
+    /// The file cannot be written.
     fn add(&self) -> Result<String, MasterKeyFileError>;
 
-    /// Destroys one key. The last one stays.
+    /// Destroys a key. The last one is kept.
     ///
     /// # Errors
-    /// Where it cannot be written.
+    /// The file cannot be written.
     fn remove(&self, id: &str) -> Result<(), MasterKeyFileError>;
 }

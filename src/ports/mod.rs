@@ -1,4 +1,4 @@
-//! Floor 2: what the shell needs from the world, as traits with their failures. No vendor is named here.
+//! Floor 2: what the shell needs from the outside, as traits and their failures. Names no vendor.
 
 pub mod checkpoint_archive;
 pub mod checkpoints;

@@ -1,35 +1,35 @@
-//! A calendar provider's notifications that something changed. Pure: headers in.
+//! Push notifications of calendar providers. Pure: headers in.
 
 use super::webhooks::{Headers, Refusal};
 use crate::domain::ids::ChannelId;
 
-/// A provider's notification as it came. Reading it proves nothing.
+/// A notification as received. Not verified.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Notification {
-    /// The channel that it names.
+    /// The channel it names.
     pub channel: ChannelId,
-    /// The token that it bears: a secret.
+    /// The token it carries: a secret.
     pub token: String,
-    /// The provider's name for what changed.
+    /// The provider's id of the watched resource.
     pub resource: String,
     /// `sync`, `exists` or `not_exists`.
     pub state: String,
-    /// The provider's number of it.
+    /// The provider's sequence number.
     pub number: u64,
 }
 
-/// Never prints the token.
+/// Does not print the token.
 impl std::fmt::Debug for Notification {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "Notification({} {} on {})", self.state, self.number, self.channel)
     }
 }
 
-/// Reads one provider's notifications.
+/// Parses the notifications of one provider.
 pub trait NotificationReader: Send + Sync {
-    /// Reads the headers.
+    /// Parses the headers.
     ///
     /// # Errors
-    /// [`Refusal::Malformed`] names the header at fault.
+    /// [`Refusal::Malformed`], naming the header.
     fn read(&self, headers: &Headers<'_>) -> Result<Notification, Refusal>;
 }

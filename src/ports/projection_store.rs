@@ -1,8 +1,8 @@
-//! Where read models are kept: rows and how far each projection has come, changed together or not at all.
+//! Storage of read models: rows and checkpoints, changed in one transaction.
 //!
-//! Contract, held by `tests/it/projections/`: a batch counts only if the projection stands where the batch begins, so of
-//! two processes that project into one store the slower takes its batch back and reads anew; a write that is already in
-//! the row changes nothing; the copy beside the live one never shows through.
+//! Contract, tested by `tests/it/projections/`: a batch is applied only if the projection is at its first position, so of
+//! two processes that project into one store the slower one rolls back and reads again; a write that is already in
+//! the row changes nothing; a copy being filled is never visible in the live one.
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
@@ -14,23 +14,23 @@ use crate::{
 
 pub use crate::projections::TableCopy;
 
-/// How far a projection has come.
+/// Progress of a projection.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Checkpoint {
-    /// The projection.
+    /// Name of the projection.
     pub projection: &'static str,
-    /// Which copy.
+    /// Live table or copy.
     pub table_copy: TableCopy,
-    /// The definition that filled it.
+    /// Version of its definition.
     pub version: u32,
-    /// The position that is read next: so many facts are in the table.
+    /// The position it reads next, which is the number of events applied.
     pub position: Position,
-    /// When it came that far.
+    /// When it got there.
     pub updated_at: DateTime<Utc>,
 }
 
 impl Checkpoint {
-    /// A checkpoint from a row of `table`; `None` for a copy that this program does not know: it is another version's, and
+    /// A checkpoint from a row of `table`; `None` for a copy unknown to this program, which belongs to another version and is
     /// left alone.
     ///
     /// # Errors
@@ -45,7 +45,7 @@ impl Checkpoint {
     ) -> Result<Option<Self>, Failure> {
         let damaged = |reason: String| Failure::Corrupt { table: table.to_owned(), reason };
         let Some((projection, table_copy)) = book.copy_named(name) else { return Ok(None) };
-        let version = u32::try_from(version).map_err(|_| damaged(format!("{version} is no version")))?;
+        let version = u32::try_from(version).map_err(|_| damaged(format!("{version} is not a version")))?;
         let position = u64::try_from(position).map_err(|_| damaged("a position is negative".to_owned()))?;
         let updated_at = DateTime::parse_from_rfc3339(updated_at).map_err(|error| damaged(error.to_string()))?;
         Ok(Some(Self {
@@ -58,36 +58,36 @@ impl Checkpoint {
     }
 }
 
-/// What a run of facts does to one table.
+/// The writes of a range of events to one table.
 #[derive(Debug, Clone)]
 pub struct Batch {
     /// The projection.
     pub projection: &'static Projection,
-    /// Which copy.
+    /// Live table or copy.
     pub table_copy: TableCopy,
-    /// Where the projection stands before it.
+    /// First position (the projection's present checkpoint).
     pub from: Position,
-    /// Where it stands after it.
+    /// Position after the last one.
     pub to: Position,
-    /// The writes with the positions of their facts, ascending.
+    /// The writes with the positions of their events, ascending.
     pub writes: Vec<(Position, Write)>,
 }
 
-/// Why the store did not do it.
+/// Why the store failed.
 #[derive(Debug, thiserror::Error)]
 pub enum Failure {
-    /// The projection does not stand where the caller believed: another process was there. Read the checkpoint anew.
-    #[error("projection {projection} stands at {stored:?}, not where the batch begins")]
+    /// The projection has another checkpoint than expected: another process was first. Read the checkpoint again.
+    #[error("projection {projection} is at {stored:?}, not at the start of the batch")]
     Moved {
         /// The projection.
         projection: &'static str,
-        /// Where it stands; `None` where that copy is not there.
+        /// Its checkpoint; `None` if that copy does not exist.
         stored: Option<Position>,
     },
-    /// The store cannot be reached. Nothing was changed; trying again is safe.
+    /// The store is unavailable. Nothing was changed; retrying is safe.
     #[error("the read models are not available: {0}")]
     Unavailable(String),
-    /// What is stored is not what was written: rebuild the projection.
+    /// A stored row is invalid: rebuild the projection.
     #[error("the read model {table} is damaged: {reason}")]
     Corrupt {
         /// The table.
@@ -97,18 +97,18 @@ pub enum Failure {
     },
 }
 
-/// What two copies of one table have in common, at one moment.
+/// Comparison of two copies of a table at one moment.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Comparison {
-    /// Where the live copy stood.
+    /// Checkpoint of the live copy.
     pub live: Position,
-    /// Where the other stood. Rows are compared only where both stood at the same position.
+    /// Checkpoint of the other copy. Rows are compared only if both are equal.
     pub other: Position,
-    /// Rows of the live copy, removed ones included.
+    /// Rows of the live copy, including removed ones.
     pub rows: u64,
-    /// Rows that are not the same on both sides.
+    /// Rows that differ.
     pub differing: u64,
-    /// The first of them by key.
+    /// The first differing rows by key.
     pub examples: Vec<Difference>,
 }
 
@@ -117,51 +117,51 @@ pub struct Comparison {
 pub struct Difference {
     /// Its key.
     pub key: Vec<String>,
-    /// What is wrong with it.
+    /// How it differs.
     pub what: RowDifference,
 }
 
 /// How a row differs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum RowDifference {
-    /// It is not in the live copy.
+    /// Missing from the live copy.
     MissingInLive,
-    /// It is in the live copy only.
+    /// Only in the live copy.
     OnlyInLive,
-    /// These columns hold something else: name, live, other. Personal texts are not shown.
+    /// Columns with different values: name, live, other. Personal texts are not shown.
     Columns(Vec<(&'static str, Value, Value)>),
 }
 
 /// The read models.
 #[async_trait]
 pub trait ProjectionStore: Send + Sync {
-    /// Makes every table ready. One whose definition has another version, or that is not there, is created empty, at
-    /// position 0; their names are answered.
+    /// Prepares every table. One that is missing or has another definition version is created empty at
+    /// position 0; returns the names of these.
     ///
     /// # Errors
     /// `Unavailable`.
     async fn prepare(&self, now: DateTime<Utc>) -> Result<Vec<&'static str>, Failure>;
 
-    /// How far every copy of every projection has come.
+    /// The checkpoints of all copies of all projections.
     ///
     /// # Errors
     /// `Unavailable`.
     async fn checkpoints(&self) -> Result<Vec<Checkpoint>, Failure>;
 
-    /// Applies all batches and moves their checkpoints, in one transaction.
+    /// Applies all batches and their checkpoints in one transaction.
     ///
     /// # Errors
-    /// `Moved` for the first batch that does not begin where its projection stands, or whose copy was filled by another
-    /// version's definition; then none is applied.
+    /// `Moved` for the first batch that does not begin at its projection's checkpoint, or whose copy has another
+    /// definition version; then none is applied.
     async fn apply(&self, batches: Vec<Batch>, now: DateTime<Utc>) -> Result<(), Failure>;
 
-    /// The rows that answer `query`, from live copies.
+    /// The rows for `query`, from live copies.
     ///
     /// # Errors
     /// `Unavailable` or `Corrupt`.
     async fn ask(&self, query: &Query) -> Result<Vec<Row>, Failure>;
 
-    /// Creates an empty copy beside the live one, at position 0; one that was left over is thrown away.
+    /// Creates an empty copy next to the live one, at position 0; replaces a leftover copy.
     ///
     /// # Errors
     /// `Unavailable`.
@@ -172,16 +172,16 @@ pub trait ProjectionStore: Send + Sync {
         now: DateTime<Utc>,
     ) -> Result<(), Failure>;
 
-    /// Throws a copy beside the live one away.
+    /// Drops a copy.
     ///
     /// # Errors
     /// `Unavailable`.
     async fn discard(&self, projection: &'static Projection, table_copy: TableCopy) -> Result<(), Failure>;
 
-    /// Compares a copy with the live one as of one moment, and shows at most `examples` rows that differ.
+    /// Compares a copy with the live one at one moment, and returns at most `examples` differing rows.
     ///
     /// # Errors
-    /// `Moved` where that copy is not there.
+    /// `Moved` if the copy does not exist.
     async fn compare(
         &self,
         projection: &'static Projection,
@@ -189,10 +189,10 @@ pub trait ProjectionStore: Send + Sync {
         examples: usize,
     ) -> Result<Comparison, Failure>;
 
-    /// Puts [`TableCopy::Next`] in the live copy's place, with its checkpoint, in one transaction. The next may be `behind_max`
-    /// facts behind the live one, which then are projected again.
+    /// Replaces the live copy by [`TableCopy::Next`] with its checkpoint, in one transaction. It may be `behind_max`
+    /// events behind the live one; these are projected again.
     ///
     /// # Errors
-    /// `Moved` where the live copy has come farther than that: bring the next up first.
+    /// `Moved` if the live copy is further ahead than that: catch up first.
     async fn swap(&self, projection: &'static Projection, behind_max: u64, now: DateTime<Utc>) -> Result<(), Failure>;
 }

@@ -1,8 +1,8 @@
-//! A calendar provider: entries on remote calendars, and what changed there.
+//! A calendar provider: entries on remote calendars, and their changes.
 //!
-//! Contract: an adapter translates, and does not choose. It sends what the command says, once; a 401 alone is repeated
-//! after one refresh. Every failure is one of the classes of the retry matrix; `OutcomeUnknown` whenever a write may have
-//! been carried out without our knowing.
+//! Contract: an adapter translates and makes no decisions. It sends a command once; only a 401 is retried
+//! after a token refresh. Every failure is a class of the retry matrix; `OutcomeUnknown` if a write may have
+//! been carried out without our knowledge.
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
@@ -14,36 +14,36 @@ use crate::domain::{
     ids::{CalendarKey, ChannelId, CursorToken, Etag, Generation, IdempotencyKey, LinkId, RemoteId},
 };
 
-/// Where a listing begins.
+/// Where a listing starts.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ListFrom {
-    /// Everything in the window that is there now.
+    /// All entries now in the window.
     Window(Window),
-    /// What changed since this token, removals included.
+    /// All changes since this token, including removals.
     Cursor(CursorToken),
 }
 
 /// One page of a listing.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Page {
-    /// What it lists, ours and others'.
+    /// The listed entries, ours and others.
     pub entries: Vec<RemoteEntry>,
-    /// How to get the next page; `None` on the last.
+    /// Token of the next page; `None` on the last one.
     pub next: Option<String>,
-    /// On the last page: where the next listing begins.
+    /// On the last page: cursor for the next listing.
     pub cursor: Option<CursorToken>,
 }
 
-/// A push subscription to be opened.
+/// A push channel to open.
 #[derive(Clone, PartialEq, Eq)]
 pub struct WatchRequest {
     /// Its id, chosen by us.
     pub channel: ChannelId,
-    /// What its notifications shall bear, so that we believe them. A secret.
+    /// Token that its notifications must carry. A secret.
     pub token: String,
-    /// Where they are to be sent.
+    /// Address to send them to.
     pub address: String,
-    /// How long it shall live, in seconds.
+    /// Requested lifetime, in seconds.
     pub life_s: u64,
 }
 
@@ -54,12 +54,12 @@ impl std::fmt::Debug for WatchRequest {
     }
 }
 
-/// A push subscription as the provider granted it.
+/// A push channel as granted by the provider.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Watch {
-    /// The provider's name for what is watched: wanted to stop it.
+    /// The provider's id of the watched resource, needed to stop the channel.
     pub resource: String,
-    /// When it ends, as the provider says.
+    /// Its expiry, as answered by the provider.
     pub expires_at: DateTime<Utc>,
 }
 
@@ -68,27 +68,27 @@ pub struct Watch {
 pub struct CalendarFacts {
     /// Whether we may write.
     pub writable: bool,
-    /// IANA zone of the calendar.
+    /// Its IANA time zone.
     pub zone: Option<String>,
 }
 
-/// One connection at a provider.
+/// One connection to a provider.
 #[async_trait]
 pub trait CalendarProvider: Send + Sync {
     /// `google`, `microsoft`, `caldav`: for tables, logs and metrics.
     fn name(&self) -> &'static str;
 
-    /// The entry's id for this generation of this link: deterministic, in the provider's alphabet.
+    /// The entry's id for this generation of a link: deterministic, in the provider's alphabet.
     fn identity(&self, link: &LinkId, generation: Generation) -> RemoteId;
 
-    /// What names the query behind this adapter's delta tokens: a token is used only with the query it came from.
+    /// Fingerprint of the query behind this adapter's delta tokens: a token is used only with its own query.
     fn query_fingerprint(&self) -> String;
 
-    /// Whether a listing of a window shows everything from the window's beginning on, and does not stop at its end: then an
-    /// entry that it lacks is gone, however far ahead it was.
+    /// Whether a listing of a window shows everything from the window's start on and does not stop at its end. An entry that
+    /// such a listing lacks is gone, however far ahead it was.
     fn lists_beyond_window(&self) -> bool;
 
-    /// Creates the entry under that id, with that marker.
+    /// Creates the entry with this id and marker.
     async fn create(
         &self,
         calendar: &CalendarKey,
@@ -98,7 +98,7 @@ pub trait CalendarProvider: Send + Sync {
         key: &IdempotencyKey,
     ) -> Result<RemoteEntry, CallFailure>;
 
-    /// Changes the entry from `from` to `content`, if it is still at version `expect`. Sends only what differs.
+    /// Changes the entry from `from` to `content`, if it still has version `expect`. Sends only what differs.
     async fn update(
         &self,
         calendar: &CalendarKey,
@@ -109,33 +109,33 @@ pub trait CalendarProvider: Send + Sync {
         key: &IdempotencyKey,
     ) -> Result<RemoteEntry, CallFailure>;
 
-    /// Deletes the entry, if it is still at version `expect`; `true` where it was gone already.
+    /// Deletes the entry, if it still has version `expect`; `true` if it was already gone.
     async fn delete(&self, calendar: &CalendarKey, remote: &RemoteId, expect: &Etag) -> Result<bool, CallFailure>;
 
-    /// Reads one entry by its id; `None` where the provider answers that there is none (404 or 410 on that id).
+    /// Reads an entry by id; `None` if the provider answers that it does not exist (404 or 410 for that id).
     async fn get(&self, calendar: &CalendarKey, remote: &RemoteId) -> Result<Option<RemoteEntry>, CallFailure>;
 
-    /// Reads one page. `page` is the `next` of the page before.
+    /// Reads one page. `page` is `next` of the previous one.
     async fn list(&self, calendar: &CalendarKey, from: &ListFrom, page: Option<&str>) -> Result<Page, CallFailure>;
 
-    /// Opens a push subscription.
+    /// Opens a push channel.
     async fn watch(&self, calendar: &CalendarKey, request: &WatchRequest) -> Result<Watch, CallFailure>;
 
-    /// Stops a push subscription. One that the provider does not know is stopped.
+    /// Stops a push channel. Succeeds if the provider does not know it.
     async fn stop(&self, channel: &ChannelId, resource: &str) -> Result<(), CallFailure>;
 
-    /// What the calendar allows us.
+    /// Our permissions on the calendar, and its properties.
     async fn describe(&self, calendar: &CalendarKey) -> Result<CalendarFacts, CallFailure>;
 
-    /// Under whose name we act, and what we asked for; makes sure that the credential works.
+    /// Tests the credential; returns the account and scopes.
     async fn authorise(&self) -> Result<Account, CallFailure>;
 }
 
-/// Whose grant a connection is.
+/// The account and scopes of a connection.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Account {
-    /// A service account's address, or the provider's id of a user.
+    /// Address of the service account, or the provider's id of the user.
     pub name: String,
-    /// What we asked for.
+    /// The requested scopes.
     pub scopes: Vec<String>,
 }

@@ -1,108 +1,108 @@
-//! A feed that the ledger's events are published to, in order, and that others read at their own pace.
+//! A feed to which the ledger's events are published in order, and that others read at their own pace.
 //!
-//! Contract: the feed numbers what it takes, and takes a message only behind the number that its sender names. So what
-//! follows a message that was not taken is not taken either, and of two senders only one gets through: order and
-//! uniqueness do not hang on anybody's remembering. Every message says which position of the ledger comes next after it.
+//! Contract: the feed numbers its messages, and accepts a message only after the number that its sender names. So nothing
+//! after a rejected message is accepted, and of two senders only one succeeds: order and uniqueness do not
+//! depend on anybody's memory. Every message contains the ledger position that follows it.
 
 use async_trait::async_trait;
 use futures::future::BoxFuture;
 
 use crate::{domain::ids::Position, record::envelope::StoredEvent};
 
-/// A message's number in the feed, from 1; 0 stands before the first.
+/// A message's number in the feed, from 1; 0 means before the first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
 pub struct Sequence(pub u64);
 
 impl Sequence {
-    /// The next one.
+    /// The next number.
     #[must_use]
     pub fn next(self) -> Self {
         Self(self.0 + 1)
     }
 }
 
-/// Where the feed stands.
+/// State of the feed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct FeedState {
-    /// The number of the last message that it took.
+    /// Number of the last accepted message.
     pub last: Sequence,
-    /// What the last message that is still there says about the position that comes next; `None` where none is there.
+    /// The next position according to the last stored message; `None` if there is none.
     pub next: Option<Position>,
-    /// Whether that message was sent by us.
+    /// Whether we sent that message.
     pub ours: bool,
 }
 
 /// Why a message is sent.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum SendReason {
-    /// For the first time, as far as is known.
+    /// For the first time, as far as known.
     First,
-    /// Again, because somebody asked for it; under an id that the feed does not take for a repetition, made from this word.
+    /// Again on request; with a message id made from this word, so that the feed does not drop it as a duplicate.
     Again(String),
 }
 
-/// A message on its way.
+/// A message to send.
 #[derive(Debug, Clone, Copy)]
 pub struct OutgoingMessage<'a> {
     /// The event.
     pub event: &'a StoredEvent,
-    /// The position that comes next after this message.
+    /// The position that follows this message.
     pub next: Position,
-    /// The message that this one follows.
+    /// The message it follows.
     pub after: Sequence,
     /// Why it is sent.
     pub sending: &'a SendReason,
 }
 
-/// What became of a message.
+/// What happened to a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PublishOutcome {
-    /// The feed has it now, durable as far as its server makes things durable.
+    /// Stored in the feed, as durably as its server stores messages.
     Stored(Sequence),
-    /// The feed had it already, and has not taken it again.
+    /// Already in the feed; not stored again.
     Duplicate,
 }
 
-/// Why a message was not taken, or the feed could not be asked.
+/// Why a message was rejected, or the feed did not answer.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Failure {
-    /// The feed's last message is another: somebody else sends, or the feed has lost something. Look where it stands.
-    #[error("the feed does not stand where it was expected")]
+    /// The feed has another last message: another sender is active, or the feed lost messages. Read its state.
+    #[error("the feed is not in the expected state")]
     Moved,
-    /// There is no answer; the message may have been taken all the same. Look where it stands, and go on from there.
+    /// No answer; the message may still have been accepted. Read the state and continue from there.
     #[error("{0}")]
     Unavailable(String),
-    /// The feed refuses it; sending it again will not do.
+    /// The feed rejects the message; retrying is useless.
     #[error("{0}")]
     Refused(String),
 }
 
-/// The answer to a message; comes later, and in the order of sending.
+/// The future result of a message; results arrive in the order of sending.
 pub type Pending = BoxFuture<'static, Result<PublishOutcome, Failure>>;
 
 /// The feed.
 #[async_trait]
 pub trait Publisher: Send + Sync {
-    /// Sets the feed up where it is not there, and keeps to what an operator has changed. Answers what differs from what was
-    /// configured, in sentences.
+    /// Creates the feed if it does not exist, and keeps an operator's changes. Returns differences from the
+    /// configuration, as sentences.
     ///
     /// # Errors
-    /// `Unavailable`; `Refused` where the feed cannot be as it must be.
+    /// `Unavailable`; `Refused` if the feed cannot be set up as required.
     async fn prepare(&self) -> Result<Vec<String>, Failure>;
 
-    /// Where the feed stands.
+    /// Reads the state of the feed.
     ///
     /// # Errors
-    /// `Unavailable`; `Refused` where there is no feed.
+    /// `Unavailable`; `Refused` if the feed does not exist.
     async fn feed_state(&self) -> Result<FeedState, Failure>;
 
-    /// Sends a message, and returns before it is answered.
+    /// Sends a message without waiting for the result.
     ///
     /// # Errors
-    /// `Unavailable`, `Refused`: it was not sent.
+    /// `Unavailable` or `Refused`: it was not sent.
     async fn send(&self, message: OutgoingMessage<'_>) -> Result<Pending, Failure>;
 
-    /// What a check of the set-up should say about the server.
+    /// Description of the server, for `doctor`.
     ///
     /// # Errors
     /// As [`Publisher::feed_state`].

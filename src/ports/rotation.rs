@@ -1,8 +1,8 @@
-//! Changing the master key under which secrets are wrapped, while others go on using them.
+//! Rotates the master key that encrypts secrets, while others use them.
 //!
-//! Contract, held by `tests/it/conformance/rotation.rs`: after [`Rotation::begin`] nobody wraps anything under the key before,
-//! whichever key they hold; [`Rotation::finish`] refuses while anything is still wrapped under another key; every call may be
-//! made again after a crash.
+//! Contract, tested by `tests/it/conformance/rotation.rs`: after [`Rotation::begin`] nobody encrypts anything with the old key,
+//! whichever key they have; [`Rotation::finish`] fails while anything is still encrypted with another key; every call can be
+//! repeated after a crash.
 
 use std::collections::BTreeMap;
 
@@ -13,19 +13,19 @@ use serde::Serialize;
 
 use super::vault::Failure;
 
-/// How a database's secrets are wrapped.
+/// Which master keys a database's secrets are encrypted with.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct WrappingStatus {
-    /// The master key, by its public name; `None` where nothing was ever wrapped.
+    /// Public name of the current master key; `None` if there are no secrets yet.
     pub current: Option<String>,
-    /// The one before, while a rotation is under way.
+    /// The previous one, during a rotation.
     pub previous: Option<String>,
-    /// Secrets counted by table and by the master key that they are wrapped under.
+    /// Number of secrets by table and master key.
     pub tables: BTreeMap<String, BTreeMap<String, u64>>,
 }
 
 impl WrappingStatus {
-    /// Secrets that are wrapped under another key than the current one.
+    /// Number of secrets encrypted with another key than the current one.
     pub fn left(&self) -> u64 {
         let others = self.tables.values().flatten().filter(|(id, _)| Some(*id) != self.current.as_ref());
         others.map(|(_, count)| count).sum()
@@ -35,27 +35,27 @@ impl WrappingStatus {
 /// The secrets of a database.
 #[async_trait]
 pub trait Rotation: Send + Sync {
-    /// How they are wrapped.
+    /// Which master keys they are encrypted with.
     ///
     /// # Errors
     /// `Unavailable`.
     async fn wrapping_status(&self) -> Result<WrappingStatus, Failure>;
 
-    /// From now on secrets are wrapped under `to`. Done before: nothing changes.
+    /// Makes `to` the current key. Idempotent.
     ///
     /// # Errors
-    /// `NoMaster` where this process does not have `to`; `Unavailable` where the current key is neither `from` nor `to`.
+    /// `NoMaster` if this process does not have `to`; `Unavailable` if the current key is neither `from` nor `to`.
     async fn begin(&self, from: &str, to: &str, at: DateTime<Utc>) -> Result<(), Failure>;
 
-    /// Wraps at most `limit` secrets anew under the current key. Answers how many; 0: none is left.
+    /// Encrypts at most `limit` secrets again with the current key. Returns their number; 0 means none are left.
     ///
     /// # Errors
-    /// `NoMaster` where one is wrapped under a key that this process does not have.
+    /// `NoMaster` if one is encrypted with a key that this process does not have.
     async fn rewrap(&self, limit: usize) -> Result<usize, Failure>;
 
-    /// Ends the rotation: the key before is needed no more.
+    /// Ends the rotation: the previous key is no longer needed.
     ///
     /// # Errors
-    /// `Unavailable` where something is still wrapped under another key.
+    /// `Unavailable` if something is still encrypted with another key.
     async fn finish(&self) -> Result<(), Failure>;
 }

@@ -11,47 +11,47 @@ use crate::domain::{
     slot::Slot,
 };
 
-/// A booking as a source shows it, at a revision.
+/// A booking at some revision, as its source shows it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SourceBooking {
-    /// The booking.
+    /// The content of the booking.
     pub snapshot: Snapshot,
-    /// The source's own revision of it, ascending; what makes a late delivery visible as late.
+    /// The source's own revision, ascending; reveals late deliveries.
     pub revision: Option<u64>,
-    /// When it changed last, by the source's clock.
+    /// Time of its last change, by the source's clock.
     pub changed_at: DateTime<Utc>,
 }
 
-/// One page of what changed.
+/// One page of changes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Changes {
     /// Deliveries, oldest change first.
     pub deliveries: Vec<Delivery>,
-    /// How to get the next page; `None` on the last.
+    /// Token of the next page; `None` on the last one.
     pub next: Option<String>,
-    /// On the last page: where the next poll begins.
+    /// On the last page: cursor for the next poll.
     pub cursor: Option<String>,
 }
 
 /// A booking source.
 #[async_trait]
 pub trait BookingSource: Send + Sync {
-    /// Its name in configuration, events and booking ids.
+    /// Its name in the configuration, events and booking ids.
     fn name(&self) -> &SourceName;
 
-    /// Reads one page of what changed since `cursor` (from the beginning where there is none).
+    /// Reads one page of changes since `cursor`, or from the beginning without one.
     async fn changes(&self, cursor: Option<&str>, page: Option<&str>) -> Result<Changes, CallFailure>;
 
-    /// Understands a delivery's body. Pure.
+    /// Interprets the body of a delivery. Pure.
     ///
     /// # Errors
-    /// What is wrong with it, in words for a support desk, without personal data.
+    /// What is wrong with it, for support staff, without personal data.
     fn read(&self, body: &str) -> Result<SourceBooking, String>;
 
-    /// Reads one booking; `None` where there is none.
+    /// Reads a booking; `None` if it does not exist.
     async fn get(&self, source_ref: &str) -> Result<Option<SourceBooking>, CallFailure>;
 
-    /// Moves it to `slot`, if it is still at that revision. Answers its revision after that.
+    /// Moves it to `slot`, if it still has that revision. Returns its new revision.
     async fn reschedule(
         &self,
         source_ref: &str,
@@ -60,7 +60,7 @@ pub trait BookingSource: Send + Sync {
         key: &IdempotencyKey,
     ) -> Result<Option<u64>, CallFailure>;
 
-    /// Calls it off, if it is still at that revision. Answers its revision after that. One that is off already is off.
+    /// Cancels it, if it still has that revision. Returns its new revision. Succeeds if already cancelled.
     async fn cancel(
         &self,
         source_ref: &str,

@@ -1,29 +1,29 @@
-//! API tokens: who may call us, as what. Only hashes are kept.
+//! API tokens and their roles. Only hashes are stored.
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// What a bearer may do. The table of routes says which role opens what.
+/// A role. The route table says which role may use what.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Role {
-    /// Reads bookings, links, attempts, status.
+    /// May read bookings, links, attempts and status.
     Viewer,
-    /// And changes bookings, reprocesses, resyncs.
+    /// May also change bookings, retry and resync.
     Operator,
-    /// Everything.
+    /// May do everything.
     Admin,
-    /// Reads events and proofs.
+    /// May read events and proofs.
     Auditor,
-    /// Uploads submissions of its own device.
+    /// May upload submissions of its own device.
     Device,
-    /// Creates and changes bookings for a system.
+    /// May create and change bookings on behalf of another system.
     Integration,
 }
 
-/// The permanent names of roles, under which they are stored.
+/// Permanent names of roles, as stored.
 const NAMES: [(Role, &str); 6] = [
     (Role::Viewer, "viewer"),
     (Role::Operator, "operator"),
@@ -39,28 +39,28 @@ impl Role {
         NAMES.iter().find(|(role, _)| *role == self).map_or("", |(_, name)| name)
     }
 
-    /// The role of that name.
+    /// The role with this name.
     pub fn named(name: &str) -> Option<Self> {
         NAMES.iter().find(|(_, known)| *known == name).map(|(role, _)| *role)
     }
 }
 
-/// A token's record. The secret itself is shown once, when it is made, and kept nowhere.
+/// A stored token. The secret is shown once at creation, and not stored.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Token {
-    /// Names it in lists, logs and as actor of events.
+    /// Its id in lists, logs and as the actor of events.
     pub id: String,
-    /// What it may do.
+    /// Its role.
     pub role: Role,
     /// SHA-256 of the secret.
     pub hash: [u8; 32],
-    /// When it was made.
+    /// When it was created.
     pub created_at: DateTime<Utc>,
-    /// Since when it opens nothing.
+    /// When it was revoked.
     pub revoked_at: Option<DateTime<Utc>>,
 }
 
-/// The store behind it cannot be reached.
+/// The token store is unavailable.
 #[derive(Debug, thiserror::Error)]
 #[error("the token store is not available: {0}")]
 pub struct Unavailable(pub String);
@@ -73,17 +73,17 @@ pub trait Tokens: Send + Sync {
     /// # Errors
     /// [`Unavailable`].
     async fn add(&self, token: Token) -> Result<(), Unavailable>;
-    /// The token whose secret has this SHA-256, revoked or not.
+    /// The token with this SHA-256, revoked or not.
     ///
     /// # Errors
     /// [`Unavailable`].
     async fn by_hash(&self, hash: &[u8; 32]) -> Result<Option<Token>, Unavailable>;
-    /// All of them, oldest first.
+    /// All tokens, oldest first.
     ///
     /// # Errors
     /// [`Unavailable`].
     async fn all(&self) -> Result<Vec<Token>, Unavailable>;
-    /// Revokes one; `false` where there is none of that id. A revoked token keeps its first time.
+    /// Revokes a token; `false` if there is none with that id. The first revocation time is kept.
     ///
     /// # Errors
     /// [`Unavailable`].

@@ -1,7 +1,7 @@
-//! One HTTP exchange, as data: what an adapter for a remote system needs from the network, and no more.
+//! An HTTP exchange as data: all that adapters for remote systems need from the network.
 //!
-//! The real one is `adapters/system/http.rs`; the simulation hands an adapter the sandbox's model instead, so the same
-//! provider code runs against a real socket and under a virtual clock.
+//! The real one is `adapters/system/http.rs`; the simulation passes requests to the sandbox instead, so the same
+//! provider code runs on real sockets and on a virtual clock.
 
 use std::time::Duration;
 
@@ -12,11 +12,11 @@ use async_trait::async_trait;
 pub struct Request {
     /// `GET`, `POST`, `PATCH`, `PUT` or `DELETE`.
     pub method: &'static str,
-    /// Absolute, with its query string already percent-encoded.
+    /// Absolute, with the query string already percent-encoded.
     pub url: String,
-    /// Lower-case names. Values may be secrets: a request is never logged whole.
+    /// Lower-case names. Values may be secrets: never log a whole request.
     pub headers: Vec<(String, String)>,
-    /// The body's bytes, empty when there is none.
+    /// The body, or empty.
     pub body: Vec<u8>,
 }
 
@@ -26,42 +26,42 @@ impl Request {
         Self { method, url: url.into(), headers: Vec::new(), body: Vec::new() }
     }
 
-    /// The same request with one header more; the name is lowered.
+    /// Adds a header; its name is converted to lower case.
     #[must_use]
     pub fn header(mut self, name: &str, value: impl Into<String>) -> Self {
         self.headers.push((name.to_ascii_lowercase(), value.into()));
         self
     }
 
-    /// The same request with a JSON body and its content type.
+    /// Sets a JSON body and its content type.
     #[must_use]
     pub fn json(mut self, body: &serde_json::Value) -> Self {
         self.body = body.to_string().into_bytes();
         self.header("content-type", "application/json")
     }
 
-    /// The first header of that (lower-case) name.
+    /// The first header with this lower-case name.
     pub fn header_value(&self, name: &str) -> Option<&str> {
         self.headers.iter().find(|(n, _)| n == name).map(|(_, v)| v.as_str())
     }
 }
 
-/// The answer to a [`Request`]: any status at all is an answer.
+/// A response to a [`Request`], with any status.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Response {
     /// The HTTP status code.
     pub status: u16,
     /// Lower-case names.
     pub headers: Vec<(String, String)>,
-    /// The body's bytes, at most [`BODY_BYTES_MAX`].
+    /// The body, at most [`BODY_BYTES_MAX`].
     pub body: Vec<u8>,
 }
 
-/// The largest answer an adapter reads. A page of 2,500 calendar entries is about 4 MB.
+/// Maximum size of a response body, in bytes. A page of 2,500 calendar entries is about 4 MB.
 pub const BODY_BYTES_MAX: usize = 16 * 1024 * 1024;
 
 impl Response {
-    /// An answer with a JSON body.
+    /// A response with a JSON body.
     pub fn json(status: u16, body: &serde_json::Value) -> Self {
         Self {
             status,
@@ -70,34 +70,34 @@ impl Response {
         }
     }
 
-    /// An answer without a body.
+    /// A response without a body.
     pub fn empty(status: u16) -> Self {
         Self { status, headers: Vec::new(), body: Vec::new() }
     }
 
-    /// The first header of that (lower-case) name.
+    /// The first header with this lower-case name.
     pub fn header_value(&self, name: &str) -> Option<&str> {
         self.headers.iter().find(|(n, _)| n == name).map(|(_, v)| v.as_str())
     }
 }
 
-/// Why there is no answer, by what may be concluded from it.
+/// Why there is no response.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Failure {
-    /// Nothing reached the other side (DNS, connect, TLS): the call had no effect.
+    /// The request did not reach the server (DNS, connect, TLS): it had no effect.
     #[error("no connection: {0}")]
     NotSent(String),
-    /// The request may have been carried out; nobody knows (timeout or reset after sending, truncated answer).
+    /// The request may have been processed (timeout or reset after sending, truncated response).
     #[error("no answer: {0}")]
     NoAnswer(String),
 }
 
-/// Sends one request and waits for its answer, at most `timeout`. Follows no redirect.
+/// Sends requests and waits for responses, at most `timeout`. Follows no redirects.
 #[async_trait]
 pub trait Transport: Send + Sync {
     /// Sends `request`.
     ///
     /// # Errors
-    /// [`Failure::NotSent`] only when it is certain that the other side saw nothing.
+    /// [`Failure::NotSent`] only if the server certainly received nothing.
     async fn send(&self, request: Request, timeout: Duration) -> Result<Response, Failure>;
 }

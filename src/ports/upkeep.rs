@@ -1,50 +1,50 @@
-//! The ledger's database as something that is kept running: how its writer is doing, and how it is closed.
+//! Operation of the ledger's database: state of its writer, checks, and closing.
 
 use async_trait::async_trait;
 
-/// Something that was looked at.
+/// The result of a check.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Finding {
-    /// What.
+    /// What was checked.
     pub name: String,
-    /// How it is.
+    /// What was found.
     pub found: String,
-    /// What to do; `None` where all is well.
+    /// What to do; `None` if all is well.
     pub fix: Option<String>,
 }
 
 impl Finding {
-    /// All is well.
+    /// A passed check.
     pub fn ok(name: impl Into<String>, found: impl Into<String>) -> Self {
         Self { name: name.into(), found: found.into(), fix: None }
     }
 
-    /// It works, and could be better.
+    /// A check that works but could be improved.
     pub fn warning(name: impl Into<String>, found: impl Into<String>, fix: impl Into<String>) -> Self {
         Self { name: name.into(), found: found.into(), fix: Some(fix.into()) }
     }
 }
 
-/// What the shell asks of the database behind the ledger.
+/// Operation of the database behind the ledger.
 #[async_trait]
 pub trait Upkeep: Send + Sync {
-    /// Why nothing is acknowledged at the moment; `None` while all is well.
+    /// Why appends are not acknowledged at present; `None` if they are.
     fn failing(&self) -> Option<String>;
 
-    /// How the database is set up, for an operator who asks. Nothing where there is nothing to set up.
+    /// Checks of the database's settings, for `doctor`. Empty if there is nothing to configure.
     async fn examine(&self) -> Vec<Finding> {
         Vec::new()
     }
 
-    /// Looks the database itself through, below what the ledger's port shows: pages, indexes, guards against changes. One
-    /// sentence for each thing that is wrong; none where all is well, or where the database offers no such look.
+    /// Checks the database below the ledger's interface: pages, indexes, triggers. One sentence per problem; empty if all is
+    /// well, or if the database has no such check.
     ///
     /// # Errors
-    /// In words, where the look could not be finished.
+    /// Why the check could not be completed.
     async fn inspect(&self) -> Result<Vec<String>, String> {
         Ok(Vec::new())
     }
 
-    /// Makes durable what is queued and lets go of the database. Every later append or read answers `Unavailable`.
+    /// Flushes queued events and closes the database. Later appends and reads fail with `Unavailable`.
     async fn close(&self);
 }

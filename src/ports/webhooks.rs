@@ -1,19 +1,19 @@
-//! What webhooks have in common: a request's headers, and why it is not taken. Deliveries of sources are in
+//! Shared by all webhooks: request headers, and why a request is refused. Deliveries of sources are in
 //! `ports/deliveries.rs`, notifications of calendar providers in `ports/notifications.rs`.
 
-/// A request's headers: answers the value of a lower-case name, where it is readable text.
+/// Request headers: returns the value of a lower-case name, if it is readable text.
 pub type Headers<'a> = dyn Fn(&str) -> Option<&'a str> + 'a;
 
-/// Why something from outside is not taken. The texts are sentences for the sender, and say nothing secret.
+/// Why a request is refused. The messages are for the sender and contain no secrets.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
-    /// It cannot be read: a header is missing, or the body is not what was agreed.
+    /// It cannot be parsed: a header is missing, or the body is invalid.
     #[error("{0}")]
     Malformed(String),
-    /// It is not believed: the signature or the time of sending is not right.
+    /// It is not authentic: wrong signature or time.
     #[error("{0}")]
     NotBelieved(String),
-    /// The body is longer than any that is agreed.
+    /// The body is too large.
     #[error("{0}")]
     TooLong(String),
 }

@@ -1,4 +1,4 @@
-//! Approvals that were asked for, and their answers. Table: `projections/approvals.sql`.
+//! Approvals and their answers. Table: `projections/approvals.sql`.
 
 use super::{Column, Condition, Projection, Table, Value, Write, int, text};
 use crate::{
@@ -32,7 +32,7 @@ fn project(recorded: &StoredEvent, event: &Event) -> Vec<Write> {
     let Event::Operations(event) = event else { return Vec::new() };
     let at = recorded.event.recorded_at;
     let answer = |approval: &str, status: &str, by: &str| {
-        // The first answer stands.
+        // The first answer counts.
         vec![
             Write::patch([approval])
                 .when(Condition::Is("status", "open".into()))

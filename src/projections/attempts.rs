@@ -1,4 +1,4 @@
-//! Every try at a call: the log of attempts. Seed: `SyncAttemptLog`. Table: `projections/attempts.sql`.
+//! The log of all calls. Seed: `SyncAttemptLog`. Table: `projections/attempts.sql`.
 //!
 //! | seed | here |
 //! |---|---|
@@ -10,7 +10,7 @@
 //! | `error_class` | `error_group`: the seed's three; `error_class`: our finer one |
 //! | `error_summary`, `started_at`, `finished_at`, `correlation_id` | `error_summary`, `started_at`, `finished_at`, `correlation` |
 //!
-//! The facts of one pull have a correlation of their own in common.
+//! The events of one pull share a correlation id.
 
 use super::{Cells, Column, Condition, Projection, Table, Value, Write, flag, int, text};
 use crate::{
@@ -61,7 +61,7 @@ const COLUMNS: &[Column] = &[
 ];
 
 fn settle(row: &mut Cells<'_>) {
-    // The list is in the order of the starts, so every attempt has one.
+    // The list is ordered by start time, so every attempt has one.
     if !row.filled("started_at") {
         let end = row.get("finished_at").clone();
         row.set("started_at", end);
@@ -156,7 +156,7 @@ fn failed(write: Write, failure: &CallFailure) -> Write {
         .set("error_reason", failure.reason.as_deref())
 }
 
-/// The seed's word for a class of failure.
+/// The seed's name for a failure class.
 fn group(class: FailureClass) -> &'static str {
     match class {
         FailureClass::Transient | FailureClass::OutcomeUnknown => "transient",

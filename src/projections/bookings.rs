@@ -1,8 +1,8 @@
-//! Bookings as they are now: the list, one of them, and what meets a slot. Table: `projections/bookings.sql`.
+//! Present bookings: lists, single bookings, and overlaps with a slot. Table: `projections/bookings.sql`.
 //!
-//! The one read model with personal texts. They stand in it sealed, just as they do in the events: projecting needs no
-//! key, nothing readable is written to disk, and a table filled before a person was forgotten equals one filled after. They
-//! are opened when somebody asks: `src/services/models/texts.rs`.
+//! The only read model with personal texts. They are stored sealed, as in the events: projecting needs no
+//! key, nothing readable is written to disk, and a table filled before a person was erased equals one filled afterwards. They
+//! are decrypted when read: `src/services/models/texts.rs`.
 
 use chrono::{DateTime, Utc};
 
@@ -76,7 +76,7 @@ fn of_booking(recorded: &StoredEvent, event: &booking::Event) -> Vec<Write> {
     let patch = || changed(Write::patch([id]), recorded, event);
     match event {
         booking::Event::Registered { source, source_ref, resource, slot, details, .. } => {
-            // A booking is registered once; should it happen again, only the count of its changes goes on.
+            // A booking is registered once; if it happens again, only the number of changes increases.
             let put = Write::put([id])
                 .when(super::Condition::Is("status", super::Value::Null))
                 .set("source", source.as_str())
@@ -87,7 +87,7 @@ fn of_booking(recorded: &StoredEvent, event: &booking::Event) -> Vec<Write> {
                 .set("registered_at", recorded.event.effective_at);
             vec![with_details(with_slot(put, slot), details), patch()]
         }
-        // Settling a cancelled booking does not bring it back; it only says what it would come back as.
+        // Confirming a cancelled booking does not restore it; it only sets the status it would be restored to.
         booking::Event::Confirmed { .. } => vec![
             patch().set("was_confirmed", true),
             Write::patch([id]).when(super::Condition::IsNot("status", "cancelled".into())).set("status", "confirmed"),
@@ -108,7 +108,7 @@ fn of_booking(recorded: &StoredEvent, event: &booking::Event) -> Vec<Write> {
     }
 }
 
-/// Every fact of a booking is one revision of it, and its stream begins with the first.
+/// Every event of a booking is one revision of it, and the first event begins its stream.
 fn changed(write: Write, recorded: &StoredEvent, event: &booking::Event) -> Write {
     let write = write.set("revision", recorded.version.0 + 1).set("changed_at", recorded.event.effective_at);
     match event.cause().source_revision {
@@ -117,7 +117,7 @@ fn changed(write: Write, recorded: &StoredEvent, event: &booking::Event) -> Writ
     }
 }
 
-/// `blocks_from` and `blocks_until` are the instants that the slot could cover in any zone: whole days have none.
+/// `blocks_from` and `blocks_until` are the instants that the slot could cover in any time zone, since whole days have none.
 fn with_slot(write: Write, slot: &Slot) -> Write {
     let (from, until) = slot.widest();
     let write = write.set("blocks_from", from).set("blocks_until", until);
@@ -144,7 +144,7 @@ fn with_details(write: Write, details: &Details) -> Write {
         .set("customer_phone", sealed(customer.and_then(|c| c.phone.as_ref())))
 }
 
-/// The text as it is closed in the fact.
+/// The sealed text in the event.
 fn sealed(text: Option<&personal::Personal>) -> Option<String> {
     text.and_then(|text| text.text.clone())
 }
@@ -157,7 +157,7 @@ fn reason_word(reason: CancelReason) -> &'static str {
     }
 }
 
-/// The slot in a row of `bookings`.
+/// The slot of a row of `bookings`.
 pub fn slot_of(row: &Row) -> Option<Slot> {
     let at = |name: &str| row.text(name)?.parse::<DateTime<Utc>>().ok();
     let day = |name: &str| row.text(name)?.parse().ok();

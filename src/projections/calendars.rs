@@ -1,4 +1,4 @@
-//! Remote calendars: what we may do on each, how fresh we are, and when each is pulled next.
+//! Remote calendars: our permissions, the last pull, and when the next pull is due.
 //! Table: `projections/calendars.sql`.
 
 use super::{Cells, Column, Projection, Table, Write, flag, int, text};
@@ -43,7 +43,7 @@ const COLUMNS: &[Column] = &[
     text("changed_at"),
 ];
 
-/// Whether something was said to have changed since the last completed pull began.
+/// Whether a change was reported since the last complete pull began.
 fn settle(row: &mut Cells<'_>) {
     let notified = match (row.text("notified_at"), row.text("pull_began_at")) {
         (None, _) => false,

@@ -1,4 +1,4 @@
-//! Push channels: whose a notification is, and which are to be renewed. Table: `projections/channels.sql`.
+//! Push channels: to recognise notifications, and to find those to renew. Table: `projections/channels.sql`.
 
 use super::{Column, Projection, Table, Write, int, text};
 use crate::{
@@ -15,7 +15,7 @@ pub static PROJECTION: Projection = Projection {
     project,
 };
 
-/// `state`: `requested`, `open`, `replaced`, `closed`, `lost`. Only the first three may still bring notifications.
+/// `state`: `requested`, `open`, `replaced`, `closed`, `lost`. Only the first three can still receive notifications.
 const COLUMNS: &[Column] = &[
     text("channel"),
     text("connection"),
@@ -68,7 +68,7 @@ fn project(recorded: &StoredEvent, event: &Event) -> Vec<Write> {
         calendar::Event::NotificationReceived { channel, number, .. } => {
             patch(channel).set("last_number", *number).set("notified_at", at)
         }
-        // A channel that was asked for and turned down stays `requested`: the fact does not name it, and it never opens.
+        // A channel that was requested and refused stays `requested`: the event does not name it, and it never opens.
         calendar::Event::PushUnsupported { .. }
         | calendar::Event::NotificationRejected { .. }
         | calendar::Event::PullStarted { .. }

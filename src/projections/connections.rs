@@ -1,4 +1,4 @@
-//! Connections: whether each grant works. Table: `projections/connections.sql`.
+//! Connections: whether access works. Table: `projections/connections.sql`.
 
 use super::{Column, Projection, Table, Write, text};
 use crate::{
@@ -45,7 +45,7 @@ fn project(recorded: &StoredEvent, event: &Event) -> Vec<Write> {
                 .set("scopes", scopes.join(" ")),
         ],
         connection::Event::Reauthorised { connection } => vec![works(put(connection))],
-        // The grant may still stand, so the status stays what it is.
+        // Access may still be granted, so the status does not change.
         connection::Event::RefreshFailed { connection, failure, retry_at } => vec![
             put(connection)
                 .set("failure_class", failure.class.as_str())

@@ -1,4 +1,4 @@
-//! How far listing has come: delta cursors of calendars, and of the polling of sources. Table: `projections/cursors.sql`.
+//! Cursors of calendar listings and source polls. Table: `projections/cursors.sql`.
 
 use super::{Column, Projection, Table, Write, text};
 use crate::{

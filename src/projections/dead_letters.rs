@@ -1,4 +1,4 @@
-//! What was given up and waits for somebody: links whose last command failed for good, and deliveries that were refused.
+//! Dead letters: links whose last command failed permanently, and refused deliveries.
 //! Table: `projections/dead_letters.sql`.
 
 use super::{Column, Projection, Table, Write, int, text};
@@ -78,7 +78,7 @@ fn of_link(recorded: &StoredEvent, event: &link::Event) -> Vec<Write> {
 }
 
 fn of_source(recorded: &StoredEvent, event: &source::Event) -> Vec<Write> {
-    // One stream per delivery, so the stream's id names it.
+    // Each delivery has its own stream, so the stream's id identifies it.
     let key = ["delivery", recorded.stream.id.as_str()];
     match event {
         source::Event::DeliveryRefused { told: true, .. } => vec![Write::remove(key)],

@@ -1,4 +1,4 @@
-//! What sources delivered, and what became of it. Bodies stay sealed in the ledger. Table: `projections/deliveries.sql`.
+//! Deliveries from sources, and their outcomes. Bodies stay sealed in the ledger. Table: `projections/deliveries.sql`.
 
 use super::{Column, Projection, Table, Write, flag, text};
 use crate::{

@@ -1,7 +1,7 @@
-//! Which link a remote entry belongs to: to know an entry again whose marker was removed, or of which a listing shows
-//! nothing but its id. Table: `projections/entries.sql`.
+//! Which link a remote entry belongs to: recognises an entry whose marker was removed, or of which a listing shows
+//! only the id. Table: `projections/entries.sql`.
 //!
-//! A link is on one calendar for ever, so the calendar stands in `links` alone and is joined when asked.
+//! A link's calendar never changes, so it is only stored in `links` and joined in queries.
 
 use super::{Column, Projection, Table, Write, int, text};
 use crate::{
@@ -49,7 +49,7 @@ fn of_link(recorded: &StoredEvent, event: &link::Event) -> Vec<Write> {
     };
     match event {
         link::Event::CommandIssued { command } => match &command.operation {
-            // Known before it exists: should the answer be lost, a listing shows it and it is known for ours.
+            // Known before it exists: if the answer is lost, a listing shows the entry and it is recognised.
             Operation::Create { .. } => {
                 vec![entry(&command.remote).set("role", "ours").set("generation", command.generation.0)]
             }

@@ -1,4 +1,4 @@
-//! Applying writes to rows in memory: the same for every store.
+//! Applies writes to rows in memory; the same for every store.
 
 use std::collections::BTreeMap;
 
@@ -9,18 +9,18 @@ use super::{
 };
 use crate::domain::ids::Position;
 
-/// A row as a store holds it.
+/// A row as stored.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StoredRow {
-    /// Of the last fact that changed it.
+    /// Position of the last event that changed it.
     pub position: Position,
-    /// Whether it counts as gone.
+    /// Whether it counts as deleted.
     pub removed: bool,
-    /// One per column of the table, in order.
+    /// One cell per column of the table, in order.
     pub cells: Vec<Value>,
 }
 
-/// The rows that a batch touches: each is read once, changed in memory, and written once.
+/// The rows affected by a batch: each is read once, changed in memory, and written once.
 #[derive(Debug)]
 pub struct Drafts<'a> {
     writes: &'a [(Position, Write)],
@@ -28,7 +28,7 @@ pub struct Drafts<'a> {
 }
 
 impl<'a> Drafts<'a> {
-    /// The rows that these writes touch, none of them read yet.
+    /// The rows affected by these writes, none of them read yet.
     pub fn of(writes: &'a [(Position, Write)]) -> Self {
         let rows = writes.iter().map(|(_, write)| (write.key.as_slice(), Draft::new(None))).collect();
         Self { writes, rows }
@@ -39,7 +39,7 @@ impl<'a> Drafts<'a> {
         self.rows.keys().copied()
     }
 
-    /// Takes in a row as it is stored.
+    /// Adds a row as stored.
     pub fn found(&mut self, table: &Table, row: StoredRow) {
         let key: Vec<String> =
             row.cells[..table.keys].iter().filter_map(|cell| cell.as_text().map(str::to_owned)).collect();
@@ -48,7 +48,7 @@ impl<'a> Drafts<'a> {
         }
     }
 
-    /// Applies the writes, and answers the rows that they changed, by ascending keys.
+    /// Applies the writes; returns the changed rows by ascending key.
     pub fn changed(mut self, table: &Table) -> Vec<StoredRow> {
         for (at, write) in self.writes {
             if let Some(draft) = self.rows.get_mut(write.key.as_slice()) {
@@ -59,17 +59,17 @@ impl<'a> Drafts<'a> {
     }
 }
 
-/// A row while a batch is applied to it.
+/// A row during a batch.
 #[derive(Debug)]
 struct Draft {
-    /// A write at or before this is in the stored row already: the second net under the checkpoint.
+    /// A write at or before this position is already in the stored row: a second safeguard after the checkpoint.
     floor: Option<Position>,
     row: Option<StoredRow>,
     changed: bool,
 }
 
 impl Draft {
-    /// Starts from what is stored.
+    /// From the stored row.
     fn new(stored: Option<StoredRow>) -> Self {
         Self { floor: stored.as_ref().map(|row| row.position), row: stored, changed: false }
     }
@@ -79,7 +79,7 @@ impl Draft {
         self.row.filter(|_| self.changed)
     }
 
-    /// Applies one write of the fact at `at`.
+    /// Applies one write of the event at `at`.
     fn apply(&mut self, table: &Table, at: Position, write: &Write) {
         if self.floor.is_some_and(|floor| at <= floor) || !self.wanted(table, write) {
             return;
@@ -131,11 +131,11 @@ impl Draft {
     }
 }
 
-/// What stands for a personal text where rows are compared.
+/// Shown in place of personal texts when rows are compared.
 pub const HIDDEN: &str = "[personal]";
 
 impl Table {
-    /// The columns in which two rows differ, with both values. Personal texts are not shown.
+    /// The columns in which two rows differ, with both values, without personal texts.
     pub fn differing(&self, one: &StoredRow, two: &StoredRow) -> Vec<(&'static str, Value, Value)> {
         let cells = one.cells.iter().zip(&two.cells);
         let mut columns: Vec<_> = self

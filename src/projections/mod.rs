@@ -1,7 +1,7 @@
-//! Floor 1: read models. Each maps facts to rows, purely; the shell stores the rows and how far it has come.
+//! Floor 1: read models. Each maps events to rows, purely; the shell stores rows and checkpoints.
 //!
-//! One projection is one table. The mapping is `<name>.rs` here, the table and its queries `projections/<name>.sql`.
-//! A changed table means `version + 1`: it is dropped, created and replayed, so read models have no migrations.
+//! One projection is one table. The mapping is in `<name>.rs` here, the table and its queries in `projections/<name>.sql`.
+//! A changed table needs `version + 1`: it is dropped, created and replayed, so read models have no migrations.
 
 pub mod approvals;
 pub mod attempts;
@@ -32,7 +32,7 @@ pub use write::{Condition, Set, Write, WriteKind};
 
 use table::{flag, int, text};
 
-/// Every read model.
+/// All read models.
 pub static ALL: [&Projection; 12] = [
     &bookings::PROJECTION,
     &links::PROJECTION,
@@ -48,7 +48,7 @@ pub static ALL: [&Projection; 12] = [
     &deliveries::PROJECTION,
 ];
 
-/// The read model of that name.
+/// The read model with this name.
 pub fn named(name: &str) -> Option<&'static Projection> {
     ALL.into_iter().find(|p| p.name == name)
 }

@@ -1,4 +1,4 @@
-//! Commands that were issued and have no outcome yet: at most one per link, so the link is the key.
+//! Commands without an outcome: at most one per link, so the link is the key.
 //! Table: `projections/open_commands.sql`.
 
 use super::{Column, Condition, Projection, Table, Write, flag, int, text};

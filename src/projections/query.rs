@@ -1,5 +1,5 @@
-//! What may be asked of the read models. Each question's answer is rows with the columns of its projection, unless said
-//! otherwise. Statements: `projections/<name>.sql`.
+//! Queries on the read models. Unless stated otherwise, the answer is rows with the columns of the projection.
+//! Statements: `projections/<name>.sql`.
 
 use chrono::{DateTime, Utc};
 
@@ -8,15 +8,15 @@ use crate::{
     projections::Projection,
 };
 
-/// The most rows of one answer.
+/// Maximum number of rows per answer.
 pub const PAGE_ROWS_MAX: u32 = 1_000;
 
-/// A part of a long answer.
+/// Paging of a long answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Page {
-    /// The values of the [`Query::order`] columns in the last row of the page before.
+    /// The values of the [`Query::order`] columns in the last row of the previous page.
     pub after: Option<Vec<String>>,
-    /// At most so many rows; never more than [`PAGE_ROWS_MAX`].
+    /// Maximum number of rows; never more than [`PAGE_ROWS_MAX`].
     pub limit: u32,
 }
 
@@ -27,7 +27,7 @@ impl Page {
     }
 }
 
-/// Which bookings.
+/// Filter for bookings.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct BookingFilter {
     /// `tentative`, `confirmed`, `cancelled`.
@@ -36,13 +36,13 @@ pub struct BookingFilter {
     pub resource: Option<String>,
     /// From this source.
     pub source: Option<String>,
-    /// That end after this.
+    /// Ending after this time.
     pub from: Option<DateTime<Utc>>,
-    /// That begin before this.
+    /// Beginning before this time.
     pub until: Option<DateTime<Utc>>,
 }
 
-/// Which links.
+/// Filter for links.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct LinkFilter {
     /// `ACTIVE`, `CANCELED`, `PENDING`, `WITHHELD`, `FAILED`, `DETACHED`.
@@ -51,11 +51,11 @@ pub struct LinkFilter {
     pub connection: Option<String>,
     /// Of this resource.
     pub resource: Option<String>,
-    /// Only those that a person should look at.
+    /// Only those that need attention.
     pub attention: bool,
 }
 
-/// Which attempts.
+/// Filter for attempts.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct AttemptFilter {
     /// `running`, `success`, `fail`, `unknown`.
@@ -68,19 +68,19 @@ pub struct AttemptFilter {
     pub direction: Option<String>,
 }
 
-/// A question.
+/// A query.
 #[derive(Debug, Clone)]
 pub enum Query {
-    /// Links with a timer at or before `now`, the earliest first.
+    /// Links with a timer at or before `now`, earliest first.
     DueLinks {
-        /// Now.
+        /// Present time.
         now: DateTime<Utc>,
-        /// At most so many.
+        /// Maximum number of rows.
         limit: u32,
     },
     /// The links of a booking.
     LinksOfBooking(BookingId),
-    /// Which link an entry belongs to: `link`, `role` (`ours`, `superseded`, `detached`, `clone`), `generation`, `seen`,
+    /// The link an entry belongs to: `link`, `role` (`ours`, `superseded`, `detached`, `clone`), `generation`, `seen`,
     /// `seen_etag`.
     LinkOfEntry {
         /// The calendar.
@@ -88,22 +88,22 @@ pub enum Query {
         /// The entry.
         remote: RemoteId,
     },
-    /// Links of a calendar whose entry is there as far as we know, with its id in `remote`.
+    /// Links of a calendar whose entry exists as far as we know, with its id in `remote`.
     LinksOfCalendar(CalendarKey, Page),
     /// Links through a connection.
     LinksOfConnection(ConnectionId, Page),
-    /// Links with a removal that waits for this approval.
+    /// Links with a removal waiting for this approval.
     LinksHeldForApproval(String, Page),
-    /// Bookings that take place and could meet that span on that resource. Whole days are taken widely: narrow down with
+    /// Active bookings on that resource that may overlap the range. Whole days are widened: narrow down with
     /// `Slot::overlaps`.
     BookingsOverlapping {
         /// The resource.
         resource: ResourceId,
-        /// The first instant.
+        /// Start.
         from: DateTime<Utc>,
-        /// The first instant after it.
+        /// End (exclusive).
         until: DateTime<Utc>,
-        /// Not this one.
+        /// Except this booking.
         excluding: Option<BookingId>,
     },
     /// A channel.
@@ -113,17 +113,17 @@ pub enum Query {
 
     /// A booking.
     Booking(BookingId),
-    /// Bookings whose texts are of this person.
+    /// Bookings with texts about this person.
     BookingsOfSubject(SubjectId, Page),
-    /// Bookings, by when they begin.
+    /// Bookings by start time.
     Bookings(BookingFilter, Page),
     /// A link.
     Link(LinkId),
     /// Links.
     Links(LinkFilter, Page),
-    /// An attempt, with `booking` and, of its link, `connection` and `calendar`.
+    /// An attempt, with `booking`, and `connection` and `calendar` of its link.
     Attempt(String),
-    /// Attempts, the newest first.
+    /// Attempts, newest first.
     Attempts(AttemptFilter, Page),
     /// Connections.
     Connections(Page),
@@ -131,9 +131,9 @@ pub enum Query {
     Calendars(Page),
     /// Cursors of calendars and sources.
     Cursors(Page),
-    /// Channels that may bring notifications.
+    /// Channels that may receive notifications.
     Channels(Page),
-    /// What was given up.
+    /// Dead letters.
     DeadLetters(Page),
     /// Approvals, all or with this status (`open`, `granted`, `denied`).
     Approvals(Option<String>, Page),
@@ -143,17 +143,17 @@ pub enum Query {
     /// All rows of a read model, by key.
     Table(&'static Projection, Page),
 
-    /// Attempts counted: `provider`, `direction`, `operation`, `status`, `error_class`, `count`.
+    /// Numbers of attempts: `provider`, `direction`, `operation`, `status`, `error_class`, `count`.
     AttemptCounts,
-    /// Links counted: `status`, `count`.
+    /// Numbers of links: `status`, `count`.
     LinkCounts,
     /// One row: `oldest_due_at`, `last_success_at` (of any attempt), `channel_expires_at` (the earliest of open channels),
-    /// `pulled_at` (the oldest last pull of selected calendars), `attention` and `dead_letters` (how many).
+    /// `pulled_at` (the oldest last pull of selected calendars), and the numbers `attention` and `dead_letters`.
     Health,
 }
 
 impl Query {
-    /// The columns that its rows are ordered by, and which `Page::after` names. Empty for answers that have no pages.
+    /// The columns that rows are ordered by, and whose values are in `Page::after`. Empty for answers without pages.
     pub fn order(&self) -> Vec<&'static str> {
         if let Self::Table(projection, _) = self {
             return projection.table.key_columns().iter().map(|column| column.name).collect();
@@ -192,7 +192,7 @@ impl Query {
         }
     }
 
-    /// The read model whose rows it asks for, or counts.
+    /// The read model that it reads or counts.
     pub fn table(&self) -> &'static str {
         match self {
             Self::DueLinks { .. }

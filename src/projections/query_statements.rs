@@ -1,4 +1,4 @@
-//! Questions to the read models as statements of `projections/*.sql` with their arguments, for stores that keep tables.
+//! Maps queries to statements in `projections/*.sql` with arguments, for stores with tables.
 
 use chrono::{DateTime, TimeDelta, Utc};
 
@@ -14,7 +14,7 @@ use crate::{
 /// The projection whose file has the statement, the statement's name, and its arguments.
 pub type StatementCall = (&'static str, &'static str, Vec<Value>);
 
-/// In which words `query` is asked.
+/// The statement for `query`.
 pub fn statement_call(query: &Query) -> StatementCall {
     let keys = query.order().len();
     let paged = |mut arguments: Vec<Value>, page: &Page| {
@@ -88,7 +88,7 @@ fn bookings(filter: &BookingFilter) -> Vec<Value> {
     texts.into_iter().chain([Value::from(*from), Value::from(*until)]).collect()
 }
 
-/// No booking that begins before this reaches `from`: the longest slot, widened by the zones on both sides.
+/// No booking that begins before this can reach `from`: the longest slot, widened by the time zones on both sides.
 fn year_before(from: DateTime<Utc>) -> String {
     write_time(from.checked_sub_signed(TimeDelta::days(SLOT_DAYS_MAX + 3)).unwrap_or(DateTime::<Utc>::MIN_UTC))
 }

@@ -1,17 +1,16 @@
-//! The read models' statements: those named in `projections/<name>.sql`, and those that follow from a table's columns.
+//! SQL statements of the read models: those in `projections/<name>.sql`, and those derived from a table's columns.
 //!
-//! Every database that keeps read models asks and fills the same tables in the same words. What it spells its own way is
-//! its [`Dialect`], which its adapter gives.
+//! All databases use the same statements. Differences are in the [`Dialect`] given by the adapter.
 //!
-//! sqlx takes only `&'static str`, so that no value can become part of a statement. What is built here is built from
-//! constants alone, once per process and dialect, and leaked: the one place where that is done. Its number is bounded by
-//! the tables.
+//! sqlx accepts only `&'static str`, so that values cannot become part of a statement. Statements built here use only
+//! constants and are leaked, once per process and dialect: the only place that does this. Their number is bounded by
+//! the number of tables.
 
 use std::collections::HashMap;
 
 use super::{ALL, Column, Kind, Projection, TableCopy};
 
-/// The files.
+/// The SQL files.
 const FILES: [(&str, &str); 12] = [
     ("bookings", include_str!("../../projections/bookings.sql")),
     ("links", include_str!("../../projections/links.sql")),
@@ -27,13 +26,13 @@ const FILES: [(&str, &str); 12] = [
     ("deliveries", include_str!("../../projections/deliveries.sql")),
 ];
 
-/// Indexes keep their names when a table is renamed, so each copy takes the first set of names that is free.
+/// Indexes keep their names when a table is renamed, so each copy uses the first free set of names.
 const INDEX_SETS: [&str; 3] = ["a", "b", "c"];
 
 /// The table of checkpoints.
 pub const CHECKPOINTS_TABLE: &str = "projection_checkpoints";
 
-/// The table that holds how far each copy has come.
+/// The table of checkpoints.
 pub const CREATE_CHECKPOINTS: &str = "CREATE TABLE IF NOT EXISTS projection_checkpoints (
     name       TEXT NOT NULL PRIMARY KEY,
     version    BIGINT NOT NULL,
@@ -41,52 +40,52 @@ pub const CREATE_CHECKPOINTS: &str = "CREATE TABLE IF NOT EXISTS projection_chec
     updated_at TEXT NOT NULL
 )";
 
-/// Every copy's.
+/// Reads all checkpoints.
 pub const CHECKPOINTS: &str = "SELECT name, version, position, updated_at FROM projection_checkpoints";
 
-/// Where one copy stands.
+/// Reads the checkpoint of a copy.
 pub const CHECKPOINT: &str = "SELECT position FROM projection_checkpoints WHERE name = $1";
 
-/// Puts a copy's.
+/// Writes the checkpoint of a copy.
 pub const PUT_CHECKPOINT: &str = "INSERT INTO projection_checkpoints (name, version, position, updated_at) \
     VALUES ($1, $2, $3, $4) ON CONFLICT (name) DO UPDATE \
     SET version = excluded.version, position = excluded.position, updated_at = excluded.updated_at";
 
-/// Takes a copy's away.
+/// Deletes the checkpoint of a copy.
 pub const DROP_CHECKPOINT: &str = "DELETE FROM projection_checkpoints WHERE name = $1";
 
-/// What a database spells its own way.
+/// Differences between databases.
 #[derive(Debug, Clone, Copy)]
 pub struct Dialect {
-    /// A statement `-- name: list @tag` stands in for the one without a tag.
+    /// A statement `-- name: list @tag` replaces the one without a tag.
     pub tag: &'static str,
-    /// The type of texts that are compared and ordered by their bytes.
+    /// Type of texts that are compared and ordered by bytes.
     pub text: &'static str,
     /// Reads the rows of many keys.
     pub read: fn(&Shape<'_>) -> String,
-    /// Inserts or replaces many rows, where what is there is older.
+    /// Inserts or replaces many rows, if the existing ones are older.
     pub write: fn(&Shape<'_>) -> String,
 }
 
-/// A copy of a table, for the statements that a dialect writes itself.
+/// A copy of a table, for statements written by a dialect.
 #[derive(Debug)]
 pub struct Shape<'a> {
-    /// The copy's name.
+    /// Name of the copy.
     pub table: &'a str,
     /// Its columns, `position` and `removed` last.
     pub columns: &'a [Column],
-    /// How many of them are the key.
+    /// Number of key columns.
     pub keys: usize,
 }
 
 impl Shape<'_> {
-    /// The columns' names with this before each, and commas between.
+    /// The column names, each with this prefix, separated by commas.
     pub fn listed(&self, before: &str) -> String {
         let names: Vec<String> = self.columns.iter().map(|column| format!("{before}{}", column.name)).collect();
         names.join(", ")
     }
 
-    /// What follows the new rows, however they are given: a row is replaced by a newer one only.
+    /// What follows the new rows: a row is replaced only by a newer one.
     pub fn or_replace(&self) -> String {
         let (key, rest) = self.columns.split_at(self.keys);
         let key: Vec<&str> = key.iter().map(|column| column.name).collect();
@@ -99,35 +98,35 @@ impl Shape<'_> {
 /// The statements of one copy of a table.
 #[derive(Debug)]
 pub struct Statements {
-    /// The copy's name.
+    /// Name of the copy.
     pub table: &'static str,
-    /// Creates it, by set of index names.
+    /// Creates it, per set of index names.
     create: [&'static str; INDEX_SETS.len()],
-    /// Drops it, if it is there.
+    /// Drops it, if it exists.
     pub drop: &'static str,
     /// See [`Dialect::read`].
     pub read: &'static str,
     /// See [`Dialect::write`].
     pub write: &'static str,
-    /// How many rows of the live copy and this one differ.
+    /// Number of rows that differ between the live copy and this one.
     pub differing: &'static str,
-    /// Keys of rows that differ, ascending; at most `$1`.
+    /// Keys of differing rows, ascending; at most `$1`.
     pub differing_keys: &'static str,
-    /// How many rows the live copy has.
+    /// Number of rows in the live copy.
     pub count: &'static str,
-    /// Puts this copy in the live one's place.
+    /// Renames this copy to the live one.
     pub rename: &'static str,
     name: &'static str,
 }
 
 impl Statements {
-    /// Creates the copy, beside others whose indexes are named `taken`.
+    /// Creates the copy, when other copies use the index names `taken`.
     pub fn create(&self, taken: &[String]) -> &'static str {
         let free = INDEX_SETS.iter().position(|set| {
             let prefix = format!("{set}_{}_", self.name);
             !taken.iter().any(|name| name.starts_with(&prefix))
         });
-        // Three copies at most, and three sets: one is always free.
+        // There are at most three copies and three sets, so one is always free.
         self.create[free.unwrap_or(0)]
     }
 }
@@ -141,7 +140,7 @@ pub struct StatementBook {
 }
 
 impl StatementBook {
-    /// Writes it. Call it once per process.
+    /// Builds the statements. Call it once per process.
     pub fn written(dialect: &Dialect) -> Self {
         let mut named = HashMap::new();
         for (file, text) in FILES {
@@ -165,12 +164,12 @@ impl StatementBook {
         &self.copies[&(projection.name, table_copy)]
     }
 
-    /// The statement of that name in that projection's file.
+    /// The statement with this name in that projection's file.
     pub fn named(&self, projection: &str, name: &str) -> &'static str {
         self.named.get(&(projection, name)).copied().expect("questions are asked in statements that the files name")
     }
 
-    /// Which projection's copy a table is; `None` for a table of another version of the program.
+    /// The projection and copy of a table name; `None` for a table of another program version.
     pub fn copy_named(&self, table: &str) -> Option<(&'static str, TableCopy)> {
         self.tables.get(table).copied()
     }

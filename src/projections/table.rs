@@ -6,18 +6,18 @@ use crate::{
     record::{envelope::StoredEvent, stream::Category},
 };
 
-/// A read model: a table, and which facts become which rows of it.
+/// A read model: a table, and the mapping from events to its rows.
 #[derive(Debug)]
 pub struct Projection {
-    /// Its name and its table's: a plural.
+    /// Name of the projection and its table: a plural.
     pub name: &'static str,
-    /// Raised with every change of the table or of the mapping: the table is then filled anew.
+    /// Raised with every change of the table or the mapping; the table is then rebuilt.
     pub version: u32,
     /// The table.
     pub table: Table,
-    /// The streams it depends on. Facts of other streams are neither decoded nor shown to it.
+    /// The stream categories it reads. Events of other streams are neither decoded nor passed to it.
     pub reads: &'static [Category],
-    /// The mapping. Pure; what is not about this table gives no writes. Personal texts reach it closed, as
+    /// The mapping. Pure; an event that does not concern this table gives no writes. Personal texts are sealed, as
     /// `record::sealing::close` writes them.
     pub project: fn(&StoredEvent, &Event) -> Vec<Write>,
 }
@@ -27,11 +27,11 @@ pub struct Projection {
 pub struct Table {
     /// Columns in the order of the `create` statement.
     pub columns: &'static [Column],
-    /// How many of them are the key. Keys are texts.
+    /// Number of key columns. Keys are texts.
     pub keys: usize,
-    /// Fills the columns that follow from others of the same row. Runs after every write.
+    /// Sets columns derived from others of the same row. Runs after every write.
     pub settle: Option<fn(&mut Cells<'_>)>,
-    /// The columns that hold a person's texts, sealed. Nothing filters or sorts by them.
+    /// Columns with sealed personal texts. Never used in filters or sort orders.
     pub personal: &'static [&'static str],
 }
 
@@ -40,7 +40,7 @@ pub struct Table {
 pub struct Column {
     /// Its name.
     pub name: &'static str,
-    /// What it holds. Every column but the key's may be empty.
+    /// Its type. Every column except the key's may be null.
     pub kind: Kind,
 }
 
@@ -51,27 +51,27 @@ pub struct Cells<'a> {
 }
 
 impl Cells<'_> {
-    /// The cell of that column.
+    /// The cell of a column.
     pub fn get(&self, column: &str) -> &Value {
         &self.cells[self.table.place(column)]
     }
 
-    /// Its text, if it holds one.
+    /// Its text, if it is a text.
     pub fn text(&self, column: &str) -> Option<&str> {
         self.get(column).as_text()
     }
 
-    /// Whether it holds anything.
+    /// Whether it is not null.
     pub fn filled(&self, column: &str) -> bool {
         *self.get(column) != Value::Null
     }
 
-    /// Whether it holds `true`.
+    /// Whether it is `true`.
     pub fn is_true(&self, column: &str) -> bool {
         *self.get(column) == Value::Bool(true)
     }
 
-    /// Fills it.
+    /// Sets it.
     pub fn set(&mut self, column: &str, value: impl Into<Value>) {
         let index = self.table.place(column);
         self.cells[index] = value.into();
@@ -79,7 +79,7 @@ impl Cells<'_> {
 }
 
 impl Table {
-    /// The place of a column. Names are constants beside the table; a test names every column of every mapping.
+    /// The index of a column. Names are constants next to the table; a test covers every column of every mapping.
     pub fn place(&self, column: &str) -> usize {
         self.columns.iter().position(|c| c.name == column).expect("a mapping names only columns of its own table")
     }
@@ -90,17 +90,17 @@ impl Table {
     }
 }
 
-/// A column of texts.
+/// A text column.
 pub(super) const fn text(name: &'static str) -> Column {
     Column { name, kind: Kind::Text }
 }
 
-/// A column of whole numbers.
+/// An integer column.
 pub(super) const fn int(name: &'static str) -> Column {
     Column { name, kind: Kind::Int }
 }
 
-/// A column of yes and no.
+/// A boolean column.
 pub(super) const fn flag(name: &'static str) -> Column {
     Column { name, kind: Kind::Bool }
 }

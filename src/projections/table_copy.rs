@@ -1,21 +1,21 @@
-//! Copies of a table: the one that is asked, and those beside it.
+//! Copies of a table: the live one, and those next to it.
 
-/// Which copy of a projection's table.
+/// A copy of a projection's table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum TableCopy {
-    /// The one that is asked.
+    /// The copy that queries use.
     Live,
-    /// The one that a rebuild fills, to take the live one's place.
+    /// The copy filled by a rebuild, which replaces the live one.
     Next,
-    /// The one that a comparison fills, to be thrown away.
+    /// The copy filled by a comparison, which is dropped afterwards.
     Check,
 }
 
 impl TableCopy {
-    /// All of them.
+    /// All copies.
     pub const ALL: [Self; 3] = [Self::Live, Self::Next, Self::Check];
 
-    /// What is appended to the projection's name.
+    /// Suffix of the table name.
     pub fn suffix(self) -> &'static str {
         match self {
             Self::Live => "",

@@ -1,4 +1,4 @@
-//! What stands in a cell, and rows as queries answer them.
+//! Values of cells, and rows of query results.
 
 use std::sync::Arc;
 
@@ -6,23 +6,23 @@ use chrono::{DateTime, NaiveDate, Utc};
 
 use crate::record::envelope::write_time;
 
-/// What a column holds.
+/// Type of a column.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
-    /// Text; instants as RFC 3339 with six decimals in UTC, so that their order as texts is their order in time.
+    /// Text; instants as RFC 3339 with six decimals in UTC, so that sorting as text sorts by time.
     Text,
     /// A whole number.
     Int,
-    /// Yes or no.
+    /// Boolean.
     Bool,
 }
 
-/// What stands in a cell.
+/// Value of a cell.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Value {
-    /// Nothing.
+    /// Null.
     Null,
-    /// Yes or no.
+    /// Boolean.
     Bool(bool),
     /// A whole number.
     Int(i64),
@@ -40,7 +40,7 @@ impl Value {
     }
 }
 
-/// A text as every store can keep it: PostgreSQL has no zero byte in its texts, so another mark stands for it everywhere.
+/// A text that every store can keep: PostgreSQL cannot store a zero byte, so it is replaced everywhere.
 pub(super) fn storable(text: &str) -> String {
     text.replace('\0', "\u{fffd}")
 }
@@ -100,7 +100,7 @@ impl<T: Into<Value>> From<Option<T>> for Value {
     }
 }
 
-/// A row of an answer: names and values, in the order of the query.
+/// A row of a query result: names and values, in the order of the query.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Row {
     names: Arc<[String]>,
@@ -108,13 +108,13 @@ pub struct Row {
 }
 
 impl Row {
-    /// A row of these values under these names; one name per value.
+    /// A row with these values and names; one name per value.
     pub fn new(names: Arc<[String]>, values: Vec<Value>) -> Self {
         debug_assert_eq!(names.len(), values.len(), "one name per value");
         Self { names, values }
     }
 
-    /// The cell of that name; `Null` where there is no such column.
+    /// The cell with this name; `Null` if there is no such column.
     pub fn get(&self, name: &str) -> &Value {
         self.names.iter().position(|n| n == name).and_then(|at| self.values.get(at)).unwrap_or(&Value::Null)
     }
@@ -132,17 +132,17 @@ impl Row {
         }
     }
 
-    /// Whether it holds `true`.
+    /// Whether it is `true`.
     pub fn flag(&self, name: &str) -> bool {
         *self.get(name) == Value::Bool(true)
     }
 
-    /// The instant in it.
+    /// Its instant.
     pub fn time(&self, name: &str) -> Option<DateTime<Utc>> {
         self.text(name).and_then(|text| DateTime::parse_from_rfc3339(text).ok()).map(|at| at.to_utc())
     }
 
-    /// The same names with these values, one per name.
+    /// The same names with other values, one per name.
     #[must_use]
     pub fn with(&self, values: Vec<Value>) -> Self {
         Self::new(Arc::clone(&self.names), values)

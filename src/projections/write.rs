@@ -1,53 +1,53 @@
-//! What a fact does to a table, as data: it can be printed and compared before anything is stored.
+//! The effect of an event on a table, as data: it can be printed and compared before it is stored.
 //!
-//! A write states what the row holds afterwards, never a difference (`x = x + 1`), so that applying it again changes
-//! nothing. Where a fact speaks of "the command under way" without repeating it, the write is conditional on the row.
+//! A write states the new content of the row, never a difference (`x = x + 1`), so that applying it twice changes
+//! nothing. If an event refers to "the command in progress" without naming it, the write is conditional on the row.
 
 use super::value::{Value, storable};
 
 /// A change of one row.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Write {
-    /// Which row.
+    /// Key of the row.
     pub key: Vec<String>,
-    /// What is done.
+    /// What to do.
     pub act: WriteKind,
-    /// All must hold on the row as the writes before left it; a row that is not there holds nothing.
+    /// All must hold for the row after the previous writes; in a missing row all columns are null.
     pub when: Vec<Condition>,
-    /// What its columns hold afterwards. Columns that are not named stay.
+    /// New values of columns. Other columns keep theirs.
     pub set: Vec<(&'static str, Set)>,
 }
 
-/// What is done with a row.
+/// What to do with a row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum WriteKind {
-    /// Changed, or added where it is not there. A removed row starts empty again.
+    /// Change it, or add it if it is missing. A removed row starts empty again.
     Put,
-    /// Changed, if it is there.
+    /// Change it, if it exists.
     Patch,
-    /// Flagged as removed, if it is there. Never deleted: the row's position keeps an old write from raising it again.
+    /// Mark it as removed, if it exists. Never deleted: the row's position keeps an older write from restoring it.
     Remove,
 }
 
-/// What a column holds after a write.
+/// New value of a column.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Set {
-    /// This.
+    /// This value.
     To(Value),
-    /// What that column held before the write.
+    /// The value that another column had before the write.
     Copy(&'static str),
 }
 
-/// What must hold for a write to count.
+/// A condition of a write.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Condition {
-    /// The column holds this.
+    /// The column has this value.
     Is(&'static str, Value),
-    /// The column holds something else than this.
+    /// The column has another value.
     IsNot(&'static str, Value),
-    /// Both columns hold the same.
+    /// Both columns have the same value.
     Same(&'static str, &'static str),
-    /// The column holds a number below this, or nothing.
+    /// The column is a number below this, or null.
     Below(&'static str, i64),
 }
 
@@ -56,43 +56,43 @@ impl Write {
         Self { key: key.map(storable).to_vec(), act, when: Vec::new(), set: Vec::new() }
     }
 
-    /// Changes or adds the row.
+    /// Changes or adds a row.
     pub fn put<const N: usize>(key: [&str; N]) -> Self {
         Self::new(WriteKind::Put, key)
     }
 
-    /// Changes the row if it is there.
+    /// Changes a row if it exists.
     pub fn patch<const N: usize>(key: [&str; N]) -> Self {
         Self::new(WriteKind::Patch, key)
     }
 
-    /// Flags the row as removed if it is there.
+    /// Marks a row as removed if it exists.
     pub fn remove<const N: usize>(key: [&str; N]) -> Self {
         Self::new(WriteKind::Remove, key)
     }
 
-    /// The column holds this afterwards.
+    /// Sets a column.
     #[must_use]
     pub fn set(mut self, column: &'static str, value: impl Into<Value>) -> Self {
         self.set.push((column, Set::To(value.into())));
         self
     }
 
-    /// These columns hold nothing afterwards.
+    /// Sets columns to null.
     #[must_use]
     pub fn clear(mut self, columns: &[&'static str]) -> Self {
         self.set.extend(columns.iter().map(|column| (*column, Set::To(Value::Null))));
         self
     }
 
-    /// `column` holds afterwards what `from` held before.
+    /// Sets `column` to the value that `from` had before.
     #[must_use]
     pub fn copy(mut self, column: &'static str, from: &'static str) -> Self {
         self.set.push((column, Set::Copy(from)));
         self
     }
 
-    /// Counts only where this holds.
+    /// Applies only under this condition.
     #[must_use]
     pub fn when(mut self, condition: Condition) -> Self {
         self.when.push(condition);

@@ -1,6 +1,6 @@
-//! The verdict on one link: facts to record, and one step to take after that.
+//! The decision about one link: events to record, then one step.
 //!
-//! In order: one call at a time; what was seen; an accepted change on its way to the booking; what the booking wants.
+//! In order: at most one call at a time; observations; an accepted change on its way to the booking; what the booking wants.
 
 use chrono::{DateTime, TimeDelta, Utc};
 
@@ -17,72 +17,72 @@ use crate::domain::{
     slot::Slot,
 };
 
-/// All that a decision depends on.
+/// All inputs of a decision.
 #[derive(Clone, Copy)]
 pub struct Inputs<'a> {
-    /// The link, if it has a stream yet.
+    /// The link, if it has a stream.
     pub link: Option<&'a Link>,
-    /// What it joins.
+    /// The booking and the calendar.
     pub of: &'a LinkRef,
     /// The booking.
     pub booking: &'a Booking,
-    /// Whether the booking's resource leads to this calendar.
+    /// Whether the booking's resource has a route to this calendar.
     pub routed: bool,
-    /// What was seen of the entry, if that is why we decide.
+    /// The observation of the entry that triggered the decision, if any.
     pub observation: Option<&'a Observation>,
-    /// Whether the observation was read by the entry's id just now.
+    /// Whether the observation was just read by the entry's id.
     pub fresh: bool,
-    /// Other active bookings on the same resource that meet the time in [`candidate_slot`].
+    /// Other active bookings on the same resource that overlap the time of [`candidate_slot`].
     pub overlaps: &'a [BookingId],
-    /// The approval that a removal waits for (the observation's, or the held change's), and where it stands.
+    /// The approval that a removal (observed or on hold) waits for, and its status.
     pub approval: Option<(&'a str, Approval)>,
-    /// Whether the connection's grant is gone.
+    /// Whether the connection's access was revoked.
     pub revoked: bool,
-    /// Until when the calendar's provider wants no calls over this connection.
+    /// Until when the provider wants no calls through this connection.
     pub throttled_until: Option<DateTime<Utc>>,
     /// Until when the booking's source wants no calls.
     pub source_throttled_until: Option<DateTime<Utc>>,
-    /// Whether the booking's source wants changes written back to it.
+    /// Whether the booking's source accepts changes.
     pub writes_back: bool,
     /// The policy.
     pub profile: &'a Profile,
     /// The provider's ids for this link.
     pub identity: &'a dyn Fn(Generation) -> RemoteId,
-    /// Who decides, for the lease of a command.
+    /// The deciding process, for the lease of a command.
     pub worker: &'a str,
-    /// How long a command is its sender's alone.
+    /// How long a command is reserved for its sender.
     pub lease: TimeDelta,
-    /// Now.
+    /// Current time.
     pub now: DateTime<Utc>,
 }
 
-/// Facts to record, then one step.
+/// Events to record, then one step.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Decision {
-    /// To be appended to the link's stream at the version that was decided on.
+    /// To append to the link's stream at the version that was the input.
     pub facts: Vec<Event>,
-    /// To be taken after that.
+    /// To carry out afterwards.
     pub step: Step,
 }
 
-/// What to do once the facts are recorded.
+/// What to do once the events are recorded.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Step {
-    /// Nothing. Whatever is waited for wakes the link again.
+    /// Nothing. A timer or an event will wake the link.
     Rest,
-    /// Send this command; its intent is the last of the facts.
+    /// Send this command; its intent is the last of the events.
     Call(IssuedCommand),
     /// Find out how this command ended.
     Verify(IssuedCommand),
-    /// Read the entry by its id, and decide again with what is seen.
+    /// Read the entry by its id, and decide again with the observation.
     Look(RemoteId, LookReason),
-    /// Read the booking at its source, record what it shows, and decide again.
+    /// Read the booking at its source, record it, and decide again.
     ReadSource,
-    /// Carry the accepted change over to the booking.
+    /// Apply the accepted change to the booking.
     Apply(booking::Command, booking::Cause),
 }
 
-/// The time that an observation (or the change that waits) would move the booking to: overlaps are looked up for it.
+/// The time that an observation, or the change on hold, would move the booking to; overlaps are looked up for it.
 pub fn candidate_slot<'a>(link: Option<&'a Link>, observation: Option<&'a Observation>) -> Option<&'a Slot> {
     let observation = observation.or_else(|| link?.held.as_ref().map(|held| &held.observation))?;
     match &observation.seen {
@@ -91,7 +91,7 @@ pub fn candidate_slot<'a>(link: Option<&'a Link>, observation: Option<&'a Observ
     }
 }
 
-/// Decides. Total: there is a decision for all inputs.
+/// Decides. Total: every input has a decision.
 pub fn decide(inputs: &Inputs<'_>) -> Decision {
     let mut decider = Decider { i: *inputs, link: inputs.link.cloned(), facts: Vec::new() };
     let step = decider.run();
@@ -113,7 +113,7 @@ impl Decider<'_> {
         step
     }
 
-    /// At rest nothing may be overdue: a time that has come although nothing is done about it is not waited for any more.
+    /// A link at rest must have no overdue timer: one that is due but needs no action is ended.
     fn end_waits(&mut self) {
         let (now, Some(link)) = (self.i.now, &self.link) else { return };
         let over = |at: Option<DateTime<Utc>>| at.is_some_and(|at| at <= now);
@@ -129,7 +129,7 @@ impl Decider<'_> {
         }
     }
 
-    /// There is nothing that is kept from being sent.
+    /// Ends the withholding, because nothing is kept from being sent.
     pub(super) fn end_withholding(&mut self) {
         if self.link().withheld.is_some() {
             self.push(Event::WaitEnded { wait: Wait::Withheld });
@@ -157,7 +157,7 @@ impl Decider<'_> {
         self.outbound()
     }
 
-    /// The link as the facts so far make it.
+    /// The link including the events decided so far.
     pub(super) fn link(&self) -> &Link {
         self.link.as_ref().expect("run() starts the link before anything else looks at it")
     }
@@ -167,12 +167,12 @@ impl Decider<'_> {
         self.facts.push(event);
     }
 
-    /// One call at a time: while one is under way nothing else is decided, and what is seen meanwhile is kept.
+    /// While a call is in progress nothing else is decided, and observations are kept for later.
     fn call_under_way(&mut self) -> Option<Step> {
         let flight = self.link().in_flight.clone()?;
         let known = self.link().held.as_ref().map(|held| &held.observation);
         match self.i.observation.cloned() {
-            // What bears our marker beside our entry says nothing about the call; kept, it would push out what does.
+            // Another entry with our marker says nothing about the call; keeping it would replace the observation that does.
             Some(seen) if seen.remote != self.current_id() => self.another_entry(&seen),
             Some(seen) if known.is_none_or(|known| *known != seen && known.seen_at <= seen.seen_at) => {
                 self.hold(seen, HoldReason::Busy, None);
@@ -195,7 +195,7 @@ impl Decider<'_> {
         })
     }
 
-    /// Keeps a change for later, unless that very change is kept for that very reason already and nothing asked to look.
+    /// Puts a change on hold, unless it already is for the same reason and no read was requested.
     pub(super) fn hold(&mut self, observation: Observation, reason: HoldReason, until: Option<DateTime<Utc>>) {
         let booking_revision = self.i.booking.revision;
         if let Some(held) = &self.link().held
@@ -210,13 +210,13 @@ impl Decider<'_> {
     }
 
     pub(super) fn ask_to_look(&mut self, reason: LookReason) {
-        // One look answers for all reasons. Asking anew would forget how often it has failed.
+        // One read serves all reasons. Requesting it again would reset its failure count.
         if self.link().look.is_none() {
             self.push(Event::LookRequested { reason, retry_at: None });
         }
     }
 
-    /// The step that reads the entry; the same things keep it from being read as from being written.
+    /// Reads the entry; the same conditions prevent reading as prevent writing.
     pub(super) fn look(&mut self) -> Step {
         if self.i.revoked {
             return self.withhold(WithholdReason::ConnectionRevoked, None);
@@ -233,7 +233,7 @@ impl Decider<'_> {
         }
     }
 
-    /// The id under which the entry stands, or would stand.
+    /// The id of the present entry, or of the next one to create.
     pub(super) fn current_id(&self) -> RemoteId {
         match &self.link().remote {
             Some(remote) => remote.id.clone(),
@@ -241,7 +241,7 @@ impl Decider<'_> {
         }
     }
 
-    /// Records what is decided and the intent, and makes the call the next step.
+    /// Records the decision and the intent, and makes the call the next step.
     pub(super) fn issue(
         &mut self,
         operation: Operation,
@@ -283,7 +283,7 @@ impl Decider<'_> {
         });
     }
 
-    /// The same intention has the same key, however often it is tried; another intention has another.
+    /// The same intention always has the same key, and a different one has a different key.
     fn key(&self, operation: &Operation, remote: &RemoteId) -> IdempotencyKey {
         let link = self.i.of.link.as_str();
         let revision = self.i.booking.revision.to_string();
@@ -291,8 +291,8 @@ impl Decider<'_> {
             RemoteChange::Edited { etag, .. } => etag.to_string(),
             RemoteChange::Removed { updated, .. } => updated.map_or_else(String::new, |at| at.to_rfc3339()),
         });
-        // A source answers a key with its first answer, for ever. Once it shows another revision the same change is another
-        // intention: the first answer would be believed, and nothing done.
+        // A source answers a key with its first answer for ever. At another revision the same change is a new
+        // intention: otherwise the first answer would be believed and nothing done.
         let at_source = self.i.booking.source_revision.map_or_else(String::new, |revision| revision.to_string());
         let parts: &[&str] = match operation {
             Operation::Create { .. } => &[link, "create", remote.as_str()],

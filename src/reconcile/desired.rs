@@ -1,4 +1,4 @@
-//! What a booking wants of one calendar.
+//! What a booking wants on a calendar.
 
 use crate::domain::{
     booking::{Booking, Details},
@@ -10,20 +10,20 @@ use crate::domain::{
 /// What the calendar should show of a booking.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum DesiredEntry {
-    /// An entry that says this.
+    /// An entry with this content.
     Present(Content),
     /// No entry, for this reason.
     Absent(&'static str),
-    /// Whatever is there.
+    /// No change.
     Leave,
 }
 
-/// The longest title that we send, in characters.
+/// Maximum length of a title we send, in characters.
 pub const TITLE_CHARS_MAX: usize = 1_000;
-/// The longest description that we send, in characters. Google takes 8,192.
+/// Maximum length of a description we send, in characters. Google's limit is 8,192.
 pub const DESCRIPTION_CHARS_MAX: usize = 8_000;
 
-/// What `booking` wants of a calendar that its resource is (`routed`) or is no longer routed to.
+/// What `booking` wants on a calendar that its resource has (`routed`) or no longer has a route to.
 pub fn desired(booking: &Booking, routed: bool, policy: &Policy) -> DesiredEntry {
     if !routed {
         return DesiredEntry::Absent("the booking is on another resource now");
@@ -45,8 +45,8 @@ fn content(booking: &Booking, policy: &Policy, marked_cancelled: bool) -> Conten
     }
 }
 
-/// The template with the booking's words in it; where one of the words it needs is forgotten, only what stands for that:
-/// an entry must not go on showing a person who was forgotten. Words that are about nobody outlive everybody.
+/// Fills the template with the booking's texts. If any of them is erased, gives only the replacement text:
+/// an entry must not go on showing an erased person. Texts about nobody are never erased.
 fn fill(template: &str, booking: &Booking, chars_max: usize) -> Personal {
     let Details { title, notes, customer } = &booking.details;
     let mut subject = nobody();

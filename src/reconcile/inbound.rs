@@ -1,4 +1,4 @@
-//! A person's change that was taken over, on its way to the booking's source and to the booking.
+//! A person's accepted change on its way to the booking's source and to the booking.
 
 use super::{
     decide::{Decider, Step},
@@ -13,7 +13,7 @@ use crate::domain::{
 };
 
 impl Decider<'_> {
-    /// Takes the next step of an accepted change. `Some`: nothing is sent to the calendar before that.
+    /// The next step of an accepted change. `Some`: nothing is sent to the calendar before it.
     pub(super) fn inbound(&mut self) -> Option<Step> {
         let inbound = self.link().inbound.clone()?;
         if self.arrived(&inbound) {
@@ -42,7 +42,7 @@ impl Decider<'_> {
         Some(Step::Apply(command, cause))
     }
 
-    /// Whether the booking says so already.
+    /// Whether the booking already has the change.
     fn arrived(&self, inbound: &Inbound) -> bool {
         let booking = self.i.booking;
         match (&inbound.change, inbound.removal) {
@@ -61,18 +61,18 @@ impl Decider<'_> {
         {
             return false;
         }
-        let reason = format!("the booking's source does not take it: {}", said.summary);
+        let reason = format!("the booking's source does not accept it: {}", said.summary);
         self.push(Event::RemoteChangeRejected { change: inbound.change.clone(), reason });
         true
     }
 
-    /// The booking changed after the change was accepted and before it arrived: both sides changed after all.
+    /// The booking changed after the change was accepted and before it was applied: a conflict after all.
     fn overtaken(&mut self, inbound: &Inbound) -> bool {
         let booking = self.i.booking;
         let untouched = booking.active() && booking.slot.same_time(&inbound.booking_slot);
         let written = matches!(inbound.stage, InboundStage::WrittenBack(revision)
             if booking.source_revision.is_none_or(|known| revision.is_none_or(|r| known < r)));
-        // Once the source has taken it, the booking follows the source, whose answer is newer than what we knew.
+        // Once the source has accepted it, the booking follows the source, whose answer is newer than our state.
         if untouched || written {
             return false;
         }
@@ -93,7 +93,7 @@ impl Decider<'_> {
             theirs: inbound.change.clone(),
         };
         self.push(Event::ConflictDetected { conflict });
-        self.resolved(Side::Booking, "the booking changed before the calendar's change had arrived", overrides);
+        self.resolved(Side::Booking, "the booking changed before the calendar's change was applied", overrides);
         true
     }
 
@@ -107,7 +107,7 @@ impl Decider<'_> {
         if let Some(until) = self.i.source_throttled_until.filter(|until| *until > self.i.now) {
             return self.withhold(WithholdReason::RateLimited, Some(until));
         }
-        // The source moved on since we knew it (412): what it shows now decides.
+        // The source has a newer revision (412): its present state decides.
         let stale = self.link().retry.last.as_ref().is_some_and(|f| f.class == FailureClass::Stale);
         if stale && self.i.booking.revision == inbound.booking_revision && !self.i.fresh {
             return Step::ReadSource;
@@ -123,6 +123,6 @@ impl Decider<'_> {
             }
         };
         let (remote, generation) = (self.current_id(), self.link().generation.max(Generation(1)));
-        self.issue(operation, remote, generation, &[why, "the booking's source is to know it first"])
+        self.issue(operation, remote, generation, &[why, "the booking's source must be updated first"])
     }
 }

@@ -1,6 +1,6 @@
-//! Floor 1: what is to be done about one link. Pure: it can be replayed, explained, dry-run and snapshotted.
+//! Floor 1: decides what to do about one link. Pure: it can be replayed, explained, dry-run and snapshotted.
 //!
-//! [`decide()`] takes what is known and gives facts to record and one step to take. The shell that records and takes it is
+//! [`decide()`] takes what is known and returns events to record and one step. The shell that carries it out is
 //! `services/sync/reconciler/mod.rs`.
 //!
 //! Who defines what: `Decider` is one struct, and each file implements a part of it. `decide.rs` has the order of the

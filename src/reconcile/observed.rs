@@ -1,4 +1,4 @@
-//! What was seen of an entry, judged: an echo, a person's edit, a removal, or nothing to go by.
+//! Judges an observation of an entry: an echo, a person's edit, a removal, or inconclusive.
 
 use chrono::{DateTime, TimeDelta, Utc};
 
@@ -14,16 +14,16 @@ use crate::domain::{
     slot::Slot,
 };
 
-/// Changes this close to each other count as made at the same time.
+/// Changes within this time count as simultaneous.
 const TIE: TimeDelta = TimeDelta::seconds(2);
 
-/// Newest wins: the calendar only where it is later by more than [`TIE`].
+/// Newest wins: the calendar wins only if it is later by more than [`TIE`].
 pub(super) fn calendar_is_newer(booking_at: DateTime<Utc>, remote_at: DateTime<Utc>) -> bool {
     remote_at > booking_at + TIE
 }
 
 impl Decider<'_> {
-    /// Judges what was seen, and what waits. `Some`: nothing else may be decided before that step.
+    /// Judges the observation and what is on hold. `Some`: nothing else may be decided before that step.
     pub(super) fn observed(&mut self) -> Option<Step> {
         if let Some(step) = self.waiting_change() {
             return Some(step);
@@ -31,10 +31,10 @@ impl Decider<'_> {
         let held = self.link().held.clone();
         let busy_one = held.filter(|h| h.reason == HoldReason::Busy).map(|h| h.observation);
         if busy_one.is_some() {
-            self.push(Event::RemoteChangeReleased { reason: "our own call is over".into() });
+            self.push(Event::RemoteChangeReleased { reason: "our own call has ended".into() });
         }
         let seen = self.i.observation.cloned();
-        // What was kept comes first, unless what is seen now says more about the same entry.
+        // A kept observation comes first, unless the present one says more about the same entry.
         let replaced = |kept: &Observation| {
             seen.as_ref().is_some_and(|seen| seen.remote == kept.remote && seen.seen_at >= kept.seen_at)
         };
@@ -46,7 +46,7 @@ impl Decider<'_> {
         }
         self.link().look?;
         if self.i.fresh && self.i.observation.is_some() {
-            // It was read just now, and showed nothing that had to be recorded.
+            // It was just read, and nothing had to be recorded.
             self.push(Event::WaitEnded { wait: Wait::Look });
             return None;
         }
@@ -69,8 +69,8 @@ impl Decider<'_> {
         }
         let ours_now = matches!((&seen.seen, &self.link().remote),
             (EntryState::Live { etag, .. }, Some(remote)) if *etag == remote.etag);
-        // What was seen before our last write was answered may be older than that write; so may what a slower listing
-        // saw be older than what we took over or hold already.
+        // An observation from before our last write was answered may be older than that write; likewise, a slower
+        // listing may be older than a change that was already accepted or put on hold.
         let newest = self.link().held.as_ref().filter(|held| held.observation.remote == seen.remote);
         let overtaken = newest.is_some_and(|held| seen.seen_at < held.observation.seen_at);
         let old_news = !self.i.fresh && (overtaken || self.link().wrote_at.is_some_and(|wrote| seen.seen_at <= wrote));
@@ -90,11 +90,11 @@ impl Decider<'_> {
         }
     }
 
-    /// An entry with our marker under another id: one of ours from before, or a copy that somebody made.
+    /// An entry with our marker but another id: an earlier one of ours, or somebody's copy.
     pub(super) fn another_entry(&mut self, seen: &Observation) {
         let EntryState::Live { etag, marked: true, .. } = &seen.seen else {
             let left = self.link().superseded.as_ref().is_some_and(|(remote, _, _)| *remote == seen.remote);
-            // It is gone, or a person has made it their own.
+            // It is gone, or a person removed the marker.
             if left {
                 self.push(Event::WaitEnded { wait: Wait::Superseded });
             }
@@ -115,9 +115,9 @@ impl Decider<'_> {
 
     fn unmarked(&mut self, remote: &RemoteId) {
         let reason = if self.link().remote.is_some() {
-            "its marker was removed in the calendar: it is not ours any more"
+            "its marker was removed in the calendar: it is no longer managed"
         } else {
-            // The id that we chose belongs to somebody else's entry. The next generation has another id.
+            // The id we chose belongs to somebody else's entry. The next generation has another id.
             if !self.link().clones.contains(remote) {
                 self.push(Event::CloneSuspected { remote: remote.clone() });
             }
@@ -132,7 +132,7 @@ impl Decider<'_> {
             return;
         };
         if self.link().held.as_ref().is_some_and(|held| matches!(held.observation.seen, EntryState::Gone { .. })) {
-            self.push(Event::RemoteChangeReleased { reason: "the entry is there again".into() });
+            self.push(Event::RemoteChangeReleased { reason: "the entry exists again".into() });
         }
         if remote.etag == *etag {
             if self.link().echoed.as_ref() != Some(etag) || self.link().look.is_some() {
@@ -149,14 +149,14 @@ impl Decider<'_> {
         self.edited(seen, &remote, etag, updated, content);
     }
 
-    /// The entry is there although, as far as we knew, it was not.
+    /// The entry exists although, as far as we knew, it did not.
     fn unexpected(&mut self, seen: &Observation, etag: &Etag, content: &Content) {
-        // The removal that was on its way to the booking was taken back before it arrived.
+        // A removal on its way to the booking was undone before it was applied.
         if let Some(inbound) = self.link().inbound.clone()
             && inbound.stage == InboundStage::Accepted
             && matches!(inbound.change, RemoteChange::Removed { .. })
         {
-            let reason = "the entry was brought back before its removal had arrived".into();
+            let reason = "the entry was restored before its removal was applied".into();
             self.push(Event::RemoteChangeRejected { change: inbound.change, reason });
         }
         let wanted = matches!(self.wants(), DesiredEntry::Present(_)) && self.i.booking.active();
@@ -165,9 +165,9 @@ impl Decider<'_> {
             return;
         }
         let reason = if self.link().deleted.is_some() {
-            "the entry was brought back, and the booking takes place"
+            "the entry was restored, and the booking is active"
         } else {
-            "the entry bears our marker: an earlier create had arrived"
+            "the entry carries our marker: an earlier create succeeded"
         };
         self.push(Event::Adopted {
             remote: seen.remote.clone(),
@@ -182,7 +182,7 @@ impl Decider<'_> {
         desired(self.i.booking, self.i.routed, &self.i.profile.policy)
     }
 
-    /// A person's edit: a three-way comparison against the common base.
+    /// A person's edit: a three-way comparison with the common base.
     fn edited(
         &mut self,
         seen: &Observation,
@@ -201,7 +201,7 @@ impl Decider<'_> {
             return;
         }
         if !policy.inbound {
-            let reason = "this profile takes nothing over from the calendar".to_owned();
+            let reason = "this profile accepts no changes from the calendar".to_owned();
             self.push(Event::RemoteChangeRejected { change, reason });
             return;
         }
@@ -217,7 +217,7 @@ impl Decider<'_> {
             self.take_over_time(seen, change, &content.slot);
         } else if our_words && !content.same_text(&base.content) {
             self.push_conflict(seen, change, &wants);
-            self.resolved(Side::Booking, "words come from the booking", Some(etag));
+            self.resolved(Side::Booking, "texts come from the booking", Some(etag));
         } else {
             self.accept(change, false);
         }
@@ -244,7 +244,7 @@ impl Decider<'_> {
         self.push(Event::ConflictResolved { winner, rule: rule.to_owned(), overrides: overrides.cloned() });
     }
 
-    /// Both sides moved it, or one moved what the other called off.
+    /// Both sides moved it, or one moved what the other cancelled.
     pub(super) fn conflict(&mut self, seen: &Observation, change: RemoteChange, wants: &DesiredEntry) {
         let etag = match &change {
             RemoteChange::Edited { etag, .. } => Some(etag.clone()),
@@ -254,9 +254,9 @@ impl Decider<'_> {
         let present = matches!(wants, DesiredEntry::Present(_)) && self.i.booking.active();
         let newest = self.i.profile.policy.conflicts == Conflicts::NewestWins;
         if !present {
-            self.resolved(Side::Booking, "the booking does not take place here any more", etag.as_ref());
+            self.resolved(Side::Booking, "the booking is cancelled or on another resource", etag.as_ref());
         } else if newest && calendar_is_newer(self.i.booking.changed_at, remote_at) {
-            self.resolved(Side::Calendar, "the later change stands: the calendar's", None);
+            self.resolved(Side::Calendar, "the later change wins: the calendar's", None);
             match &change {
                 RemoteChange::Edited { content, .. } => {
                     let slot = content.slot.clone();
@@ -265,12 +265,12 @@ impl Decider<'_> {
                 RemoteChange::Removed { .. } => self.removal(seen, change),
             }
         } else {
-            let rule = if newest { "the later change stands: the booking's" } else { "the booking stands" };
+            let rule = if newest { "the later change wins: the booking's" } else { "the booking wins" };
             self.resolved(Side::Booking, rule, etag.as_ref());
         }
     }
 
-    /// A person moved the entry and nothing speaks against it but other bookings.
+    /// A person moved the entry, and only other bookings can prevent it.
     fn take_over_time(&mut self, seen: &Observation, change: RemoteChange, slot: &Slot) {
         let whole_day = matches!(slot, Slot::AllDay { .. }) && matches!(self.i.booking.slot, Slot::Timed { .. });
         if whole_day && self.i.writes_back {

@@ -1,4 +1,4 @@
-//! What the booking wants of the calendar, and the command that brings it there.
+//! What the booking wants on the calendar, and the command that makes it so.
 
 use chrono::{DateTime, TimeDelta, Utc};
 
@@ -39,7 +39,7 @@ impl Decider<'_> {
             return Step::Rest;
         }
         if let Some((remote, generation, etag)) = self.link().superseded.clone() {
-            let why = ["an entry of an earlier generation stands on the calendar"];
+            let why = ["an entry of an earlier generation is still on the calendar"];
             return self.send(Operation::Delete { expect: etag }, remote, generation, &why);
         }
         match (wants, self.link().remote.clone()) {
@@ -53,8 +53,8 @@ impl Decider<'_> {
         }
     }
 
-    /// Whether there is nothing to send but that words were forgotten, and the booking is over: what is past is left as it
-    /// is, and whoever erased the person was told of it.
+    /// Whether the only difference is erased text, and the booking is over: past entries are not changed, and
+    /// the report of the erasure lists them.
     fn over_and_forgotten(&self, ours: &Content, remote: &Remote) -> bool {
         ours.slot.widest().1 < self.i.now && ours.only_erased_from(&remote.ours)
     }
@@ -64,7 +64,7 @@ impl Decider<'_> {
         if !policy.create {
             return self.withhold(WithholdReason::DirectionClosed, None);
         }
-        // The profile says to note the removal and keep the booking: the entry stays removed.
+        // The profile says to record the removal and keep the booking: the entry stays removed.
         let noted = self.i.booking.removal_marked.as_ref() == Some(&self.i.of.link);
         if noted || !self.i.booking.active() {
             self.end_withholding();
@@ -80,14 +80,14 @@ impl Decider<'_> {
         }
         let generation = self.link().spent.next();
         let why = if generation.0 == 1 {
-            "the booking takes place and has no entry on this calendar"
+            "the booking is active and has no entry on this calendar"
         } else {
-            "the booking takes place and its earlier entry is gone"
+            "the booking is active and its earlier entry is gone"
         };
         self.send(Operation::Create { content }, (self.i.identity)(generation), generation, &[why])
     }
 
-    /// Changes what our side changed since both were in step, and leaves a person's words where ours did not change.
+    /// Sends our side's changes since both agreed, and keeps a person's text where ours did not change.
     fn update(&mut self, ours: Content, remote: Remote) -> Step {
         if !self.i.profile.policy.update {
             return self.withhold(WithholdReason::DirectionClosed, None);
@@ -95,12 +95,12 @@ impl Decider<'_> {
         let mut reasons = Vec::new();
         let mut content = remote.content.clone();
         if !ours.slot.same_time(&remote.ours.slot) {
-            reasons.push("the booking is at another time than the entry");
+            reasons.push("the time of the booking differs from the entry");
             content.slot = ours.slot.clone();
         }
         let (words, base) = (ours.clone(), &remote.ours);
         if words.title != base.title || words.description != base.description {
-            reasons.push("the booking's words changed");
+            reasons.push("the booking's texts changed");
         }
         if words.title != base.title {
             content.title = words.title;
@@ -117,8 +117,8 @@ impl Decider<'_> {
         self.send(operation, remote.id, generation, &reasons)
     }
 
-    /// Issues a command, unless the provider wants no calls now. The throttle comes last of all: it is this process's own, and
-    /// two processes that stop at different conditions would answer each other's records without end.
+    /// Issues a command, unless the provider wants no calls now. The rate limit is checked last, because it is local:
+    /// two processes that stop at different conditions would answer each other's events for ever.
     fn send(&mut self, operation: Operation, remote: RemoteId, generation: Generation, reasons: &[&str]) -> Step {
         match self.i.throttled_until.filter(|until| *until > self.i.now) {
             Some(until) => self.withhold(WithholdReason::RateLimited, Some(until)),
@@ -126,7 +126,7 @@ impl Decider<'_> {
         }
     }
 
-    /// Records why nothing is sent, once for each reason, revision and term.
+    /// Records why nothing is sent, once per reason, revision and time limit.
     pub(super) fn withhold(&mut self, reason: WithholdReason, until: Option<DateTime<Utc>>) -> Step {
         let booking_revision = self.i.booking.revision;
         let known = self.link().withheld.as_ref();

@@ -1,4 +1,4 @@
-//! An entry that is gone: by what evidence, and what that means for the booking.
+//! An entry that is gone: the evidence, and what it means for the booking.
 
 use chrono::{DateTime, TimeDelta, Utc};
 
@@ -19,7 +19,7 @@ impl Decider<'_> {
             }
             return;
         }
-        // A listing can lack an entry for many reasons. A linked entry is read by its id before it is believed gone.
+        // A listing can lack an entry for many reasons, so a linked entry is read by its id first.
         if evidence == Evidence::AbsentInCoverage && !self.i.fresh {
             self.ask_to_look(LookReason::Doubtful);
             return;
@@ -38,7 +38,7 @@ impl Decider<'_> {
             self.link().held.as_ref().is_some_and(|held| {
                 held.reason == HoldReason::Grace && held.booking_revision == self.i.booking.revision
             });
-        // While a removal waits, who of the two was later has been found already.
+        // While a removal waits, which side was later has already been decided.
         if moved && !judged {
             self.conflict(seen, change, &DesiredEntry::Present(ours));
         } else {
@@ -46,11 +46,11 @@ impl Decider<'_> {
         }
     }
 
-    /// A person removed the entry of a booking that takes place: what the profile says.
+    /// A person removed the entry of an active booking: applies the profile.
     pub(super) fn removal(&mut self, seen: &Observation, change: RemoteChange) {
         match self.i.approval {
             Some((_, Approval::Denied)) => {
-                self.reject(seen, "an operator said that these removals were not meant");
+                self.reject(seen, "an operator denied these removals");
                 return;
             }
             Some((name, Approval::Open)) => {
@@ -63,7 +63,7 @@ impl Decider<'_> {
         match self.i.profile.policy.remote_removal {
             OnRemoval::Ignore => self.push(Event::Detached {
                 remote: seen.remote.clone(),
-                reason: "it was removed in the calendar, and this profile leaves it at that".into(),
+                reason: "it was removed in the calendar, and this profile ignores removals".into(),
             }),
             OnRemoval::Ask => self.hold(seen.clone(), HoldReason::AskFirst, None),
             OnRemoval::Cancel | OnRemoval::Mark => {
@@ -71,7 +71,7 @@ impl Decider<'_> {
                 let waited = self.link().held.as_ref().filter(|h| h.reason == HoldReason::Grace).and_then(|h| h.until);
                 match waited {
                     Some(until) if until <= self.i.now && self.i.fresh => self.accept(change, true),
-                    // Seen again before its time is up: it goes on waiting, for no longer than it was to.
+                    // Seen again while waiting: the end of the waiting time stays the same.
                     Some(until) => self.hold(seen.clone(), HoldReason::Grace, Some(until)),
                     None if approved || grace.is_zero() => self.accept(change, true),
                     None => self.hold(seen.clone(), HoldReason::Grace, Some(self.i.now + grace)),

@@ -7,31 +7,31 @@ use crate::domain::{
     link::Retry,
 };
 
-/// The first backoff.
+/// First backoff.
 const BASE_MS: u64 = 1_000;
-/// The longest backoff while failures are few.
+/// Longest backoff while there are few failures.
 const SHORT_MAX_MS: u64 = 5 * 60_000;
-/// Failures after which waiting is counted in minutes and hours.
+/// Number of failures after which backoff is counted in minutes and hours.
 const FAILURES_SHORT_MAX: u32 = 8;
-/// The longest backoff of all.
+/// Longest backoff.
 const LONG_MAX_MS: u64 = 6 * 3_600_000;
-/// Rounds of reading again and deciding again before a command backs off.
+/// Attempts to read and decide again before a command backs off.
 const ROUNDS_MAX: u32 = 3;
-/// The longest wait that the other side may ask of us.
+/// Longest wait that a provider may request.
 const RETRY_AFTER_MAX_MS: u64 = 24 * 3_600_000;
 
-/// What follows.
+/// What to do after a failure.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct FailureVerdict {
-    /// Nothing is sent before this; `None`: go on at once (look, or decide again).
+    /// Nothing is sent before this time; `None`: continue at once (read, or decide again).
     pub retry_at: Option<DateTime<Utc>>,
-    /// Whether it counts against the number of attempts.
+    /// Whether it counts as an attempt.
     pub counts: bool,
     /// Given up until something changes.
     pub dead: bool,
 }
 
-/// What follows `failure`, given the failures before it, the profile's number of attempts, and 64 random bits.
+/// What follows `failure`, given earlier failures, the maximum number of attempts, and 64 random bits.
 pub fn after(
     failure: &CallFailure,
     before: &Retry,
@@ -50,7 +50,7 @@ pub fn after(
     };
     match failure.class {
         F::Transient => counted(),
-        // The first look is at once; when looking fails too, it backs off without ever giving up.
+        // The first check is immediate; if checking fails too, it backs off without ever giving up.
         F::OutcomeUnknown if before.last.as_ref().is_none_or(|l| l.class != F::OutcomeUnknown) => uncounted(None),
         F::OutcomeUnknown => uncounted(backed_off(before.failures)),
         F::RateLimited => uncounted(wait(asked.unwrap_or(0).max(backoff_ms(before.failures, chance)))),
@@ -66,7 +66,7 @@ pub fn after(
     }
 }
 
-/// Full jitter: anything up to 1 s · 2ⁿ, at most 5 min; after many failures from 5 min doubling to 6 h.
+/// Full jitter: up to 1 s · 2ⁿ, at most 5 min; after many failures from 5 min doubling to 6 h.
 pub fn backoff_ms(failures: u32, chance: u64) -> u64 {
     if failures < FAILURES_SHORT_MAX {
         let ceiling = (BASE_MS << failures.min(20)).min(SHORT_MAX_MS);

@@ -1,4 +1,4 @@
-//! A change that waits: for its time, for an approval, for a person's answer.
+//! A change on hold: until a time, an approval, or an operator's answer.
 
 use super::{
     decide::{Decider, Step},
@@ -11,7 +11,7 @@ use crate::domain::{
 };
 
 impl Decider<'_> {
-    /// A change that waits: for its time, for an approval, for a person.
+    /// Judges a change on hold.
     #[expect(clippy::wildcard_enum_match_arm, reason = "whatever else holds a change, it waits on")]
     pub(super) fn waiting_change(&mut self) -> Option<Step> {
         let held = self.link().held.clone()?;
@@ -28,10 +28,10 @@ impl Decider<'_> {
             HoldReason::MassRemoval { approval } if self.i.approval.is_some_and(|(name, _)| name == approval) => {
                 match self.i.approval.map(|(_, stand)| stand) {
                     Some(Approval::Denied) => {
-                        self.reject(&held.observation, "an operator said that these removals were not meant");
+                        self.reject(&held.observation, "an operator denied these removals");
                         None
                     }
-                    // A long time may have passed: it counts only if the entry is still gone.
+                    // A long time may have passed: it applies only if the entry is still gone.
                     Some(Approval::Granted) if !seen_now => Some(self.look_for(LookReason::GraceOver)),
                     Some(Approval::Granted | Approval::Open) | None => None,
                 }
@@ -39,7 +39,7 @@ impl Decider<'_> {
             HoldReason::Grace if !seen_now && held.until.is_none_or(|until| until <= self.i.now) => {
                 Some(self.look_for(LookReason::GraceOver))
             }
-            // The booking changed meanwhile: who wins is to be judged anew, on the entry as it is now.
+            // The booking changed meanwhile: the conflict must be judged again with the entry as it is now.
             _ if !seen_now && held.booking_revision != self.i.booking.revision => {
                 Some(self.look_for(LookReason::Doubtful))
             }
@@ -54,27 +54,27 @@ impl Decider<'_> {
 
     fn answered_by_person(&mut self, held: &HeldChange, accept: bool) {
         match (accept, change_of(&held.observation)) {
-            (_, None) => self.push(Event::RemoteChangeReleased { reason: "a person looked at it".into() }),
+            (_, None) => self.push(Event::RemoteChangeReleased { reason: "an operator answered".into() }),
             (_, Some(change)) if held.reason == HoldReason::BroughtBack && self.link().remote.is_none() => {
                 self.answered_about_brought_back(&held.observation.remote, change, accept);
             }
-            (false, Some(_)) => self.reject(&held.observation, "a person turned it down"),
+            (false, Some(_)) => self.reject(&held.observation, "an operator rejected it"),
             (true, Some(change)) => self.accept(change, true),
         }
     }
 
-    /// The booking stays cancelled either way: its source calls nothing on again. What is asked is whether the entry may
-    /// stand; one that may not has to be known again, or it could not be removed.
+    /// The booking stays cancelled in either case: its source restores nothing. The question is whether the entry may
+    /// stay; to remove it, it must first be known again.
     fn answered_about_brought_back(&mut self, remote: &RemoteId, change: RemoteChange, may_stand: bool) {
         let remote = remote.clone();
         match change {
             RemoteChange::Edited { etag, content, .. } if !may_stand => {
                 let generation = self.link().generation.max(Generation(1));
-                let reason = "a person said that the entry which was brought back is to go".into();
+                let reason = "an operator decided to remove the restored entry".into();
                 self.push(Event::Adopted { remote, generation, etag, content, reason });
             }
             RemoteChange::Edited { .. } | RemoteChange::Removed { .. } => {
-                let reason = "a person said that the entry may stand although the booking is cancelled".into();
+                let reason = "an operator decided to keep the entry although the booking is cancelled".into();
                 self.push(Event::Detached { remote, reason });
             }
         }

@@ -1,4 +1,4 @@
-//! Checkpoints: how many events there are and the root over them, as C2SP tlog-checkpoint says, in a signed note.
+//! Checkpoints: number of events and root hash, in the format of C2SP tlog-checkpoint, as a signed note.
 
 use std::fmt;
 
@@ -9,70 +9,72 @@ use super::{
     note::{Note, ParseError, SignatureError, SigningKey, VerifierKey, read_base64},
 };
 
-/// What a ledger was at one size.
+/// State of a ledger at some size.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Checkpoint {
-    /// Which ledger: see [`origin`].
+    /// Identifies the ledger: see [`origin`].
     pub origin: String,
-    /// How many events are covered: positions below it.
+    /// Number of events covered: all positions below it.
     pub size: u64,
-    /// The root over their leaves.
+    /// Root hash over their leaves.
     pub root: Hash,
-    /// Further lines; ours have none.
+    /// Extension lines; ours have none.
     pub extensions: Vec<String>,
 }
 
-/// The name of a workspace's ledger, in checkpoints and in its keys.
+/// Origin line of a workspace's ledger, also the name of its keys.
 pub fn origin(workspace: &str) -> String {
     format!("syncledger/{workspace}")
 }
 
-/// Why a text is no checkpoint to be relied on.
+/// Why a checkpoint cannot be trusted.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum CheckpointError {
-    /// It cannot be read.
-    #[error("it is no checkpoint: {0}")]
+    /// It cannot be parsed.
+    #[error("not a checkpoint: {0}")]
     Malformed(#[from] ParseError),
-    /// Nobody known vouches for it.
+    /// No known key signed it.
     #[error(transparent)]
     Unsigned(#[from] SignatureError),
-    /// It is another ledger's.
+    /// It belongs to another ledger.
     #[error("it is a checkpoint of {found}, not of {wanted}")]
     OtherOrigin {
-        /// Whose it is.
+        /// Its origin.
         found: String,
-        /// Whose was wanted.
+        /// The expected origin.
         wanted: String,
     },
 }
 
 impl Checkpoint {
-    /// The checkpoint of that ledger.
+    /// A checkpoint without extension lines.
     pub fn new(origin: impl Into<String>, size: u64, root: Hash) -> Self {
         Self { origin: origin.into(), size, root, extensions: Vec::new() }
     }
 
-    /// Reads the text of a note.
+    /// Parses the text of a note.
     ///
     /// # Errors
     /// [`ParseError`].
     pub fn parse(text: &str) -> Result<Self, ParseError> {
-        let lines = text.strip_suffix('\n').ok_or(ParseError("a checkpoint ends with a line end"))?;
+        let lines = text.strip_suffix('\n').ok_or(ParseError("a checkpoint must end with a line break"))?;
         let mut lines = lines.split('\n');
         let mut next = || lines.next().filter(|line| !line.is_empty());
-        let origin = next().ok_or(ParseError("a checkpoint begins with its origin"))?.to_owned();
-        let size = next().ok_or(ParseError("a checkpoint's second line is a number"))?;
+        let origin = next().ok_or(ParseError("a checkpoint must begin with its origin"))?.to_owned();
+        let size = next().ok_or(ParseError("a checkpoint's second line must be a number"))?;
         let plain = size.bytes().all(|b| b.is_ascii_digit()) && (size == "0" || !size.starts_with('0'));
-        let size = size.parse().ok().filter(|_| plain).ok_or(ParseError("a checkpoint's second line is a number"))?;
-        let root = next().and_then(read_hash).ok_or(ParseError("a checkpoint's third line is a root in base64"))?;
+        let size =
+            size.parse().ok().filter(|_| plain).ok_or(ParseError("a checkpoint's second line must be a number"))?;
+        let root =
+            next().and_then(read_hash).ok_or(ParseError("a checkpoint's third line must be a root hash in base64"))?;
         let extensions: Vec<String> = lines.map(str::to_owned).collect();
         if extensions.iter().any(String::is_empty) {
-            return Err(ParseError("a checkpoint has no empty lines"));
+            return Err(ParseError("a checkpoint must not contain empty lines"));
         }
         Ok(Self { origin, size, root, extensions })
     }
 
-    /// Reads a signed note that one of `known` has signed for `origin`.
+    /// Parses a note signed by one of `known` for `origin`.
     ///
     /// # Errors
     /// [`CheckpointError`].
@@ -102,12 +104,12 @@ impl fmt::Display for Checkpoint {
     }
 }
 
-/// A hash as checkpoints and proofs write it: base64.
+/// A hash in base64, as in checkpoints and proofs.
 pub fn write_hash(hash: &Hash) -> String {
     BASE64.encode(hash)
 }
 
-/// The hash that [`write_hash`] wrote.
+/// Parses a hash written by [`write_hash`].
 pub fn read_hash(text: &str) -> Option<Hash> {
     read_base64(text)?.try_into().ok()
 }

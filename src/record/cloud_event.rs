@@ -1,7 +1,7 @@
-//! A stored event as others meet it: a CloudEvent 1.0 in structured JSON, `application/cloudevents+json`.
+//! A stored event for other systems: CloudEvents 1.0 in structured JSON, `application/cloudevents+json`.
 //!
-//! The data is the very text that is stored, personal texts sealed: a copy of it can be read for as long as the ledger keeps
-//! the person's key, and no longer.
+//! The data is exactly the stored text, with personal texts sealed: a copy can be decrypted only while the ledger has
+//! the person's key.
 
 use data_encoding::HEXLOWER;
 use schemars::JsonSchema;
@@ -13,71 +13,71 @@ use super::envelope::{StoredEvent, write_time};
 /// The media type.
 pub const CLOUD_EVENT_JSON: &str = "application/cloudevents+json";
 
-/// A stored event as a CloudEvent. Attributes that CloudEvents does not define are extensions; numbers are written as texts,
-/// since its integers end at 2^31.
+/// A stored event as a CloudEvent. Attributes not defined by CloudEvents are extensions; numbers are strings,
+/// because CloudEvents integers end at 2^31.
 #[derive(Debug, Serialize, JsonSchema)]
 pub struct CloudEvent<'a> {
     /// `1.0`.
     specversion: &'static str,
-    /// The event's id, a UUIDv7. One event has one id, however often it is sent.
+    /// The event's id, a UUIDv7. The same however often the event is sent.
     id: String,
-    /// Whose ledger: `urn:syncledger:<workspace>`.
+    /// The ledger: `urn:syncledger:<workspace>`.
     source: String,
-    /// The event's type: `booking.rescheduled`.
+    /// The event type, such as `booking.rescheduled`.
     r#type: &'a str,
-    /// The event's stream: `booking-uschedule.1001`.
+    /// The stream, such as `booking-uschedule.1001`.
     subject: String,
-    /// When it happened, as far as the origin tells.
+    /// When it happened, as reported by its origin.
     time: String,
     /// `application/json`.
     datacontenttype: &'static str,
-    /// Names the data's schema: `urn:syncledger:schema:booking/rescheduled.v1` is the file `schemas/booking/rescheduled.v1.json`.
+    /// The data's schema: `urn:syncledger:schema:booking/rescheduled.v1` is the file `schemas/booking/rescheduled.v1.json`.
     dataschema: String,
-    /// Place in the ledger, from 0: gapless, in commit order.
+    /// Index in the ledger, from 0: without gaps, in commit order.
     position: String,
-    /// Place within the stream, from 0.
+    /// Index in the stream, from 0.
     streamversion: String,
-    /// When it was written down.
+    /// When it was recorded.
     recordedat: String,
-    /// By what way it came.
+    /// How it reached the ledger.
     origin: &'static str,
-    /// What kind of actor acted.
+    /// Kind of actor.
     actorkind: &'a str,
-    /// Which one.
+    /// Id of the actor.
     actorid: &'a str,
-    /// The root act that it belongs to.
+    /// Shared by all events that follow from one action.
     correlationid: &'a str,
-    /// The event that led to it.
+    /// The event that caused it.
     #[serde(skip_serializing_if = "Option::is_none")]
     causationid: Option<String>,
     /// RFC 6962 leaf hash, in hex.
     leafhash: String,
-    /// Where the data is, if it is too large to be sent: an address of the HTTP API. Then there is no `data`.
+    /// HTTP API address of the data, if it is too large to be sent. Then there is no `data`.
     #[serde(skip_serializing_if = "Option::is_none")]
     dataref: Option<String>,
-    /// The data, by the type's schema.
+    /// The data, according to the type's schema.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<serde_json::Map<String, serde_json::Value>>")]
     data: Option<&'a RawValue>,
 }
 
-/// An event that does not hold JSON: the ledger takes none.
+/// The event's data is not JSON, which the ledger never accepts.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("the data of event {0} is not JSON")]
 pub struct NotJson(pub String);
 
-/// What `source` says of a workspace.
+/// The `source` attribute of a workspace.
 pub fn source(workspace: &str) -> String {
     format!("urn:syncledger:{}", super::subject::token(workspace))
 }
 
-/// What `dataschema` says of a type.
+/// The `dataschema` attribute of an event type.
 pub fn schema(kind: &str, version: u16) -> String {
     format!("urn:syncledger:schema:{}.v{version}", kind.replacen('.', "/", 1))
 }
 
 impl<'a> CloudEvent<'a> {
-    /// `recorded`, with its data or with where that is.
+    /// `recorded`, with its data or the address of it.
     ///
     /// # Errors
     /// [`NotJson`].
@@ -111,7 +111,7 @@ impl<'a> CloudEvent<'a> {
         })
     }
 
-    /// As JSON.
+    /// JSON bytes.
     pub fn to_json(&self) -> Vec<u8> {
         serde_json::to_vec(self).expect("a cloud event is made of texts and one JSON text")
     }

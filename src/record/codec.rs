@@ -1,4 +1,4 @@
-//! Facts as JSON and back. The type stands in the envelope, the rest in the data.
+//! Events as JSON and back. The type is in the envelope, the rest in the data.
 
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::{Map, Value};
@@ -6,19 +6,19 @@ use serde_json::{Map, Value};
 use super::upcast;
 use crate::domain::event::Event;
 
-/// Data that is not what its type says.
+/// Data that does not match its type.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("a {kind} (version {schema}) cannot be read: {reason}")]
+#[error("event {kind} (schema version {schema}) cannot be read: {reason}")]
 pub struct DecodeError {
     /// The type.
     pub kind: String,
     /// The version.
     pub schema: u16,
-    /// What hinders.
+    /// Why it cannot be read.
     pub reason: String,
 }
 
-/// An event's data, personal texts plain.
+/// An event's data, with plain personal texts.
 pub fn to_data(event: &Event) -> Value {
     match event {
         Event::Booking(event) => untyped(event),
@@ -38,14 +38,15 @@ fn untyped(event: &impl Serialize) -> Value {
     named.into_iter().next().map_or_else(|| Value::Object(Map::new()), |(_, data)| data)
 }
 
-/// The event of that type, from data whose personal texts are plain or forgotten.
+/// The event of that type, from data with plain or erased personal texts.
 ///
 /// # Errors
-/// [`DecodeError`] where the type or its version is unknown, or a field is missing.
+/// [`DecodeError`] if the type or its version is unknown, or a field is missing.
 pub fn from_data(kind: &str, schema: u16, data: Value) -> Result<Event, DecodeError> {
     let fail = |reason: &str| DecodeError { kind: kind.to_owned(), schema, reason: reason.to_owned() };
     let Value::Object(data) = data else { return Err(fail("its data is not a JSON object")) };
-    let data = upcast::lift(kind, schema, data).ok_or_else(|| fail("this program is older than the event"))?;
+    let data = upcast::lift(kind, schema, data)
+        .ok_or_else(|| fail("the event was written by a newer version of this program"))?;
     let (category, name) = kind.split_once('.').ok_or_else(|| fail("its type has no category"))?;
     let event = match category {
         "booking" => typed(name, data).map(Event::Booking),
@@ -55,7 +56,7 @@ pub fn from_data(kind: &str, schema: u16, data: Value) -> Result<Event, DecodeEr
         "source" => typed(name, data).map(Event::Source),
         "profile" => typed(name, data).map(Event::Profile),
         "operations" => typed(name, data).map(Event::Operations),
-        _ => return Err(fail("there is no such category")),
+        _ => return Err(fail("unknown category")),
     };
     event.map_err(|e| fail(&e.to_string()))
 }

@@ -1,4 +1,4 @@
-//! A stored event: the envelope around the data, and the bytes that its leaf hash covers.
+//! A stored event: the envelope around the data, and the bytes covered by its leaf hash.
 //!
 //! Schema: `schemas/envelope.v1.json`.
 
@@ -10,7 +10,7 @@ use sha2::{Digest as _, Sha256};
 use super::stream::StreamName;
 use crate::domain::ids::{CorrelationId, EventId, Position, Version};
 
-/// By what way a fact reached the ledger.
+/// How an event reached the ledger.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Origin {
@@ -24,7 +24,7 @@ pub enum Origin {
     Provider,
     /// An offline device.
     Device,
-    /// The reconciler itself.
+    /// The reconciler.
     Reconciler,
     /// An operator.
     Admin,
@@ -33,7 +33,7 @@ pub enum Origin {
 }
 
 impl Origin {
-    /// Every origin with its permanent name.
+    /// All origins with their permanent names.
     pub const ALL: [(Self, &'static str); 8] = [
         (Self::Api, "api"),
         (Self::Webhook, "webhook"),
@@ -50,72 +50,72 @@ impl Origin {
         Self::ALL.iter().find(|(o, _)| *o == self).map_or("admin", |(_, name)| name)
     }
 
-    /// The origin of that name.
+    /// The origin with this name.
     pub fn parse(name: &str) -> Option<Self> {
         Self::ALL.iter().find(|(_, n)| *n == name).map(|(o, _)| *o)
     }
 }
 
-/// Who acted. Never a person's name: an id under which the acting system knows them.
+/// Who acted. Never a person's name, but an id used by the acting system.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 pub struct Actor {
     /// `token`, `source`, `calendar`, `reconciler`, `operator`, `importer`.
     pub kind: String,
-    /// Which one.
+    /// Id of the actor.
     pub id: String,
 }
 
 impl Actor {
-    /// An actor of that kind and id.
+    /// An actor with this kind and id.
     pub fn new(kind: impl Into<String>, id: impl Into<String>) -> Self {
         Self { kind: kind.into(), id: id.into() }
     }
 }
 
-/// An event on its way into the ledger. Times are kept to the microsecond.
+/// An event to append. Times are stored with microseconds.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewEvent {
-    /// Chosen by the caller: appending the same id again at the same place answers the first result again.
+    /// Chosen by the caller: repeating an append with the same id returns the first result.
     pub id: EventId,
-    /// The full type: `booking.rescheduled`.
+    /// The full event type, such as `booking.rescheduled`.
     pub kind: String,
     /// The version of the data's schema, from 1.
     pub schema: u16,
-    /// When we wrote it down.
+    /// When it was recorded.
     pub recorded_at: DateTime<Utc>,
-    /// When it happened, as far as the origin tells.
+    /// When it happened, as reported by its origin.
     pub effective_at: DateTime<Utc>,
     /// Who acted.
     pub actor: Actor,
-    /// By what way it came.
+    /// How it reached the ledger.
     pub origin: Origin,
-    /// The root act this belongs to.
+    /// Shared by all events that follow from one action.
     pub correlation: CorrelationId,
-    /// The event that led to this one.
+    /// The event that caused it.
     pub causation: Option<EventId>,
-    /// The data: a JSON object, in which personal data stands only as ciphertext.
+    /// The data: a JSON object with personal data only as ciphertext.
     pub data: String,
 }
 
-/// An event as the ledger holds it.
+/// A stored event.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StoredEvent {
     /// Its stream.
     pub stream: StreamName,
-    /// Its place within the stream.
+    /// Its version in the stream.
     pub version: Version,
-    /// Its place in the ledger.
+    /// Its position in the ledger.
     pub position: Position,
-    /// What was appended.
+    /// The appended event.
     pub event: NewEvent,
     /// RFC 6962 leaf hash of [`leaf_bytes`].
     pub leaf: [u8; 32],
 }
 
-/// How times are written: RFC 3339 with six decimals, in UTC.
+/// Time format: RFC 3339 with six decimals, in UTC.
 pub fn write_time(at: DateTime<Utc>) -> String {
     let year = at.year();
-    // A leap second and years of more digits are rare enough to be left to the library, which takes ten times as long.
+    // Leap seconds and years with more digits are rare, and left to chrono, which takes ten times as long.
     if !(0..=9999).contains(&year) || at.timestamp_subsec_nanos() >= 1_000_000_000 {
         return at.to_rfc3339_opts(SecondsFormat::Micros, true);
     }
@@ -133,7 +133,7 @@ pub fn write_time(at: DateTime<Utc>) -> String {
     text
 }
 
-/// Writes `number` with as many digits as `place`, a power of ten, has.
+/// Writes `number` with as many digits as `place`, a power of ten.
 fn digits(text: &mut String, number: u32, mut place: u32) {
     while place > 0 {
         text.push(char::from_digit(number / place % 10, 10).unwrap_or('0'));
@@ -158,8 +158,8 @@ struct Leaf<'a> {
     data: &'a str,
 }
 
-/// The bytes that stand for an event in the Merkle tree: a JSON object with these keys in this order, `data` as the very
-/// text that is stored.
+/// The bytes of an event in the Merkle tree: a JSON object with these keys in this order, `data` being exactly
+/// the stored text.
 pub fn leaf_bytes(stream: &str, version: Version, position: Position, event: &NewEvent) -> Vec<u8> {
     let leaf = Leaf {
         id: event.id,
@@ -190,9 +190,9 @@ pub fn leaf_hash(bytes: &[u8]) -> [u8; 32] {
 }
 
 impl NewEvent {
-    /// Whether appending `self` where `stored` stands is the same append again: everything but `recorded_at` is equal.
+    /// Whether appending `self` in place of `stored` is the same append again: everything but `recorded_at` is equal.
     ///
-    /// The caller's retry reads the clock anew, so that one field may differ without being another fact.
+    /// A retry reads the clock again, so that field may differ.
     pub fn repeats(&self, stored: &NewEvent) -> bool {
         self.id == stored.id
             && self.kind == stored.kind

@@ -1,4 +1,4 @@
-//! UUIDv7 (RFC 9562 §5.7) that only ever rise, from a time and chance that are handed in.
+//! Ascending UUIDv7 (RFC 9562 §5.7), from a time and randomness passed in.
 
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
@@ -6,7 +6,7 @@ use uuid::Uuid;
 /// The 74 bits of a UUIDv7 that are neither time, version nor variant.
 const TAIL_BITS: u32 = 74;
 
-/// Hands out ids, each greater than the one before, whatever the clock does.
+/// Generates ids, each greater than the previous one, whatever the clock does.
 #[derive(Debug, Default)]
 pub struct EventIds {
     /// Milliseconds since 1970, 48 bits.
@@ -15,10 +15,10 @@ pub struct EventIds {
 }
 
 impl EventIds {
-    /// The next id. `chance` is 128 fresh random bits.
+    /// The next id. `chance` is 128 new random bits.
     ///
-    /// Within one millisecond (or while the clock runs back) the tail counts up by a random step (RFC 9562 §6.2, method 2),
-    /// so an id cannot be guessed from the one before; each millisecond starts in the lower half, so that it does not overflow.
+    /// Within a millisecond (or while the clock runs backwards) the tail grows by a random step (RFC 9562 §6.2, method 2),
+    /// so an id cannot be guessed from the previous one; each millisecond starts in the lower half to avoid overflow.
     pub fn next(&mut self, now: DateTime<Utc>, chance: u128) -> Uuid {
         let ms = u64::try_from(now.timestamp_millis()).unwrap_or(0) & 0xFFFF_FFFF_FFFF;
         let stepped = self.tail + 1 + (chance & 0xFFFF_FFFF);

@@ -1,6 +1,6 @@
-//! An exported ledger's first and last line. Between them stand leaves, one a line, byte for byte.
+//! First and last line of an exported ledger. Between them are leaves, one per line, byte for byte.
 //!
-//! `docs/operating/export-format.md` is the format for others.
+//! `docs/operating/export-format.md` documents the format.
 
 use serde::{Deserialize, Serialize};
 
@@ -10,31 +10,31 @@ use super::{
     note::VerifierKey,
 };
 
-/// The format's number.
+/// Format version.
 const FORMAT: u32 = 1;
 
-/// The longest first or last line, in bytes.
+/// Maximum length of the first and last line, in bytes.
 pub const EDGE_BYTES_MAX: usize = 1024 * 1024;
 
-/// The first line: what follows.
+/// The first line, which describes the export.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Header {
-    /// The format: 1.
+    /// Format version: 1.
     syncledger_export: u32,
-    /// Which ledger, as in its checkpoints.
+    /// Origin of the ledger's checkpoints.
     pub origin: String,
-    /// The first position.
+    /// First position.
     pub from: u64,
-    /// The position after the last.
+    /// Position after the last one.
     pub to: u64,
-    /// The roots of the perfect subtrees that cover what is before `from`, the largest first, in base64.
+    /// Roots of the perfect subtrees before `from`, the largest first, in base64.
     frontier: Vec<String>,
-    /// The public keys that the ledger knows.
+    /// Public keys of the ledger.
     keys: Vec<String>,
 }
 
-/// The last line: what vouches for all before it.
+/// The last line, which signs everything before it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Trailer {
@@ -57,18 +57,20 @@ impl Header {
         }
     }
 
-    /// Reads a first line.
+    /// Parses a first line.
     ///
     /// # Errors
-    /// In words.
+    /// A message.
     pub fn read(line: &[u8]) -> Result<Self, String> {
-        let header: Self = serde_json::from_slice(line).map_err(|e| format!("this is no export of a ledger: {e}"))?;
+        let header: Self = serde_json::from_slice(line).map_err(|e| format!("this is not an exported ledger: {e}"))?;
         if header.syncledger_export != FORMAT {
             let found = header.syncledger_export;
-            return Err(format!("it is in format {found}; this program knows format {FORMAT}: update the program"));
+            return Err(format!(
+                "the format is {found}, but this program supports format {FORMAT}: update the program"
+            ));
         }
         if header.from > header.to || header.before().is_none() {
-            return Err("its first line contradicts itself".to_owned());
+            return Err("the first line contradicts itself".to_owned());
         }
         Ok(header)
     }
@@ -79,21 +81,21 @@ impl Header {
         Frontier::from_parts(self.from, nodes)
     }
 
-    /// The public keys that the ledger knew.
+    /// The public keys of the ledger.
     ///
     /// # Errors
-    /// In words, where one is none.
+    /// A message, if one is invalid.
     pub fn keys(&self) -> Result<Vec<VerifierKey>, String> {
-        self.keys.iter().map(|key| key.parse().map_err(|e| format!("a key in its first line: {e}"))).collect()
+        self.keys.iter().map(|key| key.parse().map_err(|e| format!("a key in the first line: {e}"))).collect()
     }
 }
 
 impl Trailer {
-    /// Reads a last line.
+    /// Parses a last line.
     ///
     /// # Errors
-    /// In words.
+    /// A message.
     pub fn read(line: &[u8]) -> Result<Self, String> {
-        serde_json::from_slice(line).map_err(|e| format!("the checkpoint that should end the file cannot be read: {e}"))
+        serde_json::from_slice(line).map_err(|e| format!("the checkpoint in the last line cannot be read: {e}"))
     }
 }

@@ -1,4 +1,4 @@
-//! A leaf's bytes read back: the event that they stand for, and no other bytes for it.
+//! Parses a leaf's bytes back into the event. Accepts only the one valid encoding.
 
 use std::borrow::Cow;
 
@@ -11,10 +11,10 @@ use super::{
 };
 use crate::domain::ids::{CorrelationId, EventId, Position, Version};
 
-/// The longest leaf, in bytes: an event's data at most doubles by being written as a JSON text, and the rest is small.
+/// Maximum size of a leaf, in bytes: writing data as a JSON string at most doubles it, and the rest is small.
 pub const LEAF_BYTES_MAX: usize = 4 * 1024 * 1024;
 
-/// Bytes that are no leaf.
+/// Bytes that are not a leaf.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct InvalidLeaf(pub String);
@@ -41,15 +41,15 @@ struct Leaf<'a> {
     data: Cow<'a, str>,
 }
 
-/// The event whose leaf these bytes are.
+/// The event of a leaf.
 ///
 /// # Errors
-/// [`InvalidLeaf`] where they are anything but what [`leaf_bytes`] writes: one event has one leaf.
+/// [`InvalidLeaf`] if they differ from what [`leaf_bytes`] writes: every event has exactly one leaf.
 pub fn read(bytes: &[u8]) -> Result<StoredEvent, InvalidLeaf> {
     if bytes.len() > LEAF_BYTES_MAX {
-        return Err(InvalidLeaf(format!("it has {} bytes; {LEAF_BYTES_MAX} are allowed", bytes.len())));
+        return Err(InvalidLeaf(format!("it has {} bytes; the maximum is {LEAF_BYTES_MAX}", bytes.len())));
     }
-    let leaf: Leaf<'_> = serde_json::from_slice(bytes).map_err(|e| InvalidLeaf(format!("it is no event: {e}")))?;
+    let leaf: Leaf<'_> = serde_json::from_slice(bytes).map_err(|e| InvalidLeaf(format!("not an event: {e}")))?;
     let recorded = StoredEvent {
         stream: StreamName::parse(&leaf.stream).map_err(|e| InvalidLeaf(e.to_string()))?,
         version: Version(leaf.version),
@@ -71,6 +71,6 @@ pub fn read(bytes: &[u8]) -> Result<StoredEvent, InvalidLeaf> {
     if leaf_bytes(&leaf.stream, recorded.version, recorded.position, &recorded.event) == bytes {
         Ok(recorded)
     } else {
-        Err(InvalidLeaf("it is written in another way than leaves are".to_owned()))
+        Err(InvalidLeaf("its JSON is not in the exact form of a leaf".to_owned()))
     }
 }

@@ -1,7 +1,7 @@
-//! The Merkle tree over the ledger's leaves: RFC 6962 §2.1, with the two proofs that it gives.
+//! The Merkle tree over the ledger's leaves: RFC 6962 §2.1, with its two kinds of proof.
 //!
-//! A tree is never kept. A [`Frontier`] is enough to append and to tell the root; a proof is a list of subtrees, whose
-//! hashes a [`Collector`] makes while the leaves pass by once.
+//! The tree itself is not stored. A [`Frontier`] is enough to append and to compute the root; a proof is a list of
+//! subtrees, whose hashes a [`Collector`] computes in one pass over the leaves.
 
 use std::ops::Range;
 
@@ -10,12 +10,12 @@ use sha2::{Digest as _, Sha256};
 /// SHA-256.
 pub type Hash = [u8; 32];
 
-/// The root of a tree without leaves.
+/// Root hash of an empty tree.
 pub fn empty_root() -> Hash {
     Sha256::digest([]).into()
 }
 
-/// The node above two others.
+/// Hash of the node above two others.
 pub fn node(left: &Hash, right: &Hash) -> Hash {
     let mut hash = Sha256::new();
     hash.update([1]);
@@ -24,8 +24,8 @@ pub fn node(left: &Hash, right: &Hash) -> Hash {
     hash.finalize().into()
 }
 
-/// The right edge of a tree: the roots of the perfect subtrees that its leaves fall into, the largest first. There is one
-/// for every bit that is set in the number of leaves.
+/// The right edge of a tree: the roots of the perfect subtrees that its leaves form, the largest first. There is one
+/// for every bit set in the number of leaves.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Frontier {
     size: u64,
@@ -33,22 +33,22 @@ pub struct Frontier {
 }
 
 impl Frontier {
-    /// The tree without leaves.
+    /// The empty tree.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// A frontier that was written down; `None` where `nodes` cannot belong to so many leaves.
+    /// A stored frontier; `None` if `nodes` does not match the number of leaves.
     pub fn from_parts(size: u64, nodes: Vec<Hash>) -> Option<Self> {
         (usize::try_from(size.count_ones()) == Ok(nodes.len())).then_some(Self { size, nodes })
     }
 
-    /// How many leaves there are.
+    /// Number of leaves.
     pub fn size(&self) -> u64 {
         self.size
     }
 
-    /// The subtrees' roots, the largest first.
+    /// Root hashes of the subtrees, the largest first.
     pub fn nodes(&self) -> &[Hash] {
         &self.nodes
     }
@@ -84,12 +84,12 @@ impl Frontier {
     }
 }
 
-/// The largest power of two below `size`, which is at least 2: where a tree divides.
+/// The largest power of two below `size`, which is at least 2: where RFC 6962 splits a tree.
 fn split(size: u64) -> u64 {
     1 << (u64::BITS - 1 - (size - 1).leading_zeros())
 }
 
-/// The subtrees of an inclusion proof of leaf `index` in a tree of `size` leaves, in the proof's order; `None` where there is
+/// The subtrees of an inclusion proof of leaf `index` in a tree of `size` leaves, in order; `None` if there is
 /// no such leaf. RFC 6962 §2.1.1.
 pub fn inclusion(index: u64, size: u64) -> Option<Vec<Range<u64>>> {
     if index >= size {
@@ -110,8 +110,8 @@ pub fn inclusion(index: u64, size: u64) -> Option<Vec<Range<u64>>> {
     Some(all)
 }
 
-/// The subtrees of a proof that the tree of `new` leaves continues that of `old`, in the proof's order; `None` where `old` is
-/// 0 or above `new`. RFC 6962 §2.1.2.
+/// The subtrees of a proof that the tree of `new` leaves continues that of `old`, in order; `None` if `old` is
+/// 0 or greater than `new`. RFC 6962 §2.1.2.
 pub fn consistency(old: u64, new: u64) -> Option<Vec<Range<u64>>> {
     if old == 0 || old > new {
         return None;
@@ -135,11 +135,11 @@ pub fn consistency(old: u64, new: u64) -> Option<Vec<Range<u64>>> {
     Some(all)
 }
 
-/// Hashes subtrees while leaves pass by in their order, from the first.
+/// Computes hashes of subtrees in one pass over all leaves.
 #[derive(Debug)]
 pub struct Collector {
     wanted: Vec<Range<u64>>,
-    /// Indices of `wanted` by where they begin.
+    /// Indices of `wanted`, ordered by start.
     order: Vec<usize>,
     made: Vec<Frontier>,
     next: u64,
@@ -147,7 +147,7 @@ pub struct Collector {
 }
 
 impl Collector {
-    /// Will hash these subtrees, no two of which overlap.
+    /// For these subtrees, which must not overlap.
     pub fn new(wanted: Vec<Range<u64>>) -> Self {
         let mut order: Vec<usize> = (0..wanted.len()).collect();
         order.sort_by_key(|index| wanted[*index].start);
@@ -155,7 +155,7 @@ impl Collector {
         Self { wanted, order, made, next: 0, at: 0 }
     }
 
-    /// Takes the next leaf's hash.
+    /// Adds the next leaf hash.
     pub fn push(&mut self, leaf: Hash) {
         while let Some(index) = self.order.get(self.at) {
             if self.next < self.wanted[*index].end {
@@ -169,7 +169,7 @@ impl Collector {
         self.next += 1;
     }
 
-    /// The hashes, in the order in which the subtrees were wanted; `None` where leaves are missing.
+    /// The hashes, in the order of `wanted`; `None` if leaves are missing.
     pub fn hashes(&self) -> Option<Vec<Hash>> {
         let whole = self.wanted.iter().zip(&self.made).all(|(wanted, made)| wanted.end - wanted.start == made.size());
         whole.then(|| self.made.iter().map(Frontier::root).collect())
@@ -199,7 +199,7 @@ pub fn includes(leaf: &Hash, index: u64, size: u64, proof: &[Hash], root: &Hash)
     last == 0 && hash == *root
 }
 
-/// Whether `proof` shows that the tree `new` (its number of leaves, and root) continues the tree `old`. RFC 9162 §2.1.4.2.
+/// Whether `proof` shows that the tree `new` (number of leaves, root) continues the tree `old`. RFC 9162 §2.1.4.2.
 pub fn continues(old: (u64, &Hash), new: (u64, &Hash), proof: &[Hash]) -> bool {
     let ((old, old_root), (new, new_root)) = (old, new);
     if old == 0 || old > new {
@@ -209,7 +209,7 @@ pub fn continues(old: (u64, &Hash), new: (u64, &Hash), proof: &[Hash]) -> bool {
         return proof.is_empty() && old_root == new_root;
     }
     let mut path = proof.iter();
-    // A tree that is perfect is a node of the proof itself, and is left out of it.
+    // A perfect old tree is itself a node of the proof, and left out of it.
     let first = if old.is_power_of_two() { Some(old_root) } else { path.next() };
     let Some(first) = first else { return false };
     let (mut at, mut last) = (old - 1, new - 1);

@@ -1,8 +1,8 @@
-//! The envelope as JSON beside the data: how an event stands where there is only an id, a type, data and metadata, as in
-//! EventStoreDB and on the gateway that speaks like it. The one place that knows the keys; both directions are lossless.
+//! The envelope as JSON next to the data, for systems where an event has only an id, a type, data and metadata, such as
+//! EventStoreDB and our gateway. The only place that knows the keys; both directions are lossless.
 //!
 //! `{"schema":1,"recorded_at":…,"effective_at":…,"actor":{"kind","id"},"origin":…,"$correlationId":…,"$causationId":…}`, and
-//! `leaf` in hex where the event is read from a ledger. `$causationId` is left out where there is none.
+//! `leaf` in hex if the event is read from a ledger. `$causationId` is left out if there is none.
 
 use chrono::{DateTime, Utc};
 use data_encoding::HEXLOWER;
@@ -11,23 +11,23 @@ use serde::{Deserialize, Serialize};
 use super::envelope::{Actor, NewEvent, Origin, StoredEvent, write_time};
 use crate::domain::ids::{CorrelationId, EventId};
 
-/// The largest metadata of one event, in bytes: every text of an envelope at its longest, escaped, fits.
+/// Maximum size of an event's metadata, in bytes: fits every envelope with texts of maximum length, escaped.
 pub const METADATA_BYTES_MAX: usize = 32 * 1024;
 
 /// Metadata that is not an envelope.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("its metadata is not as it should be: {0}")]
+#[error("its metadata is not valid: {0}")]
 pub struct MetadataError(String);
 
-/// An envelope as it was read: what was not said is `None`.
+/// A parsed envelope; missing fields are `None`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
-// What is not known here would be lost, so it is refused instead.
+// Unknown fields would be lost, so they are refused.
 #[serde(deny_unknown_fields)]
 pub struct Metadata {
     /// The version of the data's schema.
     #[serde(default)]
     pub schema: Option<u16>,
-    /// When it was written down.
+    /// When it was recorded.
     #[serde(default)]
     pub recorded_at: Option<DateTime<Utc>>,
     /// When it happened.
@@ -36,16 +36,16 @@ pub struct Metadata {
     /// Who acted.
     #[serde(default)]
     pub actor: Option<Actor>,
-    /// By what way it came.
+    /// How it reached the ledger.
     #[serde(default)]
     pub origin: Option<Origin>,
-    /// The root act.
+    /// The correlation id.
     #[serde(default, rename = "$correlationId")]
     pub correlation: Option<String>,
-    /// The event that led to it.
+    /// The event that caused it.
     #[serde(default, rename = "$causationId")]
     pub causation: Option<EventId>,
-    /// The leaf hash in hex. It follows from the rest and the event's place, so it is never taken from here.
+    /// Leaf hash in hex. It follows from the other fields and the position, so it is never read from here.
     #[serde(default)]
     pub leaf: Option<String>,
 }
@@ -65,12 +65,12 @@ struct MetadataJson<'a> {
     leaf: Option<String>,
 }
 
-/// The envelope of an event that is on its way into a ledger.
+/// The envelope of an event to append.
 pub fn write(event: &NewEvent) -> String {
     text(event, None)
 }
 
-/// The envelope of an event that stands in a ledger, leaf hash included.
+/// The envelope of a stored event, including the leaf hash.
 pub fn write_recorded(recorded: &StoredEvent) -> String {
     text(&recorded.event, Some(HEXLOWER.encode(&recorded.leaf)))
 }
@@ -89,29 +89,29 @@ fn text(event: &NewEvent, leaf: Option<String>) -> String {
     serde_json::to_string(&written).expect("an envelope is made of strings and numbers, which always serialise")
 }
 
-/// Reads metadata. No bytes at all say nothing, which is not wrong.
+/// Parses metadata. Empty metadata is allowed.
 ///
 /// # Errors
-/// [`MetadataError`] where it is too long, no JSON object, or says something that an envelope does not.
+/// [`MetadataError`] if it is too long, not a JSON object, or has unknown fields.
 pub fn read(bytes: &[u8]) -> Result<Metadata, MetadataError> {
     if bytes.len() > METADATA_BYTES_MAX {
-        return Err(MetadataError(format!("it has {} bytes; {METADATA_BYTES_MAX} are allowed", bytes.len())));
+        return Err(MetadataError(format!("it has {} bytes; the maximum is {METADATA_BYTES_MAX}", bytes.len())));
     }
     if bytes.iter().all(u8::is_ascii_whitespace) {
         return Ok(Metadata::default());
     }
-    // A list would be read as the fields in their order, which nobody means.
+    // serde would accept a list as the fields in order, which nobody means.
     if bytes.iter().find(|byte| !byte.is_ascii_whitespace()) != Some(&b'{') {
-        return Err(MetadataError("it is no JSON object".to_owned()));
+        return Err(MetadataError("it is not a JSON object".to_owned()));
     }
     serde_json::from_slice(bytes).map_err(|error| MetadataError(error.to_string()))
 }
 
 impl Metadata {
-    /// The event of that id, type and data, where every field that an envelope needs was said.
+    /// The event with that id, type and data, if all required fields are present.
     ///
     /// # Errors
-    /// [`MetadataError`] names the field that is missing.
+    /// [`MetadataError`], naming the missing field.
     pub fn event(self, id: EventId, kind: String, data: String) -> Result<NewEvent, MetadataError> {
         let missing = |field: &str| MetadataError(format!("{field} is missing"));
         Ok(NewEvent {

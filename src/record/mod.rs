@@ -1,4 +1,4 @@
-//! Floor 1: how facts are written down: streams, envelopes, sealing of personal data, versions, schemas.
+//! Floor 1: how events are stored: streams, envelopes, sealing of personal data, versions, schemas.
 #![deny(clippy::wildcard_enum_match_arm)]
 
 pub mod checkpoint;

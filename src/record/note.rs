@@ -1,5 +1,5 @@
-//! Signed notes: a text and Ed25519 signatures under it, as C2SP signed-note says. Any tool that knows the format can
-//! verify ours with the key that `audit key` prints.
+//! Signed notes: a text with Ed25519 signatures, in the format of C2SP signed-note. Any tool for that format can
+//! verify ours with the key printed by `audit key`.
 
 use std::{fmt, str::FromStr};
 
@@ -8,24 +8,24 @@ use data_encoding::{BASE64, HEXLOWER};
 use sha2::{Digest as _, Sha256};
 use zeroize::Zeroizing;
 
-/// The kind of key in a key's id and text: Ed25519.
+/// Key type Ed25519, in key ids and texts.
 const ED25519_KIND: u8 = 1;
 
-/// The longest note that is read, in bytes.
+/// Maximum size of a note, in bytes.
 pub const NOTE_BYTES_MAX: usize = 64 * 1024;
 
-/// Signatures under one note at most.
+/// Maximum number of signatures under a note.
 const SIGNATURES_MAX: usize = 64;
 
-/// What begins a signature's line.
+/// Prefix of a signature line.
 const DASH: &str = "\u{2014} ";
 
-/// A text that is no note, checkpoint or key.
+/// A text that is not a note, checkpoint or key.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct ParseError(pub &'static str);
 
-/// A public key and the name it signs under. As text, a C2SP verifier key: `<name>+<id>+<key>`.
+/// A public key and its name. As text, a C2SP verifier key: `<name>+<id>+<key>`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct VerifierKey {
     name: String,
@@ -33,17 +33,21 @@ pub struct VerifierKey {
 }
 
 impl VerifierKey {
-    /// A key of that name.
+    /// A key with this name.
     ///
     /// # Errors
-    /// [`ParseError`] where the name is empty or has a space, a control character or a plus sign in it.
+    /// [`ParseError`] if the name is empty or contains a space, a control character or a plus sign.
     pub fn new(name: impl Into<String>, public: [u8; 32]) -> Result<Self, ParseError> {
         let name = name.into();
         let usable = !name.is_empty() && !name.chars().any(|c| c.is_whitespace() || c.is_control() || c == '+');
-        if usable { Ok(Self { name, public }) } else { Err(ParseError("a key's name has no spaces and no plus sign")) }
+        if usable {
+            Ok(Self { name, public })
+        } else {
+            Err(ParseError("a key's name must not contain spaces or plus signs"))
+        }
     }
 
-    /// The name it signs under.
+    /// Its name.
     pub fn name(&self) -> &str {
         &self.name
     }
@@ -53,7 +57,7 @@ impl VerifierKey {
         &self.public
     }
 
-    /// The id that stands before its signatures: the beginning of a hash over name and key.
+    /// The key id in front of its signatures: the start of a hash over name and key.
     pub fn id(&self) -> [u8; 4] {
         let mut hash = Sha256::new();
         hash.update(self.name.as_bytes());
@@ -81,23 +85,23 @@ impl FromStr for VerifierKey {
 
     fn from_str(text: &str) -> Result<Self, ParseError> {
         const WRONG: ParseError =
-            ParseError("a verifier key is <name>+<8 hex digits>+<base64>, as `audit key` prints it");
+            ParseError("a verifier key must be <name>+<8 hex digits>+<base64>, as printed by `audit key`");
         let (name, rest) = text.trim().split_once('+').ok_or(WRONG)?;
         let (id, key) = rest.split_once('+').ok_or(WRONG)?;
         let key = read_base64(key).ok_or(WRONG)?;
         let Some((&ED25519_KIND, public)) = key.split_first() else {
-            return Err(ParseError("only verifier keys of kind 1 (Ed25519) can be used"));
+            return Err(ParseError("only verifier keys of type 1 (Ed25519) are supported"));
         };
         let key = Self::new(name, public.try_into().map_err(|_| WRONG)?)?;
         if HEXLOWER.encode(&key.id()) == id {
             Ok(key)
         } else {
-            Err(ParseError("the verifier key's id does not fit its name and key"))
+            Err(ParseError("the verifier key's id does not match its name and key"))
         }
     }
 }
 
-/// A private key. Never printed, wiped when dropped.
+/// A private key. Not printed by `Debug`, wiped when dropped.
 #[derive(Clone)]
 pub struct SigningKey {
     seed: Zeroizing<[u8; 32]>,
@@ -105,31 +109,31 @@ pub struct SigningKey {
 }
 
 impl SigningKey {
-    /// The key that follows from 32 random bytes, signing under `name`.
+    /// The key derived from 32 random bytes, with this name.
     ///
     /// # Errors
-    /// [`ParseError`] where the name cannot be one.
+    /// [`ParseError`] if the name is invalid.
     pub fn new(name: &str, seed: [u8; 32]) -> Result<Self, ParseError> {
         let seed = Zeroizing::new(seed);
         let public = <[u8; 32]>::try_from(pair(&seed)?.public_key().as_ref());
-        let public = public.map_err(|_| ParseError("an Ed25519 key has 32 bytes"))?;
+        let public = public.map_err(|_| ParseError("an Ed25519 key must have 32 bytes"))?;
         Ok(Self { seed, verifier: VerifierKey::new(name, public)? })
     }
 
-    /// What verifies it.
+    /// Its public key.
     pub fn verifier(&self) -> &VerifierKey {
         &self.verifier
     }
 
-    /// The bytes it follows from, to be wrapped and stored and nothing else.
+    /// Its seed, to be encrypted and stored and nothing else.
     pub fn seed(&self) -> &[u8; 32] {
         &self.seed
     }
 
-    /// `text`, which ends with a line end, as a note with our signature under it.
+    /// `text`, which must end with a line break, as a note with our signature.
     ///
     /// # Errors
-    /// [`ParseError`] where the library below refuses its own key.
+    /// [`ParseError`] if the crypto library refuses its own key.
     pub fn sign(&self, text: &str) -> Result<Note, ParseError> {
         let bytes = pair(&self.seed)?.sign(text.as_bytes()).as_ref().to_vec();
         let signature = Signature { name: self.verifier.name.clone(), id: self.verifier.id(), bytes };
@@ -138,7 +142,7 @@ impl SigningKey {
 }
 
 fn pair(seed: &[u8; 32]) -> Result<Ed25519KeyPair, ParseError> {
-    Ed25519KeyPair::from_seed_unchecked(seed).map_err(|_| ParseError("the bytes make no Ed25519 key"))
+    Ed25519KeyPair::from_seed_unchecked(seed).map_err(|_| ParseError("the bytes are not an Ed25519 key"))
 }
 
 impl fmt::Debug for SigningKey {
@@ -161,49 +165,49 @@ pub struct Note {
     signatures: Vec<Signature>,
 }
 
-/// Why nobody vouches for a note.
+/// Why a note is not trusted.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum SignatureError {
-    /// No signature is by a key that is known.
-    #[error("it is signed by {0}, which is not among the known keys")]
+    /// No signature is by a known key.
+    #[error("it is signed by {0}, which is not a known key")]
     UnknownKey(String),
-    /// A signature says it is by a known key, and is not.
-    #[error("its signature by {0} is false")]
+    /// A signature names a known key, but is invalid.
+    #[error("its signature by {0} is invalid")]
     WrongSignature(String),
 }
 
 impl Note {
-    /// Reads a note. Whether its signatures are good is another question.
+    /// Parses a note, without verifying its signatures.
     ///
     /// # Errors
     /// [`ParseError`].
     pub fn parse(whole: &str) -> Result<Self, ParseError> {
         if whole.len() > NOTE_BYTES_MAX {
-            return Err(ParseError("a note has at most 64 KiB"));
+            return Err(ParseError("a note must not exceed 64 KiB"));
         }
         if whole.chars().any(|c| c.is_ascii_control() && c != '\n') {
-            return Err(ParseError("a note has no control characters but line ends"));
+            return Err(ParseError("a note must not contain control characters except line breaks"));
         }
-        let at = whole.rfind("\n\n").ok_or(ParseError("a note has an empty line before its signatures"))?;
+        let at = whole.rfind("\n\n").ok_or(ParseError("a note must have an empty line before its signatures"))?;
         let (text, below) = (&whole[..=at], &whole[at + 2..]);
-        let below = below.strip_suffix('\n').ok_or(ParseError("a note ends with a line end"))?;
+        let below = below.strip_suffix('\n').ok_or(ParseError("a note must end with a line break"))?;
         let signatures: Option<Vec<Signature>> = below.split('\n').map(signature).collect();
-        let signatures = signatures.ok_or(ParseError("a signature is a dash, a name and base64"))?;
+        let signatures = signatures.ok_or(ParseError("a signature must be a dash, a name and base64"))?;
         if signatures.len() > SIGNATURES_MAX {
-            return Err(ParseError("a note has at most 64 signatures"));
+            return Err(ParseError("a note must not have more than 64 signatures"));
         }
         Ok(Self { text: text.to_owned(), signatures })
     }
 
-    /// What is signed.
+    /// The signed text.
     pub fn text(&self) -> &str {
         &self.text
     }
 
-    /// The key among `known` that signed it. Signatures by others prove nothing and are passed over.
+    /// The key among `known` that signed it. Signatures by unknown keys are ignored.
     ///
     /// # Errors
-    /// [`SignatureError`]: one false signature by a known key is enough.
+    /// [`SignatureError`]; a single invalid signature by a known key is enough.
     pub fn signer<'k>(&self, known: &'k [VerifierKey]) -> Result<&'k VerifierKey, SignatureError> {
         let mut by = None;
         for signature in &self.signatures {
@@ -222,7 +226,7 @@ fn describe(signature: &Signature) -> String {
     format!("{}+{}", signature.name, HEXLOWER.encode(&signature.id))
 }
 
-/// The bytes that `text` stands for. Several padded texts in a row, which the library reads as one, are refused: bytes have one text.
+/// Decodes base64. Several padded texts in a row, which the library accepts, are refused: each value has one encoding.
 pub(super) fn read_base64(text: &str) -> Option<Vec<u8>> {
     BASE64.decode(text.as_bytes()).ok().filter(|bytes| BASE64.encode(bytes) == text)
 }

@@ -1,6 +1,6 @@
-//! JSON Schemas of everything that is stored, generated from the types. Files: `schemas/`.
+//! JSON Schemas of everything stored, generated from the types. Files: `schemas/`.
 //!
-//! `syncledger schemas write` writes them; `tests/it/guards/schemas.rs` holds that they are fresh and only ever grow.
+//! `SYNCLEDGER_BLESS=1 ./test guards::` writes them; `tests/it/guards/schemas.rs` checks that they are current and only ever grow.
 
 use std::collections::BTreeMap;
 
@@ -10,7 +10,7 @@ use serde_json::{Map, Value, json};
 use super::{envelope, upcast};
 use crate::domain::{booking, calendar, connection, link, operations, profile, source};
 
-/// Every schema by its path under `schemas/`, `index.json` among them.
+/// All schemas by path under `schemas/`, including `index.json`.
 pub fn all() -> BTreeMap<String, Value> {
     let mut files = BTreeMap::new();
     add::<booking::Event>("booking", &mut files);
@@ -29,7 +29,7 @@ pub fn all() -> BTreeMap<String, Value> {
     files
 }
 
-/// The types of one aggregate's events with their one-line descriptions, in the order of the source.
+/// The event types of one aggregate with their descriptions, in source order.
 fn add<E: JsonSchema>(category: &str, files: &mut BTreeMap<String, Value>) {
     let whole = SchemaSettings::draft2020_12().into_generator().into_root_schema_for::<E>().to_value();
     let defs = whole.get("$defs").cloned().unwrap_or_else(|| json!({}));
@@ -50,7 +50,7 @@ fn one(kind: &str, variant: &Value, defs: &Value) -> Value {
     if let Some(Value::Array(required)) = schema.get_mut("required") {
         required.retain(|name| name != "type");
     }
-    // Wanted to keep readers from failing on fields that are added later.
+    // Removed so that readers do not fail on fields added later.
     schema.remove("additionalProperties");
     schema.remove("unevaluatedProperties");
     let mut used = Map::new();
@@ -63,7 +63,7 @@ fn one(kind: &str, variant: &Value, defs: &Value) -> Value {
     Value::Object(schema)
 }
 
-/// The definitions that `value` refers to, and those that they refer to.
+/// The definitions that `value` refers to, directly and indirectly.
 fn collect(value: &Value, defs: &Value, used: &mut Map<String, Value>) {
     match value {
         Value::Object(object) => {
@@ -81,7 +81,7 @@ fn collect(value: &Value, defs: &Value, used: &mut Map<String, Value>) {
     }
 }
 
-/// The envelope as `events read --json` and exports show it.
+/// The envelope, as shown by `events read --json` and in exports.
 fn envelope_schema() -> Value {
     let mut generator = SchemaSettings::draft2020_12().into_generator();
     let origin = generator.subschema_for::<envelope::Origin>();
@@ -90,23 +90,23 @@ fn envelope_schema() -> Value {
     json!({
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "envelope",
-        "description": "An event as the ledger holds it. The leaf hash is SHA-256 over a zero byte and the JSON object of \
+        "description": "A stored event. The leaf hash is SHA-256 over a zero byte and the JSON object of \
             all other fields in this order, with `data` as text.",
         "type": "object",
         "properties": {
             "id": {"type": "string", "format": "uuid", "description": "UUIDv7."},
             "stream": {"type": "string", "description": "<category>-<id>."},
-            "version": {"type": "integer", "minimum": 0, "description": "Place within the stream, from 0."},
-            "position": {"type": "integer", "minimum": 0, "description": "Place in the ledger: gapless, in commit order."},
-            "type": {"type": "string", "description": "<category>.<name>; its data's schema is schemas/<category>/<name>.v<schema>.json."},
+            "version": {"type": "integer", "minimum": 0, "description": "Index in the stream, from 0."},
+            "position": {"type": "integer", "minimum": 0, "description": "Index in the ledger: without gaps, in commit order."},
+            "type": {"type": "string", "description": "<category>.<name>; the data's schema is schemas/<category>/<name>.v<schema>.json."},
             "schema": {"type": "integer", "minimum": 1, "description": "Version of the data's schema."},
-            "recorded_at": {"type": "string", "format": "date-time", "description": "When it was written down."},
-            "effective_at": {"type": "string", "format": "date-time", "description": "When it happened, as far as the origin tells."},
+            "recorded_at": {"type": "string", "format": "date-time", "description": "When it was recorded."},
+            "effective_at": {"type": "string", "format": "date-time", "description": "When it happened, as reported by its origin."},
             "actor": actor,
             "origin": origin,
-            "correlation": {"type": "string", "description": "The root act that this belongs to."},
-            "causation": {"type": ["string", "null"], "format": "uuid", "description": "The event that led to this one."},
-            "data": {"type": "object", "description": "By the type's schema."},
+            "correlation": {"type": "string", "description": "Shared by all events that follow from one action."},
+            "causation": {"type": ["string", "null"], "format": "uuid", "description": "The event that caused it."},
+            "data": {"type": "object", "description": "According to the type's schema."},
             "leaf": {"type": "string", "description": "RFC 6962 leaf hash, in hex."}
         },
         "required": ["id", "stream", "version", "position", "type", "schema", "recorded_at", "effective_at", "actor", "origin", "correlation", "data", "leaf"],

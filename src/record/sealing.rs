@@ -1,4 +1,4 @@
-//! Personal data on its way into an event and out again: XChaCha20-Poly1305 under the subject's key.
+//! Encrypts and decrypts personal data in events: XChaCha20-Poly1305 with the subject's key.
 //!
 //! Form in the event: `{"subject", "key", "nonce", "sealed"}`. Associated data: event id, subject and key id, so that a
 //! ciphertext cannot be moved to another event or person.
@@ -26,20 +26,20 @@ pub struct KeyRef<'a> {
 /// Why data could not be sealed or opened.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Failure {
-    /// There is no key for this subject.
+    /// No key for this subject.
     #[error("there is no key for subject {0}")]
     NoKey(String),
-    /// What is stored is not what was sealed under this key.
-    #[error("the sealed data of subject {0} does not open: it was altered, or the key is another")]
+    /// The stored data was not sealed with this key.
+    #[error("the sealed data of subject {0} cannot be decrypted: it was altered, or sealed with another key")]
     Broken(String),
 }
 
-/// The subjects whose plain data stands in `data`.
+/// The subjects with plain texts in `data`.
 pub fn plain_subjects(data: &Value) -> BTreeSet<SubjectId> {
     subjects(data, |object| plain(object) && object["text"].is_string())
 }
 
-/// The subjects whose sealed data stands in `data`.
+/// The subjects with sealed texts in `data`.
 pub fn sealed_subjects(data: &Value) -> BTreeSet<SubjectId> {
     subjects(data, sealed)
 }
@@ -72,12 +72,12 @@ fn plain(object: &Map<String, Value>) -> bool {
     object.len() == 2 && object.contains_key("subject") && object.contains_key("text")
 }
 
-/// A sealed one.
+/// A sealed personal text.
 fn sealed(object: &Map<String, Value>) -> bool {
     object.len() == 4 && ["subject", "key", "nonce", "sealed"].iter().all(|k| object.contains_key(*k))
 }
 
-/// Seals every plain personal text in `data`. A text that is forgotten already stays so.
+/// Seals every plain personal text in `data`. Erased texts stay erased.
 ///
 /// # Errors
 /// [`Failure::NoKey`].
@@ -111,10 +111,10 @@ pub fn seal<'a>(
     }
 }
 
-/// Opens every sealed text in `data`. Where `key_of` has no key the text is forgotten, and reads as `null`.
+/// Opens every sealed text in `data`. If `key_of` has no key, the text is erased and reads as `null`.
 ///
 /// # Errors
-/// [`Failure::Broken`] where a key is there and does not fit.
+/// [`Failure::Broken`] if a key exists but does not decrypt it.
 pub fn open<'a>(data: &mut Value, event: EventId, key_of: &impl Fn(&str) -> Option<KeyRef<'a>>) -> Result<(), Failure> {
     match data {
         Value::Object(object) if sealed(object) => {
@@ -132,7 +132,7 @@ pub fn open<'a>(data: &mut Value, event: EventId, key_of: &impl Fn(&str) -> Opti
     }
 }
 
-/// Drops every plain text of these subjects: it reads as forgotten before it was written.
+/// Drops every plain text of these subjects: it reads as erased before it was written.
 pub fn forget(data: &mut Value, subjects: &BTreeSet<SubjectId>) {
     match data {
         Value::Object(object) if plain(object) => {
@@ -146,15 +146,15 @@ pub fn forget(data: &mut Value, subjects: &BTreeSet<SubjectId>) {
     }
 }
 
-/// Closes every sealed text in `data`: in its place stands a text that holds all it takes to open it again, but the key.
-/// Read models keep such texts. Form: event id, key id, nonce, ciphertext and subject, parted by spaces.
+/// Converts every sealed text in `data` to a text that contains all that is needed to open it, except the key.
+/// Read models store such texts. Format: event id, key id, nonce, ciphertext and subject, separated by spaces.
 pub fn close(data: &mut Value, event: EventId) {
     match data {
         Value::Object(object) if sealed(object) => {
             let [subject, key, nonce, sealed] = ["subject", "key", "nonce", "sealed"].map(|name| text(object, name));
             *data = json!({"subject": subject, "text": format!("{event} {key} {nonce} {sealed} {subject}")});
         }
-        // A text that stands there in the clear was never let in by us; it goes no further.
+        // A plain text here was not written by us and must not be passed on.
         Value::Object(object) if plain(object) => drop(object.insert("text".to_owned(), Value::Null)),
         Value::Object(object) => object.values_mut().for_each(|v| close(v, event)),
         Value::Array(items) => items.iter_mut().for_each(|v| close(v, event)),
@@ -162,15 +162,15 @@ pub fn close(data: &mut Value, event: EventId) {
     }
 }
 
-/// Whose text [`close`] wrote there; `None` where it wrote no such thing.
+/// The subject of a text written by [`close`]; `None` if it is not one.
 pub fn closed_subject(closed: &str) -> Option<SubjectId> {
     SubjectId::new(parts(closed)?[4]).ok()
 }
 
-/// Opens what [`close`] wrote; `None` where `key` is not the one it was sealed under.
+/// Opens a text written by [`close`]; `None` if it was sealed with another key than `key`.
 ///
 /// # Errors
-/// [`Failure::Broken`] where the key is the right one and does not fit.
+/// [`Failure::Broken`] if the key has the right id but does not decrypt it.
 pub fn open_closed(closed: &str, key: KeyRef<'_>) -> Result<Option<String>, Failure> {
     let broken = || Failure::Broken("of a read model".to_owned());
     let [event, key_id, nonce, sealed, subject] = parts(closed).ok_or_else(broken)?;

@@ -1,4 +1,4 @@
-//! A signing key as it is stored: its seed wrapped under the master key.
+//! A signing key as stored: its seed is encrypted with the master key.
 
 use data_encoding::HEXLOWER;
 use zeroize::{Zeroize as _, Zeroizing};
@@ -9,22 +9,22 @@ use super::{
     wrap::{MasterKey, Place},
 };
 
-/// A signing key at rest. Only the public half can be read.
+/// A stored signing key. Only the public half is readable.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WrappedSigningKey {
     /// The public key: 32 bytes.
     pub public: Vec<u8>,
-    /// 24 bytes.
+    /// Nonce, 24 bytes.
     pub nonce: Vec<u8>,
-    /// The seed, encrypted.
+    /// The encrypted seed.
     pub wrapped: Vec<u8>,
 }
 
 impl WrappedSigningKey {
-    /// A new key of that workspace, from a source of random bytes.
+    /// Creates a key for a workspace, from a source of random bytes.
     ///
     /// # Errors
-    /// [`ParseError`] where the workspace's name cannot be a key's.
+    /// [`ParseError`] if the workspace's name is not valid in a key's name.
     pub fn make(master: &MasterKey, workspace: &str, fill: impl Fn(&mut [u8])) -> Result<Self, ParseError> {
         let mut seed = Zeroizing::new([0; 32]);
         fill(seed.as_mut());
@@ -36,7 +36,7 @@ impl WrappedSigningKey {
         Ok(Self { public: public.to_vec(), nonce: nonce.to_vec(), wrapped })
     }
 
-    /// The key; `None` under another master key, or after damage.
+    /// Decrypts the key; `None` with another master key, or if damaged.
     pub fn open(&self, master: &MasterKey, workspace: &str) -> Option<SigningKey> {
         let nonce = self.nonce.as_slice().try_into().ok()?;
         let opened = master.unwrap(&place(workspace, &HEXLOWER.encode(&self.public)), &self.wrapped, nonce)?;

@@ -1,4 +1,4 @@
-//! Which streams there are, and how they are named: `<category>-<id>`.
+//! Streams and their names: `<category>-<id>`.
 
 use std::fmt;
 
@@ -7,13 +7,13 @@ use serde::{Deserialize, Serialize};
 
 use crate::domain::ids::{BookingId, CalendarKey, ConnectionId, LinkId, ProfileId, SourceName};
 
-/// What a stream is about. The names are permanent.
+/// The category of a stream. The names are permanent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Category {
     /// One booking.
     Booking,
-    /// One authorised grant.
+    /// One connection to a provider.
     Connection,
     /// One remote calendar.
     Calendar,
@@ -21,18 +21,18 @@ pub enum Category {
     Link,
     /// One delivery from a booking source, or a source's polling.
     Source,
-    /// One offline terminal.
+    /// One offline device.
     Device,
-    /// One document kept in step that is not a booking.
+    /// One synced document that is not a booking.
     Record,
     /// One policy document.
     Profile,
-    /// Acts of operators, and of the ledger on itself.
+    /// Actions of operators and of the ledger itself.
     Operations,
 }
 
 impl Category {
-    /// Every category, in the order above.
+    /// All categories, in the order above.
     pub const ALL: [Self; 9] = [
         Self::Booking,
         Self::Connection,
@@ -45,7 +45,7 @@ impl Category {
         Self::Operations,
     ];
 
-    /// The name, as in stream names, event types, schemas and NATS subjects.
+    /// Its name in stream names, event types, schemas and NATS subjects.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Booking => "booking",
@@ -61,19 +61,19 @@ impl Category {
     }
 }
 
-/// A stream's name. Ordered by category, then id.
+/// The name of a stream. Ordered by category, then id.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct StreamName {
-    /// What it is about.
+    /// The category.
     pub category: Category,
-    /// Which one: 1 to 512 characters that need no escaping in a URL path segment.
+    /// The id: 1 to 512 characters that need no escaping in a URL path segment.
     pub id: String,
 }
 
-/// A text that names no stream.
+/// A text that is not a stream name.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{0:?} names no stream: write <category>-<id>, as in booking-uschedule.1001")]
+#[error("{0:?} is not a stream name: write <category>-<id>, such as booking-uschedule.1001")]
 pub struct NoSuchStream(pub String);
 
 impl StreamName {
@@ -107,7 +107,7 @@ impl StreamName {
         Self { category: Category::Source, id: name.to_string() }
     }
 
-    /// The stream of one delivery from a source: it is created once, which is what makes a replayed delivery visible.
+    /// The stream of a delivery from a source: created once, so that a repeated delivery is detected.
     pub fn delivery(source: &SourceName, delivery: &str) -> Self {
         let id = format!("{source}.{delivery}");
         let plain = id.len() <= 160 && id.bytes().all(|b| b.is_ascii_alphanumeric() || b"._~@-".contains(&b));
@@ -125,10 +125,10 @@ impl StreamName {
         Self { category: Category::Operations, id: format!("{workspace}.program") }
     }
 
-    /// Reads `<category>-<id>`.
+    /// Parses `<category>-<id>`.
     ///
     /// # Errors
-    /// [`NoSuchStream`] where the category is unknown or the id is empty.
+    /// [`NoSuchStream`] if the category is unknown or the id is empty.
     pub fn parse(text: &str) -> Result<Self, NoSuchStream> {
         let fail = || NoSuchStream(text.chars().take(200).collect());
         let (category, id) = text.split_once('-').ok_or_else(fail)?;

@@ -1,36 +1,36 @@
-//! Subjects under which facts are published and commands are taken: `syncledger.<workspace>.<category>.<id>.<name>`.
+//! NATS subjects of published events and accepted commands: `syncledger.<workspace>.<category>.<id>.<name>`.
 //!
-//! Each part is one token, whatever stands in it. In a token every byte but `A-Z a-z 0-9 - _ ~` is written as `%` and two
-//! upper-case hex digits, the dot among them: what any URL decoder turns back (RFC 3986 §2.1).
+//! Each part is one token. In a token, every byte except `A-Z a-z 0-9 - _ ~`, including the dot, is written as `%` and two
+//! upper-case hex digits, which any URL decoder reverses (RFC 3986 §2.1).
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 
 use super::stream::{Category, StreamName};
 
-/// What every subject of ours begins with.
+/// First token of all our subjects.
 pub const ROOT: &str = "syncledger";
 
-/// One token of a subject.
+/// Encodes a text as a token.
 pub fn token(text: &str) -> String {
     const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'~');
     utf8_percent_encode(text, ESCAPED).to_string()
 }
 
-/// The text that a token stands for; `None` where no text has that token.
+/// Decodes a token; `None` if it is not the encoding of any text.
 pub fn text(token: &str) -> Option<String> {
     let plain = percent_decode_str(token).decode_utf8().ok()?;
     (!plain.is_empty() && self::token(&plain) == token).then(|| plain.into_owned())
 }
 
-/// The subject of an event of that type on that stream.
+/// The subject of an event of that type in that stream.
 pub fn of_event(workspace: &str, stream: &StreamName, kind: &str) -> String {
     let category = stream.category.as_str();
-    // The category stands in the subject already. A type of another category keeps its own.
+    // The subject already contains the category. A type of another category keeps its own.
     let name = kind.strip_prefix(category).and_then(|rest| rest.strip_prefix('.')).unwrap_or(kind);
     format!("{ROOT}.{}.{category}.{}.{}", token(workspace), token(&stream.id), token(name))
 }
 
-/// Takes the subject of an event apart: workspace, stream, and the type without its category.
+/// Splits the subject of an event: workspace, stream, and the type without its category.
 pub fn read_event(subject: &str) -> Option<(String, StreamName, String)> {
     let mut tokens = subject.split('.');
     if tokens.next() != Some(ROOT) {
@@ -44,17 +44,17 @@ pub fn read_event(subject: &str) -> Option<(String, StreamName, String)> {
     tokens.next().is_none().then_some((workspace, StreamName { category, id }, name))
 }
 
-/// The subjects of all events of a workspace, one wildcard for each category.
+/// The subjects of all events of a workspace, one wildcard per category.
 pub fn all_events(workspace: &str) -> Vec<String> {
     Category::ALL.iter().map(|category| format!("{ROOT}.{}.{}.>", token(workspace), category.as_str())).collect()
 }
 
-/// What a message about a booking is sent to, without its verb.
+/// The subject of commands about bookings, without the verb.
 pub fn booking_commands(workspace: &str) -> String {
     format!("{ROOT}.{}.commands.booking", token(workspace))
 }
 
-/// The subjects of all commands of a workspace, those that nobody understands among them.
+/// The subject of all commands of a workspace, including unknown ones.
 pub fn all_commands(workspace: &str) -> String {
     format!("{ROOT}.{}.commands.>", token(workspace))
 }
@@ -72,7 +72,7 @@ mod tests {
             assert_eq!(text(&token).as_deref(), Some(plain));
         }
         assert_eq!(token("uschedule.1001"), "uschedule%2E1001");
-        // One text, one token: what nobody writes is nobody's.
+        // Each text has exactly one encoding; anything else is rejected.
         for odd in ["", "%", "%2", "%zz", "%2e", "%41", "%FF", "a.b", "a b"] {
             assert_eq!(text(odd), None, "{odd}");
         }

@@ -1,5 +1,5 @@
-//! Secrets at rest: wrapped under the master key, bound to the place they stand in, so that a wrapped secret copied to
-//! another row or another ledger does not open.
+//! Stored secrets: encrypted with the master key and bound to their table, row and column, so that a secret copied to
+//! another row or another ledger cannot be decrypted.
 
 use std::fmt;
 
@@ -11,7 +11,7 @@ use data_encoding::HEXLOWER;
 use sha2::{Digest as _, Sha256};
 use zeroize::{Zeroize as _, Zeroizing};
 
-/// The ledger's master key, 256 bits. Never printed, wiped when dropped.
+/// The ledger's master key, 256 bits. Not printed by `Debug`, wiped when dropped.
 #[derive(Clone)]
 pub struct MasterKey {
     id: String,
@@ -19,7 +19,7 @@ pub struct MasterKey {
 }
 
 impl MasterKey {
-    /// Takes the key's bytes.
+    /// From the key's bytes.
     pub fn new(bytes: [u8; 32]) -> Self {
         let mut hash = Sha256::new();
         hash.update(b"syncledger master key id\0");
@@ -28,24 +28,24 @@ impl MasterKey {
         Self { id: HEXLOWER.encode(&digest[..8]), bytes: Zeroizing::new(bytes) }
     }
 
-    /// Its public name, 16 hex digits that tell nothing about the key: stored beside what it wraps.
+    /// Its public name: 16 hex digits of a hash, stored next to what it encrypts.
     pub fn id(&self) -> &str {
         &self.id
     }
 
-    /// The bytes, to be written to the key's file and nowhere else.
+    /// The bytes, to be written to the key file and nowhere else.
     pub fn bytes(&self) -> &[u8; 32] {
         &self.bytes
     }
 
-    /// Wraps `secret` for `place`. `nonce` is 192 fresh random bits.
+    /// Encrypts `secret` for `place`. `nonce` is 192 new random bits.
     pub fn wrap(&self, place: &Place<'_>, secret: &[u8], nonce: &[u8; 24]) -> Vec<u8> {
         self.cipher()
             .encrypt(&XNonce::from(*nonce), Payload { msg: secret, aad: &place.bytes() })
             .expect("a secret is far shorter than the 256 GiB this cipher takes")
     }
 
-    /// Opens what [`Self::wrap`] made for the same place; `None` under another key, for another place, or after damage.
+    /// Decrypts a secret for the same place; `None` with another key, for another place, or if damaged.
     pub fn unwrap(&self, place: &Place<'_>, wrapped: &[u8], nonce: &[u8; 24]) -> Option<Zeroizing<Vec<u8>>> {
         let payload = Payload { msg: wrapped, aad: &place.bytes() };
         self.cipher().decrypt(&XNonce::from(*nonce), payload).ok().map(Zeroizing::new)
@@ -65,7 +65,7 @@ impl fmt::Debug for MasterKey {
     }
 }
 
-/// Where a wrapped secret stands: the associated data of its encryption.
+/// Where a secret is stored: the associated data of its encryption.
 #[derive(Debug, Clone, Copy)]
 pub struct Place<'a> {
     /// The ledger's workspace.
@@ -76,12 +76,12 @@ pub struct Place<'a> {
     pub row: &'a str,
     /// `wrapped`.
     pub column: &'a str,
-    /// The id of the secret itself, or of the master key where it has none.
+    /// The id of the secret itself, or of the master key if it has none.
     pub key: &'a str,
 }
 
 impl Place<'_> {
-    /// The parts, each after its length: no two places give the same bytes.
+    /// The parts, each with its length in front: no two places give the same bytes.
     fn bytes(&self) -> Vec<u8> {
         let mut bytes = Vec::new();
         for part in [self.workspace, self.table, self.row, self.column, self.key] {
@@ -92,7 +92,7 @@ impl Place<'_> {
     }
 }
 
-/// A subject's fresh key and its id, from a source of random bytes.
+/// A new key for a subject and its id, from a source of random bytes.
 pub fn new_subject_key(fill: impl Fn(&mut [u8])) -> (String, Zeroizing<[u8; 32]>) {
     let mut id = [0; 16];
     let mut bytes = Zeroizing::new([0; 32]);

@@ -1,4 +1,4 @@
-//! Who may do what: the one place that decides by role and by object, whatever way they came.
+//! Authorisation: the only place that decides by role and object, for every transport.
 
 use crate::{
     domain::ids::SourceName,
@@ -6,47 +6,47 @@ use crate::{
     record::stream::{Category, StreamName},
 };
 
-/// The source of bookings that are created through this API.
+/// Source name of bookings created through the API.
 pub const API_SOURCE: &str = "api";
 
-/// Reads bookings, links, attempts, status.
+/// May read bookings, links, attempts and status.
 pub const READERS: &[Role] = &[Role::Viewer, Role::Operator, Role::Admin];
-/// Reads bookings, a system's own among them.
+/// May read bookings, including a system its own.
 pub const BOOKING_READERS: &[Role] = &[Role::Viewer, Role::Operator, Role::Admin, Role::Integration];
-/// Creates and changes bookings.
+/// May create and change bookings.
 pub const BOOKING_WRITERS: &[Role] = &[Role::Operator, Role::Admin, Role::Integration];
-/// Answers, reprocesses, resyncs.
+/// May answer, retry and resync.
 pub const OPERATORS: &[Role] = &[Role::Operator, Role::Admin];
-/// Forgets people: nothing brings them back.
+/// May erase people, which cannot be undone.
 pub const ADMINS: &[Role] = &[Role::Admin];
-/// Reads events and proofs.
+/// May read events and proofs.
 pub const AUDITORS: &[Role] = &[Role::Auditor, Role::Admin];
-/// Appends events as they are, past the rules that commands are held to.
+/// May append events directly, without the rules that commands must obey.
 pub const APPENDERS: &[Role] = &[Role::Admin, Role::Integration];
-/// Reads how far read models are: of use to readers and auditors.
+/// May read how far read models are: useful to readers and auditors.
 pub const STATUS_READERS: &[Role] = &[Role::Viewer, Role::Operator, Role::Admin, Role::Auditor];
 
-/// Every role, in the order of tables.
+/// All roles, in the order of tables.
 pub const ROLES: [Role; 6] =
     [Role::Viewer, Role::Operator, Role::Admin, Role::Auditor, Role::Device, Role::Integration];
 
-/// Who asks.
+/// An authenticated caller.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Caller {
-    /// Their token's id: named in logs and as actor of events.
+    /// Id of the token, used in logs and as the actor of events.
     pub token: String,
-    /// What they may do.
+    /// The token's role.
     pub role: Role,
 }
 
 impl Caller {
-    /// Whether bookings of that source are theirs to see and to change. A system sees what came through this API, and no
-    /// other source's customers.
+    /// Whether the caller may see and change bookings of that source. An integration sees only those created through this
+    /// API, and no other source's customers.
     pub fn may_touch(&self, source: &SourceName) -> bool {
         self.only_source().is_none_or(|own| own == source.as_str())
     }
 
-    /// Whether events are theirs to append to that stream: a system's are those of bookings that came through this API.
+    /// Whether the caller may append to that stream. An integration may append only to bookings created through this API.
     pub fn may_append(&self, stream: &StreamName) -> bool {
         let of = |source: &str| {
             let id = stream.id.strip_prefix(source).and_then(|rest| rest.strip_prefix('.'));
@@ -55,13 +55,13 @@ impl Caller {
         APPENDERS.contains(&self.role) && self.only_source().is_none_or(of)
     }
 
-    /// The one source whose bookings they may see, where they may not see all.
+    /// The only source whose bookings the caller may see; `None` for all.
     pub fn only_source(&self) -> Option<&'static str> {
         (self.role == Role::Integration).then_some(API_SOURCE)
     }
 }
 
-/// A role's permanent name.
+/// The permanent name of a role.
 pub fn name(role: Role) -> &'static str {
     match role {
         Role::Viewer => "viewer",

@@ -1,5 +1,5 @@
-//! What is published and what is taken by NATS, as an AsyncAPI 3.0 document, generated from the types behind it. File:
-//! `schemas/asyncapi.v1.json`; the data of events is described by the files beside it.
+//! The AsyncAPI 3.0 document of published events and accepted commands, generated from their types. File:
+//! `schemas/asyncapi.v1.json`; the data of events is described by the files next to it.
 
 use schemars::{JsonSchema, SchemaGenerator, generate::SchemaSettings};
 use serde_json::{Map, Value, json};
@@ -19,10 +19,10 @@ use crate::record::{
     subject::ROOT,
 };
 
-/// The path of the document under `schemas/`.
+/// Path of the document under `schemas/`.
 pub const PATH: &str = "asyncapi.v1.json";
 
-/// What the document is made of.
+/// Parts of the document.
 struct Parts {
     generator: SchemaGenerator,
     channels: Map<String, Value>,
@@ -31,7 +31,7 @@ struct Parts {
     schemas: Map<String, Value>,
 }
 
-/// The document.
+/// The AsyncAPI document.
 pub fn document() -> Value {
     let settings = SchemaSettings::draft07().with(|s| s.definitions_path = "/components/schemas".into());
     let mut parts = Parts {
@@ -51,10 +51,10 @@ pub fn document() -> Value {
         "info": {
             "title": "syncledger",
             "version": "1",
-            "description": "Events of the ledger, published in its order, and commands on bookings. A part of a subject is one \
-                token: every byte but A-Z a-z 0-9 - _ ~ is written as % and two upper-case hex digits, the dot among them. \
-                Delivery is at least once: know repetitions by the event's id. Personal texts in events are sealed under \
-                their person's key, and cannot be read by anybody once the ledger has destroyed it.",
+            "description": "Events of the ledger, published in order, and commands on bookings. Each part of a subject is one \
+                token: every byte but A-Z a-z 0-9 - _ ~ including the dot, is written as % and two upper-case hex digits. \
+                Delivery is at least once: detect duplicates by event id. Personal data in events is encrypted with \
+                the person's key, and nobody can read it once the ledger has destroyed that key.",
             "license": {"name": "MIT OR Apache-2.0"},
         },
         "defaultContentType": "application/json",
@@ -92,10 +92,10 @@ impl Parts {
         let headers = json!({
             "type": "object",
             "properties": {
-                "Nats-Msg-Id": text("The event's id; of one that was sent again while the server still knew it, the id, a dot and a word."),
-                "Nats-Expected-Last-Sequence": text("The number of the message before, which is what keeps the order."),
+                "Nats-Msg-Id": text("The event's id; if republished while the server still remembered it, the id, a dot and a word."),
+                "Nats-Expected-Last-Sequence": text("Sequence number of the previous message; keeps the order."),
                 "Syncledger-Sender": text("The process that sent it."),
-                "Syncledger-Next": text("The position that is published after this message."),
+                "Syncledger-Next": text("The position published after this message."),
                 "Content-Type": {"const": CLOUD_EVENT_JSON},
             },
             "required": ["Nats-Msg-Id", "Syncledger-Next", "Content-Type"],
@@ -133,7 +133,7 @@ impl Parts {
                 "parameters": {
                     "workspace": {"description": "The ledger's workspace, as a token."},
                     "id": {"description": "The stream's id, as a token: api%2E1001."},
-                    "name": {"description": "The event's type without its category: rescheduled."},
+                    "name": {"description": "The event's type without its category, such as rescheduled."},
                 },
                 "messages": messages,
             });
@@ -155,12 +155,12 @@ impl Parts {
             ("reassign", "Moves a booking to another resource", self.definition::<Reassignment>()),
             (
                 "change_details",
-                "Changes words or customer of a booking; what is not named stays",
+                "Changes title, notes or customer of a booking; fields left out stay as they are",
                 self.definition::<DetailsChange>(),
             ),
-            ("confirm", "Settles a booking", json!({})),
-            ("cancel", "Calls a booking off", json!({})),
-            ("restore", "Calls a booking on again", json!({})),
+            ("confirm", "Confirms a tentative booking", json!({})),
+            ("cancel", "Cancels a booking", json!({})),
+            ("restore", "Restores a cancelled booking", json!({})),
         ];
         for (verb, summary, body) in bodies {
             let name = format!("{verb}_command");
@@ -170,7 +170,7 @@ impl Parts {
         }
     }
 
-    /// A type's own schema, not a reference to it.
+    /// A type's own schema instead of a reference to it.
     fn definition<T: JsonSchema>(&mut self) -> Value {
         let reference = self.schema::<T>();
         let name = reference["$ref"].as_str().and_then(|path| path.rsplit('/').next()).unwrap_or_default();
@@ -189,13 +189,13 @@ impl Parts {
                 "Idempotency-Key": {
                     "type": "string",
                     "maxLength": KEY_BYTES_MAX,
-                    "description": "Makes a repetition harmless: the same key with the same command is answered as the first time, with \
-                        another it is refused. Nats-Msg-Id where it is left out; without either, only the queue's own repetitions are known.",
+                    "description": "Makes retries safe: the same key with the same command returns the first answer; with \
+                        a different command it is refused. Defaults to Nats-Msg-Id; without either, only the queue's own redeliveries are detected.",
                 },
-                "Nats-Msg-Id": text("As JetStream uses it: within the duplicate window it takes the same id once."),
-                "Reply-To": text("Where the answer is sent: an inbox of the sender (_INBOX…). JetStream itself answers to the reply \
-                    subject of the message, with nothing but that it has stored it."),
-                "X-Request-Id": text("The sender's id of what it belongs to: stands in the events that it leads to."),
+                "Nats-Msg-Id": text("Used by JetStream: within the duplicate window the same id is accepted once."),
+                "Reply-To": text("Where to send the answer: an inbox of the sender (_INBOX…). JetStream itself only acknowledges storing, on the reply \
+                    subject of the message."),
+                "X-Request-Id": text("The sender's correlation id; recorded in all resulting events."),
             }},
             "payload": payload,
         });
@@ -223,14 +223,14 @@ impl Parts {
 
     fn replies(&mut self) {
         let headers = json!({"type": "object", "properties": {
-            "Syncledger-Status": text("The status, as HTTP numbers it."),
+            "Syncledger-Status": text("The status, as an HTTP status code."),
             "Idempotency-Key": text("The command's key."),
         }});
         let booking = self.schema::<BookingView>();
         let problem = self.schema::<Document>();
         let answers = [
-            ("reply.booking", "The booking, as it was after the command", "application/json", booking),
-            ("reply.problem", "Why it was not carried out (RFC 9457)", PROBLEM_JSON, problem),
+            ("reply.booking", "The booking after the command", "application/json", booking),
+            ("reply.problem", "Why the command failed (RFC 9457)", PROBLEM_JSON, problem),
         ];
         let mut messages = Map::new();
         for (name, summary, media, payload) in answers {
@@ -244,7 +244,7 @@ impl Parts {
     }
 }
 
-/// The schema of a body, and the booking that it is about.
+/// The schema of a body, plus the booking it is about.
 fn about_a_booking(mut body: Value) -> Value {
     body["type"] = json!("object");
     body["additionalProperties"] = json!(false);

@@ -1,4 +1,4 @@
-//! What fails at the moment, loop by loop.
+//! Present failures of the loops.
 
 use std::{
     collections::BTreeMap,
@@ -7,23 +7,23 @@ use std::{
 
 use chrono::{DateTime, Utc};
 
-/// What the last failure of each loop was, for `/health`. A loop that goes on has none.
+/// The last failure of each loop, for `/health`. A loop that works has none.
 #[derive(Debug, Clone, Default)]
 pub struct CurrentFailures(Arc<Mutex<BTreeMap<String, (DateTime<Utc>, String)>>>);
 
 impl CurrentFailures {
-    /// The failures by the loop's name: since when, and what.
+    /// The failures by loop: since when, and the message.
     pub fn all(&self) -> BTreeMap<String, (DateTime<Utc>, String)> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Whether this very failure is noted already.
+    /// Whether this failure is already recorded.
     pub fn known(&self, name: &str, failure: &str) -> bool {
         let current_failures = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         current_failures.get(name).is_some_and(|(_, known)| known == failure)
     }
 
-    /// Notes how a loop fares: what failed, or that nothing did.
+    /// Records a loop's result: a failure, or `None` for success.
     pub fn note(&self, name: &str, now: DateTime<Utc>, failure: Option<String>) {
         let mut current_failures = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         match failure {

@@ -1,34 +1,34 @@
-//! Why a service did not do what it was asked.
+//! Errors of services.
 
 use crate::{
     domain::booking::Refusal,
     ports::{checkpoint_archive, event_store, signing_keys, tokens, vault},
 };
 
-/// Why not.
+/// Why a request failed.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// A rule says no.
+    /// A rule refused it.
     #[error(transparent)]
     Refused(#[from] Refusal),
-    /// There is no such thing.
+    /// No such resource.
     #[error("there is no {what} {id:?}")]
     NotFound {
-        /// What was asked for.
+        /// The kind of resource.
         what: &'static str,
-        /// Under what name.
+        /// Its id.
         id: String,
     },
-    /// What was asked for makes no sense as things are.
+    /// The request is not possible in the present state.
     #[error("{0}")]
     Invalid(String),
-    /// Others changed the same thing again and again meanwhile.
-    #[error("the same thing is being changed by others; try again")]
+    /// Too many conflicts with other changes.
+    #[error("it is being changed by another request; retry")]
     Busy,
-    /// The ledger.
+    /// The ledger failed.
     #[error(transparent)]
     Ledger(#[from] event_store::Failure),
-    /// The keys of subjects.
+    /// The key vault failed.
     #[error(transparent)]
     Vault(#[from] vault::Failure),
     /// A stored event cannot be read.
@@ -38,25 +38,25 @@ pub enum Error {
         stream: String,
         /// Its version there.
         version: u64,
-        /// What hinders.
+        /// Why it cannot be read.
         reason: String,
     },
-    /// The tokens.
+    /// The token store failed.
     #[error(transparent)]
     Tokens(#[from] tokens::Unavailable),
-    /// The keys that checkpoints are signed with.
+    /// The store of signing keys failed.
     #[error(transparent)]
     SigningKeys(#[from] signing_keys::Failure),
-    /// The checkpoints that are kept outside the ledger.
+    /// The folder of checkpoints failed.
     #[error(transparent)]
     CheckpointArchive(#[from] checkpoint_archive::Failure),
-    /// The read models.
+    /// The read models failed.
     #[error("the read models are not available: {0}")]
     ReadModels(String),
 }
 
 impl Error {
-    /// Whether somebody else changed the stream first.
+    /// Whether another process changed the stream first.
     pub fn is_conflict(&self) -> bool {
         matches!(self, Self::Ledger(event_store::Failure::Conflict { .. }))
     }

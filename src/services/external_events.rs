@@ -1,6 +1,6 @@
-//! Events from another program, appended as they are: checked against their types, personal texts sealed, and said by whom.
+//! Events appended by another program: checked against their types, personal texts sealed, with the caller as actor.
 //!
-//! No rule of an aggregate is asked: whoever appends events decides, and only tokens that may are let as far as here.
+//! The rules of aggregates do not apply: whoever appends events decides, and only tokens with that permission get here.
 
 use std::sync::Arc;
 
@@ -21,32 +21,32 @@ use crate::{
     },
 };
 
-/// Which events are taken.
+/// Which events are accepted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Accept {
-    /// Those whose type is known and whose data reads; who wrote them, and when, is ours to say.
+    /// Known types with valid data; actor and times are set by this ledger.
     Known,
-    /// Any, under whatever envelope they come with: for another `syncledger` that keeps its ledger here.
+    /// Any type, with the sender's envelope: for another `syncledger` that keeps its ledger here.
     Any,
 }
 
-/// An event as another program proposes it.
+/// An event proposed by another program.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ProposedEvent {
     /// Its id.
     pub id: EventId,
     /// Its type.
     pub kind: String,
-    /// What was said of its envelope.
+    /// The envelope fields it was sent with.
     pub metadata: Metadata,
     /// Its data: a JSON object.
     pub data: String,
 }
 
-/// Turns what `caller` proposes into events fit to be appended to `stream`.
+/// Turns events proposed by `caller` into events that can be appended to `stream`.
 ///
 /// # Errors
-/// `Invalid` names the event and what to do about it; `Vault` and `Ledger` where they do not answer.
+/// `Invalid` with the event and what to do; `Vault` and `Ledger` if these are unavailable.
 pub async fn prepare(
     journal: &Journal,
     accept: Accept,
@@ -55,7 +55,7 @@ pub async fn prepare(
     proposed: Vec<ProposedEvent>,
 ) -> Result<Vec<NewEvent>, Error> {
     let now = journal.clock().now();
-    // Of the first event's id, so that an append that is repeated says the same.
+    // From the first event's id, so that a repeated append is identical.
     let Some(root) = proposed.first().map(|event| event.id) else { return Ok(Vec::new()) };
     let mut events = Vec::with_capacity(proposed.len());
     for event in proposed {
@@ -92,28 +92,29 @@ fn enveloped(event: ProposedEvent, caller: &Caller, root: EventId, now: DateTime
     }
 }
 
-/// The event, if it is one of ours and belongs into the stream; its plain personal texts sealed.
+/// The event, if its type is known and belongs in the stream, with plain personal texts sealed.
 async fn check_known(journal: &Journal, stream: &StreamName, mut event: ProposedEvent) -> Result<ProposedEvent, Error> {
     let invalid = |why: String| Err(Error::Invalid(why));
     let said = &event.metadata;
     if said.recorded_at.is_some() || said.actor.is_some() || said.origin.is_some() {
         return invalid(
-            "its metadata says recorded_at, actor or origin, which are this ledger's to say: leave them out".to_owned(),
+            "its metadata contains recorded_at, actor or origin, which this ledger sets itself: leave them out"
+                .to_owned(),
         );
     }
     if stream.id.bytes().any(|b| !(b.is_ascii_alphanumeric() || b"._~@-".contains(&b))) {
-        return invalid(format!("{stream} has a character other than A-Z a-z 0-9 . _ ~ @ -"));
+        return invalid(format!("{stream} contains a character other than A-Z a-z 0-9 . _ ~ @ -"));
     }
     let mut data: Value =
         serde_json::from_str(&event.data).map_err(|e| Error::Invalid(format!("its data is not JSON: {e}")))?;
     let schema = said.schema.unwrap_or_else(|| upcast::current(&event.kind));
-    // What another program sealed must open, or nobody could ever read on from here.
+    // Texts sealed by another program must be readable, or the stream could not be read from here on.
     let mut opened = data.clone();
     journal.open_texts(event.id, &mut opened).await?.map_err(|e| Error::Invalid(e.to_string()))?;
     let fact =
         codec::from_data(&event.kind, schema, opened.clone()).map_err(|e| Error::Invalid(format!("its data: {e}")))?;
     if fact.category() != stream.category.as_str() {
-        return invalid(format!("a {} does not belong into stream {stream}", event.kind));
+        return invalid(format!("event type {} does not belong in stream {stream}", event.kind));
     }
     if sealing::plain_subjects(&data).is_empty() {
         return Ok(event);
@@ -128,8 +129,8 @@ async fn check_known(journal: &Journal, stream: &StreamName, mut event: Proposed
     Ok(event)
 }
 
-/// The data of the stored event of that id, where it says the same: sealed anew it would be other bytes, and a repeated
-/// append would look like another fact.
+/// The data of the stored event with that id, if its content is the same: sealing again gives other bytes, and a repeated
+/// append would look different.
 async fn sealed_before(journal: &Journal, id: EventId, opened: &Value) -> Result<Option<String>, Error> {
     let store: &Arc<dyn EventStore> = journal.store();
     let Some(stored) = store.find(id).await? else { return Ok(None) };

@@ -1,4 +1,4 @@
-//! Facts into the ledger and out again: encoding, sealing of personal data, and folding of streams.
+//! Writes events to the ledger and reads them: encoding, sealing of personal data, and folding of streams.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -34,46 +34,46 @@ use crate::{
     },
 };
 
-/// How many events of a stream are read at once.
+/// Events of a stream per read.
 const PAGE_EVENTS: usize = 1_000;
 
-/// On whose behalf something is recorded.
+/// Metadata of recorded events.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Context {
-    /// Who acts.
+    /// The actor.
     pub actor: Actor,
-    /// By what way it came.
+    /// How it reached us.
     pub origin: Origin,
-    /// The root act.
+    /// Id of the root action.
     pub correlation: CorrelationId,
-    /// The event that led to it.
+    /// The event that caused it.
     pub causation: Option<EventId>,
 }
 
 impl Context {
-    /// The root of something new.
+    /// Starts a new chain of causes.
     pub fn root(actor: Actor, origin: Origin, id: EventId) -> Self {
         Self { actor, origin, correlation: CorrelationId(id.to_string()), causation: None }
     }
 
-    /// What `cause` leads to, done by `actor`.
+    /// Continues the chain of `cause`, with `actor`.
     pub fn caused_by(actor: Actor, origin: Origin, cause: &StoredEvent) -> Self {
         let correlation = cause.event.correlation.clone();
         Self { actor, origin, correlation, causation: Some(cause.event.id) }
     }
 }
 
-/// A stored event and what it says.
+/// A stored event and its decoded content.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DecodedEvent {
     /// As it is stored.
     pub recorded: StoredEvent,
-    /// What it says.
+    /// The decoded event.
     pub event: Event,
 }
 
-/// Whether a fact of that type tells what was seen at a provider or sent there. It must be recorded, whoever was forgotten: without their
-/// words. A booking or a delivery that is about somebody who was forgotten is turned down instead.
+/// Whether events of that type record what was seen at, or sent to, a provider. These must be recorded even if the person was erased, without
+/// their data. A booking or delivery about an erased person is refused instead.
 fn is_seen(kind: &str) -> bool {
     kind.starts_with("calendar.") || kind.starts_with("link.")
 }
@@ -88,7 +88,7 @@ pub struct Journal {
 }
 
 impl Journal {
-    /// Joins a ledger, its keys and a clock.
+    /// Joins a ledger, its key vault and a clock.
     pub fn new(store: Arc<dyn EventStore>, vault: Arc<dyn Vault>, clock: Arc<dyn Clock>) -> Self {
         Self { store, vault, clock, snapshots: Arc::default() }
     }
@@ -103,10 +103,10 @@ impl Journal {
         &self.clock
     }
 
-    /// Appends facts that took effect now.
+    /// Appends events that take effect now.
     ///
     /// # Errors
-    /// As [`EventStore::append`]; `Vault` where a person's data cannot be sealed.
+    /// As [`EventStore::append`]; `Vault` if personal data cannot be sealed.
     pub async fn append<E: Into<Event>>(
         &self,
         stream: &StreamName,
@@ -117,7 +117,7 @@ impl Journal {
         self.append_at(stream, expected, facts, self.clock.now(), context).await
     }
 
-    /// Appends facts that took effect at `effective_at`.
+    /// Appends events that took effect at `effective_at`.
     ///
     /// # Errors
     /// As [`Journal::append`].
@@ -135,7 +135,7 @@ impl Journal {
         }
         let appended = self.store.append(stream, expected, events).await;
         if matches!(appended, Err(event_store::Failure::Conflict { .. })) {
-            // Usually somebody was faster, and reading on would do. After a ledger was put back to an older state it would not.
+            // Usually somebody else was first, and reading on would be enough; but not after the ledger was restored from a backup.
             self.snapshots.bookings.drop(&stream.id);
             self.snapshots.links.drop(&stream.id);
             self.snapshots.connections.drop(&stream.id);
@@ -165,7 +165,7 @@ impl Journal {
     /// Seals every plain personal text in the data of event `id`.
     ///
     /// # Errors
-    /// `Vault` where a subject has no key and gets none; `Invalid`.
+    /// `Vault` if no key can be created for a subject; `Invalid`.
     pub async fn seal_texts(&self, id: EventId, kind: &str, data: &mut Value) -> Result<(), Error> {
         let mut keys: BTreeMap<SubjectId, SubjectKey> = BTreeMap::new();
         let mut forgotten = BTreeSet::new();
@@ -191,11 +191,11 @@ impl Journal {
             .map_err(|e| Error::Invalid(format!("a {kind} cannot be sealed: {e}")))
     }
 
-    /// Opens every sealed text in the data of event `id` whose key is still there; the others read as forgotten. Answers
-    /// whose were opened.
+    /// Decrypts every sealed text in the data of event `id` whose key exists; the others read as erased. Returns the
+    /// subjects of decrypted texts.
     ///
     /// # Errors
-    /// `Vault`; inside, a text that does not open under its own key.
+    /// `Vault`; inside, a text that cannot be decrypted with its own key.
     pub async fn open_texts(
         &self,
         id: EventId,
@@ -212,10 +212,10 @@ impl Journal {
         Ok(sealing::open(data, id, &key_of).map(|()| keys.into_keys().collect()))
     }
 
-    /// What a stored event says. Texts whose key was destroyed read as forgotten.
+    /// Decodes a stored event. Texts whose key was destroyed read as erased.
     ///
     /// # Errors
-    /// `Damaged` where it cannot be read.
+    /// `Damaged` if it cannot be read.
     pub async fn decode(&self, recorded: StoredEvent) -> Result<DecodedEvent, Error> {
         Ok(self.decode_with_subjects(recorded).await?.0)
     }
@@ -234,7 +234,7 @@ impl Journal {
         Ok((DecodedEvent { recorded, event }, subjects))
     }
 
-    /// A whole stream, from version `from` on.
+    /// Reads a whole stream, from version `from`.
     ///
     /// # Errors
     /// As [`EventStore::read_stream`], and `Damaged`.
@@ -254,7 +254,7 @@ impl Journal {
         }
     }
 
-    /// A booking and the version of its last event.
+    /// A booking, and the version of its last event.
     ///
     /// # Errors
     /// As [`Journal::stream`].
@@ -266,7 +266,7 @@ impl Journal {
         .await
     }
 
-    /// A link and the version of its last event.
+    /// A link, and the version of its last event.
     ///
     /// # Errors
     /// As [`Journal::stream`].
@@ -278,7 +278,7 @@ impl Journal {
         .await
     }
 
-    /// A connection and the version of its last event.
+    /// A connection folded from its stream, and the version of its last event.
     ///
     /// # Errors
     /// As [`Journal::stream`].
@@ -293,7 +293,7 @@ impl Journal {
         Ok((state.unwrap_or_default(), version))
     }
 
-    /// What a stream's events make, beginning at its snapshot.
+    /// The state folded from a stream, beginning at its snapshot.
     async fn fold<S: Clone + Send>(
         &self,
         stream: &StreamName,
@@ -325,7 +325,7 @@ impl Journal {
         Ok((snapshot.state, snapshot.version))
     }
 
-    /// Whether the keys of all these people are still there.
+    /// Whether the keys of all these people still exist.
     async fn all_held(&self, subjects: &BTreeSet<SubjectId>) -> Result<bool, Error> {
         for subject in subjects {
             if !matches!(self.vault.key(subject).await?, KeyState::Held(_)) {

@@ -1,5 +1,5 @@
-//! Floor 3: the imperative shell: load, ask the core, store, call. A room for each
-//! thing that is served, and in it one verb per file.
+//! Floor 3: the imperative shell: load, ask the core, store, call. One folder per area,
+//! one file per operation.
 
 pub mod access;
 pub mod asyncapi;

@@ -1,5 +1,5 @@
-//! What goes wrong with a request, however it came: one wording and one number for every way in. Documents are RFC 9457
-//! problem documents, whatever went wrong: nobody is ever shown a page, a stack or another program's message.
+//! Errors of requests, the same for HTTP and NATS: one wording and one status per kind. Documents follow RFC 9457
+//! and never contain HTML, a stack trace or another program's message.
 
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -13,32 +13,32 @@ use crate::{
 /// The media type of every problem.
 pub const PROBLEM_JSON: &str = "application/problem+json";
 
-/// What kind of problem it is.
+/// The kind of error.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Kind {
-    /// The request cannot be read.
+    /// The request cannot be parsed.
     Malformed,
-    /// Nobody we know asks, or what was sent is not believed.
+    /// The caller or the signature is not known.
     Unauthorised,
-    /// The bearer may not do this.
+    /// The caller's role does not allow this.
     Forbidden,
-    /// There is no such thing.
+    /// No such resource.
     NotFound,
-    /// The thing is there, and does not do that.
+    /// The resource does not support this method.
     MethodNotAllowed,
     /// The request took too long to arrive.
     TooSlow,
-    /// As things are, it cannot be done.
+    /// Not possible in the present state.
     Conflict,
-    /// The body is too long.
+    /// The body is too large.
     TooLarge,
-    /// The body is not JSON, or says that it is not.
+    /// The body is not JSON, or its content type is not.
     UnsupportedMedia,
-    /// The request can be read, and says something that cannot be.
+    /// The request can be parsed, but a value is invalid.
     Invalid,
-    /// A defect, or damage: an operator must look.
+    /// A defect or damaged data: an operator must act.
     Internal,
-    /// Something that we need cannot be reached: try again.
+    /// A dependency is unavailable: retry.
     Unavailable,
 }
 
@@ -59,7 +59,7 @@ impl Kind {
         Self::Unavailable,
     ];
 
-    /// Its status, as HTTP numbers it.
+    /// Its HTTP status code.
     pub fn code(self) -> u16 {
         self.parts().0
     }
@@ -69,7 +69,7 @@ impl Kind {
         self.parts().1
     }
 
-    /// The kind of that name.
+    /// The kind with this name.
     pub fn named(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|kind| kind.name() == name)
     }
@@ -79,21 +79,21 @@ impl Kind {
         self.parts().2
     }
 
-    /// Status, the last part of the type, title.
+    /// Status code, last part of the type, title.
     fn parts(self) -> (u16, &'static str, &'static str) {
         match self {
             Self::Malformed => (400, "malformed", "The request cannot be read"),
-            Self::Unauthorised => (401, "unauthorised", "Not recognised"),
+            Self::Unauthorised => (401, "unauthorised", "Not authenticated"),
             Self::Forbidden => (403, "forbidden", "Not allowed"),
             Self::NotFound => (404, "not-found", "Not found"),
             Self::MethodNotAllowed => (405, "method-not-allowed", "Method not allowed"),
             Self::TooSlow => (408, "too-slow", "The request took too long"),
-            Self::Conflict => (409, "conflict", "Not possible as things are"),
-            Self::TooLarge => (413, "too-large", "The body is too long"),
+            Self::Conflict => (409, "conflict", "Not possible in the present state"),
+            Self::TooLarge => (413, "too-large", "The body is too large"),
             Self::UnsupportedMedia => (415, "unsupported-media", "Not JSON"),
             Self::Invalid => (422, "invalid", "The request cannot be carried out"),
-            Self::Internal => (500, "internal", "Something is broken here"),
-            Self::Unavailable => (503, "unavailable", "Not available at the moment"),
+            Self::Internal => (500, "internal", "Internal error"),
+            Self::Unavailable => (503, "unavailable", "Temporarily unavailable"),
         }
     }
 }
@@ -101,67 +101,67 @@ impl Kind {
 /// What is wrong with one field of a request.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct FieldError {
-    /// Which field: `slot.starts_at`.
+    /// Path of the field, such as `slot.starts_at`.
     pub field: String,
     /// What is wrong, and what to write instead.
     pub detail: String,
 }
 
-/// A problem.
+/// An error of a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Problem {
-    /// What kind.
+    /// The kind of error.
     pub kind: Kind,
-    /// What happened this time, in a sentence.
+    /// What went wrong this time, in one sentence.
     pub detail: String,
-    /// The fields at fault.
+    /// The invalid fields.
     pub errors: Vec<FieldError>,
 }
 
-/// A problem's body.
+/// Body of an error response.
 #[derive(Debug, Serialize, JsonSchema)]
 #[schemars(rename = "Problem", description = "An RFC 9457 problem document.")]
 pub struct Document {
-    /// Names the kind of problem.
+    /// URI of the kind of error.
     r#type: String,
-    /// The kind in words.
+    /// Title of the kind.
     title: String,
-    /// The HTTP status.
+    /// HTTP status code.
     status: u16,
-    /// What happened this time.
+    /// What went wrong this time.
     detail: String,
-    /// Names this very request; quote it to a support desk.
+    /// Identifies this request; quote it to support.
     instance: String,
-    /// The request's correlation id, as in `x-request-id`, the log, and the events that it led to.
+    /// The correlation id, as in `x-request-id`, the log, and the events of this request.
     correlation: String,
-    /// The fields at fault, where there are any.
+    /// The invalid fields, if any.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     errors: Vec<FieldError>,
 }
 
 impl Problem {
-    /// A problem of that kind, with a sentence.
+    /// An error of this kind, with a sentence.
     pub fn new(kind: Kind, detail: impl Into<String>) -> Self {
         Self { kind, detail: detail.into(), errors: Vec::new() }
     }
 
-    /// A request with a field that cannot be what it says.
+    /// An error about one invalid field.
     pub fn field(field: impl Into<String>, detail: impl Into<String>) -> Self {
         Self::fields(vec![FieldError { field: field.into(), detail: detail.into() }])
     }
 
-    /// A request with such fields.
+    /// An error about several invalid fields.
     pub fn fields(errors: Vec<FieldError>) -> Self {
         let detail = errors.iter().map(|e| format!("{}: {}", e.field, e.detail)).collect::<Vec<_>>().join("; ");
         Self { kind: Kind::Invalid, detail, errors }
     }
 
-    /// No such thing.
+    /// No such resource.
     pub fn not_found(what: &str, id: &str) -> Self {
         Self::new(Kind::NotFound, format!("there is no {what} {:?}", id.chars().take(200).collect::<String>()))
     }
 
-    /// Its document. `request` is the request's correlation id.
+    /// Its document. `request` is the correlation id.
     pub fn document(self, request: &str) -> Document {
         let (status, slug, title) = self.kind.parts();
         Document {
@@ -184,7 +184,7 @@ impl From<Error> for Problem {
             Error::Refused(Refusal::Exists | Refusal::Cancelled) | Error::Invalid(_) => Self::new(Kind::Conflict, text),
             Error::Refused(Refusal::KeyReused) => Self::field("Idempotency-Key", text),
             Error::Busy | Error::Ledger(event_store::Failure::Conflict { .. }) => {
-                Self::new(Kind::Conflict, "the same thing is being changed by others; try again")
+                Self::new(Kind::Conflict, "it is being changed by another request; retry")
             }
             Error::Vault(vault::Failure::Forgotten(_)) => Self::new(Kind::Conflict, text),
             Error::Ledger(event_store::Failure::Invalid(_)) => Self::new(Kind::Invalid, text),
@@ -229,13 +229,13 @@ impl From<webhooks::Refusal> for Problem {
     }
 }
 
-/// What exactly could not be reached is for the log: a client learns only that it may try again.
+/// The log has the details; a client learns only that it may retry.
 fn unavailable(what: &str, text: &str) -> Problem {
-    tracing::error!(error = text, "A request found {what} unavailable");
-    Problem::new(Kind::Unavailable, format!("{what} is not available; try again"))
+    tracing::error!(error = text, "A request failed: {what} is unavailable");
+    Problem::new(Kind::Unavailable, format!("{what} is temporarily unavailable; retry later"))
 }
 
 fn internal(text: &str) -> Problem {
-    tracing::error!(error = text, "A request met damage");
-    Problem::new(Kind::Internal, "what is stored cannot be read; an operator must look at the log")
+    tracing::error!(error = text, "A request failed: stored data is damaged");
+    Problem::new(Kind::Internal, "stored data cannot be read; the operator finds details in the log")
 }

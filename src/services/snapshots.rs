@@ -1,7 +1,7 @@
-//! Streams as they were folded last: the next fold begins there, so that a decision costs what is new and not what there was.
+//! Snapshots of folded streams: the next fold starts from there, so a decision costs only what is new.
 //!
-//! Kept in memory only, and only as long as every text in it may still be read: a person who was forgotten since then is
-//! forgotten here too.
+//! Kept in memory only, and only while every text in them may be read: after a person is erased, their snapshots
+//! are dropped.
 
 use std::{
     collections::{BTreeSet, HashMap},
@@ -15,17 +15,17 @@ use crate::domain::{
     link::Link,
 };
 
-/// Snapshots of one kind that are kept; as many again are dropped only when this many newer ones have come.
+/// Number of snapshots kept per kind; older ones are dropped only after this many newer ones.
 const KEPT_MAX: usize = 1_000;
 
 /// A folded stream.
 #[derive(Debug, Clone)]
 pub(super) struct Snapshot<S> {
-    /// What its events make.
+    /// The folded state.
     pub state: Option<S>,
-    /// The version of the last of them.
+    /// The version of the last event.
     pub version: Option<Version>,
-    /// Whose texts were opened for it.
+    /// The subjects whose texts were decrypted for it.
     pub subjects: BTreeSet<SubjectId>,
 }
 
@@ -35,7 +35,7 @@ impl<S> Default for Snapshot<S> {
     }
 }
 
-/// Snapshots of one kind, by the id of their stream.
+/// Snapshots of one kind, by stream id.
 #[derive(Debug)]
 pub(super) struct StateCache<S>(Mutex<Generations<S>>);
 
@@ -56,7 +56,7 @@ impl<S: Clone> StateCache<S> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The snapshot of that stream; empty where none is kept.
+    /// The snapshot of a stream; empty if there is none.
     pub fn get(&self, id: &str) -> Snapshot<S> {
         let mut kept = self.open();
         if let Some(known) = kept.young.get(id) {
@@ -67,12 +67,12 @@ impl<S: Clone> StateCache<S> {
         known
     }
 
-    /// Keeps a snapshot.
+    /// Stores a snapshot.
     pub fn put(&self, id: &str, snapshot: Snapshot<S>) {
         self.open().put(id, snapshot);
     }
 
-    /// Drops a snapshot: the stream is read from its beginning next time.
+    /// Drops a snapshot: the next read starts at the beginning of the stream.
     pub fn drop(&self, id: &str) {
         let mut kept = self.open();
         kept.young.remove(id);
@@ -89,7 +89,7 @@ impl<S> Generations<S> {
     }
 }
 
-/// What a journal keeps.
+/// The snapshots of a journal.
 #[derive(Debug, Default)]
 pub(super) struct Snapshots {
     pub bookings: StateCache<Booking>,

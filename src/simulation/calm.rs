@@ -1,4 +1,4 @@
-//! The second half: everything is healed, and two days pass in which all that is left must come to rest.
+//! The second half: all faults end, and within two days everything must come to rest.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use futures::executor::block_on;

@@ -1,4 +1,4 @@
-//! The simulation's only source of chance: one number leads to all of it.
+//! The simulation's only source of randomness: everything follows from one seed.
 
 use crate::adapters::sandbox::model::scramble;
 

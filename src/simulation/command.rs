@@ -1,4 +1,4 @@
-//! `syncledger simulate`: seeds on all cores, what became of them, and for each broken rule the shortest script found.
+//! `syncledger simulate`: runs seeds on all cores, reports results, and shrinks each violation to the shortest script found.
 
 use std::{
     collections::{BTreeMap, BTreeSet},

@@ -1,4 +1,4 @@
-//! The scheduler: which process takes the next turn, what people and the weather do meanwhile, and who dies.
+//! The scheduler: which process runs next, what people and faults do meanwhile, and which process dies.
 
 use std::sync::Arc;
 

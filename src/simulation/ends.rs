@@ -1,4 +1,4 @@
-//! What must hold in the end.
+//! Invariants that must hold at the end.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -83,7 +83,7 @@ fn few_writes(notes: &mut Notes) {
     }
 }
 
-/// I7: a version that a person made and that still stands is in the ledger, taken over, held or turned down.
+/// I7: a version made by a person that still exists is in the ledger as accepted, on hold or rejected.
 fn unspoken(driver: &Driver<'_>, notes: &mut Notes) {
     let google = open(&driver.world.google);
     let mut silent = Vec::new();

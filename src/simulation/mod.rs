@@ -1,7 +1,7 @@
-//! Floor 5. The whole loop in one thread under a virtual clock: real services and adapters, model providers, people who
-//! edit, faults, crashes; and what must hold all the while and in the end (`docs/DESIGN.md`, "Simulation").
+//! Floor 5. The whole system in one thread on a virtual clock: real services and adapters, model providers, people who
+//! edit, faults, crashes; and the invariants that must hold all the time and at the end (`docs/DESIGN.md`, "Simulation").
 //!
-//! One number leads to all of it: the same plan gives the same trace. Nothing here asks the machine for time or chance.
+//! One seed determines everything: the same plan gives the same trace. Nothing here asks the machine for time or randomness.
 
 mod calm;
 mod chance;

@@ -1,4 +1,4 @@
-//! The network as the adapters meet it: every call is an effect, and is held against the ledger before it goes out.
+//! The network as seen by the adapters: every call is an effect, and is compared with the ledger before it is sent.
 
 use std::{
     collections::BTreeMap,
@@ -84,7 +84,7 @@ impl Call {
         }
     }
 
-    /// Under what the intent stands in the ledger: the operation and the target.
+    /// The operation and target by which the intent is found in the ledger.
     fn intent(&self) -> (&'static str, &str) {
         match self {
             Self::Create { entry, .. } => ("create", entry),

@@ -1,4 +1,4 @@
-//! What is noted while it happens: acknowledged appends, calls, what people did, what was found wrong.
+//! Records of a simulation: acknowledged appends, calls, actions of people, and violations.
 
 use std::{
     collections::{BTreeMap, BTreeSet},

@@ -1,4 +1,4 @@
-//! Where a simulation can be handed other parts than those that ship: that is how its own eyesight is tested.
+//! Replaceable parts: the simulation's own ability to find defects is tested by planting some.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! What people do: customers at the booking source, and whoever has the calendar open.
+//! Actions of people: customers at the booking source, and anyone who has the calendar open.
 
 use chrono::{DateTime, DurationRound as _, TimeDelta, Utc};
 use serde_json::{Map, Value};

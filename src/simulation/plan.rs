@@ -1,4 +1,4 @@
-//! What is to be simulated: a seed, a number of steps, and what is left out of them.
+//! A simulation plan: a seed, a number of steps, and what is left out.
 
 use std::collections::BTreeSet;
 
@@ -71,7 +71,7 @@ pub enum Fault {
     Crash,
     /// The read models are lost.
     ModelsLost,
-    /// A process stands still for longer than its leases.
+    /// A process stalls for longer than its leases.
     Stall,
     /// A clock is set back by seconds.
     ClockBack,
@@ -204,7 +204,7 @@ pub(super) enum Outage {
     Answers,
     /// The provider cannot be reached.
     Provider,
-    /// The grant is gone.
+    /// Access is revoked.
     Grant,
     /// The booking source cannot be reached.
     Source,

@@ -1,4 +1,4 @@
-//! Notifications on their way: delivered in any order, twice, late or never; and some that nobody sent.
+//! Notifications in transit: delivered in any order, twice, late or never; and forged ones.
 
 use std::sync::Arc;
 

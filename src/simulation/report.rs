@@ -1,4 +1,4 @@
-//! What became of the seeds that were played: faults and counts, and the broken rules, each with its shortest script.
+//! The report of a run: faults and counts, and violations, each with its shortest script.
 
 use std::{
     collections::BTreeMap,

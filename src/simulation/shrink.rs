@@ -1,4 +1,4 @@
-//! From a plan that breaks a rule to a shorter one that breaks the same rule.
+//! Shrinks a plan that violates an invariant to a shorter one that violates the same invariant.
 
 use super::{Outcome, Plan, parts::Parts, plan::Fault, play};
 

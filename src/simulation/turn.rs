@@ -1,6 +1,6 @@
-//! Turns: every effect is an await point of its own, so that the driver decides what happens between any two of them.
+//! Turns: every effect is an await point, so that the driver decides what happens between any two of them.
 //!
-//! A process dies by its futures being dropped. Since they rest only here, it dies before or after an effect, never in it.
+//! A process is killed by dropping its futures. Since they wait only here, it dies before or after an effect, never during it.
 
 use std::{
     future::Future,

@@ -1,4 +1,4 @@
-//! Faults: armed at the models, one or a few calls each; and all of them taken away again.
+//! Faults: set at the models, each for one or a few calls; and all of them removed again.
 
 use chrono::TimeDelta;
 

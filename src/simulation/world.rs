@@ -1,4 +1,4 @@
-//! Everything that outlives a process: the providers, the ledger, the keys, the read models, and time.
+//! Everything that survives a process: providers, ledger, keys, read models, and time.
 
 use std::{
     collections::BTreeMap,

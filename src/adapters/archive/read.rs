@@ -1,4 +1,4 @@
-//! Reads an exported ledger, however hostile the file: one line in memory at a time, of limited length.
+//! Reads an exported ledger, even from a hostile file: one line in memory at a time, of limited length.
 
 use std::{
     fs::File,
@@ -15,15 +15,15 @@ use crate::{
     record::leaf::LEAF_BYTES_MAX,
 };
 
-/// The lines of a finished file. That its bytes are the ones that were written is known after the last.
+/// The lines of a finished file. Its hash is verified after the last line.
 ///
 /// # Errors
-/// Where the file cannot be opened, or has no end.
+/// The file cannot be opened, or is unfinished.
 pub fn lines(path: &Path) -> Result<Lines, LineError> {
     let failed = |e: io::Error| LineError(format!("{} cannot be read: {e}", path.display()));
     let mut file = File::open(path).map_err(failed)?;
     let length = file.metadata().map_err(failed)?.len();
-    let unfinished = || LineError(format!("{} is no finished export of a ledger", path.display()));
+    let unfinished = || LineError(format!("{} is not a complete export of a ledger", path.display()));
     let content = length.checked_sub(END_BYTES).ok_or_else(unfinished)?;
     let mut end = [0; 40];
     file.seek(SeekFrom::Start(content)).and_then(|_| file.read_exact(&mut end)).map_err(failed)?;
@@ -36,10 +36,10 @@ pub fn lines(path: &Path) -> Result<Lines, LineError> {
     Ok(Box::new(decoded(file.take(content), digest).map_err(failed)?))
 }
 
-/// The lines in whole frames, ended by `digest` where there is one.
+/// The lines in complete frames; `digest` is the expected hash, if there is one.
 pub(super) fn decoded(content: io::Take<File>, digest: Option<[u8; 32]>) -> io::Result<DecodedLines> {
     if content.limit() == 0 {
-        // The decoder would miss its first frame.
+        // The decoder fails without a frame.
         return Ok(DecodedLines { from: None, digest });
     }
     let hashed = HashReader { content, hash: Sha256::new() };
@@ -48,14 +48,14 @@ pub(super) fn decoded(content: io::Take<File>, digest: Option<[u8; 32]>) -> io::
     Ok(DecodedLines { from: Some(BufReader::with_capacity(256 * 1024, decoder)), digest })
 }
 
-/// Lines as they are decoded.
+/// Decodes lines.
 pub(super) struct DecodedLines {
-    /// `None` after the last, and after an error.
+    /// `None` after the last line, and after an error.
     from: Option<BufReader<Decoder<'static, BufReader<HashReader>>>>,
     digest: Option<[u8; 32]>,
 }
 
-/// Hashes what passes.
+/// Hashes the bytes that are read.
 struct HashReader {
     content: io::Take<File>,
     hash: Sha256,
@@ -84,23 +84,25 @@ impl Iterator for DecodedLines {
                 Some(Ok(line))
             }
             Ok(count) if count as u64 == most => {
-                Some(Err(LineError(format!("it is longer than {LEAF_BYTES_MAX} bytes"))))
+                Some(Err(LineError(format!("the line is longer than {LEAF_BYTES_MAX} bytes"))))
             }
-            Ok(_) => Some(Err(LineError("the file ends in the middle of it".to_owned()))),
+            Ok(_) => Some(Err(LineError("the file ends in the middle of a line".to_owned()))),
         }
     }
 }
 
 impl DecodedLines {
-    /// After the last line: whether what was read are the bytes that were written.
+    /// After the last line: verifies the file's hash.
     fn ended(&self, from: BufReader<Decoder<'static, BufReader<HashReader>>>) -> Option<Result<Vec<u8>, LineError>> {
         let wanted = self.digest?;
         let mut content = from.into_inner().finish();
-        // Empty frames and the like, which hold no line.
+        // Trailing frames without a line, such as empty ones.
         if let Err(error) = io::copy(&mut content, &mut io::sink()) {
             return Some(Err(LineError(format!("the file cannot be read: {error}"))));
         }
         let found: [u8; 32] = content.into_inner().hash.finalize().into();
-        (found != wanted).then(|| Err(LineError("the file's bytes are not the ones that were written".to_owned())))
+        (found != wanted).then(|| {
+            Err(LineError("the file's checksum does not match: it was changed after it was written".to_owned()))
+        })
     }
 }

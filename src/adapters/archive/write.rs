@@ -1,4 +1,4 @@
-//! Writes an exported ledger beside its final name, frame by frame, so that an interrupted export goes on where it stood.
+//! Writes an exported ledger to a temporary name, frame by frame, so that an interrupted export can continue.
 
 use std::{
     ffi::OsString,
@@ -13,30 +13,30 @@ use zstd::stream::{read::Decoder, write::Encoder};
 use super::{END_MAGIC, WINDOW_LOG_MAX, read::decoded};
 use crate::ports::lines::{LineSink, Lines};
 
-/// How hard zstd tries: its default, about 400 MB/s.
+/// zstd's default level, about 400 MB/s.
 const LEVEL: i32 = 3;
 
-/// A frame is ended once its lines have this many bytes.
+/// A frame is closed once its lines have this many bytes.
 const FRAME_BYTES_MAX: usize = 4 * 1024 * 1024;
 
-/// A file that is being written, and the lines that are in it already.
+/// A file being written, and the lines already in it.
 pub struct Archive {
-    /// What an interrupted export wrote.
+    /// Lines written by an interrupted export.
     pub already: Lines,
-    /// Where to write on.
+    /// Where to add lines.
     pub sink: Box<dyn LineSink>,
 }
 
-/// Begins to write `path`, or goes on where an interrupted export of it stood.
+/// Starts to write `path`, or continues an interrupted export of it.
 ///
 /// # Errors
-/// In words; a file that is there is not overwritten.
+/// A message; an existing file is never overwritten.
 pub fn begin(path: &Path) -> Result<Archive, String> {
-    let mut name = path.file_name().map(OsString::from).ok_or("it names no file")?;
+    let mut name = path.file_name().map(OsString::from).ok_or("the path has no file name")?;
     name.push(".partial");
     let partial = path.with_file_name(name);
     if path.exists() {
-        return Err(format!("{} is there already: name another file, or remove it", path.display()));
+        return Err(format!("{} already exists: choose another file, or delete it", path.display()));
     }
     opened(path, &partial).map_err(|e| format!("{}: {e}", partial.display()))
 }
@@ -44,11 +44,11 @@ pub fn begin(path: &Path) -> Result<Archive, String> {
 fn opened(path: &Path, partial: &Path) -> io::Result<Archive> {
     let mut options = OpenOptions::new();
     options.read(true).write(true).create(true).truncate(false);
-    // Events say who did what and when: that is its owner's business.
+    // Events contain who did what and when, so only the owner may read the file.
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
     let mut file = options.open(partial)?;
-    // Two exports into one file would write over each other.
+    // Two exports to the same file would overwrite each other.
     file.try_lock().map_err(|_| io::Error::other("another export is writing it"))?;
     let whole = whole_frames(&file)?;
     file.set_len(whole)?;
@@ -61,7 +61,7 @@ fn opened(path: &Path, partial: &Path) -> io::Result<Archive> {
     Ok(Archive { already: Box::new(already), sink: Box::new(sink) })
 }
 
-/// Where the last whole frame ends.
+/// End of the last complete frame.
 fn whole_frames(file: &File) -> io::Result<u64> {
     let mut end = 0;
     let mut reader = BufReader::new(file);
@@ -70,7 +70,7 @@ fn whole_frames(file: &File) -> io::Result<u64> {
     while end < length {
         let mut frame = Decoder::with_buffer(reader)?.single_frame();
         frame.window_log_max(WINDOW_LOG_MAX)?;
-        // What is cut off, or not ours, is written anew.
+        // An incomplete or foreign frame is written again.
         if io::copy(&mut frame, &mut io::sink()).is_err() {
             break;
         }
@@ -98,7 +98,7 @@ struct Sink {
     partial: PathBuf,
     file: File,
     hash: Sha256,
-    /// Lines of the frame that is being filled.
+    /// Lines of the present frame.
     frame: Vec<u8>,
 }
 
@@ -124,7 +124,7 @@ impl Sink {
         self.file.write_all(&digest)?;
         self.file.sync_all()?;
         fs::rename(&self.partial, &self.path)?;
-        // The new name must outlive a power loss as well.
+        // The new name must survive a power failure, too.
         let folder = self.path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
         File::open(folder)?.sync_all()
     }

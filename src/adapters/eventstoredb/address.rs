@@ -1,8 +1,8 @@
-//! Which server, and how to get in: the connection string, checked before the client sees it.
+//! The server's address and credentials: the connection string is validated before it is given to the client.
 //!
-//! The client would panic on a certificate file that it cannot read, leave a setting out that it does not know, and send a
-//! password with its `%` escapes. So files are read here first, settings are held against a list, and the
-//! credentials go with every call instead of in the string.
+//! The client would panic on an unreadable certificate file, ignore unknown settings, and send a
+//! password with its `%` escapes. So files are read here first, settings are compared with a list, and the
+//! credentials are sent with every call instead of being in the string.
 
 use std::path::Path;
 
@@ -33,10 +33,10 @@ const SETTINGS: [&str; 13] = [
     "tlscafile",
 ];
 
-/// The client waits this long before each connection, the first included; its own default is half a second.
+/// The client waits this long before every connection, including the first; its default is half a second.
 const DISCOVERY: &str = "discoveryInterval=50";
 
-/// Which server, and how to get in.
+/// A server and how to log in.
 #[derive(Clone)]
 pub struct Options {
     /// `esdb://[user@]host[:port][,host…][?settings]`, or `esdb+discover://`.
@@ -51,17 +51,17 @@ impl std::fmt::Debug for Options {
     }
 }
 
-/// What the client is made of.
+/// Parameters of the client.
 #[derive(Clone)]
 pub(super) struct Address {
-    /// For messages: without credentials.
+    /// Address for messages, without credentials.
     pub redacted: String,
     pub settings: ClientSettings,
     pub credentials: Option<Credentials>,
 }
 
 impl Address {
-    /// Reads a connection string.
+    /// Parses a connection string.
     pub fn read(options: &Options) -> Result<Self, OpenFailure> {
         let wrong = |reason: String| OpenFailure::Address { url: options.url.clone(), reason };
         let (scheme, rest) = options.url.split_once("://").ok_or_else(|| wrong("it has no ://".to_owned()))?;
@@ -72,7 +72,7 @@ impl Address {
         for (name, value) in form_urlencoded::parse(tail.split_once('?').map_or("", |(_, query)| query).as_bytes()) {
             let name = name.to_lowercase();
             if !SETTINGS.contains(&name.as_str()) {
-                return Err(wrong(format!("{name} is no setting of it: known are {}", SETTINGS.join(", "))));
+                return Err(wrong(format!("{name} is not a known setting: use one of {}", SETTINGS.join(", "))));
             }
             file(&name, &value).map_err(wrong)?;
             told.push(name);
@@ -93,7 +93,7 @@ impl Address {
     }
 }
 
-/// Checks a file that a setting names.
+/// Checks a file named by a setting.
 fn file(setting: &str, path: &str) -> Result<(), String> {
     let describe = |error: &dyn std::fmt::Display| format!("{setting} {path:?} cannot be used: {error}");
     match setting {
@@ -102,12 +102,12 @@ fn file(setting: &str, path: &str) -> Result<(), String> {
             for certificate in CertificateDer::pem_file_iter(Path::new(path)).map_err(|e| describe(&e))? {
                 roots.add(certificate.map_err(|e| describe(&e))?).map_err(|e| describe(&e))?;
             }
-            if roots.is_empty() { Err(describe(&"there is no certificate in it")) } else { Ok(()) }
+            if roots.is_empty() { Err(describe(&"the file contains no certificate")) } else { Ok(()) }
         }
         "usercertfile" => match CertificateDer::pem_file_iter(Path::new(path)).map_err(|e| describe(&e))?.next() {
             Some(Ok(_)) => Ok(()),
             Some(Err(error)) => Err(describe(&error)),
-            None => Err(describe(&"there is no certificate in it")),
+            None => Err(describe(&"the file contains no certificate")),
         },
         "userkeyfile" => PrivateKeyDer::from_pem_file(Path::new(path)).map(drop).map_err(|e| describe(&e)),
         _ => Ok(()),
@@ -140,7 +140,7 @@ mod tests {
         let missing = read("esdb://a?tlsCAFile=/nowhere/ca.pem").err().unwrap();
         assert!(missing.contains("/nowhere/ca.pem"), "{missing}");
         let unknown = read("esdb://a?tlsCaFiel=x").err().unwrap();
-        assert!(unknown.contains("tlscafiel is no setting"), "{unknown}");
+        assert!(unknown.contains("tlscafiel is not a known setting"), "{unknown}");
         for wrong in ["esdb:/a", "http://a", "esdb://a?tls=perhaps", "esdb://a:port"] {
             assert!(read(wrong).is_err(), "{wrong}");
         }

@@ -1,8 +1,8 @@
-//! An append: judged by what the index knows, sent, and answered when its events came by in the log.
+//! Appends: judged by the index, sent, and completed when their events arrive in the log.
 //!
-//! The server is never asked to append at whatever place is free: it would recognise a repeat only as long as it remembers the
-//! ids. `Any` becomes the end that is known, with the server's expected revision as the last word; who is refused looks
-//! where the stream ends now and is judged again.
+//! The server is never asked to append without an expected revision: it would detect a repeat only while it remembers
+//! the ids. `Any` becomes the last known revision, which the server checks; a refused append reads
+//! the stream's revision and is judged again.
 
 use std::{pin::pin, sync::Arc, time::Duration};
 
@@ -20,16 +20,16 @@ use crate::{
     },
 };
 
-/// How often an append is judged again because another process was faster. Only `Any` meets that more than once.
+/// Attempts when another process is faster. Only `Any` needs more than one.
 const ROUNDS_MAX: usize = 100;
 
-/// How long an append may take, repetitions over a broken line included.
+/// Time limit for an append, including retries on a new connection.
 const APPEND_MAX: Duration = Duration::from_secs(30);
 
-/// How long an acknowledged append may take to come by before the subscription is suspected.
+/// How long an acknowledged append may take to arrive before the subscription is checked.
 const SEEN_MAX: Duration = Duration::from_secs(5);
 
-/// The pause before an append is sent again: doubled from the first to the second.
+/// Delay before an append is sent again: doubles from the first value to the second.
 const PAUSE: (Duration, Duration) = (Duration::from_millis(20), Duration::from_secs(1));
 
 /// See the module.
@@ -54,7 +54,7 @@ pub(super) async fn append(
             Verdict::Repeated(appended) => return Ok(appended),
             Verdict::Write(first) => first,
         };
-        // Refused twice where the look says that all is well: it is not about the place.
+        // Refused twice although the stream is as expected: the reason is another one.
         if look && refusals > 2 && expected != ExpectedVersion::Any {
             break;
         }
@@ -69,14 +69,14 @@ pub(super) async fn append(
             WriteOutcome::Refused(why) => (look, refusals, told) = (true, refusals + 1, why),
         }
     }
-    Err(Failure::Unavailable(format!("the server refused the append again and again: {told}")))
+    Err(Failure::Unavailable(format!("the server kept refusing the append: {told}")))
 }
 
-/// Where a stream ends, before the server was asked.
+/// The assumed last version of a stream, before the server is asked.
 enum ExpectedEnd {
-    /// There: by what came by lately, or by the caller's word. The server checks it in the end.
+    /// This one, according to recent events or the caller. The server verifies it.
     At(Option<Version>),
-    /// Nobody knows.
+    /// Unknown.
     Unknown,
 }
 
@@ -87,7 +87,7 @@ fn expected_end(shared: &Shared, stream: &str, expected: ExpectedVersion) -> Exp
         (ExpectedVersion::Exact(version), End::Unknown) if version.0 < i64::MAX.unsigned_abs() => {
             ExpectedEnd::At(Some(version))
         }
-        // Streams only grow: who expects less than came by is wrong already, and who expects more may know more.
+        // Streams only grow: a lower expectation than the known version is wrong, a higher one may be right.
         (ExpectedVersion::NoStream | ExpectedVersion::Any, End::At(last)) => ExpectedEnd::At(Some(Version(last))),
         (ExpectedVersion::Exact(version), End::At(last)) if version.0 <= last => ExpectedEnd::At(Some(Version(last))),
         (ExpectedVersion::NoStream | ExpectedVersion::Any, End::Nowhere) => ExpectedEnd::At(None),
@@ -95,7 +95,7 @@ fn expected_end(shared: &Shared, stream: &str, expected: ExpectedVersion) -> Exp
     }
 }
 
-/// Those of the events' ids that are stored, as they stand.
+/// Those of the events that are already stored, by id.
 async fn stored_events(shared: &Shared, events: &[NewEvent]) -> Result<Vec<StoredEvent>, Failure> {
     let mut positions: Vec<u64> = {
         let index = shared.index();
@@ -114,15 +114,15 @@ async fn stored_events(shared: &Shared, events: &[NewEvent]) -> Result<Vec<Store
 }
 
 enum WriteOutcome {
-    /// Something came by at the append's place.
+    /// Events arrived in place of the append.
     Seen(AppendSighting),
-    /// One of its ids has come by meanwhile.
+    /// One of its ids has arrived meanwhile.
     Known,
-    /// The server said no.
+    /// The server refused it.
     Refused(String),
 }
 
-/// Sends an append until it came by, or was refused.
+/// Sends an append until it has arrived or was refused.
 async fn write(
     shared: &Shared,
     name: &str,
@@ -130,7 +130,7 @@ async fn write(
     events: &Arc<Vec<NewEvent>>,
 ) -> Result<WriteOutcome, Failure> {
     let Some(seen) = shared.index().await_append(name, first.0, events) else { return Ok(WriteOutcome::Known) };
-    // Looked at after the wait began: from here on an end ends it.
+    // Checked after the wait began, so that a later end is noticed.
     shared.followed()?;
     let _waiting = PendingGuard { shared, name };
     let expected = first.0.checked_sub(1).map_or(ExpectedRevision::NoStream, ExpectedRevision::Exact);
@@ -160,19 +160,19 @@ async fn send_until_seen(
         let answer = tokio::select! {
             biased;
             it = &mut seen => return seen_or_failed(it),
-            () = shared.closed.cancelled() => return Err(Failure::Unavailable("it was closed meanwhile".to_owned())),
+            () = shared.closed.cancelled() => return Err(Failure::Unavailable("the ledger was closed".to_owned())),
             answer = &mut send => answer,
             _ = broken.changed() => {
-                // The server may be gone, and the client tells nobody in flight when a session ends in peace.
+                // The server may be gone, and the client reports nothing when a session ends cleanly.
                 shared.sessions.drop_session().await;
-                Err(ServerFailure::Broken("the line to the server broke".to_owned()))
+                Err(ServerFailure::Broken("the connection to the server was lost".to_owned()))
             }
         };
         match answer {
             Ok(()) => match tokio::time::timeout(SEEN_MAX, &mut seen).await {
                 Ok(it) => return seen_or_failed(it),
                 Err(_) => {
-                    "the server acknowledged it, but it has not come by yet".clone_into(told);
+                    "the server acknowledged it, but it has not arrived in the log yet".clone_into(told);
                     shared.missing.notify_one();
                 }
             },
@@ -182,17 +182,17 @@ async fn send_until_seen(
         }
         tokio::select! {
             it = &mut seen => return seen_or_failed(it),
-            () = shared.closed.cancelled() => return Err(Failure::Unavailable("it was closed meanwhile".to_owned())),
+            () = shared.closed.cancelled() => return Err(Failure::Unavailable("the ledger was closed".to_owned())),
             () = tokio::time::sleep(pause) => pause = (pause * 2).min(PAUSE.1),
         }
     }
 }
 
 fn seen_or_failed(seen: Result<AppendSighting, oneshot::error::RecvError>) -> Result<WriteOutcome, Failure> {
-    seen.map(WriteOutcome::Seen).map_err(|_| Failure::Unavailable("the log is not followed any more".to_owned()))
+    seen.map(WriteOutcome::Seen).map_err(|_| Failure::Unavailable("the log is no longer followed".to_owned()))
 }
 
-/// Ends the wait with the call, however it ends.
+/// Ends the wait when the call ends.
 struct PendingGuard<'a> {
     shared: &'a Shared,
     name: &'a str,

@@ -1,7 +1,7 @@
-//! One append at a time per stream and per event id within this process.
+//! Serialises appends per stream and per event id within this process.
 //!
-//! Between looking whether an id is known and writing it nobody else may write it, and the server holds ids unique within a
-//! stream at best. Appends that share nothing go on side by side.
+//! Between checking and writing an id nobody else may write it, and the server ensures unique ids at most within a
+//! stream. Appends with nothing in common run in parallel.
 
 use std::{
     collections::HashMap,
@@ -18,18 +18,18 @@ enum Key {
     Id(EventId),
 }
 
-/// What is claimed, and who waits for it.
+/// Claimed streams and ids, with their waiters.
 #[derive(Default)]
 pub(super) struct Claims(Mutex<HashMap<Key, Vec<oneshot::Sender<()>>>>);
 
-/// Claimed until it is dropped.
+/// A claim, until dropped.
 pub(super) struct Claim<'a> {
     claims: &'a Claims,
     keys: Vec<Key>,
 }
 
 impl Claims {
-    /// Claims a stream and ids, once nobody else holds any of them.
+    /// Claims a stream and ids, as soon as nobody else holds any of them.
     pub async fn take(&self, stream: &str, events: &[NewEvent]) -> Claim<'_> {
         let mut keys = vec![Key::Stream(stream.to_owned())];
         keys.extend(events.iter().map(|event| Key::Id(event.id)));
@@ -49,7 +49,7 @@ impl Claims {
                     }
                 }
             };
-            // Sent or dropped, it is free.
+            // Sent or dropped, it is released.
             released.await.ok();
         }
     }
@@ -63,7 +63,7 @@ impl Drop for Claim<'_> {
     fn drop(&mut self) {
         let mut claimed = self.claims.claimed();
         for key in &self.keys {
-            // Whoever waits is woken by its sender being dropped.
+            // Dropping the sender wakes the waiter.
             claimed.remove(key);
         }
     }

@@ -1,4 +1,4 @@
-//! [`EventStore`] on the server: appends are made in `append.rs`, reads in `read.rs`.
+//! [`EventStore`] on the server. The calls are in `append.rs` and `read.rs`, the state that they share is in `shared.rs`.
 
 use std::{sync::Arc, time::Duration};
 
@@ -18,10 +18,10 @@ use crate::{
     },
 };
 
-/// How long [`EventStore::wait`] waits when nothing comes.
+/// Maximum duration of [`EventStore::wait`].
 const WAIT_MAX: Duration = Duration::from_secs(5);
 
-/// A ledger on EventStoreDB, KurrentDB, or a gateway of ours. Cheap to clone.
+/// A ledger on EventStoreDB, KurrentDB, or our own gateway. Cheap to clone.
 #[derive(Clone)]
 pub struct EventStoreDbLedger(pub(super) Arc<Shared>);
 
@@ -68,7 +68,7 @@ impl EventStore for EventStoreDbLedger {
 
     async fn wait(&self, from: Position) {
         let mut end = self.0.end.subscribe();
-        // Neither a timeout nor a closed ledger is news to the caller: it reads again either way.
+        // The caller reads again in any case, after a timeout or a close as well.
         let _ = tokio::time::timeout(WAIT_MAX, end.wait_for(|end| *end > from.0)).await;
     }
 }

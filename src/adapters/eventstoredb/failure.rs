@@ -1,4 +1,4 @@
-//! What came of a call to the server, and how a call is made: with a deadline, and with the client's panics caught.
+//! Failures of calls to the server, and calls with a deadline that catch the client's panics.
 
 use std::{panic::AssertUnwindSafe, time::Duration};
 
@@ -7,31 +7,31 @@ use futures::FutureExt as _;
 
 use crate::ports::event_store::Failure;
 
-/// How a call ended that did not succeed.
+/// How a call failed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum ServerFailure {
-    /// The server was not reached, or did not answer in time: nothing is known to have been done.
+    /// The server was unreachable or did not answer in time: whether it did anything is unknown.
     Broken(String),
-    /// The server said no to this very request.
+    /// The server refused this request.
     Refused(String),
-    /// The request itself can never be done.
+    /// The request can never succeed.
     Unfit(String),
-    /// These credentials may not do this.
+    /// The credentials lack permission.
     Denied,
-    /// There is no such stream.
+    /// The stream does not exist.
     NotFound,
     /// The stream was deleted.
     Deleted,
 }
 
 impl ServerFailure {
-    /// What a caller of the port is told.
+    /// The failure for callers of the port.
     pub fn into_failure(self, stream: &str) -> Failure {
         match self {
             Self::Broken(why) | Self::Refused(why) => Failure::Unavailable(why),
             Self::Unfit(why) => Failure::Invalid(why),
             Self::Denied => Failure::Unavailable(DENIED.to_owned()),
-            Self::NotFound => Failure::Unavailable("the server does not know what was asked for".to_owned()),
+            Self::NotFound => Failure::Unavailable("not found on the server".to_owned()),
             Self::Deleted => Failure::Corrupt {
                 at: stream.to_owned(),
                 reason: "the stream was deleted on the server; restore the server from its backup".to_owned(),
@@ -45,50 +45,50 @@ impl std::fmt::Display for ServerFailure {
         match self {
             Self::Broken(why) | Self::Refused(why) | Self::Unfit(why) => f.write_str(why),
             Self::Denied => f.write_str(DENIED),
-            Self::NotFound => f.write_str("the server does not know what was asked for"),
+            Self::NotFound => f.write_str("not found on the server"),
             Self::Deleted => f.write_str("the stream was deleted"),
         }
     }
 }
 
-/// Why a ledger does not open.
+/// Why a ledger cannot be opened.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenFailure {
-    /// The connection string is wrong.
-    #[error("{url:?} is no address of EventStoreDB or KurrentDB: {reason}")]
+    /// The connection string is invalid.
+    #[error("{url:?} is not a valid address of EventStoreDB or KurrentDB: {reason}")]
     Address {
         /// The string, without a password.
         url: String,
         /// What is wrong.
         reason: String,
     },
-    /// The server is not there, or not as it should be.
+    /// The server is unreachable or not suitable.
     #[error("{server} cannot be used as a ledger: {reason}")]
     Server {
-        /// Which.
+        /// Address of the server.
         server: String,
-        /// What it says.
+        /// The reason.
         reason: String,
     },
-    /// The credentials do not suffice.
+    /// The credentials lack permissions.
     #[error("{server} cannot be used as a ledger: {DENIED}")]
     Denied {
-        /// Which.
+        /// Address of the server.
         server: String,
     },
-    /// The log cannot be a ledger's.
+    /// The log is not that of a complete ledger.
     #[error("the log of {server} is damaged: {reason}")]
     Damaged {
-        /// Which.
+        /// Address of the server.
         server: String,
         /// What is wrong with it.
         reason: String,
     },
 }
 
-/// What an operator can do about a server that says no.
+/// What an operator can do if the server denies access.
 pub(super) const DENIED: &str =
-    "the server refuses these credentials: the user must be allowed to read $all and to write our streams";
+    "the server rejects these credentials: the user must be allowed to read $all and to write the ledger's streams";
 
 impl From<Error> for ServerFailure {
     fn from(error: Error) -> Self {
@@ -97,7 +97,7 @@ impl From<Error> for ServerFailure {
             Error::ResourceNotFound => Self::NotFound,
             Error::ResourceDeleted => Self::Deleted,
             Error::UnsupportedFeature => {
-                Self::Unfit("the server does not know batch append: it must be 21.10 or later".to_owned())
+                Self::Unfit("the server does not support batch append: version 21.10 or later is needed".to_owned())
             }
             Error::WrongExpectedVersion { .. } | Error::ResourceAlreadyExists => Self::Refused(error.to_string()),
             Error::Grpc { code, message } => by_code(i32::from(code), message),
@@ -106,19 +106,19 @@ impl From<Error> for ServerFailure {
                 Self::Broken(format!("the server cannot be reached: {}", plain(&why.to_string())))
             }
             Error::ServerError(why) => Self::Broken(plain(&why)),
-            // With what would be the name of a new leader, which the client follows itself.
+            // Includes "not leader", which the client handles itself by following the new leader.
             other => Self::Broken(other.to_string()),
         }
     }
 }
 
-/// The message within a status that the client has written out whole.
+/// The message in a status that the client has formatted with all fields.
 fn plain(told: &str) -> String {
     let message = told.split_once("message: \"").and_then(|(_, rest)| rest.split_once("\", details:"));
     message.map_or(told, |(message, _)| message).to_owned()
 }
 
-/// What a status code of gRPC means, whether it is the call's own or an append's within a batch.
+/// The meaning of a gRPC status code, of a call or of an append in a batch.
 fn by_code(code: i32, message: String) -> ServerFailure {
     match code {
         // CANCELLED, UNKNOWN, DEADLINE_EXCEEDED, ABORTED, INTERNAL, UNAVAILABLE, DATA_LOSS
@@ -128,20 +128,20 @@ fn by_code(code: i32, message: String) -> ServerFailure {
         // PERMISSION_DENIED, UNAUTHENTICATED
         7 | 16 => ServerFailure::Denied,
         // INVALID_ARGUMENT, OUT_OF_RANGE
-        3 | 11 => ServerFailure::Unfit(format!("the server says: {message}")),
+        3 | 11 => ServerFailure::Unfit(format!("the server answered: {message}")),
         _ if message.to_lowercase().replace([' ', '-', '_'], "").contains("deleted") => ServerFailure::Deleted,
         _ => ServerFailure::Refused(message),
     }
 }
 
-/// Makes a call: at most `within`, and a panic of the client on an answer it did not expect is a broken call.
+/// Makes a call with a time limit; a panic of the client counts as a lost connection.
 pub(super) async fn call<T>(
     within: Duration,
     what: impl Future<Output = eventstore::Result<T>>,
 ) -> Result<T, ServerFailure> {
     match tokio::time::timeout(within, AssertUnwindSafe(what).catch_unwind()).await {
         Ok(Ok(answer)) => answer.map_err(ServerFailure::from),
-        Ok(Err(_)) => Err(ServerFailure::Broken("the client ended on an answer that it did not expect".to_owned())),
+        Ok(Err(_)) => Err(ServerFailure::Broken("the client failed on an unexpected answer".to_owned())),
         Err(_) => Err(ServerFailure::Broken(format!("no answer within {} s", within.as_secs()))),
     }
 }

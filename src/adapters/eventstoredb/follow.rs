@@ -1,9 +1,9 @@
-//! The one that follows the server's log and keeps the index.
+//! Follows the server's log and maintains the index.
 //!
-//! It subscribes to everything in our categories from the last of our events. Not from the last checkpoint: servers have sent
-//! some that lie behind an event which was still to come (KurrentDB issue 4970), and an event that is skipped would
-//! shift every position after it. The client's own resubscription is off: it gives up after some attempts. A
-//! subscription that is silent for a while is begun anew, because one that is dead looks the same.
+//! It subscribes to all our categories, starting at our last event. Not at the last checkpoint: servers have sent
+//! checkpoints beyond events still to come (KurrentDB issue 4970), and a skipped event would
+//! shift every position after it. The client's own resubscription is off, because it gives up after some attempts. A
+//! subscription without messages for some time is restarted, because a dead one looks the same.
 
 use std::{sync::Arc, time::Duration};
 
@@ -18,28 +18,28 @@ use super::{
     spin_guard::{SpinAborted, SpinGuard},
 };
 
-/// How long a subscription may be silent before it is begun anew.
+/// How long a subscription may be silent before it is restarted.
 const SILENCE_MAX: Duration = Duration::from_secs(20);
 
-/// The pause before subscribing again: doubled from the first to the second.
+/// Delay before subscribing again: doubles from the first value to the second.
 const PAUSE: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(5));
 
-/// Other people's events between two checkpoints of a filtered subscription.
+/// Foreign events between two checkpoints of a filtered subscription.
 const CHECKPOINT_EVENTS: u32 = 1_000;
 
 /// Why a subscription ended.
 enum End {
-    /// We are closing.
+    /// The ledger is being closed.
     Closed,
-    /// It was silent, or somebody misses an event: nothing is known to be wrong.
+    /// It was silent, or an event is missing; there is no known error.
     Silent,
-    /// The line broke.
+    /// The connection was lost.
     Broken(String),
-    /// The index takes no more.
+    /// The index accepts no more events.
     Over(IndexFailure),
 }
 
-/// Follows until the ledger is closed.
+/// Follows the log until the ledger is closed.
 pub(super) async fn follow(shared: Arc<Shared>) {
     let mut pause = PAUSE.0;
     loop {
@@ -48,16 +48,16 @@ pub(super) async fn follow(shared: Arc<Shared>) {
             End::Closed => return,
             End::Silent => continue,
             End::Over(why) => {
-                error!("The ledger's server is not followed any more: {why}");
+                error!("The ledger's log is no longer followed: {why}");
                 shared.end_for(why.to_string());
                 return;
             }
             End::Broken(why) => {
-                warn!("The ledger's server is not followed at the moment: {why}");
-                shared.set_failing(Some(format!("the line to {} is broken: {why}", shared.line.address.redacted)));
+                warn!("The ledger's log is not being followed: {why}");
+                shared.set_failing(Some(format!("the connection to {} is lost: {why}", shared.line.address.redacted)));
             }
         }
-        // What is in flight may have been lost with the line.
+        // Appends in flight may have been lost with the connection.
         shared.broken.send_modify(|count| *count += 1);
         if shared.index().seen() != seen {
             pause = PAUSE.0;
@@ -83,7 +83,7 @@ async fn subscription(shared: &Shared) -> End {
     let mut subscription = held.client.subscribe_to_all(&options).await;
     let watch = SpinGuard::new();
     let end = loop {
-        // Whatever else happens first, the subscription is given up with it: its future does not bear being dropped.
+        // In all other cases the subscription is dropped: its future is not cancel-safe.
         let next = tokio::select! {
             () = shared.closed.cancelled() => return End::Closed,
             () = shared.missing.notified() => return End::Silent,
@@ -91,7 +91,7 @@ async fn subscription(shared: &Shared) -> End {
         };
         match next {
             Err(_) => return End::Silent,
-            Ok(Err(SpinAborted)) => break End::Broken("the server ended the subscription without a word".to_owned()),
+            Ok(Err(SpinAborted)) => break End::Broken("the server ended the subscription without an error".to_owned()),
             Ok(Ok(Err(error))) => break End::Broken(ServerFailure::from(error).to_string()),
             Ok(Ok(Ok(message))) => {
                 if let Err(end) = handle_message(shared, message) {
@@ -107,7 +107,7 @@ async fn subscription(shared: &Shared) -> End {
 fn handle_message(shared: &Shared, message: SubscriptionEvent) -> Result<(), End> {
     match message {
         SubscriptionEvent::EventAppeared(mut event) => {
-            // Of a link, the link itself: nothing is resolved.
+            // For a link, the link itself: links are not resolved.
             let Some(event) = event.link.take().or(event.event) else { return Ok(()) };
             let end = {
                 let mut index = shared.index();
@@ -123,7 +123,7 @@ fn handle_message(shared: &Shared, message: SubscriptionEvent) -> Result<(), End
         }
         SubscriptionEvent::Confirmed(_) => {
             if shared.set_failing(None).is_some() {
-                info!("The ledger's server is followed again");
+                info!("The ledger's log is followed again");
             }
         }
         SubscriptionEvent::Checkpoint(_)

@@ -1,24 +1,24 @@
-//! Which positions may hold an id: 8 bytes of fingerprint per event and a table of places, 14 to 19 bytes together.
+//! Finds positions by event id: 8 bytes of fingerprint per event and a hash table, together 14 to 19 bytes.
 //!
-//! Whole ids would cost three times that. Two ids may share a fingerprint, so what is found is a candidate: whoever asks
-//! reads the event, which it wants to see anyway.
+//! Complete ids would take three times that. Two ids may have the same fingerprint, so a result is a candidate: the caller
+//! reads the event, which it needs anyway.
 
-/// Fingerprints by position, and a table from fingerprints to positions.
+/// Fingerprints by position, and a hash table from fingerprints to positions.
 #[derive(Debug, Default)]
 pub(super) struct Ids {
     fingerprints: Vec<u64>,
-    /// Open addressing: 0 is a free slot, `n` stands for position `n - 1`. Its length is a power of two.
+    /// Open addressing: 0 is a free slot, `n` means position `n - 1`. The length is a power of two.
     slots: Vec<u32>,
 }
 
-/// More events than the table's slots can tell apart.
+/// More events than the table can hold.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct TableFull;
 
 const SLOTS_MIN: usize = 1_024;
 
 impl Ids {
-    /// Notes the id of the next position.
+    /// Adds the id of the next position.
     pub fn push(&mut self, id: u128) -> Result<(), TableFull> {
         let slot = u32::try_from(self.fingerprints.len() + 1).map_err(|_| TableFull)?;
         if (self.fingerprints.len() + 1) * 4 > self.slots.len() * 3 {
@@ -31,7 +31,7 @@ impl Ids {
         Ok(())
     }
 
-    /// The positions whose events may have this id, ascending.
+    /// Positions of events that may have this id, ascending.
     pub fn candidates(&self, id: u128) -> Vec<u64> {
         let print = fingerprint(id);
         let mut found = Vec::new();
@@ -56,7 +56,7 @@ impl Ids {
 
     fn first(&self, print: u64) -> usize {
         let mask = self.slots.len() - 1;
-        // The upper half, so that the slot depends on bits that the mask of a small table keeps.
+        // The upper bits, so that the slot depends on bits that the mask of a small table keeps.
         usize::try_from(print >> 20).unwrap_or(0) & mask
     }
 
@@ -71,21 +71,21 @@ impl Ids {
     fn grow(&mut self) {
         self.slots = vec![0; (self.slots.len() * 2).max(SLOTS_MIN)];
         for position in 0..self.fingerprints.len() {
-            // Every position noted so far went through the same conversion.
+            // Every stored position has passed the same conversion.
             let slot = u32::try_from(position + 1).unwrap_or(0);
             self.put(self.fingerprints[position], slot);
         }
     }
 }
 
-/// Makes room without doubling: at a hundred million events a doubled vector is half a gigabyte of nothing.
+/// Grows without doubling: at a hundred million events, doubling a vector would waste half a gigabyte.
 pub(super) fn grow_by_a_quarter<T>(vector: &mut Vec<T>) {
     if vector.len() == vector.capacity() {
         vector.reserve_exact(vector.len() / 4 + 1_024);
     }
 }
 
-/// Sixty-four bits that depend on all of the id. Time-ordered ids share their upper bits, hand-made ones their lower.
+/// 64 bits that depend on the whole id. Time-ordered ids share their upper bits, hand-made ones their lower.
 fn fingerprint(id: u128) -> u64 {
     let [high, low] = [id >> 64, id & u128::from(u64::MAX)];
     let product = (high ^ 0x9E37_79B9_7F4A_7C15) * (low ^ 0xD6E8_FEB8_6659_FD93);

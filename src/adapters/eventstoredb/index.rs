@@ -1,7 +1,7 @@
-//! The index: which place in the server's log each of our positions is, and back; which positions may hold an id; where
-//! streams end, for those that were written to of late.
+//! The index: maps our positions to places in the server's log and back, finds positions by event id, and remembers the
+//! last versions of recently written streams.
 //!
-//! Memory: 8 bytes per event for its place and 14 to 19 for its id (`ids.rs`), a quarter more for growth: 22 to 32 bytes.
+//! Memory: 8 bytes per event for its place and 14 to 19 for its id (`ids.rs`), plus a quarter for growth: 22 to 32 bytes.
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -20,26 +20,26 @@ use super::{
 };
 use crate::{domain::ids::EventId, record::envelope::NewEvent};
 
-/// How many streams' ends are remembered before it starts over: about 8 MB.
+/// Maximum number of stream ends remembered before it starts over: about 8 MB.
 const STREAMS_MAX: usize = 65_536;
 
-/// Why the index takes no more events.
+/// Why the index accepts no more events.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(super) enum IndexFailure {
-    /// It holds as many as it can.
+    /// It is full.
     #[error("there are more than 4 billion events, which is more than the index can hold")]
     Full,
-    /// An event is missing that the server must have had.
+    /// An event is missing.
     #[error(
-        "revision {missing} of {stream} did not come by before revision {found}: was the stream truncated or scavenged? \
-         A ledger needs all its events: restore the server from its backup, or restart if the server itself has them"
+        "revision {missing} of {stream} is missing before revision {found}: the stream was probably truncated or scavenged. \
+         A ledger needs all its events: restore the server from its backup, or restart if the server still has them"
     )]
     Gap {
         /// The stream.
         stream: String,
-        /// What should have come.
+        /// The expected revision.
         missing: u64,
-        /// What came.
+        /// The revision that arrived.
         found: u64,
     },
 }
@@ -48,45 +48,45 @@ pub(super) enum IndexFailure {
 #[derive(Default)]
 pub(super) struct Index {
     commits: Vec<u64>,
-    /// Where an event's two places differ, which only transactions of old clients and of several streams cause.
+    /// Events whose prepare position differs, which only transactions of old clients and multi-stream appends cause.
     prepares: BTreeMap<usize, u64>,
     ids: Ids,
     lasts: HashMap<String, u64>,
-    /// Whether `lasts` has been started over, so that a stream that is not in it may have events.
+    /// Whether `lasts` was reset, so that a stream missing from it may have events.
     forgetful: bool,
-    /// Everything up to here has been looked at, other people's events included.
+    /// Everything up to here has been processed, including foreign events.
     seen: Option<LogPosition>,
-    /// Appends of ours that wait to come by.
+    /// Our appends that have not arrived yet.
     pub pendings: Pendings,
-    /// The newest events themselves.
+    /// The newest events.
     pub recent: Recent,
 }
 
-/// Where a stream ends, as far as the index has come. It may have more events by now, never fewer.
+/// The last version of a stream, according to the index. There may be more events, never fewer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum End {
-    /// With this revision.
+    /// This revision.
     At(u64),
-    /// It has no events.
+    /// No events.
     Nowhere,
-    /// It was not written to lately.
+    /// Unknown, because it was not written recently.
     Unknown,
 }
 
 impl Index {
-    /// How many events there are.
+    /// Number of events.
     pub fn end(&self) -> u64 {
         self.commits.len() as u64
     }
 
-    /// Up to where everything has been looked at.
+    /// The place up to which everything has been processed.
     pub fn seen(&self) -> Option<LogPosition> {
         self.seen
     }
 
-    /// Takes the next event of the log. One that was taken already, or is not ours, changes no position.
+    /// Adds the next event of the log. Known and foreign events change nothing.
     ///
-    /// Revisions of a stream must come without a gap: positions that were given out in spite of one would be wrong for ever.
+    /// Revisions of a stream must arrive without gaps: otherwise positions would be wrong for ever.
     pub fn take(&mut self, event: &RecordedEvent) -> Result<(), IndexFailure> {
         let log = log_position(event);
         if self.seen.is_some_and(|seen| log <= seen) {
@@ -117,13 +117,13 @@ impl Index {
         if missing == found { Ok(()) } else { Err(IndexFailure::Gap { stream: stream.to_owned(), missing, found }) }
     }
 
-    /// The place of a position.
+    /// The place of a position in the log.
     pub fn log_at(&self, position: u64) -> Option<LogPosition> {
         let at = usize::try_from(position).ok()?;
         self.commits.get(at).map(|commit| self.whole(at, *commit))
     }
 
-    /// The position of a place.
+    /// The position of a place in the log.
     pub fn position_of(&self, log: LogPosition) -> Option<u64> {
         let mut at = self.commits.partition_point(|commit| *commit < log.commit);
         while self.commits.get(at) == Some(&log.commit) {
@@ -139,12 +139,12 @@ impl Index {
         LogPosition { commit, prepare: self.prepares.get(&at).copied().unwrap_or(commit) }
     }
 
-    /// The positions that may hold an id.
+    /// Positions that may have this id.
     pub fn candidates(&self, id: EventId) -> Vec<u64> {
         self.ids.candidates(id.0.as_u128())
     }
 
-    /// Where a stream ends.
+    /// The last version of a stream.
     pub fn end_of(&self, stream: &str) -> End {
         match self.lasts.get(stream) {
             Some(last) => End::At(*last),
@@ -165,8 +165,8 @@ impl Index {
         self.lasts.insert(stream.to_owned(), revision);
     }
 
-    /// Begins to wait for `events` to come by as revisions `first` and up of `stream`; `None` where one of their ids may
-    /// have come by already.
+    /// Starts waiting for `events` as revisions `first` and up of `stream`; `None` if one of their ids may
+    /// already have arrived.
     pub fn await_append(
         &mut self,
         stream: &str,

@@ -1,4 +1,4 @@
-//! Where an event stands in the server's log.
+//! The position of an event in the server's log.
 
 /// A place in the server's log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
@@ -8,7 +8,7 @@ pub(super) struct LogPosition {
 }
 
 impl LogPosition {
-    /// As the client has it.
+    /// In the client's type.
     pub fn wire(self) -> eventstore::Position {
         eventstore::Position { commit: self.commit, prepare: self.prepare }
     }

@@ -1,32 +1,32 @@
-//! By what a ledger on a server is known again: what is kept beside it (keys, tokens, checkpoints) must not be used with
-//! another one, nor with one that has lost events.
+//! Recognises a ledger on a server: keys, tokens and checkpoints stored next to it must not be used with
+//! another ledger, or with one that has lost events.
 
 use sha2::{Digest as _, Sha256};
 
 use super::{event_store::EventStoreDbLedger, read};
 use crate::{domain::ids::Position, ports::event_store::Failure};
 
-/// The low bits of a mark, which stand for a place in the server's log; the bits above are the ledger's length.
+/// Low bits of a mark, which identify a place in the server's log; the upper bits are the ledger's length.
 const PLACE_BITS: u32 = 31;
 
 impl EventStoreDbLedger {
-    /// A number below 2^63 that stands for the first event; 0 for a ledger without any.
+    /// A number below 2^63 that identifies the first event; 0 for an empty ledger.
     ///
     /// # Errors
-    /// As a read.
+    /// Failures of reading.
     pub async fn origin(&self) -> Result<u64, Failure> {
         let first = read::all(&self.0, Position(0), 1).await?;
         Ok(first.first().map_or(0, |first| (digest(first.event.id.0.as_bytes()) >> 1) | 1))
     }
 
-    /// A number below 2^63 that stands for how long the ledger is and where its last event is in the server's log. A longer
-    /// ledger has a higher one.
+    /// A number below 2^63 that combines the length of the ledger and the place of its last event in the server's log. It
+    /// grows with the ledger.
     pub fn mark(&self) -> u64 {
         let end = self.0.index().end();
         self.mark_at(end).unwrap_or(0)
     }
 
-    /// Whether the ledger had this mark once and still has all its events.
+    /// Whether the ledger once had this mark and still has all its events.
     pub fn bears(&self, mark: u64) -> bool {
         self.mark_at(mark >> PLACE_BITS) == Some(mark)
     }

@@ -1,9 +1,9 @@
-//! The ledger on EventStoreDB or KurrentDB, through crate `eventstore`. Set-up: `docs/operating/eventstoredb.md`.
+//! The ledger on EventStoreDB or KurrentDB, with the crate `eventstore`. Set-up: `docs/operating/eventstoredb.md`.
 //!
-//! Our stream `booking-1` is the server's stream `booking-1`; an event's envelope stands in its custom metadata
-//! (`src/record/metadata.rs`). The server's log has places of its own, with gaps and with other people's streams between
-//! ours, so the adapter keeps an index (`index.rs`): our position is how many of our events stand before an event in the
-//! server's order. One subscription (`follow.rs`) keeps it, and an append is answered when its events came back by it.
+//! Our stream `booking-1` is the server's stream `booking-1`; an event's envelope is in its custom metadata
+//! (`src/record/metadata.rs`). Positions in the server's log have gaps and include foreign streams, so the adapter keeps
+//! an index (`index.rs`): our position is the number of our events before an event in the
+//! server's order. One subscription (`follow.rs`) maintains it, and an append completes when its events arrive there.
 
 mod address;
 mod append;

@@ -1,4 +1,4 @@
-//! Opening: the line is tried, and the whole log is read once for the index.
+//! Opens the ledger: tests the connection, and reads the whole log once to build the index.
 
 use std::{sync::Arc, time::Duration};
 
@@ -19,23 +19,23 @@ use super::{
 /// How long the server may be silent while the log is read.
 const ANSWER_MAX: Duration = Duration::from_secs(30);
 
-/// How long the first answer may take: the client tries several nodes, several times.
+/// Time limit for the first answer: the client tries several nodes, several times.
 const REACHED_MAX: Duration = Duration::from_secs(60);
 
-/// Events between two lines of progress.
+/// Events between two progress messages.
 const PROGRESS_EVENTS: u64 = 250_000;
 
 impl EventStoreDbLedger {
     /// Opens the ledger on a server. Needs a tokio runtime.
     ///
-    /// Reads the whole log once, to know where every event stands: some seconds per million events.
+    /// Reads the whole log once to locate every event: some seconds per million events.
     ///
     /// # Errors
     /// See [`OpenFailure`].
     pub async fn open(options: &Options) -> Result<Self, OpenFailure> {
         let address = Address::read(options)?;
         let server = address.redacted.clone();
-        // Asked before the client exists, because the client's own is one from then on.
+        // Checked before the client exists, because afterwards there is always one.
         let foreign = CryptoProvider::get_default().is_some();
         let (line, reads) = (SharedClient::new(address.clone()), SharedClient::new(address));
         let mut index = Index::default();
@@ -46,8 +46,8 @@ impl EventStoreDbLedger {
                 let mut reason = trouble.to_string();
                 if foreign && reason.contains("no connection to the server") {
                     reason.push_str(
-                        ". A TLS provider had been installed for the whole process, which the client of EventStoreDB \
-                         does not bear: this is a fault of the program",
+                        ". A TLS provider was installed for the whole process, which the EventStoreDB client \
+                         does not support: this is a bug in the program",
                     );
                 }
                 return Err(OpenFailure::Server { server, reason });

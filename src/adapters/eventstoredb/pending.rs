@@ -1,7 +1,7 @@
-//! Appends that were sent and wait to come by in the log. What comes by is compared with what was sent.
+//! Appends that were sent and have not arrived in the log. Arriving events are compared with what was sent.
 //!
-//! The server tells ids apart, not contents, and it answers a repeat as it answered the first time. So whether an append was
-//! ours, a repeat, or another event under the same id is seen here, from the log itself. It also settles appends
+//! The server compares ids, not contents, and answers a repeated append like the first one. So whether an event is ours,
+//! a repeat, or a different event with the same id is decided here, from the log itself. This also completes appends
 //! whose answer was lost.
 
 use std::{collections::HashMap, sync::Arc};
@@ -12,23 +12,23 @@ use tokio::sync::oneshot;
 use super::mapping::from_server;
 use crate::{domain::ids::EventId, record::envelope::NewEvent};
 
-/// What came by where an append belongs.
+/// What arrived in place of an append.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum AppendSighting {
-    /// These events, the last at `position`.
+    /// Its events, the last at `position`.
     Stored {
-        /// The position of the last.
+        /// Position of the last event.
         position: u64,
-        /// Whether somebody else wrote the same facts before.
+        /// Whether somebody else wrote the same events before.
         repeated: bool,
     },
-    /// An event with this id, but with other content.
+    /// An event with this id but different content.
     IdTaken(EventId),
-    /// Another event: the place is gone.
+    /// Another event: the version is taken.
     Displaced,
 }
 
-/// Appends by stream: there is one at a time of each (`claims.rs`).
+/// Appends by stream: at most one per stream (`claims.rs`).
 #[derive(Default)]
 pub(super) struct Pendings(HashMap<String, Pending>);
 
@@ -41,7 +41,7 @@ struct Pending {
 }
 
 impl Pendings {
-    /// Begins to wait. An earlier wait for the stream ends.
+    /// Starts waiting. Ends an earlier wait for the stream.
     pub fn add(&mut self, stream: &str, first: u64, events: &Arc<Vec<NewEvent>>) -> oneshot::Receiver<AppendSighting> {
         let (done, seen) = oneshot::channel();
         let pending = Pending { first, events: Arc::clone(events), repeated: false, taken: None, done };
@@ -49,17 +49,17 @@ impl Pendings {
         seen
     }
 
-    /// Ends a wait that nobody is interested in any more.
+    /// Ends a wait that nobody needs any more.
     pub fn remove(&mut self, stream: &str) {
         self.0.remove(stream);
     }
 
-    /// Ends every wait: nothing comes by any more.
+    /// Ends every wait: nothing arrives any more.
     pub fn clear(&mut self) {
         self.0.clear();
     }
 
-    /// Looks at an event that came by.
+    /// Processes an event that arrived.
     pub fn take(&mut self, event: &RecordedEvent, position: u64) {
         let Some(pending) = self.0.get_mut(&event.stream_id) else { return };
         let Some(place) = event.revision.checked_sub(pending.first) else { return };
@@ -79,7 +79,7 @@ impl Pendings {
                 .map_or(AppendSighting::Stored { position, repeated: pending.repeated }, AppendSighting::IdTaken)
         };
         if let Some(pending) = self.0.remove(&event.stream_id) {
-            // A caller that has given up is told nothing.
+            // The caller may have given up.
             pending.done.send(seen).ok();
         }
     }

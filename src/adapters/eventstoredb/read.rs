@@ -1,4 +1,4 @@
-//! Reading. Streams are read where they are; a position is looked up in the index, which waits until it has come that far.
+//! Reads. Streams are read directly; a position is looked up in the index, after waiting until it is complete enough.
 
 use std::{sync::Arc, time::Duration};
 
@@ -20,17 +20,17 @@ use crate::{
 /// How long the server may take for the next event of an answer.
 const ANSWER_MAX: Duration = Duration::from_secs(15);
 
-/// How long the index may take to come to an event that was read.
+/// How long the index may take to reach an event that was read.
 const SEEN_MAX: Duration = Duration::from_secs(15);
 
-/// How often a read is tried over a line that breaks, and the pause between.
+/// Attempts of a read when the connection is lost, and the delay between them.
 const TRIES: usize = 3;
 const PAUSE: Duration = Duration::from_millis(200);
 
-/// Positions that are looked up at once.
+/// Positions looked up at once.
 const PLACES: u64 = 4_096;
 
-/// The least the server is asked for, because events of others stand between ours.
+/// Minimum number of events requested, because foreign events are between ours.
 const ASKED_MIN: usize = 64;
 
 /// See [`EventStore::read_stream`](crate::ports::event_store::EventStore::read_stream).
@@ -76,8 +76,8 @@ pub(super) async fn last(shared: &Shared, stream: &StreamName) -> Result<Option<
     }
 }
 
-/// Events of a stream that need no question to the server: as far as the index has come, which is where this process' own
-/// appends are at least. Callers append at the version they read, so one who reads too little is told by a conflict.
+/// Events of a stream that are in the index, which contains at least this process's own
+/// appends. Callers append at the version they read, so reading too little leads to a conflict.
 fn recent_of(shared: &Shared, stream: &str, from: u64, limit: usize) -> Option<Vec<(u64, Arc<RecordedEvent>)>> {
     let index = shared.index();
     match index.end_of(stream) {
@@ -87,7 +87,7 @@ fn recent_of(shared: &Shared, stream: &str, from: u64, limit: usize) -> Option<V
     }
 }
 
-/// The last version of a stream, as the server has it, after the index has come that far.
+/// The last version of a stream on the server, after the index has reached it.
 pub(super) async fn last_version(shared: &Shared, stream: &str) -> Result<Option<Version>, Failure> {
     let Some(event) = last_event(shared, stream).await? else { return Ok(None) };
     position_of(shared, log_position(&event)).await?;
@@ -144,7 +144,7 @@ pub(super) async fn all(shared: &Shared, from: Position, limit: usize) -> Result
 fn vanished(at: &str) -> Failure {
     Failure::Corrupt {
         at: at.to_owned(),
-        reason: "the server has it no more: streams of a ledger must not be truncated, deleted or scavenged. \
+        reason: "the server no longer has it: streams of a ledger must not be truncated, deleted or scavenged. \
                  Restore the server from its backup"
             .to_owned(),
     }
@@ -156,7 +156,7 @@ async fn placed(shared: &Shared, event: &RecordedEvent) -> Result<StoredEvent, F
     recorded(event, Position(position))
 }
 
-/// The position of a place, as soon as the index has come there.
+/// The position of a place, once the index has reached it.
 async fn position_of(shared: &Shared, log: LogPosition) -> Result<u64, Failure> {
     let mut end = shared.end.subscribe();
     let comes = async {
@@ -169,18 +169,18 @@ async fn position_of(shared: &Shared, log: LogPosition) -> Result<u64, Failure> 
                 }
                 if index.seen().is_some_and(|seen| log <= seen) {
                     let at = format!("place {} of the server's log", log.commit);
-                    let reason = "it stands in its stream, but did not come by in $all; restart to index it anew";
+                    let reason = "it is in its stream, but did not arrive in $all; restart to rebuild the index";
                     return Err(Failure::Corrupt { at, reason: reason.to_owned() });
                 }
             }
             if end.changed().await.is_err() {
-                return Err(Failure::Unavailable("it is closed".to_owned()));
+                return Err(Failure::Unavailable("the ledger is closed".to_owned()));
             }
         }
     };
     tokio::time::timeout(SEEN_MAX, comes).await.unwrap_or_else(|_| {
         shared.missing.notify_one();
-        let why = shared.failing().unwrap_or_else(|| "an event has not come by in time".to_owned());
+        let why = shared.failing().unwrap_or_else(|| "an event has not arrived in time".to_owned());
         Err(Failure::Unavailable(why))
     })
 }
@@ -205,20 +205,20 @@ async fn of_stream(
     }
 }
 
-/// At least the event at `first`, and up to `count` events or a few more from there, those of others included.
+/// The event at `first`, and up to `count` events or a few more from there, including foreign ones.
 async fn from_log(shared: &Shared, first: LogPosition, count: usize) -> Result<Vec<RecordedEvent>, Failure> {
     let asked = if count == 1 { 1 } else { count.max(ASKED_MIN) };
     let options = shared.reads.read_all().position(StreamPosition::Position(first.wire())).max_count(asked);
     read_with_retries(shared, &Question::All(options)).await.map_err(|trouble| trouble.into_failure("$all"))
 }
 
-/// What is read.
+/// What to read.
 enum Question<'a> {
     Stream(&'a str, ReadStreamOptions),
     All(ReadAllOptions),
 }
 
-/// Reads, and again over a new line where the line broke.
+/// Reads, and retries on a new connection if it was lost.
 async fn read_with_retries(shared: &Shared, question: &Question<'_>) -> Result<Vec<RecordedEvent>, ServerFailure> {
     let mut tries = 1;
     loop {
@@ -244,7 +244,7 @@ async fn read_once(client: &Client, question: &Question<'_>) -> Result<Vec<Recor
     };
     let mut events = Vec::new();
     while let Some(mut event) = call(ANSWER_MAX, answer.next()).await? {
-        // Of a link, the link itself: nothing is resolved.
+        // For a link, the link itself: links are not resolved.
         events.extend(event.link.take().or(event.event));
     }
     Ok(events)

@@ -1,5 +1,5 @@
-//! The newest events, as the subscription brought them: who follows the ledger's end, or reads what was just written, need
-//! not ask the server, which costs 40 ms over the client's sockets.
+//! Cache of the newest events received by the subscription: following the ledger's end, or reading what was just written,
+//! needs no call to the server, which costs 40 ms on the client's sockets.
 
 use std::{
     collections::{HashMap, VecDeque},
@@ -8,25 +8,25 @@ use std::{
 
 use eventstore::RecordedEvent;
 
-/// The most events that are kept.
+/// Maximum number of cached events.
 const EVENTS_MAX: usize = 8_192;
 
-/// The most bytes of data and metadata that are kept.
+/// Maximum size of cached data and metadata, in bytes.
 const BYTES_MAX: usize = 16 * 1024 * 1024;
 
-/// Events without a gap, up to the index's end.
+/// Events without gaps, up to the end of the index.
 #[derive(Default)]
 pub(super) struct Recent {
-    /// The position of the first.
+    /// Position of the first event.
     first: u64,
     events: VecDeque<Arc<RecordedEvent>>,
-    /// Where those of each stream are, ascending.
+    /// Positions of each stream's events, ascending.
     streams: HashMap<String, VecDeque<u64>>,
     bytes: usize,
 }
 
 impl Recent {
-    /// Keeps an event at the index's end.
+    /// Adds an event at the end of the index.
     pub fn push(&mut self, position: u64, event: RecordedEvent) {
         if position != self.first + self.events.len() as u64 {
             *self = Self { first: position, ..Self::default() };
@@ -57,7 +57,7 @@ impl Recent {
         self.events.get(at).map(Arc::clone)
     }
 
-    /// All events of a stream from a revision on, with their positions; `None` where older ones may be among them.
+    /// All events of a stream from a revision, with their positions; `None` if older ones may be missing.
     pub fn of_stream(&self, stream: &str, from: u64, limit: usize) -> Option<Vec<(u64, Arc<RecordedEvent>)>> {
         let positions = self.streams.get(stream)?;
         let first = self.at(*positions.front()?)?;

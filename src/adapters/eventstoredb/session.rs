@@ -1,8 +1,8 @@
-//! The batch-append session: one stream of appends to the server, opened anew when it ended.
+//! The batch-append session: one stream of appends to the server, reopened when it ends.
 //!
-//! The client ends a session at the first append that the server refuses: every other one in flight is told that the session
-//! is closed, or nothing at all. They are sent again, with the same ids at the same place, which the server answers as it
-//! did the first time.
+//! The client ends a session at the first append the server refuses: all others in flight fail with a closed session,
+//! or get no answer at all. They are sent again with the same ids and versions, which the server answers like
+//! the first time.
 
 use std::sync::{
     Arc,
@@ -18,16 +18,16 @@ use super::{
     shared_client::{ClientHandle, SharedClient},
 };
 
-/// Appends in flight at the server. More wait for their turn.
+/// Maximum number of appends in flight. More wait for their turn.
 const IN_FLIGHT_MAX: usize = 1_024;
 
-/// How long opening a session may take.
+/// Time limit for opening a session.
 const OPEN_MAX: Duration = Duration::from_secs(10);
 
-/// How long an append may go without an answer: longer than the ten seconds that the client gives the server for it.
+/// Time limit for an answer: longer than the ten seconds that the client gives the server.
 const ANSWER_MAX: Duration = Duration::from_secs(12);
 
-/// The way to append.
+/// Sends appends through the present session.
 pub(super) struct Sessions {
     current: Mutex<Option<Arc<Session>>>,
     turns: Semaphore,
@@ -44,7 +44,7 @@ impl Sessions {
         Self { current: Mutex::new(None), turns: Semaphore::new(IN_FLIGHT_MAX) }
     }
 
-    /// Sends an append, and waits for the server's word. Dropping it leaves open whether the append is done.
+    /// Sends an append and waits for the answer. If dropped, it is unknown whether the append was done.
     pub async fn append(
         &self,
         line: &SharedClient,
@@ -52,14 +52,14 @@ impl Sessions {
         expected: ExpectedRevision,
         events: Vec<EventData>,
     ) -> Result<(), ServerFailure> {
-        let _turn = self.turns.acquire().await.map_err(|_| ServerFailure::Broken("it is closed".to_owned()))?;
+        let _turn = self.turns.acquire().await.map_err(|_| ServerFailure::Broken("the ledger is closed".to_owned()))?;
         let session = self.session(line).await?;
         let answer = call(ANSWER_MAX, session.client.append_to_stream(stream, expected, events)).await;
         match answer {
             Ok(_) => Ok(()),
             Err(trouble) => {
                 session.ended.store(true, Ordering::Release);
-                // What the server says about an append says nothing about the line, except that the client closes.
+                // A refusal of an append says nothing about the connection, except when the client closes it.
                 if matches!(&trouble, ServerFailure::Broken(why) if !why.contains("Batch-append stream has been closed"))
                 {
                     line.broken(&session.held);
@@ -69,7 +69,7 @@ impl Sessions {
         }
     }
 
-    /// Ends the session: the line under it is gone.
+    /// Ends the session after its connection was lost.
     pub async fn drop_session(&self) {
         self.current.lock().await.take();
     }

@@ -8,25 +8,25 @@ use tokio_util::sync::CancellationToken;
 use super::{claims::Claims, index::Index, session::Sessions, shared_client::SharedClient};
 use crate::ports::event_store::Failure;
 
-/// What calls and the follower share.
+/// State shared by calls and the subscription.
 pub(super) struct Shared {
-    /// Appends and the subscription.
+    /// Connection for appends and the subscription.
     pub line: SharedClient,
-    /// Reads have a connection of their own: the client's sockets wait for the server's acknowledgement before the second part
-    /// of a call (Nagle), 40 ms each, and appends on the same one would wait with them.
+    /// Separate connection for reads: the client's sockets wait 40 ms for the server's acknowledgement before the second part
+    /// of a call (Nagle), which would delay appends on the same connection.
     pub reads: SharedClient,
     pub sessions: Sessions,
     pub claims: Claims,
     index: Mutex<Index>,
-    /// The index's end, for those who wait.
+    /// The end of the index, for waiters.
     pub end: watch::Sender<u64>,
-    /// How often the line broke.
+    /// Number of lost connections.
     pub broken: watch::Sender<u64>,
-    /// Somebody misses an event that the server has acknowledged.
+    /// Notified when an event acknowledged by the server has not arrived.
     pub missing: Notify,
     pub closed: CancellationToken,
     failing: Mutex<Option<String>>,
-    /// Why there will be no more positions in this process.
+    /// Why this process can assign no more positions.
     over: OnceLock<String>,
 }
 
@@ -47,12 +47,12 @@ impl Shared {
         }
     }
 
-    /// The index. Nothing in it is left half done by a panic.
+    /// The index. A panic leaves nothing inconsistent in it.
     pub fn index(&self) -> MutexGuard<'_, Index> {
         self.index.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Says what is wrong, or that nothing is; answers what was said before.
+    /// Sets the present failure, or none; returns the previous one.
     pub fn set_failing(&self, why: Option<String>) -> Option<String> {
         std::mem::replace(&mut *self.failing.lock().unwrap_or_else(PoisonError::into_inner), why)
     }
@@ -61,19 +61,19 @@ impl Shared {
         self.failing.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Ends appends, those under way included: the log cannot be followed any more.
+    /// Fails all appends, including running ones: the log can no longer be followed.
     pub fn end_for(&self, why: String) {
         self.set_failing(Some(why.clone()));
         self.over.get_or_init(|| why);
         self.index().pendings.clear();
     }
 
-    /// Refuses where the ledger was closed.
+    /// Fails if the ledger was closed.
     pub fn open(&self) -> Result<(), Failure> {
-        if self.closed.is_cancelled() { Err(Failure::Unavailable("it is closed".to_owned())) } else { Ok(()) }
+        if self.closed.is_cancelled() { Err(Failure::Unavailable("the ledger is closed".to_owned())) } else { Ok(()) }
     }
 
-    /// Refuses where an append would never come by.
+    /// Fails if an append would never arrive.
     pub fn followed(&self) -> Result<(), Failure> {
         self.open()?;
         self.over.get().map_or(Ok(()), |why| Err(Failure::Unavailable(why.clone())))

@@ -1,7 +1,7 @@
-//! The line to the server: the client, made anew when it has given up.
+//! The connection to the server: the client, recreated when it has given up.
 //!
-//! The client's own task ends for good when it cannot connect, and it never looks for another node of a cluster while it
-//! believes in the one it has. So whoever finds the line broken says so, and the next call has a new client.
+//! The client's task ends permanently when it cannot connect, and it never looks for another cluster node while it
+//! has one. So a caller that finds the connection lost reports it, and the next call gets a new client.
 
 use std::sync::{Mutex, PoisonError};
 
@@ -9,7 +9,7 @@ use eventstore::{BatchAppendOptions, Client, ReadAllOptions, ReadStreamOptions, 
 
 use super::{address::Address, failure::ServerFailure};
 
-/// The client, and how many there have been.
+/// The client, and how often it was created.
 pub(super) struct SharedClient {
     pub address: Address,
     current: Mutex<Current>,
@@ -20,7 +20,7 @@ struct Current {
     client: Option<Client>,
 }
 
-/// A client as it was handed out.
+/// A client in use.
 #[derive(Clone)]
 pub(super) struct ClientHandle {
     pub client: Client,
@@ -46,7 +46,7 @@ impl SharedClient {
         Ok(ClientHandle { client, count: current.count })
     }
 
-    /// The line over `held` is broken. Of several who notice, one has an effect.
+    /// Reports that the connection of `held` is lost. Only the first report has an effect.
     pub fn broken(&self, held: &ClientHandle) {
         let mut current = self.current.lock().unwrap_or_else(PoisonError::into_inner);
         if current.count == held.count {
@@ -54,12 +54,12 @@ impl SharedClient {
         }
     }
 
-    /// Lets go of the client.
+    /// Drops the client.
     pub fn close(&self) {
         self.current.lock().unwrap_or_else(PoisonError::into_inner).client = None;
     }
 
-    /// How to read the whole log.
+    /// Options for reading the whole log.
     pub fn read_all(&self) -> ReadAllOptions {
         let options = ReadAllOptions::default().requires_leader(true);
         match &self.address.credentials {
@@ -68,7 +68,7 @@ impl SharedClient {
         }
     }
 
-    /// How to read a stream.
+    /// Options for reading a stream.
     pub fn read_stream(&self) -> ReadStreamOptions {
         let options = ReadStreamOptions::default().requires_leader(true);
         match &self.address.credentials {
@@ -77,7 +77,7 @@ impl SharedClient {
         }
     }
 
-    /// How to follow the log.
+    /// Options for following the log.
     pub fn subscribe(&self) -> SubscribeToAllOptions {
         let options = SubscribeToAllOptions::default().requires_leader(true);
         match &self.address.credentials {
@@ -86,8 +86,8 @@ impl SharedClient {
         }
     }
 
-    /// How to append. Without a deadline: the client would end the whole session with it. Each append has the client's ten
-    /// seconds at the server, and ours here.
+    /// Options for appending. Without a deadline, with which the client would end the whole session. The server has ten
+    /// seconds per append, and we apply our own limit.
     pub fn append(&self) -> BatchAppendOptions {
         let options = BatchAppendOptions::default().requires_leader(true);
         match &self.address.credentials {

@@ -1,11 +1,11 @@
 //! Keeps the client's subscription from spinning.
 //!
-//! When a server ends a subscription without an error, the client asks the finished stream for its next message again and
-//! again, without ever giving the thread back: neither a timeout nor an abort in the same task is heard, and the
-//! thread is lost at full load. All that it does in each round is to log a warning. So this future is polled under
-//! a log subscriber of its own, which passes everything on and, when one single poll warns beyond all measure, unwinds it.
+//! When a server ends a subscription without an error, the client polls the finished stream in an endless loop and
+//! never yields: neither a timeout nor an abort in the same task works, and the
+//! thread is stuck at full load. All it does per iteration is to log a warning. So this future is polled with
+//! its own log subscriber, which forwards everything and, if a single poll logs too many warnings, unwinds it.
 //!
-//! The same catches the client's panics on messages that it does not know.
+//! This also catches the client's panics on unknown messages.
 
 use std::{
     panic::{AssertUnwindSafe, catch_unwind, resume_unwind},
@@ -25,32 +25,32 @@ use tracing::{
     subscriber::Interest,
 };
 
-/// Warnings within one poll. A true message that the client does not know costs one; a hundred of them in a row
-/// without the network being waited for do not happen.
+/// Warnings within one poll. An unknown message costs one; a hundred in a row
+/// without waiting for the network do not occur.
 const WARNINGS_MAX: u32 = 1_000;
 
-/// Where the client's warning comes from.
+/// Log target of the client's warning.
 const TARGET: &str = "eventstore::commands";
 
-/// The future was stopped because it would never have come back, or because it panicked.
+/// The future was stopped because it would never have returned, or because it panicked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct SpinAborted;
 
-/// Polls futures under watch.
+/// Polls futures under supervision.
 pub(super) struct SpinGuard {
     dispatch: Dispatch,
     warnings: Arc<AtomicU32>,
 }
 
 impl SpinGuard {
-    /// A watch that passes log events on to where they go now.
+    /// A watch that forwards log events to the present subscriber.
     pub fn new() -> Self {
         let warnings = Arc::new(AtomicU32::new(0));
         let counting = WarningCounter { onto: get_default(Clone::clone), warnings: Arc::clone(&warnings) };
         Self { dispatch: Dispatch::new(counting), warnings }
     }
 
-    /// What `future` comes to, unless it has to be stopped.
+    /// The result of `future`, unless it has to be stopped.
     pub fn over<'a, F: Future + Send + 'a>(&'a self, future: F) -> GuardedFuture<'a, F::Output> {
         GuardedFuture { watch: self, future: Box::pin(future) }
     }
@@ -95,16 +95,16 @@ impl Subscriber for WarningCounter {
     }
 
     fn max_level_hint(&self) -> Option<LevelFilter> {
-        // What the other filters more strictly it is asked about in `enabled`.
+        // Events that the other subscriber filters more strictly are checked in `enabled`.
         None
     }
 
     fn event(&self, event: &Event<'_>) {
         if is_the_warning(event.metadata()) && self.warnings.fetch_add(1, Ordering::Relaxed) >= WARNINGS_MAX {
-            // Not `panic!`: nobody needs to read about it.
+            // Not `panic!`, to avoid a panic message.
             resume_unwind(Box::new(SpinAborted));
         }
-        // Of many that say the same, the first is enough.
+        // Of many equal warnings, only the first is forwarded.
         let first = !is_the_warning(event.metadata()) || self.warnings.load(Ordering::Relaxed) <= 1;
         if first && self.onto.enabled(event.metadata()) {
             self.onto.event(event);
@@ -151,7 +151,7 @@ mod tests {
         let some = async {
             for _ in 0..10 * WARNINGS_MAX {
                 tracing::warn!(target: "eventstore::commands", "Received an unknown subscription message");
-                // Each goes through the runtime: a slow trickle is no spin.
+                // Each iteration yields to the runtime: a slow sequence is not a spin.
                 tokio::task::yield_now().await;
             }
         };

@@ -1,4 +1,4 @@
-//! CSV: a header that names the columns, then one booking per record.
+//! CSV: a header with the column names, then one booking per record.
 
 use std::collections::BTreeMap;
 
@@ -41,7 +41,7 @@ pub(super) fn lines(name: &str, text: &str, options: &Options) -> Vec<Line> {
         if lines.len() >= ENTRIES_MAX {
             lines.push(Line::refused(
                 at,
-                format!("a file may hold at most {ENTRIES_MAX} bookings: the rest was left out"),
+                format!("a file may contain at most {ENTRIES_MAX} bookings: the rest was left out"),
             ));
             break;
         }
@@ -51,7 +51,7 @@ pub(super) fn lines(name: &str, text: &str, options: &Options) -> Vec<Line> {
         if swallows(text, &record, reader.position().byte()) {
             lines.push(Line::refused(
                 at,
-                "a quotation mark opens in it and never closes: it and all below were left out",
+                "it opens a quotation mark that is never closed: it and everything below were left out",
             ));
             break;
         }
@@ -65,7 +65,8 @@ pub(super) fn lines(name: &str, text: &str, options: &Options) -> Vec<Line> {
     lines
 }
 
-/// Line numbers as an editor counts them: the reader's own are one short after `\r\n`, and do not see empty lines.
+/// Line numbers as shown by an editor: the CSV reader's are one too low after `\r
+/// `, and ignore empty lines.
 struct LineCounter<'t> {
     text: &'t str,
     byte: usize,
@@ -73,7 +74,7 @@ struct LineCounter<'t> {
 }
 
 impl LineCounter<'_> {
-    /// The line of what begins at `byte`, or after the line ends that stand there. Places may only go up.
+    /// The line of what begins at `byte`, or after the line breaks there. Call it with ascending values.
     fn to(&mut self, byte: u64) -> u64 {
         let byte = usize::try_from(byte).unwrap_or(usize::MAX);
         let rest = self.text.get(byte..).unwrap_or_default();
@@ -85,7 +86,7 @@ impl LineCounter<'_> {
     }
 }
 
-/// Whether a record goes on over lines to the end of the file because a quotation mark in it never closes.
+/// Whether a record extends to the end of the file because of an unclosed quotation mark.
 fn swallows(text: &str, record: &::csv::StringRecord, after: u64) -> bool {
     let place = |byte: u64| usize::try_from(byte).unwrap_or(usize::MAX);
     let before = record.position().map_or(0, ::csv::Position::byte);
@@ -93,7 +94,7 @@ fn swallows(text: &str, record: &::csv::StringRecord, after: u64) -> bool {
     place(after) >= text.len() && record.iter().any(|value| value.contains('\n')) && raw.matches('"').count() % 2 == 1
 }
 
-/// Refuses a booking whose id was on an earlier line: which of the two is right cannot be told.
+/// Refuses a booking whose id was on an earlier line, since it is unknown which one is right.
 pub(super) fn once(
     at: String,
     line: u64,
@@ -102,7 +103,7 @@ pub(super) fn once(
 ) -> Line {
     if let Ok(snapshot) = &outcome {
         if let Some(first) = seen.get(&snapshot.source_ref) {
-            return Line::refused(at, format!("a booking with this id stands on line {first} already"));
+            return Line::refused(at, format!("a booking with this id is already on line {first}"));
         }
         seen.insert(snapshot.source_ref.clone(), line);
     }
@@ -123,21 +124,21 @@ fn check(columns: &[String]) -> Result<(), String> {
     for (place, column) in columns.iter().enumerate() {
         if !fields::NAMES.contains(&column.as_str()) {
             let known = fields::NAMES.join(", ");
-            return Err(format!("column {:?} is not known; the columns are {known}", excerpt(column)));
+            return Err(format!("unknown column {:?}; the columns are {known}", excerpt(column)));
         }
         if columns.iter().take(place).any(|earlier| earlier == column) {
-            return Err(format!("column {column:?} is named twice"));
+            return Err(format!("column {column:?} occurs twice"));
         }
     }
     for needed in ["id", "starts_at"] {
         if !columns.iter().any(|column| column == needed) {
-            return Err(format!("the first line has to name the columns, and {needed:?} among them"));
+            return Err(format!("the first line must contain the column names, including {needed:?}"));
         }
     }
     Ok(())
 }
 
-/// Spreadsheets write semicolons where the comma is the decimal sign. No column name has any of the three in it.
+/// Spreadsheets use semicolons where the comma is the decimal separator. No column name contains any of the three.
 fn delimiter(text: &str) -> u8 {
     let header = text.lines().find(|line| !line.trim().is_empty()).unwrap_or_default();
     let count = |sign: char| header.chars().filter(|c| *c == sign).count();

@@ -1,4 +1,4 @@
-//! The fields of a booking as a row or an object names them, and the booking they make.
+//! The fields of a booking in a row or an object, and their conversion to a booking.
 
 use chrono::{DateTime, NaiveDate, NaiveDateTime, TimeZone as _, Utc};
 use chrono_tz::Tz;
@@ -12,10 +12,10 @@ use crate::domain::{
     slot::Slot,
 };
 
-/// What stands where a booking has no title.
+/// Title of a booking without one.
 pub(super) const UNTITLED: &str = "(untitled)";
 
-/// The names of all fields, in the order the manual lists them.
+/// All field names, in the order of the manual.
 pub(super) const NAMES: [&str; 11] = [
     "id",
     "resource",
@@ -30,7 +30,7 @@ pub(super) const NAMES: [&str; 11] = [
     "status",
 ];
 
-/// A booking's fields as written. An empty text counts as absent.
+/// A booking's fields as written. Empty text counts as missing.
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Fields {
@@ -48,10 +48,10 @@ pub(super) struct Fields {
     pub status: Option<String>,
 }
 
-/// Many systems number their bookings, and JSON writes a number without quotes.
+/// Many systems number their bookings, and JSON writes numbers without quotes.
 fn text_or_number<'de, D: Deserializer<'de>>(from: D) -> Result<Option<String>, D::Error> {
     #[derive(Deserialize)]
-    #[serde(untagged, expecting = "id has to be a text or a whole number")]
+    #[serde(untagged, expecting = "id must be a text or a whole number")]
     enum Id {
         Number(u64),
         Text(String),
@@ -63,7 +63,7 @@ fn text_or_number<'de, D: Deserializer<'de>>(from: D) -> Result<Option<String>, 
 }
 
 impl Fields {
-    /// The place of the field with this name.
+    /// The field with this name.
     pub(super) fn get_mut(&mut self, name: &str) -> Option<&mut Option<String>> {
         Some(match name {
             "id" => &mut self.id,
@@ -81,7 +81,7 @@ impl Fields {
         })
     }
 
-    /// The booking they make.
+    /// Converts them to a booking.
     pub(super) fn snapshot(self, options: &Options) -> Result<Snapshot, Refusal> {
         let given =
             |text: &Option<String>| text.as_deref().map(str::trim).filter(|text| !text.is_empty()).map(str::to_owned);
@@ -112,7 +112,7 @@ impl Fields {
     }
 }
 
-/// Words and people of a booking, not yet under a subject's key.
+/// Title, notes and customer of a booking, before a subject is assigned.
 #[derive(Debug, Clone, Default)]
 pub(super) struct PersonalTexts {
     pub title: Option<String>,
@@ -123,7 +123,7 @@ pub(super) struct PersonalTexts {
 }
 
 impl PersonalTexts {
-    /// All of them under one subject: the customer's where a mail address tells who that is, else the booking's own.
+    /// Assigns them to one subject: the customer, if an email address identifies them, otherwise the booking.
     pub(super) fn details(self, source: &SourceName, source_ref: &str) -> Result<Details, Refusal> {
         let subject = match self.customer_email.as_deref() {
             Some(email) => format!("import.customer.{}", short_hash(&[&email.to_lowercase()], 16)),
@@ -150,7 +150,7 @@ impl PersonalTexts {
     }
 }
 
-/// Takes an id or UID as the source's reference.
+/// Validates an id or UID as the source's id.
 pub(super) fn source_ref(id: String) -> Result<String, Refusal> {
     if id.len() > REF_BYTES_MAX {
         return Err(Refusal::because(format!("its id is longer than {REF_BYTES_MAX} bytes")));
@@ -161,19 +161,19 @@ pub(super) fn source_ref(id: String) -> Result<String, Refusal> {
     Ok(id)
 }
 
-/// Whether a booking is settled, and whether it was called off.
+/// Whether a booking is confirmed, and whether it is cancelled.
 fn status(word: Option<&str>) -> Result<(bool, bool), Refusal> {
     match word.map(str::to_ascii_lowercase).as_deref() {
         None | Some("confirmed") => Ok((true, false)),
         Some("tentative") => Ok((false, false)),
         Some("cancelled" | "canceled") => Ok((true, true)),
         Some(other) => {
-            Err(Refusal::because(format!("status {:?} is none of confirmed, tentative, cancelled", excerpt(other))))
+            Err(Refusal::because(format!("status {:?} must be confirmed, tentative or cancelled", excerpt(other))))
         }
     }
 }
 
-/// A time as written.
+/// A parsed time.
 enum TimeText {
     Day(NaiveDate),
     Civil(NaiveDateTime),
@@ -193,7 +193,7 @@ fn slot(starts: Option<&str>, ends: Option<&str>, zone: Option<&str>, options: &
         (TimeText::Day(from), None) => Slot::all_day(from, from.succ_opt().unwrap_or(from)),
         (TimeText::Day(from), Some(TimeText::Day(until))) => Slot::all_day(from, until),
         (TimeText::Day(_), Some(_)) | (TimeText::Civil(_) | TimeText::Instant(_), Some(TimeText::Day(_))) => {
-            return Err(Refusal::because("one of starts_at and ends_at is a day and the other a time"));
+            return Err(Refusal::because("starts_at and ends_at must both be days or both be times"));
         }
         (TimeText::Civil(_) | TimeText::Instant(_), None) => {
             return Err(Refusal::because("it has no ends_at: a booking needs a length"));
@@ -232,15 +232,15 @@ fn instant(field: &str, written: &TimeText, zone: Option<Tz>) -> Result<DateTime
         TimeText::Civil(civil) => *civil,
     };
     let Some(zone) = zone else {
-        return Err(Refusal::because(format!("{field} has neither an offset nor a zone")));
+        return Err(Refusal::because(format!("{field} has neither an offset nor a time zone: pass one with --zone")));
     };
     match zone.from_local_datetime(&civil) {
         chrono::LocalResult::Single(at) => Ok(at.to_utc()),
-        chrono::LocalResult::None => {
-            Err(Refusal::because(format!("{field}: clocks in {zone} never show {civil}: they are put forward over it")))
-        }
+        chrono::LocalResult::None => Err(Refusal::because(format!(
+            "{field}: {civil} does not exist in {zone}, because clocks are put forward then"
+        ))),
         chrono::LocalResult::Ambiguous(first, second) => Err(Refusal::because(format!(
-            "{field}: clocks in {zone} show {civil} twice; write {} or {}",
+            "{field}: {civil} occurs twice in {zone}, because clocks are put back then; write {} or {}",
             first.to_rfc3339(),
             second.to_rfc3339()
         ))),

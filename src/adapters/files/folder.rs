@@ -1,4 +1,4 @@
-//! A file or a folder on disk, read file by file in the same order every time.
+//! A file or folder on disk, read file by file, always in the same order.
 
 use std::{
     fs, io,
@@ -7,12 +7,12 @@ use std::{
 
 use super::{FILE_BYTES_MAX, Kind, Line, Options, parse};
 
-/// The most files that one import reads.
+/// Maximum number of files per import.
 pub const FILES_MAX: usize = 10_000;
-/// How deep folders may stand in each other.
+/// Maximum nesting of folders.
 pub const FOLDERS_DEEP_MAX: usize = 32;
 
-/// What one file became.
+/// The result of one file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FileReport {
     /// The file.
@@ -21,7 +21,7 @@ pub struct FileReport {
     pub lines: Vec<Line>,
 }
 
-/// The files of an import, read one at a time as they are asked for.
+/// The files of an import, read lazily.
 #[derive(Debug)]
 pub struct Files {
     root: PathBuf,
@@ -29,10 +29,10 @@ pub struct Files {
     options: Options,
 }
 
-/// Lists a file, or all files below a folder. Symbolic links below it are not followed: they could lead out, or around.
+/// Lists a file, or all files in a folder. Symbolic links in it are not followed: they could lead outside, or in circles.
 ///
 /// # Errors
-/// Where `root` is not there or a folder cannot be listed.
+/// `root` does not exist, or a folder cannot be listed.
 pub fn files(root: &Path, options: Options) -> io::Result<Files> {
     let mut found = Vec::new();
     if fs::metadata(root)?.is_dir() {
@@ -45,7 +45,7 @@ pub fn files(root: &Path, options: Options) -> io::Result<Files> {
 
 fn list(folder: &Path, deep: usize, found: &mut Vec<(PathBuf, Option<&'static str>)>) -> io::Result<()> {
     if deep >= FOLDERS_DEEP_MAX {
-        found.push((folder.to_owned(), Some("skipped: folders stand too deep in each other here")));
+        found.push((folder.to_owned(), Some("skipped: folders are nested too deeply")));
         return Ok(());
     }
     let mut inside = fs::read_dir(folder)?.collect::<io::Result<Vec<_>>>()?;
@@ -53,7 +53,7 @@ fn list(folder: &Path, deep: usize, found: &mut Vec<(PathBuf, Option<&'static st
     for item in inside {
         let (path, kind) = (item.path(), item.file_type()?);
         if found.len() >= FILES_MAX {
-            // Says it once, and ends the walk in the folders above as well.
+            // Reports it once, and stops the walk in the parent folders as well.
             if found.last().is_none_or(|(_, why)| why != &Some(TOO_MANY)) {
                 found.push((path, Some(TOO_MANY)));
             }
@@ -70,7 +70,7 @@ fn list(folder: &Path, deep: usize, found: &mut Vec<(PathBuf, Option<&'static st
     Ok(())
 }
 
-const TOO_MANY: &str = "skipped with all that follow: one import reads at most 10,000 files";
+const TOO_MANY: &str = "skipped with all following files: an import reads at most 10,000 files";
 
 impl Iterator for Files {
     type Item = FileReport;
@@ -92,9 +92,9 @@ impl Iterator for Files {
 
 fn read(name: &str, path: &Path, options: &Options) -> Vec<Line> {
     let Some(kind) = Kind::of_name(name) else {
-        return vec![Line::refused(name, "skipped: its name ends neither in .ics nor in .csv nor in .jsonl")];
+        return vec![Line::refused(name, "skipped: the name must end in .ics, .csv or .jsonl")];
     };
-    // Asked before reading, so that a huge file is never held in memory.
+    // Checked before reading, so that a huge file is never in memory.
     let large = fs::metadata(path).is_ok_and(|about| about.len() > FILE_BYTES_MAX as u64);
     if large {
         return vec![Line::refused(name, format!("the file is larger than {FILE_BYTES_MAX} bytes"))];

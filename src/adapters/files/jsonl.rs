@@ -1,4 +1,4 @@
-//! JSON Lines: one object per line, with the fields that CSV has as columns.
+//! JSON Lines: one object per line, with the CSV columns as fields.
 
 use std::collections::BTreeMap;
 
@@ -16,7 +16,7 @@ pub(super) fn lines(name: &str, text: &str, options: &Options) -> Vec<Line> {
         if lines.len() >= ENTRIES_MAX {
             lines.push(Line::refused(
                 at,
-                format!("a file may hold at most {ENTRIES_MAX} bookings: the rest was left out"),
+                format!("a file may contain at most {ENTRIES_MAX} bookings: the rest was left out"),
             ));
             break;
         }
@@ -30,21 +30,21 @@ fn object(text: &str) -> Result<Fields, Refusal> {
     if text.len() > LINE_BYTES_MAX {
         return Err(Refusal::because(format!("the line is longer than {LINE_BYTES_MAX} bytes")));
     }
-    // Serde would also take an array of eleven values for the object.
+    // serde would also accept an array of eleven values.
     if !text.trim_start().starts_with('{') {
         return Err(Refusal::because("the line is not a JSON object"));
     }
     serde_json::from_str(text).map_err(|wrong| {
-        // A wrong type's message repeats the value, which may be a person's; what is known by name may be said.
+        // A type error repeats the value, which may be personal data; errors that only name a field are shown.
         let message = wrong.to_string();
-        let named = ["unknown field", "duplicate field", "id has to be"];
+        let named = ["unknown field", "duplicate field", "id must be"];
         let place = wrong.column();
         if wrong.is_data() && named.iter().any(|begin| message.starts_with(begin)) {
             Refusal::because(super::long_excerpt(&message))
         } else if wrong.is_data() {
-            Refusal::because(format!("a field before column {place} is not a text"))
+            Refusal::because(format!("a field before column {place} must be a text"))
         } else {
-            Refusal::because(format!("the line is not JSON from column {place} on"))
+            Refusal::because(format!("the line is not valid JSON at column {place}"))
         }
     })
 }

@@ -1,6 +1,6 @@
-//! Bookings from files: iCalendar, CSV and JSON Lines. Columns and rules are told in `docs/operating/import.md`.
+//! Bookings from files: iCalendar, CSV and JSON Lines. Columns and rules are documented in `docs/operating/import.md`.
 //!
-//! Understanding a file is pure: the same bytes, options and `now` always give the same report. Only `folder.rs` reads disks.
+//! Parsing is pure: the same bytes, options and `now` always give the same report. Only `folder.rs` reads the disk.
 
 mod csv;
 mod fields;
@@ -23,38 +23,38 @@ use crate::domain::{
 pub use folder::{FILES_MAX, FOLDERS_DEEP_MAX, FileReport, Files, files};
 pub use parse::parse;
 
-/// The largest file: a calendar of 20,000 bookings has about 10 MB.
+/// Maximum size of a file: a calendar of 20,000 bookings has about 10 MB.
 pub const FILE_BYTES_MAX: usize = 32 * 1024 * 1024;
-/// The longest line of a CSV or JSON Lines file, and the longest property of an iCalendar file.
+/// Maximum length of a line in CSV or JSON Lines, and of a property in iCalendar.
 pub const LINE_BYTES_MAX: usize = 256 * 1024;
-/// The most bookings one file may hold, before repetitions are spread out.
+/// Maximum number of bookings per file, before recurrences are expanded.
 pub const ENTRIES_MAX: usize = 20_000;
-/// How deep components of an iCalendar file may stand in each other. Real ones need three.
+/// Maximum nesting of iCalendar components. Real files need three levels.
 pub const NESTING_MAX: usize = 16;
-/// The most occurrences one repeating entry becomes.
+/// Maximum number of occurrences of a recurring entry.
 pub const OCCURRENCES_MAX: usize = 1_000;
-/// The most occurrences all repeating entries of one file become.
+/// Maximum number of occurrences of all recurring entries of a file.
 pub const OCCURRENCES_FILE_MAX: usize = 50_000;
-/// The longest source reference (an `id` or a UID), in bytes.
+/// Maximum length of a source's id (an `id` or a UID), in bytes.
 pub const REF_BYTES_MAX: usize = 1_024;
-/// The longest title, name, mail address or phone number, in bytes.
+/// Maximum length of a title, name, email address or phone number, in bytes.
 pub const TITLE_BYTES_MAX: usize = 4 * 1024;
-/// The longest notes, in bytes.
+/// Maximum length of notes, in bytes.
 pub const NOTES_BYTES_MAX: usize = 64 * 1024;
 
-/// How a file is written.
+/// File formats.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
     /// iCalendar (RFC 5545).
     Ics,
-    /// Comma (or semicolon, or tab) separated values, with a header.
+    /// Values separated by commas, semicolons or tabs, with a header.
     Csv,
     /// One JSON object per line.
     Jsonl,
 }
 
 impl Kind {
-    /// The kind that a file's name says, by its extension.
+    /// The format of a file name, by its extension.
     pub fn of_name(name: &str) -> Option<Self> {
         match name.rsplit_once('.')?.1.to_ascii_lowercase().as_str() {
             "ics" | "ical" | "ifb" | "icalendar" => Some(Self::Ics),
@@ -65,54 +65,54 @@ impl Kind {
     }
 }
 
-/// Which property of an iCalendar entry names the resource, where it has no `X-SYNCLEDGER-RESOURCE`.
+/// The property that names an iCalendar entry's resource, if it has no `X-SYNCLEDGER-RESOURCE`.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum ResourceFrom {
-    /// None: [`Options::resource`] it is.
+    /// None: [`Options::resource`] is used.
     #[default]
     Option,
     /// `LOCATION`.
     Location,
-    /// `RESOURCES`, where it names one.
+    /// `RESOURCES`, if it contains one.
     Resources,
 }
 
-/// From when to when repeating entries become bookings.
+/// The range in which recurring entries become bookings.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Window {
-    /// The first instant.
+    /// Start.
     pub from: DateTime<Utc>,
-    /// The first instant after it.
+    /// End (exclusive).
     pub until: DateTime<Utc>,
 }
 
 impl Window {
-    /// One year back and two ahead.
+    /// One year back and two years ahead.
     pub fn around(now: DateTime<Utc>) -> Self {
         let add = |days| now.checked_add_signed(TimeDelta::days(days)).unwrap_or(now);
         Self { from: add(-365), until: add(2 * 365) }
     }
 }
 
-/// What a file itself does not say.
+/// Settings that complete what a file contains.
 #[derive(Debug, Clone)]
 pub struct Options {
-    /// The source that its bookings get.
+    /// Source name of its bookings.
     pub source: SourceName,
-    /// The resource of bookings that name none.
+    /// Resource of bookings that name none.
     pub resource: Option<ResourceId>,
-    /// Where iCalendar entries name their resource.
+    /// The property that names an iCalendar entry's resource.
     pub resource_from: ResourceFrom,
-    /// Words of the file and the resources they stand for: `Bay 1` → `bay-1`.
+    /// Names used in the file, and the resources they stand for: `Bay 1` → `bay-1`.
     pub resources: BTreeMap<String, ResourceId>,
-    /// The zone of times that have none.
+    /// Time zone of times without one.
     pub zone: Option<Tz>,
-    /// From when to when repeating entries become bookings.
+    /// The range in which recurring entries become bookings.
     pub window: Window,
 }
 
 impl Options {
-    /// Options that say nothing but the source; the window is [`Window::around`] `now`.
+    /// Default options for a source; the window is [`Window::around`] `now`.
     pub fn new(source: SourceName, now: DateTime<Utc>) -> Self {
         Self {
             source,
@@ -125,29 +125,29 @@ impl Options {
     }
 }
 
-/// Why something was not imported, in words for the person who chose the file. Without titles, names or addresses.
+/// Why something was not imported, for the person who chose the file. Without titles, names or addresses.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{reason}")]
 pub struct Refusal {
-    /// The sentence.
+    /// The message.
     pub reason: String,
 }
 
 impl Refusal {
-    /// Refuses for this reason.
+    /// A refusal with this reason.
     pub fn because(reason: impl Into<String>) -> Self {
         Self { reason: reason.into() }
     }
 }
 
-/// One booking that a file shows, or what stands where one was expected.
+/// One line of a report: a booking, or why it is not one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Line {
-    /// Where it stands: `bookings.csv:12`, `bay.ics:<UID>`.
+    /// File and line or UID: `bookings.csv:12`, `bay.ics:<UID>`.
     pub at: String,
-    /// The booking, or why there is none.
+    /// The booking, or the refusal.
     pub outcome: Result<Box<Snapshot>, Refusal>,
-    /// What was taken in another sense than written: a zone that was named in another way, for instance.
+    /// What was interpreted differently from how it was written, such as a time zone with another name.
     pub note: Option<String>,
 }
 
@@ -161,29 +161,29 @@ impl Line {
     }
 }
 
-/// Cuts a text of the file for use in a reason: at most 80 characters, none that moves the cursor.
+/// Shortens a text of the file for a message: at most 80 characters, without control characters.
 fn excerpt(text: &str) -> String {
     text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).take(80).collect()
 }
 
-/// The same for a message that is a sentence of its own.
+/// The same for a longer message.
 fn long_excerpt(text: &str) -> String {
     text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).take(400).collect()
 }
 
-/// The resource that a word of the file stands for.
+/// The resource for a name used in the file.
 fn resource(word: Option<&str>, options: &Options) -> Result<ResourceId, Refusal> {
     match word.map(str::trim).filter(|word| !word.is_empty()) {
         Some(word) => options.resources.get(word).cloned().map_or_else(
             || {
                 ResourceId::new(word).map_err(|malformed| {
-                    Refusal::because(format!("{malformed}; say which resource it stands for with a resource map"))
+                    Refusal::because(format!("{malformed}; map it to a resource with --map \"NAME=RESOURCE\""))
                 })
             },
             Ok,
         ),
-        None => options.resource.clone().ok_or_else(|| {
-            Refusal::because("it names no resource, and no resource was given for bookings that name none")
-        }),
+        None => {
+            options.resource.clone().ok_or_else(|| Refusal::because("it names no resource: pass one with --resource"))
+        }
     }
 }

@@ -2,9 +2,9 @@
 
 use super::{FILE_BYTES_MAX, Kind, Line, Options, csv, ics, jsonl, text};
 
-/// Understands a file. Never empty: a file that cannot be read, or holds nothing, is one refused line.
+/// Parses a file. Never empty: an unreadable or empty file gives one refused line.
 ///
-/// `name` stands in the report; it is not opened.
+/// `name` is used in the report; it is not opened.
 pub fn parse(name: &str, bytes: &[u8], kind: Kind, options: &Options) -> Vec<Line> {
     if bytes.len() > FILE_BYTES_MAX {
         return vec![Line::refused(name, format!("the file is larger than {FILE_BYTES_MAX} bytes"))];
@@ -18,5 +18,5 @@ pub fn parse(name: &str, bytes: &[u8], kind: Kind, options: &Options) -> Vec<Lin
         Kind::Csv => csv::lines(name, &text, options),
         Kind::Jsonl => jsonl::lines(name, &text, options),
     };
-    if lines.is_empty() { vec![Line::refused(name, "the file holds no bookings")] } else { lines }
+    if lines.is_empty() { vec![Line::refused(name, "the file contains no bookings")] } else { lines }
 }

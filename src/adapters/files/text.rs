@@ -1,14 +1,14 @@
-//! From bytes to text: UTF-8 and, by its mark, UTF-16. Any other encoding would have to be guessed, so it is refused.
+//! Decodes UTF-8 and, with a byte order mark, UTF-16. Other encodings would have to be guessed, so they are refused.
 
 use std::borrow::Cow;
 
-/// Decodes a file; a byte order mark is taken off.
+/// Decodes a file and removes a byte order mark.
 pub(super) fn decode(bytes: &[u8]) -> Result<Cow<'_, str>, String> {
     let wide = |bytes: &[u8], of: fn([u8; 2]) -> u16| {
         let units: Vec<u16> = bytes.chunks_exact(2).map(|pair| of([pair[0], pair[1]])).collect();
         match String::from_utf16(&units) {
             Ok(text) if bytes.len().is_multiple_of(2) => Ok(Cow::Owned(text)),
-            Ok(_) | Err(_) => Err("the file begins as UTF-16, but is not".to_owned()),
+            Ok(_) | Err(_) => Err("the file begins with a UTF-16 byte order mark, but is not UTF-16".to_owned()),
         }
     };
     match bytes {

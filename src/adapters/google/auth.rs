@@ -1,4 +1,4 @@
-//! Access tokens: fetched once for everybody who waits, renewed before they end, never printed.
+//! Access tokens: fetched once for all waiting callers, renewed before they expire, never printed.
 
 use std::{
     sync::{
@@ -23,25 +23,25 @@ use crate::{
     },
 };
 
-/// The one scope we ask for. It covers reading, writing and watching entries, and stopping channels. What `describe`
-/// answers stands in every listing as well (`accessRole`, `timeZone`), so `calendars.get`, which would need
-/// `calendar.readonly` or `calendar.calendars.readonly` besides, is not called. `calendar.events.owned` would not do: a
-/// calendar that was shared with a service account is not its own.
+/// The only scope we request. It covers reading, writing and watching entries, and stopping channels. The facts of
+/// `describe` are part of every listing (`accessRole`, `timeZone`), so `calendars.get`, which needs
+/// `calendar.readonly` or `calendar.calendars.readonly`, is not called. `calendar.events.owned` is not enough: a
+/// calendar shared with a service account is not its own.
 pub const SCOPE: &str = "https://www.googleapis.com/auth/calendar.events";
 
 const TOKEN_TIMEOUT: Duration = Duration::from_secs(20);
-/// A token is renewed this long before it ends, or in the last fifth of a shorter life.
+/// A token is renewed this long before it expires, or in the last fifth of a shorter lifetime.
 const RENEW_BEFORE: TimeDelta = TimeDelta::minutes(2);
-/// How long a token lives where Google does not say: what its guide says.
+/// Lifetime of a token if Google does not say, according to its guide.
 const LIFE_S_DEFAULT: i64 = 3600;
 const LIFE_S_MAX: i64 = 86_400;
 
-/// An access token. Never prints itself; wiped when dropped.
+/// An access token. Not printed by `Debug`, wiped when dropped.
 #[derive(Clone)]
 pub struct AccessToken(Arc<Zeroizing<String>>);
 
 impl AccessToken {
-    /// The value of the `Authorization` header.
+    /// Value of the `Authorization` header.
     pub fn header(&self) -> String {
         format!("Bearer {}", self.0.as_str())
     }
@@ -65,7 +65,7 @@ struct CachedToken {
 #[derive(Default)]
 struct State {
     held: Option<CachedToken>,
-    /// How the latest fetch failed, if it did.
+    /// The failure of the latest fetch, if it failed.
     failure: Option<CallFailure>,
 }
 
@@ -76,7 +76,7 @@ pub struct Tokens {
     account: ServiceAccount,
     url: String,
     state: Mutex<State>,
-    /// Fetches that ended. Whoever waited while one ended takes its result, success or failure, and fetches no other.
+    /// Number of completed fetches. A caller that waited for one uses its result, success or failure.
     rounds: AtomicU64,
 }
 
@@ -101,12 +101,12 @@ impl Tokens {
         Self { transport, clock, account, url, state: Mutex::default(), rounds: AtomicU64::new(0) }
     }
 
-    /// The account's address.
+    /// Email address of the account.
     pub fn account(&self) -> &str {
         self.account.name()
     }
 
-    /// A token that has not ended.
+    /// A valid token.
     ///
     /// # Errors
     /// Why there is none: see `errors::token_refused`.
@@ -114,7 +114,7 @@ impl Tokens {
         self.other_than(None).await
     }
 
-    /// A token fetched now: proof that the credential works.
+    /// A newly fetched token, which proves that the credential works.
     ///
     /// # Errors
     /// As [`Tokens::current`].
@@ -123,7 +123,7 @@ impl Tokens {
         self.other_than(held.as_ref()).await
     }
 
-    /// A token other than `refused`: what a peer fetched meanwhile, or a fresh one.
+    /// A token other than `refused`: one fetched by another caller meanwhile, or a new one.
     ///
     /// # Errors
     /// As [`Tokens::current`].
@@ -149,8 +149,8 @@ impl Tokens {
                 Ok(token)
             }
             Err(failure) => {
-                // The token held so far stays, unless it is the one that was refused: a token endpoint that is down
-                // does not end it.
+                // The present token is kept, unless it is the refused one: a failing token endpoint
+                // does not invalidate it.
                 state.held = state.held.take().filter(|held| refused.is_none_or(|refused| !refused.is(&held.token)));
                 state.failure = Some(failure.clone());
                 Err(failure)
@@ -179,7 +179,7 @@ impl Tokens {
         let granted: TokenResponse = serde_json::from_slice(&response.body)
             .map_err(|_| errors::token_unanswered("the token endpoint's answer cannot be read"))?;
         if granted.scope.as_deref().is_some_and(|scopes| !scopes.split_whitespace().any(|s| s == SCOPE)) {
-            return Err(CallFailure::new(FailureClass::ScopeMissing, "Google granted less than we asked for"));
+            return Err(CallFailure::new(FailureClass::ScopeMissing, "Google granted fewer scopes than requested"));
         }
         let life = TimeDelta::seconds(granted.expires_in.unwrap_or(LIFE_S_DEFAULT).clamp(0, LIFE_S_MAX));
         let renew_at = now + life - RENEW_BEFORE.min(life / 5);

@@ -1,4 +1,4 @@
-//! One call on Google's calendar API: the URL, the bearer token, the one repetition after a 401.
+//! One call to Google's calendar API: URL, bearer token, and one retry after a 401.
 
 use std::{sync::Arc, time::Duration};
 
@@ -22,12 +22,12 @@ use crate::{
 
 const CALL_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// Calls one API with one credential.
+/// Calls the API with one credential.
 pub(super) struct Client {
     pub transport: Arc<dyn Transport>,
     pub clock: Arc<dyn Clock>,
     pub tokens: Tokens,
-    /// Without a slash at its end.
+    /// Without a trailing slash.
     pub api_base: String,
     pub pause: Pause,
 }
@@ -43,14 +43,14 @@ impl Client {
         Ok(format!("{}/{}", self.entries_url(calendar)?, segment(remote.as_str())?))
     }
 
-    /// Sends it with a token, and once more with another where the first is refused. Answers 2xx only.
+    /// Sends the request with a token, and once more with a new one if it is refused. Returns 2xx responses only.
     pub async fn send(&self, call: Call, request: Request) -> Result<Response, CallFailure> {
         let token = self.tokens.current().await?;
         let response = self.send_once(call, request.clone().header("authorization", token.header())).await?;
         if response.status != 401 {
             return self.judge(call, response);
         }
-        // A 401 is a call that was not carried out, so repeating it is safe for writes as well.
+        // A call answered with 401 had no effect, so it is safe to retry writes as well.
         let token = self.tokens.other_than(Some(&token)).await?;
         let response = self.send_once(call, request.header("authorization", token.header())).await?;
         self.judge(call, response)
@@ -73,7 +73,7 @@ impl Client {
         }
     }
 
-    /// As [`Client::send`], and reads the answer's JSON object.
+    /// Like [`Client::send`], and parses the JSON object of the response.
     pub async fn ask(&self, call: Call, request: Request) -> Result<(u16, Value), CallFailure> {
         let response = self.send(call, request).await?;
         match serde_json::from_slice::<Value>(&response.body) {
@@ -82,14 +82,14 @@ impl Client {
         }
     }
 
-    /// Reads the calendar's own facts, by the shortest listing there is.
+    /// Reads properties of the calendar with the smallest possible listing.
     pub async fn probe(&self, calendar: &CalendarKey) -> Result<Value, CallFailure> {
         let url = format!("{}?maxResults=1", self.entries_url(calendar)?);
         self.ask(Call::List, Request::new("GET", url)).await.map(|(_, facts)| facts)
     }
 
-    /// A 404 on an entry may mean that the *calendar* is gone or no longer shared, which says nothing about the entry.
-    /// Answers `failure` where the calendar is there, and what is wrong with the calendar where it is not.
+    /// A 404 for an entry may mean that the *calendar* is gone or no longer shared, which says nothing about the entry.
+    /// Returns `failure` if the calendar exists, otherwise the failure of the calendar.
     pub async fn entry_or_calendar(&self, calendar: &CalendarKey, failure: CallFailure) -> CallFailure {
         if failure.class != FailureClass::Gone || failure.status != Some(404) {
             return failure;
@@ -101,10 +101,10 @@ impl Client {
     }
 }
 
-/// `text` as a segment of a path. An empty one, or one of dots, would name another resource.
+/// Encodes a path segment. An empty one, or dots, would address another resource.
 fn segment(text: &str) -> Result<String, CallFailure> {
     if text.is_empty() || text == "." || text == ".." || text.len() > 1024 {
-        return Err(CallFailure::new(FailureClass::NonRetryable, "an id that cannot stand in a URL; nothing was sent"));
+        return Err(CallFailure::new(FailureClass::NonRetryable, "the id is not valid in a URL; nothing was sent"));
     }
     Ok(percent_encoded(text))
 }

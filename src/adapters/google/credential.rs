@@ -1,40 +1,42 @@
-//! A service account's key file, and the assertions signed with it.
+//! A service account's key file, and assertions signed with it.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
 use serde::{Deserialize, Serialize};
 
-/// Google's token endpoint, where a key file names none.
+/// Google's token endpoint, for key files without one.
 pub const TOKEN_URL: &str = "https://oauth2.googleapis.com/token";
 
-/// How long an assertion is good for: the longest that Google accepts.
+/// Lifetime of an assertion: the longest that Google accepts.
 const ASSERTION_LIFE: TimeDelta = TimeDelta::hours(1);
 
 /// Why a text is not a service account's key file.
 #[derive(Debug, thiserror::Error)]
 pub enum CredentialError {
-    /// It is not JSON, or a field is missing. The parser's message names the field and the place, never a value.
+    /// Not JSON, or a field is missing. The parser's message contains the field and the line, never a value.
     #[error("the key file cannot be read: it needs client_email and private_key ({kind}, line {line})")]
     Unreadable {
-        /// The kind of the fault.
+        /// Kind of error.
         kind: String,
-        /// Where.
+        /// Line of the error.
         line: usize,
     },
-    /// It is a key file of something else.
-    #[error("the key file is not of a service account: its type should be service_account")]
+    /// A key file of another kind.
+    #[error(
+        "the key file is not for a service account (its type must be service_account): create a service account key"
+    )]
     OtherType,
     /// The key is not an RSA key in PEM.
     #[error("the key file's private_key is not an RSA key in PEM form")]
     BadKey,
 }
 
-/// Signing an assertion failed: the key is damaged in a way that shows only now.
+/// Signing failed: the key is damaged.
 #[derive(Debug, thiserror::Error)]
-#[error("the service account's key does not sign")]
+#[error("the service account's key cannot sign: create a new key")]
 pub struct SigningError;
 
-/// A service account that can sign. Never prints its key.
+/// A service account that can sign. Its key is never printed.
 #[derive(Clone)]
 pub struct ServiceAccount {
     client_email: String,
@@ -72,17 +74,17 @@ struct Claims<'a> {
 }
 
 impl ServiceAccount {
-    /// Reads the JSON key file that Google's console hands out.
+    /// Parses the JSON key file downloaded from Google's console.
     ///
     /// # Errors
-    /// [`CredentialError`] says what is wrong with it, without repeating any of it.
+    /// [`CredentialError`], without any content of the file.
     pub fn from_json(text: &str) -> Result<Self, CredentialError> {
         let file: KeyFile = serde_json::from_str(text)
             .map_err(|e| CredentialError::Unreadable { kind: format!("{:?}", e.classify()), line: e.line() })?;
         if file.kind.as_deref().is_some_and(|kind| kind != "service_account") {
             return Err(CredentialError::OtherType);
         }
-        // Wiped when this function ends.
+        // Wiped at the end of this function.
         let pem = zeroize::Zeroizing::new(file.private_key);
         let key = EncodingKey::from_rsa_pem(pem.as_bytes()).map_err(|_| CredentialError::BadKey)?;
         let token_uri = file.token_uri.unwrap_or_else(|| TOKEN_URL.to_owned());
@@ -95,7 +97,7 @@ impl ServiceAccount {
         })
     }
 
-    /// An account that signs with a secret it shares with its token endpoint (HS256). Google offers no such thing: it is
+    /// An account that signs with a secret shared with its token endpoint (HS256). Google does not support that: it is
     /// for the simulation, which would otherwise spend half of its time on RSA.
     pub fn with_shared_secret(client_email: &str, token_uri: &str, secret: &[u8]) -> Self {
         Self {
@@ -107,18 +109,18 @@ impl ServiceAccount {
         }
     }
 
-    /// The account's address.
+    /// Email address of the account.
     pub fn name(&self) -> &str {
         &self.client_email
     }
 
-    /// The token endpoint that the key file names.
+    /// The token endpoint in the key file.
     pub fn token_uri(&self) -> &str {
         &self.token_uri
     }
 
-    /// An assertion for `scope` (RFC 7523), good from `now` for an hour. Its audience is the key file's own token
-    /// endpoint, even where the call goes through another address: that is whom Google expects to be meant.
+    /// An assertion for `scope` (RFC 7523), valid for an hour from `now`. Its audience is the key file's own token
+    /// endpoint, even if the call goes to another address, as Google expects.
     ///
     /// # Errors
     /// `SigningError`.

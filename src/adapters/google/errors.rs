@@ -1,8 +1,8 @@
-//! What Google's refusals mean: the Google rows of the retry matrix (`docs/DESIGN.md`, "Retries") as one table.
+//! Meaning of Google's errors: the Google rows of the retry matrix (`docs/DESIGN.md`, "Retries") as one table.
 //!
-//! Total: every status, with any body or none, on any call, is one class. The first row that fits decides. A summary is
-//! made of our own sentence and Google's words of fixed form (reason, field): never of Google's message, which may
-//! repeat a title or an address.
+//! Total: every status, with or without body, of any call, has one class. The first matching row decides. A summary
+//! consists of our own sentence and fixed words from Google (reason, field), never of Google's message, which may
+//! contain a title or an address.
 
 use std::ops::RangeInclusive;
 
@@ -15,7 +15,7 @@ use crate::{
     ports::transport::{Failure, Response},
 };
 
-/// Which call was refused: the same status means different things to different calls.
+/// The failed call: the same status has different meanings for different calls.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Call {
     /// `events.insert`.
@@ -28,7 +28,7 @@ pub enum Call {
     Get,
     /// `events.list` of a window.
     List,
-    /// `events.list` from a sync token.
+    /// `events.list` with a sync token.
     ListChanges,
     /// `events.watch`.
     Watch,
@@ -37,11 +37,11 @@ pub enum Call {
 }
 
 impl Call {
-    /// Every call.
+    /// All calls.
     pub const ALL: [Self; 8] =
         [Self::Create, Self::Update, Self::Delete, Self::Get, Self::List, Self::ListChanges, Self::Watch, Self::Stop];
 
-    /// Whether it changes something that a second call would meet. Stopping a channel twice is stopping it once.
+    /// Whether a second call could meet changes of the first. Stopping a channel is idempotent.
     pub fn writes(self) -> bool {
         matches!(self, Self::Create | Self::Update | Self::Delete | Self::Watch)
     }
@@ -55,18 +55,18 @@ impl Call {
     }
 }
 
-/// What a row may look at besides status and reason.
+/// Conditions of a row besides status and reason.
 pub(super) struct FailedCall {
     call: Call,
-    /// Google says that the sync token is at fault.
+    /// Google blames the sync token.
     sync_token: bool,
-    /// Google says when to come back.
+    /// Google sent `Retry-After`.
     retry_after: bool,
 }
 
 pub(super) struct Row {
     status: RangeInclusive<u16>,
-    /// Google's reasons; empty for any, and for none.
+    /// Google's reasons; empty for any or none.
     reasons: &'static [&'static str],
     when: fn(&FailedCall) -> bool,
     class: FailureClass,
@@ -85,8 +85,8 @@ const fn row(
 
 const ALWAYS: fn(&FailedCall) -> bool = |_| true;
 
-/// The matrix. 5xx is transient even on a write, although it may have been carried out: a create repeated under the same
-/// id answers 409 and is adopted, and a repeated change or deletion bears the `If-Match` of the state before it.
+/// The matrix. 5xx is transient even for a write that may have been carried out: a create repeated with the same
+/// id gets 409 and is adopted, and a repeated change or deletion has the `If-Match` of the previous state.
 pub(super) static ROWS: [Row; 29] = {
     use FailureClass as C;
     [
@@ -103,9 +103,9 @@ pub(super) static ROWS: [Row; 29] = {
             &["pushNotSupportedForRequestedResource", "push.notSupported"],
             ALWAYS,
             C::PushUnsupported,
-            "this calendar has no notifications; it is polled",
+            "this calendar does not support notifications; it is polled",
         ),
-        row(400..=400, &["timeRangeTooLong"], ALWAYS, C::WindowTooWide, "the window is wider than Google answers"),
+        row(400..=400, &["timeRangeTooLong"], ALWAYS, C::WindowTooWide, "the time range is too long for Google"),
         row(
             400..=400,
             &["fullSyncRequired", "updatedMinTooLongAgo"],
@@ -118,14 +118,14 @@ pub(super) static ROWS: [Row; 29] = {
             &[],
             |seen| seen.call == Call::ListChanges && seen.sync_token,
             C::CursorExpired,
-            "the sync token is not one; a full listing is needed",
+            "the sync token is invalid; a full listing is needed",
         ),
         row(
             400..=400,
             &["push.webhookUrlNotHttps", "webhookUrlNotHttps"],
             ALWAYS,
             C::OperatorNeeded,
-            "Google sends notifications to https addresses only; set public_url",
+            "Google sends notifications only to https addresses; set public_url",
         ),
         row(400..=400, &[], ALWAYS, C::NonRetryable, "Google does not accept this request as it is"),
         row(
@@ -162,50 +162,50 @@ pub(super) static ROWS: [Row; 29] = {
             &["insufficientPermissions", "ACCESS_TOKEN_SCOPE_INSUFFICIENT"],
             ALWAYS,
             C::ScopeMissing,
-            "the grant does not cover this call",
+            "the granted scopes do not cover this call",
         ),
         row(
             403..=403,
             &["forbiddenForServiceAccounts"],
             ALWAYS,
             C::Forbidden,
-            "a service account may not do this without delegation",
+            "a service account cannot do this without delegation",
         ),
-        row(403..=403, &[], ALWAYS, C::Forbidden, "the calendar does not allow us this; share it with write access"),
+        row(403..=403, &[], ALWAYS, C::Forbidden, "no permission on the calendar; share it with write access"),
         row(
             404..=404,
             &[],
             |seen| !seen.call.names_an_entry() && seen.call != Call::Stop,
             C::CalendarUnavailable,
-            "there is no such calendar, or it is not shared with us",
+            "the calendar does not exist, or is not shared with this account",
         ),
-        row(404..=404, &[], ALWAYS, C::Gone, "there is no such entry"),
-        row(408..=408, &[], ALWAYS, C::Transient, "Google did not wait for the request"),
+        row(404..=404, &[], ALWAYS, C::Gone, "the entry does not exist"),
+        row(408..=408, &[], ALWAYS, C::Transient, "Google timed out waiting for the request"),
         row(409..=409, &[], |seen| seen.call == Call::Create, C::IdentityTaken, "the entry's id is taken"),
         row(409..=409, &[], ALWAYS, C::Transient, "another change is in progress"),
         row(410..=410, &[], |seen| seen.call.lists(), C::CursorExpired, "a full listing is needed"),
         row(410..=410, &[], ALWAYS, C::Gone, "the entry was deleted"),
         row(412..=412, &[], |seen| seen.call.writes(), C::Stale, "the entry changed since we read it"),
-        row(412..=412, &[], ALWAYS, C::Transient, "a condition failed that we did not set"),
+        row(412..=412, &[], ALWAYS, C::Transient, "Google reports a failed precondition that was not sent"),
         row(429..=429, &[], ALWAYS, C::RateLimited, "too many calls"),
-        // A fault at the other side says nothing about what was done before it.
+        // An error at Google says nothing about what was done before it.
         row(
             500..=599,
             &[],
             |seen| seen.call.writes(),
             C::OutcomeUnknown,
-            "Google had a fault; it may have been carried out",
+            "Google had an internal error; the change may have been made",
         ),
-        row(503..=503, &[], |seen| seen.retry_after, C::RateLimited, "Google asks us to come back later"),
-        row(500..=599, &[], ALWAYS, C::Transient, "Google had a fault"),
+        row(503..=503, &[], |seen| seen.retry_after, C::RateLimited, "Google asks us to retry later"),
+        row(500..=599, &[], ALWAYS, C::Transient, "Google had an internal error"),
     ]
 };
 
-/// What stands below the table: a redirect means that `api_base` is wrong, anything else that Google changed.
+/// Below the table: a redirect means that `api_base` is wrong; anything else means that Google's API changed.
 const REDIRECTED: &str = "Google answered with a redirect; check api_base";
-const UNKNOWN: &str = "an answer that is in no document";
+const UNKNOWN: &str = "an undocumented answer";
 
-/// What an answer other than 2xx means.
+/// Classifies a response other than 2xx.
 pub fn refused(response: &Response, call: Call, now: DateTime<Utc>) -> CallFailure {
     let error =
         serde_json::from_slice::<Value>(&response.body).ok().and_then(|mut v| v.get_mut("error").map(Value::take));
@@ -234,22 +234,22 @@ pub fn refused(response: &Response, call: Call, now: DateTime<Utc>) -> CallFailu
     }
 }
 
-/// What an answer 2xx means whose body is not what the call answers.
+/// Classifies a 2xx response with an unexpected body.
 pub fn unreadable(call: Call, status: u16) -> CallFailure {
     let (class, says) = if call.writes() {
-        (FailureClass::OutcomeUnknown, "it may have been carried out")
+        (FailureClass::OutcomeUnknown, "the change may have been made")
     } else {
-        (FailureClass::Transient, "it is asked again")
+        (FailureClass::Transient, "the request is retried")
     };
     let summary = format!("Google answered {status} with a body that cannot be read: {says}");
     CallFailure { status: Some(status), ..CallFailure::new(class, summary) }
 }
 
-/// What it means that there is no answer.
+/// Classifies a missing response.
 pub fn unanswered(failure: &Failure, call: Call) -> CallFailure {
     match failure {
         Failure::NoAnswer(why) if call.writes() => {
-            let summary = format!("Google did not answer, it may have been carried out ({})", plain(why));
+            let summary = format!("Google did not answer; the change may have been made ({})", plain(why));
             CallFailure::new(FailureClass::OutcomeUnknown, summary)
         }
         Failure::NoAnswer(why) => {
@@ -261,22 +261,24 @@ pub fn unanswered(failure: &Failure, call: Call) -> CallFailure {
     }
 }
 
-/// What an answer of the token endpoint other than 2xx means. Only `invalid_grant` says that the grant is gone, and not
-/// even that where Google adds that our clock or our audience is wrong: those are the operator's, not the user's.
+/// Classifies a response of the token endpoint other than 2xx. Only `invalid_grant` means that access was revoked, and not
+/// even that if Google adds that our clock or audience is wrong: an operator must fix those.
 pub fn token_refused(response: &Response, now: DateTime<Utc>) -> CallFailure {
     let body: Value = serde_json::from_slice(&response.body).unwrap_or(Value::Null);
     let error = body.get("error").and_then(Value::as_str).and_then(word);
     let description = body.get("error_description").and_then(Value::as_str).unwrap_or_default();
     let (class, says) = match (response.status, error.as_deref()) {
         (400 | 401, Some("invalid_grant")) if description.contains("reasonable timeframe") => {
-            (FailureClass::OperatorNeeded, "our clock is wrong by minutes")
+            (FailureClass::OperatorNeeded, "this machine's clock is wrong by minutes")
         }
         (400 | 401, Some("invalid_grant")) if description.contains("audience") => {
             (FailureClass::OperatorNeeded, "the credential's token_uri is wrong")
         }
-        (400 | 401, Some("invalid_grant")) => (FailureClass::AuthRevoked, "the grant is gone; connect again"),
+        (400 | 401, Some("invalid_grant")) => {
+            (FailureClass::AuthRevoked, "access was revoked; create a new key or grant access again")
+        }
         (429, _) => (FailureClass::RateLimited, "too many calls"),
-        (408 | 500..=599, _) => (FailureClass::Transient, "the token endpoint had a fault"),
+        (408 | 500..=599, _) => (FailureClass::Transient, "the token endpoint had an internal error"),
         _ => (FailureClass::OperatorNeeded, "the token endpoint does not accept our credential or our request"),
     };
     let named = error.as_ref().map(|e| format!(" ({e})")).unwrap_or_default();
@@ -288,12 +290,12 @@ pub fn token_refused(response: &Response, now: DateTime<Utc>) -> CallFailure {
     }
 }
 
-/// What it means that the token endpoint gave no answer that can be used: nothing was sent to the calendar.
+/// Classifies an unusable answer of the token endpoint: nothing was sent to the calendar.
 pub fn token_unanswered(why: &str) -> CallFailure {
     CallFailure::new(FailureClass::Transient, format!("no access token from Google ({})", plain(why)))
 }
 
-/// Google's reasons, the most telling first: `errors[].reason`, then `details[].reason` of the newer form.
+/// Google's reasons, the most specific first: `errors[].reason`, then `details[].reason` of the newer format.
 fn reasons(error: Option<&Value>) -> Vec<String> {
     let in_list = |key: &str| {
         let list = error.and_then(|e| e.get(key)).and_then(Value::as_array);
@@ -319,13 +321,13 @@ fn blames_sync_token(error: Option<&Value>) -> bool {
     says(first(error).and_then(|e| e.get("location"))) || says(error.and_then(|e| e.get("message")))
 }
 
-/// A word of fixed form, as Google's reasons and field names are; `None` for anything that may be free text.
+/// A word like Google's reasons and field names; `None` for anything that may be free text.
 fn word(text: &str) -> Option<String> {
     let fixed = |b: u8| b.is_ascii_alphanumeric() || b"._[]-".contains(&b);
     (!text.is_empty() && text.len() <= 80 && text.bytes().all(fixed)).then(|| text.to_owned())
 }
 
-/// A transport's reason without addresses: it may name the URL, and with it somebody's calendar.
+/// The transport's message without URLs, which may contain a calendar's address.
 fn plain(why: &str) -> String {
     why.split_whitespace().filter(|w| !w.contains("://") && !w.contains('@')).collect::<Vec<_>>().join(" ")
 }

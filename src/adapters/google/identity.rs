@@ -1,20 +1,20 @@
-//! The ids that we give our entries, in Google's alphabet: `0-9a-v` (base32hex in lower case), 5 to 1024 characters.
+//! Ids of our entries, in Google's alphabet: `0-9a-v` (base32hex in lower case), 5 to 1024 characters.
 
 use data_encoding::BASE32_DNSSEC;
 use sha2::{Digest as _, Sha256};
 
 use crate::domain::ids::{Generation, LinkId, RemoteId};
 
-/// 38 digits are 190 bits: no two links of any ledger meet by chance.
+/// 38 digits are 190 bits: no two links of any ledgers collide by chance.
 const DIGITS: usize = 38;
 
-/// The id of this generation of this link: always the same.
+/// The id of a generation of a link: deterministic.
 pub fn identity(link: &LinkId, generation: Generation) -> RemoteId {
     let mut hash = Sha256::new();
     hash.update(link.as_str().as_bytes());
     hash.update([0]);
     hash.update(generation.0.to_be_bytes());
-    // RFC 5155's base32hex: that of RFC 4648, lowered and without padding.
+    // RFC 4648's base32hex, in lower case and without padding, as in RFC 5155.
     let mut digits = BASE32_DNSSEC.encode(&hash.finalize());
     digits.truncate(DIGITS);
     RemoteId(format!("sl{digits}"))

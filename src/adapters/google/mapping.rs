@@ -1,4 +1,4 @@
-//! Google's "event" resource and our remote entry, both ways. The only file that knows Google's field names.
+//! Converts between Google's "event" resource and our remote entry. The only file that knows Google's field names.
 
 use chrono::{DateTime, NaiveDate, SecondsFormat, Utc};
 use serde_json::{Map, Value, json};
@@ -12,16 +12,16 @@ use crate::domain::{
     slot::Slot,
 };
 
-/// Stands before the title of an entry that is shown as cancelled. Google's own `cancelled` means deleted.
+/// Title prefix of entries shown as cancelled. Google's own `cancelled` means deleted.
 pub const CANCELLED_PREFIX: &str = "Cancelled: ";
 
-/// The subject of texts in entries that are not ours. They are compared, and never recorded.
+/// Subject of texts in other people's entries, which are compared and never recorded.
 const NOBODY: &str = "remote-entry";
 
-/// The resource to be inserted.
+/// The resource to insert.
 ///
 /// # Errors
-/// Where the marker does not fit.
+/// The marker is too long.
 pub(super) fn resource(remote: &RemoteId, marker: &Marker, content: &Content) -> Result<Value, CallFailure> {
     let (start, end) = times(&content.slot);
     let mut resource = json!({
@@ -38,15 +38,15 @@ pub(super) fn resource(remote: &RemoteId, marker: &Marker, content: &Content) ->
     Ok(resource)
 }
 
-/// What is to be patched to lead from `from` to `to`: only what differs. `None` where nothing does.
+/// The patch from `from` to `to`: only differences. `None` if there are none.
 ///
-/// The same time in another zone does not differ: Google answers in the calendar's zone.
+/// The same time in another zone is no difference: Google answers in the calendar's zone.
 pub(super) fn patch(from: &Content, to: &Content) -> Option<Value> {
     let mut patch = Map::new();
     if !from.slot.same_time(&to.slot) {
         let (mut start, mut end) = times(&to.slot);
         for side in [&mut start, &mut end] {
-            // A patch merges objects, so what belongs to the other kind of slot has to be taken out by name.
+            // A patch merges objects, so fields of the other kind of slot must be removed explicitly.
             match (&from.slot, &to.slot) {
                 (Slot::Timed { .. }, Slot::AllDay { .. }) => {
                     side["dateTime"] = Value::Null;
@@ -91,22 +91,22 @@ fn times(slot: &Slot) -> (Value, Value) {
     }
 }
 
-/// How an entry is to be read.
+/// How to interpret an entry.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct ReadOptions<'a> {
-    /// Whose the texts are, where the caller knows. Otherwise a managed entry's texts belong to its booking's id, and
-    /// whoever records them puts them under the booking's own subject.
+    /// Subject of the texts, if the caller knows it. Otherwise texts of a managed entry belong to its booking's id, and
+    /// are assigned to the booking's subject when recorded.
     pub subject: Option<&'a SubjectId>,
-    /// The calendar's zone: that of an entry that names none.
+    /// The calendar's time zone, for entries without one.
     pub zone: Option<&'a str>,
 }
 
-/// The entry that a resource shows; `None` where it has no id or no etag, and so is no entry.
+/// The entry of a resource; `None` without id or etag.
 pub(super) fn entry(resource: &Value, reading: ReadOptions<'_>) -> Option<RemoteEntry> {
     let id = RemoteId(text(resource, "id").filter(|id| !id.is_empty())?.to_owned());
     let marker = marker::read(resource);
     let deleted = text(resource, "status") == Some("cancelled");
-    // Google promises nothing but the id of a deleted entry.
+    // Google guarantees only the id of a deleted entry.
     let etag = match text(resource, "etag") {
         Some(etag) => Etag(etag.to_owned()),
         None if deleted => Etag(String::new()),
@@ -139,7 +139,7 @@ fn content(resource: &Value, subject: SubjectId, zone: Option<&str>) -> Result<C
     }
     let private = matches!(text(resource, "visibility"), Some("private" | "confidential"));
     if private && resource.get("summary").is_none() && resource.get("extendedProperties").is_none() {
-        return Err("its details are hidden from us".into());
+        return Err("its details are hidden from this account".into());
     }
     let slot = slot(resource.get("start"), resource.get("end"), zone)?;
     let (title, transparent) =
@@ -164,7 +164,7 @@ fn slot(start: Option<&Value>, end: Option<&Value>, calendar_zone: Option<&str>)
     }
     let at = |side: &Value| instant(text(side, "dateTime")).ok_or("its time cannot be read, or has no offset");
     let (starts_at, ends_at) = (at(start)?, at(end)?);
-    // The instants carry their offset, so no zone at all loses nothing but a name.
+    // The instants have offsets, so without a zone only its name is lost.
     let zone = text(start, "timeZone").or(calendar_zone).unwrap_or("UTC");
     Slot::timed(starts_at, ends_at, zone).map_err(|error| error.to_string())
 }

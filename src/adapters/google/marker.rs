@@ -1,4 +1,4 @@
-//! Our identifiers in an entry's private extended properties: the seed's three, and what our ledger needs.
+//! Our ids in an entry's private extended properties: the seed's three, and those our ledger needs.
 
 use serde_json::{Map, Value, json};
 
@@ -14,19 +14,19 @@ const BAY: &str = "bay";
 const LINK: &str = "syncledgerLink";
 const BOOKING: &str = "syncledgerBooking";
 const GENERATION: &str = "syncledgerGeneration";
-/// Only where the bay does not tell the resource: a resource that is called `7`, say, is not `bay-7`.
+/// Only if `bay` does not determine the resource: a resource named `7`, for example, is not `bay-7`.
 const RESOURCE: &str = "syncledgerResource";
 
-/// Google cuts longer values without a word.
+/// Google silently truncates longer values.
 const VALUE_BYTES_MAX: usize = 1024;
 
-/// The private properties that carry `marker`.
+/// The private properties of `marker`.
 ///
 /// # Errors
-/// Where a value is longer than Google keeps.
+/// A value is longer than Google stores.
 pub(super) fn properties(marker: &Marker) -> Result<Value, CallFailure> {
     if marker.appointment.is_empty() || marker.appointment.len() > VALUE_BYTES_MAX {
-        let summary = "the source's id of the booking is empty or longer than an extended property holds (1024 bytes)";
+        let summary = "the source's id of the booking is empty or too long for an extended property (1024 bytes)";
         return Err(CallFailure::new(FailureClass::NonRetryable, summary));
     }
     let bay = bay(&marker.resource);
@@ -44,8 +44,8 @@ pub(super) fn properties(marker: &Marker) -> Result<Value, CallFailure> {
     Ok(private)
 }
 
-/// The marker in an entry's private properties. `None` where there is none, where any part of it was taken out, and
-/// where one cannot be what it is meant for: such an entry is not ours.
+/// The marker in an entry's private properties. `None` if there is none, or if a part is missing or
+/// invalid: such an entry is not managed.
 pub(super) fn read(entry: &Value) -> Option<Marker> {
     let private = entry.get("extendedProperties")?.get("private")?.as_object()?;
     if text(private, MANAGED)? != "true" {
@@ -73,7 +73,7 @@ fn numeric(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit())
 }
 
-/// The seed's `bay`: `1` for the resource `bay-1`, and any other resource as it is.
+/// The seed's `bay`: `1` for the resource `bay-1`, and any other resource unchanged.
 fn bay(resource: &ResourceId) -> &str {
     resource.as_str().strip_prefix("bay-").filter(|rest| numeric(rest)).unwrap_or(resource.as_str())
 }

@@ -1,7 +1,7 @@
 //! Google Calendar (API v3) as a calendar provider.
 //!
-//! Start in `provider.rs`, which says what each call of the port sends. `mapping.rs` knows Google's fields, `errors.rs`
-//! what its refusals mean, `auth.rs` how we come by a token, `push.rs` what its notifications say.
+//! Start in `provider.rs`, which implements the port. `mapping.rs` knows Google's fields, `errors.rs`
+//! its errors, `auth.rs` gets access tokens, `push.rs` parses notifications.
 
 mod auth;
 mod client;
@@ -29,34 +29,34 @@ use crate::{
     ports::{clock::Clock, transport::Transport},
 };
 
-/// Where Google's calendar API is.
+/// Base URL of Google's calendar API.
 pub const API_BASE: &str = "https://www.googleapis.com/calendar/v3";
 
-/// Where, and as whom.
+/// Settings of a connection.
 #[derive(Debug, Clone)]
 pub struct Settings {
-    /// Base of every call, without a slash at its end: [`API_BASE`], or a stand-in's.
+    /// Base URL of every call, without a trailing slash: [`API_BASE`], or a replacement.
     pub api_base: String,
-    /// The token endpoint, where it is not the one that the key file names.
+    /// The token endpoint, if not the one in the key file.
     pub token_url: Option<String>,
-    /// As whom.
+    /// The service account.
     pub account: ServiceAccount,
 }
 
 impl Settings {
-    /// Google itself, as `account`.
+    /// Google itself, with `account`.
     pub fn google(account: ServiceAccount) -> Self {
         Self { api_base: API_BASE.to_owned(), token_url: None, account }
     }
 }
 
-/// One connection at Google: a service account that calendars were shared with.
+/// A connection to Google: a service account that calendars are shared with.
 pub struct Google {
     client: Client,
 }
 
 impl Google {
-    /// A connection with these settings. Sends nothing yet.
+    /// A connection with these settings. Makes no calls yet.
     pub fn new(settings: Settings, transport: Arc<dyn Transport>, clock: Arc<dyn Clock>) -> Self {
         let tokens = Tokens::new(transport.clone(), clock.clone(), settings.account, settings.token_url);
         let api_base = settings.api_base.trim_end_matches('/').to_owned();

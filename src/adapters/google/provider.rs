@@ -1,4 +1,4 @@
-//! The port's calls, as Google's.
+//! Implements the provider port with Google's API.
 
 use async_trait::async_trait;
 use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
@@ -25,11 +25,11 @@ use crate::{
     },
 };
 
-/// Google returns at most 2,500 entries a page; 250 keep one page under a second of writes.
+/// Google returns at most 2,500 entries per page; 250 keep the writes of a page under a second.
 const PAGE_ENTRIES_MAX: u32 = 250;
 
-/// What both listings of a sync token's life have in common. All but these and `timeMin` stays unsaid: a token is good
-/// only for a query with the same parameters, and `showDeleted=false` may not be said together with one.
+/// Parameters shared by all listings with a sync token. Others except `timeMin` must not be set: a token is valid
+/// only for a query with the same parameters, and `showDeleted=false` cannot be combined with one.
 fn listing_query() -> String {
     format!("maxResults={PAGE_ENTRIES_MAX}&singleEvents=false")
 }
@@ -44,8 +44,8 @@ impl CalendarProvider for Google {
         identity::identity(link, generation)
     }
 
-    /// A first listing says `timeMin` and no `timeMax`: its token lives on for weeks, and one that ended with the first
-    /// window would be blind to what is booked after it. It lists more than the window, never less.
+    /// The first listing has `timeMin` but no `timeMax`: its token is used for weeks, and with an end
+    /// it would miss later bookings. It lists more than the window, never less.
     fn query_fingerprint(&self) -> String {
         format!("google.v3 events.list?{}; first listing: timeMin=window.from, no timeMax", listing_query())
     }
@@ -54,7 +54,7 @@ impl CalendarProvider for Google {
         true
     }
 
-    /// Google has no idempotency keys: the id, which is ours, is what makes a repeated create harmless.
+    /// Google has no idempotency keys: our own id makes a repeated create safe.
     async fn create(
         &self,
         calendar: &CalendarKey,
@@ -70,8 +70,8 @@ impl CalendarProvider for Google {
         if made.id == *remote {
             return Ok(made);
         }
-        // Nothing may be repeated here: each try would leave another entry behind.
-        let summary = "Google created the entry under another id than the one we chose";
+        // No retry here: each attempt would create another entry.
+        let summary = "Google created the entry with a different id than requested";
         Err(CallFailure { status: Some(status), ..CallFailure::new(FailureClass::NonRetryable, summary) })
     }
 
@@ -142,7 +142,7 @@ impl CalendarProvider for Google {
         }
         let url = format!("{}?{query}", self.client.entries_url(calendar)?);
         let (status, answer) = self.client.ask(call, Request::new("GET", url)).await?;
-        // A page that is not understood whole is no page: an entry left out would look like one that was removed.
+        // A page that cannot be parsed completely fails: a missing entry would look removed.
         self.page(&answer).ok_or_else(|| errors::unreadable(call, status))
     }
 
@@ -183,22 +183,22 @@ impl CalendarProvider for Google {
     }
 
     async fn authorise(&self) -> Result<Account, CallFailure> {
-        // A token fetched earlier would prove nothing about the credential now.
+        // A cached token would prove nothing about the credential.
         self.client.tokens.renewed().await?;
         Ok(Account { name: self.client.tokens.account().to_owned(), scopes: vec![SCOPE.to_owned()] })
     }
 }
 
-/// The longest life of a channel that we ask for: thirty days. Google grants seven.
+/// The longest channel lifetime we request: thirty days. Google grants seven.
 const LIFE_S_MAX: i64 = 30 * 86_400;
 
 impl Google {
-    /// What Google answers to a write of `content`: its texts are about the same person.
+    /// Parses Google's answer to a write of `content`: its texts belong to the same subject.
     fn read(&self, answer: &Value, content: &Content) -> Option<RemoteEntry> {
         mapping::entry(answer, ReadOptions { subject: Some(&content.title.subject), zone: None })
     }
 
-    /// An update that changes nothing: reads the entry, and holds it to the version expected all the same.
+    /// An update without changes: reads the entry, and still checks the expected version.
     async fn unchanged(
         &self,
         calendar: &CalendarKey,
@@ -206,7 +206,7 @@ impl Google {
         expect: &Etag,
     ) -> Result<RemoteEntry, CallFailure> {
         match self.get(calendar, remote).await? {
-            None => Err(CallFailure::new(FailureClass::Gone, "there is no such entry")),
+            None => Err(CallFailure::new(FailureClass::Gone, "the entry does not exist")),
             Some(entry) if entry.etag == *expect => Ok(entry),
             Some(_) => Err(CallFailure::new(FailureClass::Stale, "the entry changed since we read it")),
         }

@@ -1,7 +1,7 @@
-//! What Google's push notifications say: headers only, never a body. Pure.
+//! Parses Google's push notifications: headers only, never a body. Pure.
 //!
-//! Reading them proves nothing. The caller compares channel, token (in constant time, against the stored hash) and
-//! resource with what it opened.
+//! Parsing authenticates nothing. The caller compares channel, token (in constant time, with the stored hash) and
+//! resource with the channel it opened.
 
 use chrono::{DateTime, Utc};
 
@@ -10,22 +10,22 @@ use crate::{
     ports::{notifications, webhooks},
 };
 
-/// The longest token that a notification may bear, in bytes.
+/// Maximum length of a notification's token, in bytes.
 pub const TOKEN_BYTES_MAX: usize = 256;
 
-/// What happened.
+/// The state of a notification.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum State {
     /// The channel was opened: the first message.
     Sync,
     /// Something changed.
     Exists,
-    /// The watched thing is gone.
+    /// The watched resource is gone.
     NotExists,
 }
 
 impl State {
-    /// Google's word for it.
+    /// Google's name for it.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Sync => "sync",
@@ -35,20 +35,20 @@ impl State {
     }
 }
 
-/// A notification as its headers tell it.
+/// A notification, as in its headers.
 #[derive(Clone, PartialEq, Eq)]
 pub struct PushHeaders {
-    /// The channel that it says it belongs to.
+    /// The channel it names.
     pub channel: ChannelId,
-    /// The token that it bears; a secret, never printed.
+    /// The token it carries; a secret, never printed.
     pub token: Option<String>,
-    /// What is watched.
+    /// Id of the watched resource.
     pub resource: String,
-    /// What happened.
+    /// The state.
     pub state: State,
-    /// Google's number of it: they ascend, with gaps.
+    /// Google's message number: ascending, with gaps.
     pub number: u64,
-    /// When the channel ends, where it says so.
+    /// Expiry of the channel, if given.
     pub expires_at: Option<DateTime<Utc>>,
 }
 
@@ -71,8 +71,8 @@ pub enum HeaderError {
     /// The header is missing.
     #[error("the header {0} is missing")]
     Missing(&'static str),
-    /// The header is there, and says nothing that Google would say.
-    #[error("the header {0} cannot be read")]
+    /// The header has an unexpected value.
+    #[error("the header {0} is invalid")]
     Malformed(&'static str),
 }
 
@@ -84,10 +84,10 @@ const STATE: &str = "x-goog-resource-state";
 const NUMBER: &str = "x-goog-message-number";
 
 impl PushHeaders {
-    /// Reads the headers; `header` answers the value of a lower-case name.
+    /// Parses the headers; `header` returns the value of a lower-case name.
     ///
     /// # Errors
-    /// [`HeaderError`] names the header at fault.
+    /// [`HeaderError`], naming the header.
     pub fn from_headers<'a>(header: impl Fn(&str) -> Option<&'a str>) -> Result<Self, HeaderError> {
         use HeaderError::{Malformed, Missing};
         let wanted = |name: &'static str| header(name).filter(|v| !v.is_empty()).ok_or(Missing(name));
@@ -118,7 +118,7 @@ impl PushHeaders {
     }
 }
 
-/// The port for notifications.
+/// Implements the port for notifications.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct PushReader;
 

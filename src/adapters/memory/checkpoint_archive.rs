@@ -1,4 +1,4 @@
-//! Kept checkpoints in memory.
+//! Checkpoints outside the ledger, in memory.
 
 use std::{
     collections::BTreeMap,
@@ -7,7 +7,7 @@ use std::{
 
 use crate::ports::checkpoint_archive::{ArchivedCheckpoint, CheckpointArchive, Failure};
 
-/// Checkpoints that are kept as long as the process lives.
+/// Checkpoints that live as long as the process.
 #[derive(Debug, Default)]
 pub struct MemoryCheckpointArchive(Mutex<BTreeMap<u64, String>>);
 

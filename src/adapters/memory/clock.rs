@@ -1,4 +1,4 @@
-//! A clock that stands still until told otherwise, with ids and chance from one seed: for tests and the simulation.
+//! A clock that stands still unless set, with ids and randomness from one seed: for tests and the simulation.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -6,7 +6,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::{domain::ids::EventId, ledger::append::to_micros, ports::clock::Clock, record::event_ids::EventIds};
 
-/// The virtual clock. The same seed and the same calls give the same answers.
+/// The virtual clock. The same seed and the same calls give the same results.
 #[derive(Debug)]
 pub struct VirtualClock(Mutex<State>);
 
@@ -18,17 +18,17 @@ struct State {
 }
 
 impl VirtualClock {
-    /// A clock that shows `now`.
+    /// A clock at `now`.
     pub fn new(seed: u64, now: DateTime<Utc>) -> Self {
         Self(Mutex::new(State { now: to_micros(now), seed, ids: EventIds::default() }))
     }
 
-    /// Shows another instant from now on, an earlier one too.
+    /// Sets the time, which may be earlier than before.
     pub fn set(&self, now: DateTime<Utc>) {
         self.state().now = to_micros(now);
     }
 
-    /// Moves on by `by` (back, where it is negative); stays where the result would be no time at all.
+    /// Moves the time by `by`, which may be negative; does nothing if the result is out of range.
     pub fn advance(&self, by: TimeDelta) {
         let mut state = self.state();
         state.now = state.now.checked_add_signed(by).map_or(state.now, to_micros);

@@ -1,4 +1,4 @@
-//! The ledger in memory: what the port's contract means, without a disk in the way.
+//! The ledger in memory: the port's contract without a disk.
 
 use std::{
     collections::HashMap,
@@ -22,7 +22,7 @@ use crate::{
     },
 };
 
-/// How long [`EventStore::wait`] waits when nothing comes.
+/// Maximum duration of [`EventStore::wait`].
 const WAIT_MAX: Duration = Duration::from_secs(5);
 
 /// A ledger that lives as long as the process.
@@ -35,7 +35,7 @@ pub struct MemoryLedger {
 #[derive(Debug, Default)]
 struct State {
     events: Vec<StoredEvent>,
-    /// Per stream, the index in `events` of each version.
+    /// For each stream, the index in `events` of each version.
     streams: HashMap<StreamName, Vec<usize>>,
     ids: HashMap<EventId, usize>,
 }
@@ -52,7 +52,7 @@ impl MemoryLedger {
         Self::default()
     }
 
-    /// Nothing in here leaves a half-written state behind when it panics, so a poisoned lock is still sound.
+    /// A panic leaves no inconsistent state, so a poisoned lock can be used.
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -133,7 +133,7 @@ impl EventStore for MemoryLedger {
 
     async fn wait(&self, from: Position) {
         let mut end = self.end.subscribe();
-        // Neither a timeout nor a dropped sender is news to the caller: it reads again either way.
+        // The caller reads again in any case, after a timeout or a dropped sender as well.
         let _ = tokio::time::timeout(WAIT_MAX, end.wait_for(|end| *end > from.0)).await;
     }
 }

@@ -1,6 +1,6 @@
-//! Everything in memory: the reference the other backends are held against, and the simulation's world.
+//! All ports in memory: the reference for the other backends, and the environment of the simulation.
 //!
-//! Deterministic, and free of any runtime except where a caller waits for events.
+//! Deterministic, and without a runtime except where a caller waits for events.
 
 pub mod checkpoint_archive;
 pub mod checkpoints;

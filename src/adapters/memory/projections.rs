@@ -1,4 +1,4 @@
-//! Read models in memory: tables are sorted maps. The reference for the other stores, and the simulation's own.
+//! Read models in memory: tables are sorted maps. The reference for other stores, used by the simulation.
 
 use std::{
     collections::BTreeSet,
@@ -25,8 +25,8 @@ use crate::{
 pub struct MemoryProjections(Mutex<Tables>);
 
 impl MemoryProjections {
-    /// The rows of a live table that facts at or after `from` changed last, removed ones included, by key: to be compared
-    /// with what other stores hold.
+    /// Rows of a live table last changed by events at or after `from`, including removed ones, by key: to compare
+    /// with other stores.
     pub fn rows(&self, projection: &Projection, from: Position) -> Vec<StoredRow> {
         let tables = self.tables();
         let filled = tables.get(&(projection.name, TableCopy::Live));

@@ -1,4 +1,4 @@
-//! Answers from the tables in memory, the same as the statements in `projections/*.sql` give.
+//! Query answers from the tables in memory, equal to those of the statements in `projections/*.sql`.
 
 use std::{cmp::Ordering, collections::BTreeMap, sync::Arc};
 
@@ -12,7 +12,7 @@ use crate::{
     record::envelope::write_time,
 };
 
-/// The rows that answer `query`.
+/// The rows for `query`.
 pub(super) fn answer(tables: &Tables, query: &Query) -> Vec<Row> {
     match query {
         Query::AttemptCounts => attempt_counts(tables),
@@ -37,13 +37,13 @@ pub(super) fn answer(tables: &Tables, query: &Query) -> Vec<Row> {
     }
 }
 
-/// A row where it stands, so that only rows that are wanted are copied: the simulation asks after every step.
+/// A row by reference, so that only matching rows are copied: the simulation queries after every step.
 struct TableRow<'a> {
     table: &'a Table,
     row: &'a StoredRow,
 }
 
-/// A row by the names of its columns.
+/// Access to a row by column name.
 trait RowCells {
     fn text(&self, column: &str) -> Option<&str>;
 }
@@ -60,12 +60,12 @@ impl RowCells for Row {
     }
 }
 
-/// The rows of a live table that are not removed, in the order of their keys.
+/// The rows of a live table that are not removed, ordered by key.
 fn all(tables: &Tables, name: &'static str) -> Vec<Row> {
     some(tables, name, |_| true)
 }
 
-/// Those of them that are wanted.
+/// Those that match.
 fn some(tables: &Tables, name: &'static str, wanted: impl Fn(&TableRow<'_>) -> bool) -> Vec<Row> {
     let (Some(filled), Some(projection)) = (tables.get(&(name, TableCopy::Live)), projections::named(name)) else {
         return Vec::new();
@@ -100,7 +100,7 @@ fn before(row: &impl RowCells, column: &str, limit: &str) -> bool {
 
 fn paged(query: &Query, rows: Vec<Row>) -> Vec<Row> {
     let order = query.order();
-    // The newest attempts come first; everything else ascends.
+    // The newest attempts come first; everything else is ascending.
     let compare = |one: &[Value], two: &[Value]| match query {
         Query::Attempts(..) => two.cmp(one),
         _ => one.cmp(two),

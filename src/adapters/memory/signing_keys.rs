@@ -23,7 +23,7 @@ pub struct MemorySigningKeys {
 }
 
 impl MemorySigningKeys {
-    /// Keys of that workspace, made from `clock`'s random bytes.
+    /// Keys of a workspace, made from `clock`'s random bytes.
     pub fn new(workspace: &str, clock: Arc<dyn Clock>) -> Self {
         Self { clock, name: origin(workspace), keys: Mutex::default() }
     }

@@ -15,7 +15,7 @@ use crate::{
 pub struct MemoryTokens(Mutex<Vec<Token>>);
 
 impl MemoryTokens {
-    /// No token yet.
+    /// An empty store.
     pub fn new() -> Self {
         Self::default()
     }
@@ -30,7 +30,7 @@ impl Tokens for MemoryTokens {
     async fn add(&self, token: Token) -> Result<(), Unavailable> {
         let mut tokens = self.tokens();
         if tokens.iter().any(|t| t.id == token.id || t.hash == token.hash) {
-            return Err(Unavailable(format!("there is a token {} already, or one with its secret", token.id)));
+            return Err(Unavailable(format!("token {} already exists, or one with the same secret", token.id)));
         }
         tokens.push(Token {
             created_at: to_micros(token.created_at),

@@ -1,4 +1,4 @@
-//! Subjects' keys in memory, unwrapped: for tests and the simulation only.
+//! Subjects' keys in memory, not encrypted: for tests and the simulation only.
 
 use std::{
     collections::HashMap,
@@ -23,7 +23,7 @@ use crate::{
 pub struct MemoryVault {
     clock: Arc<dyn Clock>,
     keys: Mutex<HashMap<SubjectId, KeyState>>,
-    /// Keys are not wrapped here: each only bears the name of the master key that would wrap it.
+    /// Keys are not encrypted here: each only has the name of the master key that would encrypt it.
     masters: Mutex<WrappingState>,
 }
 
@@ -33,11 +33,11 @@ struct WrappingState {
     under: HashMap<SubjectId, String>,
 }
 
-/// The name of the master key that nobody has.
+/// Name of the master key if there is none.
 const NO_MASTER: &str = "memory";
 
 impl MemoryVault {
-    /// A vault that takes its keys from `clock`.
+    /// A vault with keys from `clock`.
     pub fn new(clock: Arc<dyn Clock>) -> Self {
         Self { clock, keys: Mutex::default(), masters: Mutex::default() }
     }
@@ -105,7 +105,7 @@ impl Rotation for MemoryVault {
             return Ok(());
         }
         if current != from {
-            return Err(Failure::Unavailable("the master key was changed by another process: try again".into()));
+            return Err(Failure::Unavailable("the master key was changed by another process: retry".into()));
         }
         masters.standing.previous = Some(from.to_owned());
         masters.standing.current = Some(to.to_owned());
@@ -121,7 +121,7 @@ impl Rotation for MemoryVault {
 
     async fn finish(&self) -> Result<(), Failure> {
         if self.wrapping_status().await?.left() > 0 {
-            return Err(Failure::Unavailable("secrets are still wrapped under another key: try again".into()));
+            return Err(Failure::Unavailable("secrets are still encrypted with another key: retry".into()));
         }
         self.masters().standing.previous = None;
         Ok(())

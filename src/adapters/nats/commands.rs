@@ -19,13 +19,13 @@ use crate::{
     record::subject,
 };
 
-/// The consumer's name.
+/// Name of the consumer.
 const CONSUMER: &str = "syncledger";
-/// A command that was not settled within this is handed out again.
+/// A command not acknowledged within this time is redelivered.
 const SETTLE_WITHIN: Duration = Duration::from_secs(30);
-/// Commands that are handed out and not settled, over all processes.
+/// Maximum number of delivered and unacknowledged commands, over all processes.
 const HANDED_OUT_MAX: i64 = 1_024;
-/// Where an answer may go. Any other subject could be one that only we may write to.
+/// Prefix of subjects for answers. Other subjects might be ones that only we may write to.
 const INBOX: &str = "_INBOX";
 
 /// The queue.
@@ -36,7 +36,7 @@ pub struct NatsCommands {
 }
 
 impl NatsCommands {
-    /// Takes commands from the stream that goes with that shape.
+    /// Receives commands from the stream with that configuration.
     pub fn new(nats: Nats, shape: Shape) -> Self {
         Self { nats, shape, consumer: Mutex::default() }
     }
@@ -62,7 +62,7 @@ impl NatsCommands {
         }
         let stream = self.nats.context.get_stream(self.stream()).await.map_err(unavailable)?;
         let consumer = match stream.get_consumer(CONSUMER).await {
-            // What an operator changed stays.
+            // An operator's changes are kept.
             Ok(consumer) => consumer,
             Err(_) => stream.create_consumer(wanted()).await.map_err(unavailable)?,
         };
@@ -78,7 +78,7 @@ impl NatsCommands {
             taken.push(message.map_err(unavailable)?);
         }
         if taken.is_empty() {
-            // One only: a batch would be waited for until it is full.
+            // Only one: a batch would wait until it is full.
             let mut batch = consumer.batch().max_messages(1).expires(wait).messages().await.map_err(unavailable)?;
             while let Some(message) = batch.next().await {
                 taken.push(message.map_err(unavailable)?);
@@ -95,7 +95,7 @@ fn wanted() -> pull::Config {
         ack_policy: AckPolicy::Explicit,
         ack_wait: SETTLE_WITHIN,
         max_ack_pending: HANDED_OUT_MAX,
-        // For ever: what is given up is given up by us, where it can be seen.
+        // Unlimited: commands are given up by us, visibly.
         max_deliver: -1,
         ..pull::Config::default()
     }
@@ -115,7 +115,7 @@ impl CommandQueue for NatsCommands {
     async fn take(&self, limit: usize, wait: Duration) -> Result<Vec<Box<dyn QueuedCommand>>, Unavailable> {
         let fetched = match timeout(wait + ANSWER_WITHIN, self.fetch(limit, wait)).await {
             Ok(fetched) => fetched,
-            Err(_) => Err(Unavailable("the queue gives no answer".to_owned())),
+            Err(_) => Err(Unavailable("the queue does not answer".to_owned())),
         };
         if fetched.is_err() {
             self.remember(None);
@@ -144,7 +144,7 @@ fn unavailable(error: impl std::fmt::Display) -> Unavailable {
 fn read(prefix: &str, message: &Message) -> CommandMessage {
     let header = |name: &str| header(message.headers.as_ref(), name);
     let info = message.info().ok();
-    // The queue's own number of it, and when it came: numbers begin anew with a new queue.
+    // The queue's own number and the time: numbers restart with a new queue.
     let number =
         info.as_ref().map(|info| format!("{}@{}", info.stream_sequence, info.published.unix_timestamp_nanos()));
     let key = header("Idempotency-Key").or_else(|| header("Nats-Msg-Id")).or(number).unwrap_or_default();
@@ -159,7 +159,7 @@ fn read(prefix: &str, message: &Message) -> CommandMessage {
 }
 
 fn header(headers: Option<&HeaderMap>, name: &str) -> Option<String> {
-    // Names as they were written; NATS does not change their case, and clients differ.
+    // Header names as sent; NATS does not normalise case, and clients differ.
     let headers = headers?;
     let wanted = |known: &str| known.eq_ignore_ascii_case(name);
     let (_, values) = headers.iter().find(|(known, _)| wanted(known.as_ref()))?;

@@ -1,4 +1,4 @@
-//! Getting in: addresses, credentials, certificates.
+//! Connects to NATS: addresses, credentials, certificates.
 
 use std::{sync::Arc, time::Duration};
 
@@ -15,28 +15,28 @@ use tracing::{info, warn};
 
 use super::{Access, Nats, Settings};
 
-/// How long one attempt to connect may take.
+/// Time limit for a connection attempt.
 const CONNECT_WITHIN: Duration = Duration::from_secs(5);
-/// The longest pause between attempts to connect, in milliseconds.
+/// Longest delay between connection attempts, in milliseconds.
 const PAUSE_MS_MAX: u64 = 2_000;
-/// Messages on their way to the connection; more wait.
+/// Messages queued for the connection; more wait.
 const QUEUED_MAX: usize = 4_096;
 
 impl Nats {
-    /// Keeps a connection, now or as soon as the server is there.
+    /// Keeps a connection, as soon as the server is available.
     ///
     /// # Errors
-    /// Settings that cannot be used, in words. A server that is not there is none.
+    /// Invalid settings. An unavailable server is no error.
     pub async fn connect(settings: Settings) -> Result<Self, String> {
         let (lost, watch) = watch::channel(0);
         let options = options(&settings, lost)?.retry_on_initial_connect();
         Self::with(options, settings, watch).await
     }
 
-    /// Connects once: for a command that somebody waits for.
+    /// Connects once, for a command that waits for it.
     ///
     /// # Errors
-    /// In words.
+    /// A message.
     pub async fn connect_now(settings: Settings) -> Result<Self, String> {
         let (lost, watch) = watch::channel(0);
         let options = options(&settings, lost)?;
@@ -46,7 +46,7 @@ impl Nats {
     async fn with(options: ConnectOptions, settings: Settings, lost: watch::Receiver<u64>) -> Result<Self, String> {
         let servers: Vec<&str> = settings.servers.split(',').map(str::trim).collect();
         let client = options.connect(servers).await.map_err(|error| {
-            // What the library says about itself first tells less than its cause.
+            // The library's own message says less than its cause.
             let cause = std::error::Error::source(&error).map(|cause| format!(": {cause}")).unwrap_or_default();
             format!("{} cannot be reached: {error}{cause}", settings.servers)
         })?;
@@ -78,11 +78,11 @@ fn options(settings: &Settings, lost: watch::Sender<u64>) -> Result<ConnectOptio
         Access::Nkey(seed) => options.nkey(seed.to_string()),
         Access::Credentials(text) => options
             .credentials(text)
-            .map_err(|error| format!("nats.credentials_file does not hold a user's JWT and seed: {error}"))?,
+            .map_err(|error| format!("nats.credentials_file does not contain a user's JWT and seed: {error}"))?,
     })
 }
 
-/// Whom to trust. Always said here, with its own cryptography: the process-wide choice belongs to another library.
+/// Trusted certificates. Set explicitly, with our own crypto provider: the process-wide one belongs to another library.
 fn trust(authorities: Option<&str>) -> Result<ClientConfig, String> {
     let mut roots = RootCertStore::empty();
     match authorities {
@@ -92,10 +92,10 @@ fn trust(authorities: Option<&str>) -> Result<ClientConfig, String> {
                 roots.add(certificate).map_err(|error| format!("nats.ca_file: {error}"))?;
             }
             if roots.is_empty() {
-                return Err("nats.ca_file holds no certificate: it should be PEM text".to_owned());
+                return Err("nats.ca_file contains no certificate: it must be PEM text".to_owned());
             }
         }
-        // None at all matters only to a server with TLS, which then is not trusted and says so.
+        // Having none only matters for a server with TLS, which then fails with a message.
         None => drop(roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs)),
     }
     let builder = ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
@@ -107,7 +107,7 @@ fn trust(authorities: Option<&str>) -> Result<ClientConfig, String> {
 fn log_event(event: &Event) {
     match event {
         Event::Connected => info!("NATS: connected"),
-        Event::Disconnected => warn!("NATS: the connection is lost; trying again until it is back"),
+        Event::Disconnected => warn!("NATS: connection lost; reconnecting"),
         Event::ClientError(error) => warn!(%error, "NATS: {error}"),
         Event::ServerError(error) => warn!(%error, "NATS: the server says: {error}"),
         other => info!("NATS: {other}"),

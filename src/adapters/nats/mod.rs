@@ -1,6 +1,6 @@
-//! NATS JetStream: the ledger's feed, and the queue that commands come by.
+//! NATS JetStream: the ledger's feed, and the queue of commands.
 //!
-//! `connect.rs` gets in, `streams.rs` sets streams up, `publisher.rs` sends events, `commands.rs` takes commands.
+//! `connect.rs` connects, `streams.rs` creates streams, `publisher.rs` publishes events, `commands.rs` receives commands.
 
 mod commands;
 mod connect;
@@ -16,59 +16,59 @@ use zeroize::Zeroizing;
 pub use commands::NatsCommands;
 pub use publisher::NatsPublisher;
 
-/// How long a request may take to be answered.
+/// Time limit for a request.
 const ANSWER_WITHIN: Duration = Duration::from_secs(5);
-/// Messages whose answer is waited for, over everything that shares a connection.
+/// Maximum number of requests waiting for answers, per connection.
 const UNANSWERED_MAX: usize = 8_192;
 
-/// How to get in.
+/// How to log in.
 #[derive(Clone, Default)]
 pub enum Access {
-    /// Without saying who we are.
+    /// Without credentials.
     #[default]
     Open,
-    /// By user name and password.
+    /// User name and password.
     Password(String, Zeroizing<String>),
-    /// By a token.
+    /// A token.
     Token(Zeroizing<String>),
-    /// By the seed of an nkey.
+    /// Seed of an nkey.
     Nkey(Zeroizing<String>),
-    /// By the text of a `.creds` file: a JWT and the seed that goes with it.
+    /// Content of a `.creds` file: a JWT and its seed.
     Credentials(Zeroizing<String>),
 }
 
-/// The servers, and how to get in.
+/// Servers and login.
 #[derive(Clone, Default)]
 pub struct Settings {
-    /// Addresses: `nats://host:4222` or `tls://host:4222`, several with commas between them.
+    /// Addresses: `nats://host:4222` or `tls://host:4222`, separated by commas.
     pub servers: String,
-    /// Who we are.
+    /// Login.
     pub access: Access,
-    /// PEM text of the certificates that servers are trusted by; the machine's own where there is none.
+    /// Trusted certificates in PEM format; those of the machine if `None`.
     pub authorities: Option<String>,
-    /// The workspace: part of every subject.
+    /// The workspace, part of every subject.
     pub workspace: String,
 }
 
-/// What the streams should be.
+/// Configuration of the streams.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Shape {
-    /// The name of the stream of events; that of commands is this and `-commands`.
+    /// Name of the stream of events; that of commands has the suffix `-commands`.
     pub name: String,
-    /// On how many servers each message is kept.
+    /// Number of servers that keep each message.
     pub replicas: usize,
-    /// How long events are kept; `None`: for ever.
+    /// Maximum age of events; `None` means unlimited.
     pub age_max: Option<Duration>,
-    /// How many bytes of events are kept.
+    /// Maximum size of all events, in bytes.
     pub bytes_max: Option<u64>,
-    /// How many events are kept.
+    /// Maximum number of events.
     pub messages_max: Option<u64>,
     /// How long message ids are remembered.
     pub duplicate_window: Duration,
 }
 
 impl Shape {
-    /// What is set up where nothing is said.
+    /// The default configuration.
     pub fn of(workspace: &str) -> Self {
         Self {
             name: format!("syncledger-{}", crate::record::subject::token(workspace)),
@@ -81,13 +81,13 @@ impl Shape {
     }
 }
 
-/// A connection that is kept up: it comes back by itself.
+/// A connection that reconnects automatically.
 #[derive(Clone)]
 pub struct Nats {
     client: async_nats::Client,
     context: Context,
     settings: Settings,
-    /// How often the connection was lost.
+    /// Number of lost connections.
     lost: watch::Receiver<u64>,
 }
 
@@ -101,7 +101,7 @@ impl Nats {
         Self { client, context, settings, lost }
     }
 
-    /// Returns when the connection is lost from now on: what was asked over it will not be answered.
+    /// Returns when the connection is lost: pending requests will not be answered.
     fn loss(&self) -> impl Future<Output = ()> + Send + 'static {
         let mut lost = self.lost.clone();
         lost.mark_unchanged();
@@ -112,7 +112,7 @@ impl Nats {
         }
     }
 
-    /// The answer, unless the connection is lost before it comes: then in words.
+    /// The answer, or a message if the connection is lost first.
     async fn with_timeout<T>(&self, asked: impl Future<Output = T>) -> Result<T, String> {
         tokio::select! {
             biased;
@@ -121,7 +121,7 @@ impl Nats {
         }
     }
 
-    /// Why there is no connection now; `None` while there is one.
+    /// Why there is no connection now; `None` if there is one.
     fn down(&self) -> Option<String> {
         let connected = self.client.connection_state() == async_nats::connection::State::Connected;
         (!connected).then(|| format!("there is no connection to {}", self.settings.servers))

@@ -1,4 +1,4 @@
-//! The feed: one stream, whose sequence numbers are the fence between senders.
+//! The feed: a stream whose sequence numbers keep two senders apart.
 
 use async_nats::{
     HeaderMap,
@@ -22,11 +22,11 @@ use crate::{
     },
 };
 
-/// Says which position comes next after a message.
+/// Header with the position that follows a message.
 const NEXT: &str = "Syncledger-Next";
-/// Says which process sent a message.
+/// Header with the process that sent a message.
 const SENDER: &str = "Syncledger-Sender";
-/// Room for subject and headers below the server's limit of a message, in bytes.
+/// Space for subject and headers within the server's message limit, in bytes.
 const HEADERS_BYTES: usize = 4_096;
 
 /// The publisher.
@@ -38,7 +38,7 @@ pub struct NatsPublisher {
 }
 
 impl NatsPublisher {
-    /// Publishes to the stream of that shape, as `sender`: one word for each process.
+    /// Publishes to the stream with that configuration, as `sender`: a different name per process.
     pub fn new(nats: Nats, shape: Shape, sender: impl Into<String>) -> Self {
         Self { nats, shape, sender: sender.into() }
     }
@@ -84,7 +84,7 @@ impl Publisher for NatsPublisher {
         if state.messages == 0 {
             return Ok(empty);
         }
-        // By subject, since the very last one may have been removed.
+        // By subject, because the very last message may have been deleted.
         let asked = self.nats.with_timeout(stream.get_last_raw_message_by_subject(">")).await;
         let message = match asked.map_err(Failure::Unavailable)? {
             Ok(message) => message,
@@ -160,7 +160,7 @@ fn failure(error: &PublishError) -> Failure {
     match error.kind() {
         PublishErrorKind::WrongLastSequence => Failure::Moved,
         PublishErrorKind::StreamNotFound => {
-            Failure::Refused("no stream takes our subjects: it is gone, or JetStream is off".into())
+            Failure::Refused("no stream has our subjects: it was deleted, or JetStream is disabled".into())
         }
         PublishErrorKind::TimedOut | PublishErrorKind::BrokenPipe | PublishErrorKind::MaxAckPending => {
             Failure::Unavailable(format!("no answer: {said}"))
@@ -170,7 +170,7 @@ fn failure(error: &PublishError) -> Failure {
             let code = cause.and_then(|cause| cause.downcast_ref::<async_nats::jetstream::Error>());
             match code.map(async_nats::jetstream::Error::error_code) {
                 Some(ErrorCode::STREAM_WRONG_LAST_SEQUENCE_CONSTANT) => Failure::Moved,
-                // The server is short of something, or has no leader at the moment.
+                // The server lacks a resource, or has no leader at present.
                 _ => Failure::Unavailable(said),
             }
         }

@@ -1,7 +1,7 @@
-//! Setting streams up, without taking back what an operator has changed.
+//! Creates and updates streams, without reverting an operator's changes.
 //!
-//! What we set stands in the stream's metadata as well. A stream that is as we set it follows a changed configuration; one
-//! that differs from it was changed by somebody else, and is left as it is, with a warning.
+//! Our settings are also stored in the stream's metadata. A stream that still has them follows a changed configuration; one
+//! that differs was changed by somebody else, and is left as it is, with a warning.
 
 use std::collections::BTreeMap;
 
@@ -17,15 +17,15 @@ use crate::record::subject;
 /// The key in a stream's metadata.
 const SET_BY_US: &str = "syncledger-settings";
 
-/// Why a stream is not set up.
+/// Why a stream could not be set up.
 pub(super) enum Failure {
-    /// There is no answer.
+    /// No answer.
     Unavailable(String),
-    /// It cannot be as it must be.
+    /// It cannot be set up as required.
     Refused(String),
 }
 
-/// The stream of events as it should be.
+/// Configuration of the stream of events.
 pub(super) fn events(workspace: &str, shape: &Shape) -> Config {
     let limit = |limit: Option<u64>| limit.and_then(|n| i64::try_from(n).ok()).unwrap_or(-1);
     Config {
@@ -38,7 +38,7 @@ pub(super) fn events(workspace: &str, shape: &Shape) -> Config {
         max_bytes: limit(shape.bytes_max),
         max_messages: limit(shape.messages_max),
         duplicate_window: match shape.age_max {
-            // The server takes no window that is longer than messages live.
+            // The server refuses a window longer than the maximum age.
             Some(age) => shape.duplicate_window.min(age),
             None => shape.duplicate_window,
         },
@@ -48,14 +48,14 @@ pub(super) fn events(workspace: &str, shape: &Shape) -> Config {
     }
 }
 
-/// The stream of commands as it should be.
+/// Configuration of the stream of commands.
 pub(super) fn commands(workspace: &str, shape: &Shape) -> Config {
     Config {
         name: format!("{}-commands", shape.name),
         description: Some(format!("Commands to the ledger of {workspace} that are not carried out yet")),
         subjects: vec![subject::all_commands(workspace)],
         retention: RetentionPolicy::WorkQueue,
-        // A full queue refuses new commands: to drop old ones would lose what was accepted.
+        // A full queue refuses new commands: dropping old ones would lose accepted commands.
         discard: DiscardPolicy::New,
         duplicate_window: shape.duplicate_window,
         num_replicas: shape.replicas,
@@ -68,7 +68,7 @@ fn basics() -> Config {
 }
 
 impl Nats {
-    /// Makes the stream, or brings it up to what is configured. Answers what is otherwise and stays so.
+    /// Creates or updates a stream. Returns the settings that differ and stay so.
     pub(super) async fn set_up(&self, wanted: Config) -> Result<Vec<String>, Failure> {
         if let Some(why) = self.down() {
             return Err(Failure::Unavailable(why));
@@ -83,7 +83,7 @@ impl Nats {
                 GetStreamErrorKind::JetStream(error) => return Err(Failure::Refused(error.to_string())),
                 GetStreamErrorKind::InvalidStreamName | GetStreamErrorKind::EmptyName => {
                     return Err(Failure::Refused(format!(
-                        "{name:?} cannot be a stream's name: correct nats.stream.name"
+                        "{name:?} is not a valid stream name: correct nats.stream.name"
                     )));
                 }
                 GetStreamErrorKind::Request => return Err(Failure::Unavailable(error.to_string())),
@@ -95,18 +95,18 @@ impl Nats {
         }
         if known.metadata.get(SET_BY_US) == Some(&word(&have)) {
             let mut update = marked(wanted);
-            // What we do not set stays.
+            // Settings of others are kept.
             update.placement.clone_from(&known.placement);
             update.republish.clone_from(&known.republish);
             return match self.context.update_stream(update).await {
                 Ok(_) => Ok(Vec::new()),
-                Err(error) => Ok(vec![format!("stream {name} cannot be brought up to the configuration: {error}")]),
+                Err(error) => Ok(vec![format!("cannot update stream {name} to match the configuration: {error}")]),
             };
         }
         let subjects = &want["subjects"];
         if have["subjects"] != *subjects {
             let why = format!(
-                "stream {name} listens to {}, not to {subjects}: name another in nats.stream.name, or set \
+                "stream {name} has the subjects {}, not {subjects}: choose another name in nats.stream.name, or set \
                 its subjects with `nats stream edit`",
                 have["subjects"]
             );
@@ -115,7 +115,7 @@ impl Nats {
         let differing = want.iter().filter(|(key, value)| have.get(*key) != Some(*value)).map(|(key, value)| {
             let theirs = have.get(key).map_or("nothing", String::as_str);
             format!(
-                "stream {name} was changed by somebody else and is left so: {key} is {theirs}, configured is {value}"
+                "stream {name} was changed by somebody else and is left unchanged: {key} is {theirs}, but configured as {value}"
             )
         });
         Ok(differing.collect())
@@ -126,9 +126,9 @@ impl Nats {
         self.context.create_stream(marked(wanted)).await.map(drop).map_err(|error| match error.kind() {
             CreateStreamErrorKind::TimedOut => Failure::Unavailable(error.to_string()),
             CreateStreamErrorKind::JetStreamUnavailable => {
-                Failure::Refused("the server has no JetStream for us: switch it on for this account".to_owned())
+                Failure::Refused("JetStream is not available: enable it for this account".to_owned())
             }
-            _ => Failure::Refused(format!("stream {name} cannot be made: {error}")),
+            _ => Failure::Refused(format!("cannot create stream {name}: {error}")),
         })
     }
 }
@@ -139,7 +139,7 @@ fn marked(mut config: Config) -> Config {
     config
 }
 
-/// What we set, by the names that the server's own tools use.
+/// Our settings, with the names used by the server's own tools.
 fn settings(config: &Config) -> BTreeMap<&'static str, String> {
     let limit = |n: i64| if n <= 0 { "none".to_owned() } else { n.to_string() };
     let mut subjects = config.subjects.clone();

@@ -1,4 +1,4 @@
-//! Which server: `postgres://user@host:port/database?sslmode=…`, and the password beside it.
+//! The server's address, `postgres://user@host:port/database?sslmode=…`, and the password.
 
 use std::fmt;
 
@@ -8,16 +8,16 @@ use zeroize::Zeroizing;
 
 use super::failure::OpenFailure;
 
-/// The setting in the address by which an operator accepts a server that may lose what it acknowledged.
+/// Setting in the address with which an operator accepts a server that may lose acknowledged events.
 const UNSAFE: (&str, &str) = ("unsafe_settings", "accepted");
 
-/// Under which name sessions show in `pg_stat_activity`, unless the address says another.
+/// Name of our sessions in `pg_stat_activity`, unless set in the address.
 const APPLICATION: &str = "syncledger";
 
-/// A database, and how to get in.
+/// A database and how to log in.
 #[derive(Clone)]
 pub struct Server {
-    /// Without the password: it may be shown.
+    /// Without the password: may be printed.
     pub(super) redacted: String,
     pub(super) options: PgConnectOptions,
     /// Whether a server that is not durable is accepted.
@@ -25,20 +25,20 @@ pub struct Server {
 }
 
 impl Server {
-    /// Reads an address. A password in it is taken where none is given beside it.
+    /// Parses an address. A password in it is used if none is given separately.
     ///
     /// # Errors
-    /// [`OpenFailure::Address`] with what is wrong.
+    /// [`OpenFailure::Address`] with the reason.
     pub fn new(url: &str, password: Option<Zeroizing<String>>) -> Result<Self, OpenFailure> {
         let refuse = |why: String| OpenFailure::Address { redacted: redacted(url), why };
         let mut parsed = Url::parse(url).map_err(|e| refuse(e.to_string()))?;
         if !["postgres", "postgresql"].contains(&parsed.scheme()) {
-            return Err(refuse("it should begin with postgres://".to_owned()));
+            return Err(refuse("it must begin with postgres://".to_owned()));
         }
         let pairs: Vec<(String, String)> = parsed.query_pairs().into_owned().collect();
         let (ours, theirs): (Vec<_>, Vec<_>) = pairs.into_iter().partition(|(key, _)| key == UNSAFE.0);
         if let Some((_, said)) = ours.iter().find(|(_, said)| said != UNSAFE.1) {
-            return Err(refuse(format!("{}={said} should be {}={}, or not be there", UNSAFE.0, UNSAFE.0, UNSAFE.1)));
+            return Err(refuse(format!("{}={said} must be {}={}, or be left out", UNSAFE.0, UNSAFE.0, UNSAFE.1)));
         }
         parsed.set_query(None);
         if !theirs.is_empty() {

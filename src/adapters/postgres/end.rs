@@ -9,7 +9,7 @@ use super::{
 };
 use crate::ports::event_store::Failure;
 
-/// How many events there are. Whoever waits for more than were known is woken.
+/// Number of events. Wakes waiters if there are more than known before.
 pub(super) async fn stored_end(pool: &PgPool, known: &watch::Sender<u64>) -> Result<u64, Failure> {
     let end: i64 = sqlx::query_scalar(sql::END).fetch_one(pool).await.map_err(|e| unreadable(&e))?;
     let end = u64::try_from(end).map_err(|_| corrupt("the end", "positions are negative"))?;

@@ -1,4 +1,4 @@
-//! The ledger's port on PostgreSQL: appends go to the writer, reads to a pool.
+//! The event store on PostgreSQL: appends go to the writer, reads to a pool.
 
 use std::{sync::Arc, time::Duration};
 
@@ -35,14 +35,14 @@ use crate::{
     },
 };
 
-/// How long [`EventStore::wait`] waits when nothing comes.
+/// Maximum duration of [`EventStore::wait`].
 const WAIT_MAX: Duration = Duration::from_secs(5);
 
-/// Pauses between looks at what other processes wrote, from the first, doubled up to the last: for when their notification
+/// Delays between checks for events of other processes, doubling from the first value to the last: needed if a notification
 /// is lost.
 const LOOK_PAUSE: (Duration, Duration) = (Duration::from_millis(250), Duration::from_secs(1));
 
-/// A ledger in a PostgreSQL database. Cloned handles share one writer; its sessions end with the last, or with
+/// A ledger in a PostgreSQL database. Clones share one writer; its sessions end with the last clone, or with
 /// [`Upkeep::close`].
 #[derive(Clone)]
 pub struct PostgresLedger {
@@ -50,19 +50,19 @@ pub struct PostgresLedger {
     pub(super) workspace: Arc<str>,
     pub(super) pool: PgPool,
     pub(super) writer: Writer,
-    /// The end as far as this process knows it.
+    /// The end as known to this process.
     pub(super) end: watch::Sender<u64>,
     pub(super) listening: Arc<Listener>,
     pub(super) clock: Arc<dyn Clock>,
 }
 
 impl PostgresLedger {
-    /// How the writer is doing.
+    /// State of the writer.
     pub fn writer_state(&self) -> WriterState {
         self.writer.state()
     }
 
-    /// Whose ledger it is.
+    /// Name of the workspace.
     pub fn workspace(&self) -> &str {
         &self.workspace
     }
@@ -80,7 +80,7 @@ impl EventStore for PostgresLedger {
         let (reply, answer) = oneshot::channel();
         let request = Request { stream: stream.clone(), name: stream.to_string(), expected, events };
         self.writer.append(Append { request, reply }).await?;
-        answer.await.map_err(|_| Failure::Unavailable("the writer ended".to_owned()))?
+        answer.await.map_err(|_| Failure::Unavailable("the writer has stopped".to_owned()))?
     }
 
     async fn read_stream(&self, stream: &StreamName, from: Version, limit: usize) -> Result<Vec<StoredEvent>, Failure> {
@@ -88,7 +88,7 @@ impl EventStore for PostgresLedger {
         let query = sqlx::query(sql::READ_STREAM).bind(stream.to_string()).bind(first).bind(rows_of(limit));
         let events = self.read(query).await?;
         match events.iter().zip(from.0..).find(|(event, at)| event.version.0 != *at) {
-            Some((_, at)) => Err(corrupt(&format!("version {at} of {stream}"), "it is missing")),
+            Some((_, at)) => Err(corrupt(&format!("version {at} of {stream}"), "the event is missing")),
             None => Ok(events),
         }
     }
@@ -101,7 +101,7 @@ impl EventStore for PostgresLedger {
         let Ok(first) = i64::try_from(from.0) else { return Ok(Vec::new()) };
         let events = self.read(sqlx::query(sql::READ_ALL).bind(first).bind(rows_of(limit))).await?;
         match events.iter().zip(from.0..).find(|(event, at)| event.position.0 != *at) {
-            Some((_, at)) => Err(corrupt(&format!("position {at}"), "it is missing")),
+            Some((_, at)) => Err(corrupt(&format!("position {at}"), "the event is missing")),
             None => Ok(events),
         }
     }
@@ -122,7 +122,7 @@ impl EventStore for PostgresLedger {
         let mut end = self.end.subscribe();
         let news = async {
             let mut pause = LOOK_PAUSE.0;
-            // What this process writes wakes us at once, and so does a notification of what another writes.
+            // Events of this process wake us at once, and so does a notification about those of others.
             while tokio::time::timeout(pause, end.wait_for(|end| *end > from.0)).await.is_err() {
                 if !stored_end(&self.pool, &self.end).await.is_ok_and(|end| end <= from.0) {
                     return;
@@ -130,13 +130,13 @@ impl EventStore for PostgresLedger {
                 pause = (pause * 2).min(LOOK_PAUSE.1);
             }
         };
-        // Running out of time is no news to the caller: it reads again either way.
+        // The caller reads again in any case, after a timeout as well.
         let _ = tokio::time::timeout(WAIT_MAX, news).await;
     }
 }
 
 impl PostgresLedger {
-    /// Each row becomes an event as it comes, so that only the events are held.
+    /// Converts each row as it arrives, so that only the events are in memory.
     async fn read(&self, query: Query<'_, Postgres, PgArguments>) -> Result<Vec<StoredEvent>, Failure> {
         let mut rows = query.fetch(&self.pool);
         let mut events = Vec::new();

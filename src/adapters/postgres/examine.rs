@@ -1,4 +1,4 @@
-//! What `doctor` tells of the server.
+//! Checks of the server for `doctor`.
 
 use sqlx::Connection as _;
 
@@ -22,7 +22,7 @@ pub(super) async fn examine(server: &Server) -> Vec<Finding> {
         Ok(standing) => findings(&standing, &server.to_string(), local(server)),
         Err(error) => {
             let error: sqlx::Error = error;
-            vec![Finding::warning(NAME, describe(&error), "check that the server runs and lets us in")]
+            vec![Finding::warning(NAME, describe(&error), "check that the server is running, and the credentials")]
         }
     }
 }
@@ -39,17 +39,17 @@ fn findings(standing: &ServerState, shown: &str, local: bool) -> Vec<Finding> {
     if standing.unsafe_settings.is_empty() {
         findings.push(Finding::ok("durable commits", "fsync, full_page_writes and synchronous_commit are on"));
     } else {
-        let found = format!("{}: events that were acknowledged may be lost", standing.unsafe_settings.join(", "));
-        let fix = "set them back, and take unsafe_settings=accepted out of ledger.url";
+        let found = format!("{}: acknowledged events may be lost", standing.unsafe_settings.join(", "));
+        let fix = "restore these settings, and remove unsafe_settings=accepted from ledger.url";
         findings.push(Finding::warning("durable commits", found, fix));
     }
     if !standing.checksums {
-        let fix = "stop the server once and run pg_checksums --enable";
-        findings.push(Finding::warning("page checksums", "off: damage on the disk may go unnoticed", fix));
+        let fix = "stop the server and run pg_checksums --enable";
+        findings.push(Finding::warning("page checksums", "off: disk damage may go unnoticed", fix));
     }
     if !standing.encrypted && !local {
         let fix = "add ?sslmode=verify-full to ledger.url";
-        findings.push(Finding::warning("connection", "not encrypted, to another machine", fix));
+        findings.push(Finding::warning("connection", "not encrypted, although the server is another machine", fix));
     }
     findings
 }

@@ -1,4 +1,4 @@
-//! What an error of PostgreSQL means for the ledger.
+//! Meaning of PostgreSQL's errors for the ledger.
 
 use std::error::Error as _;
 
@@ -9,13 +9,13 @@ use super::migrations::FORMAT;
 /// What the writer does next.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum WriteFailure {
-    /// Another session holds what is needed. Nothing is written; try again.
+    /// Another session holds a lock. Nothing was written; retry.
     Busy,
-    /// A constraint or trigger refused a row: the place the writer predicted is not free. Nothing is written.
+    /// A constraint or trigger refused a row: a predicted position is taken. Nothing was written.
     Refused(String),
     /// Tables or indexes are damaged.
     Damaged(String),
-    /// Anything else: a lost connection, a full disk, a server that stops. Whether it was committed is unknown.
+    /// Anything else: a lost connection, a full disk, a stopping server. Whether it was committed is unknown.
     Broken(String),
 }
 
@@ -29,7 +29,7 @@ impl WriteFailure {
             return Self::Broken(told);
         }
         match said.code() {
-            // A lock or a statement took too long; a deadlock; a conflict between serialisable transactions.
+            // A lock or statement timeout; a deadlock; a serialisation conflict.
             "55P03" | "57014" | "40P01" | "40001" => Self::Busy,
             code if code.starts_with("23") => Self::Refused(told),
             "XX001" | "XX002" => Self::Damaged(told),
@@ -51,59 +51,59 @@ impl From<sqlx::Error> for WriteFailure {
     }
 }
 
-/// Why a ledger does not open. Addresses are without passwords.
+/// Why a ledger cannot be opened. Addresses are without passwords.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenFailure {
-    /// The address is none.
-    #[error("{redacted} is no address of a ledger: {why}; write postgres://user@host:5432/database")]
+    /// The address is invalid.
+    #[error("{redacted} is not a valid ledger address: {why}; write postgres://user@host:5432/database")]
     Address {
         /// The address.
         redacted: String,
-        /// What is wrong with it.
+        /// The reason.
         why: String,
     },
-    /// It is another workspace's.
+    /// It belongs to another workspace.
     #[error(
-        "{server} keeps the ledger of workspace {found:?}, not of {asked:?}: every ledger has a database of its own"
+        "{server} contains the ledger of workspace {found:?}, not {asked:?}: set workspace to match, or use another database"
     )]
     OtherWorkspace {
         /// The database.
         server: String,
-        /// Whose it is.
+        /// Its workspace.
         found: String,
-        /// Whose was asked for.
+        /// The configured workspace.
         asked: String,
     },
-    /// A later program wrote it.
-    #[error("{server} has format {found}; this program knows formats up to {FORMAT}: update the program")]
+    /// It was written by a newer version.
+    #[error("{server} has format {found}, but this program supports formats up to {FORMAT}: update the program")]
     TooNew {
         /// The database.
         server: String,
         /// Its format.
         found: i64,
     },
-    /// The server is one that may not keep a ledger.
+    /// The server is not suitable for a ledger.
     #[error("{server} cannot keep a ledger: {why}")]
     Unfit {
         /// The database.
         server: String,
-        /// Why, and what to do.
+        /// The reason, and what to do.
         why: String,
     },
-    /// The server said no, or nothing.
+    /// The server refused, or did not answer.
     #[error("{server} cannot be opened as a ledger: {reason}")]
     Postgres {
         /// The database.
         server: String,
-        /// What it said.
+        /// The error.
         reason: String,
     },
 }
 
-/// The error with its causes, once each.
+/// The error with its chain of causes.
 pub(super) fn describe(error: &sqlx::Error) -> String {
     if matches!(error, sqlx::Error::PoolTimedOut) {
-        return "the server cannot be reached, or all sessions with it are busy".to_owned();
+        return "the server cannot be reached, or all connections are in use".to_owned();
     }
     let mut text = error.to_string();
     let mut cause = error.source();

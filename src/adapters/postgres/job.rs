@@ -4,10 +4,10 @@ use tokio::sync::oneshot;
 
 use crate::ledger::grouping::Append;
 
-/// What the writer is asked to do.
+/// A job of the writer.
 pub(super) enum Job {
-    /// An append, to be grouped with its neighbours.
+    /// An append, to be grouped with others.
     Append(Append),
-    /// Ends the task.
+    /// Stops the task.
     Close(oneshot::Sender<()>),
 }

@@ -1,5 +1,5 @@
-//! Processes tell each other of what they wrote, so that nobody has to ask all the time. A notification that is lost costs
-//! a moment: whoever waits also looks by itself.
+//! Processes notify each other about new events, so that nobody polls all the time. A lost notification causes only
+//! a short delay, since waiters also check on their own.
 
 use std::time::Duration;
 
@@ -8,18 +8,18 @@ use tokio::{sync::watch, task::AbortHandle};
 
 use super::{end::stored_end, failure::describe, sql};
 
-/// Between two notifications of one process. A busy ledger commits more often than anyone wants to be woken.
+/// Minimum time between two notifications of a process. A busy ledger commits more often than waking others is useful.
 const NOTIFY_PAUSE: Duration = Duration::from_millis(20);
 
-/// Before the next attempt to listen.
+/// Delay before the next attempt to listen.
 const LISTEN_PAUSE: Duration = Duration::from_secs(1);
 
 /// The two tasks. They end with the last handle of the ledger.
 pub(super) struct Listener(Vec<AbortHandle>);
 
 impl Listener {
-    /// Starts them: one raises `end` when others wrote, one tells others when `written` rises.
-    /// `name` is this process's own, by which it knows its own notifications.
+    /// Starts them: one raises `end` when others wrote, one notifies others when `written` grows.
+    /// `name` identifies this process, to ignore its own notifications.
     pub(super) fn start(pool: &PgPool, end: &watch::Sender<u64>, written: watch::Receiver<u64>, name: String) -> Self {
         let listening = tokio::spawn(listen(pool.clone(), end.clone(), name.clone())).abort_handle();
         let telling = tokio::spawn(notify_others(pool.clone(), written, name)).abort_handle();
@@ -42,14 +42,14 @@ impl Drop for Listener {
 async fn listen(pool: PgPool, end: watch::Sender<u64>, name: String) {
     loop {
         let why = match until_it_breaks(&pool, &end, &name).await {
-            // The connection was lost and is there again.
+            // The connection was lost and is back.
             Ok(()) => continue,
             Err(error) => describe(&error),
         };
         if pool.is_closed() {
             return;
         }
-        tracing::debug!("Not listening for what other processes write: {why}");
+        tracing::debug!("Not listening for events of other processes: {why}");
         tokio::time::sleep(LISTEN_PAUSE).await;
     }
 }
@@ -57,7 +57,7 @@ async fn listen(pool: PgPool, end: watch::Sender<u64>, name: String) {
 async fn until_it_breaks(pool: &PgPool, end: &watch::Sender<u64>, name: &str) -> Result<(), sqlx::Error> {
     let mut listener = PgListener::connect_with(pool).await?;
     listener.listen(sql::CHANNEL).await?;
-    // What was notified before we listened is not told again.
+    // Notifications sent before we listened are not repeated.
     let mut news = true;
     loop {
         if news {
@@ -65,7 +65,7 @@ async fn until_it_breaks(pool: &PgPool, end: &watch::Sender<u64>, name: &str) ->
         }
         let Some(first) = listener.try_recv().await? else { return Ok(()) };
         news = first.payload() != name;
-        // Many may have come at once: one look serves them all.
+        // Several may have arrived: one check covers them all.
         while let Some(next) = listener.next_buffered() {
             news |= next.payload() != name;
         }

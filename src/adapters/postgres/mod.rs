@@ -1,8 +1,8 @@
 //! The ledger and the read models in a PostgreSQL database, through sqlx. Tables: `migrations/postgres/0001_ledger.sql`,
 //! `projections/*.sql`.
 //!
-//! One task per process writes (`task.rs`), on a connection of its own: it takes what callers have queued, gives every event
-//! its place, and makes the whole group durable with one statement. Writers of several processes take turns under a lock of
+//! One task per process writes (`task.rs`), on its own connection: it collects queued appends, assigns positions,
+//! and commits the whole group with one statement. Writers of several processes take turns with a lock in
 //! the database. Readers use a pool and never wait for them.
 
 mod address;

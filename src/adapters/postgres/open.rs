@@ -1,4 +1,4 @@
-//! Opening a ledger's database: its tables are made where there are none, migrated, and refused where it is not ours.
+//! Opens a ledger's database: creates or migrates its tables, and refuses foreign databases.
 
 use std::sync::Arc;
 
@@ -17,20 +17,20 @@ use super::{
 };
 use crate::ports::clock::Clock;
 
-/// While it is opened, a migration may take its time, and another process that is doing it is waited for.
+/// While opening, a migration may take long, and one run by another process is waited for.
 const PATIENT: &str = "SET statement_timeout = 0; SET lock_timeout = '120s'";
 
-/// Which database, and whose.
+/// Options for opening a ledger.
 #[derive(Debug, Clone)]
 pub struct Options {
-    /// The database. Nothing else may keep a ledger in it.
+    /// The database. It must not contain anything else's ledger.
     pub server: Server,
-    /// The workspace the ledger belongs to, for ever.
+    /// The workspace that owns the ledger, permanently.
     pub workspace: String,
 }
 
-/// A database that was looked into, and is kept from others until it is opened or this is dropped: two programs that start
-/// at once on an empty one must not both take it for theirs to fill.
+/// A database that was checked, locked until it is opened or this is dropped: two programs that start
+/// at once with an empty database must not both create a ledger in it.
 #[derive(Debug)]
 pub struct ExaminedServer {
     server: Server,
@@ -39,7 +39,7 @@ pub struct ExaminedServer {
 }
 
 impl PostgresLedger {
-    /// Whether there is a ledger in a database. Changes nothing.
+    /// Whether a database contains a ledger. Changes nothing.
     ///
     /// # Errors
     /// See [`OpenFailure`].
@@ -51,7 +51,7 @@ impl PostgresLedger {
         exists
     }
 
-    /// Looks into a database, so that the caller learns whether the ledger will be a new one.
+    /// Checks a database, so that the caller knows whether the ledger will be a new one.
     ///
     /// # Errors
     /// See [`OpenFailure`].
@@ -65,7 +65,7 @@ impl PostgresLedger {
         }
         if !standing.unsafe_settings.is_empty() {
             let settings = standing.unsafe_settings.join(", ");
-            tracing::warn!("With {settings} {server} may lose events that it acknowledged, as was accepted");
+            tracing::warn!("With {settings}, {server} may lose acknowledged events, as accepted in the configuration");
         }
         connection.execute(PATIENT).await.map_err(failed)?;
         connection.execute(sql::OPEN_LOCK).await.map_err(failed)?;
@@ -73,7 +73,7 @@ impl PostgresLedger {
         Ok(ExaminedServer { server, connection, is_new })
     }
 
-    /// Opens the ledger, creating it where there is none. Needs a tokio runtime.
+    /// Opens the ledger, or creates it. Needs a tokio runtime.
     ///
     /// # Errors
     /// See [`OpenFailure`].
@@ -83,12 +83,12 @@ impl PostgresLedger {
 }
 
 impl ExaminedServer {
-    /// Whether there is no ledger in it yet.
+    /// Whether it contains no ledger yet.
     pub fn is_new(&self) -> bool {
         self.is_new
     }
 
-    /// Opens the ledger of `workspace`, creating it where there is none. Needs a tokio runtime.
+    /// Opens the ledger of `workspace`, or creates it. Needs a tokio runtime.
     ///
     /// # Errors
     /// See [`OpenFailure`].
@@ -121,7 +121,7 @@ async fn has_ledger(connection: &mut PgConnection) -> Result<bool, sqlx::Error> 
         && sqlx::query_scalar(ROW).fetch_one(connection).await?)
 }
 
-/// Makes and migrates the tables where that is needed, and looks whose they are.
+/// Creates or migrates the tables if needed, and checks the workspace.
 async fn prepared(
     server: &Server,
     connection: &mut PgConnection,
@@ -153,8 +153,8 @@ async fn prepared(
     Ok(())
 }
 
-/// Whether exactly the migrations that this program knows were run. Asked first, because running none at all would already
-/// need the right to make tables, which a running service has no use for.
+/// Whether exactly this program's migrations were run. Checked first, because running the migrator needs the
+/// right to create tables even without new migrations, which a running service should not have.
 async fn up_to_date(connection: &mut PgConnection) -> Result<bool, sqlx::Error> {
     const TABLE: &str = "SELECT to_regclass('_sqlx_migrations') IS NOT NULL";
     const RUN: &str = "SELECT version, checksum FROM _sqlx_migrations WHERE success ORDER BY version";

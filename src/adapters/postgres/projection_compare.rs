@@ -1,4 +1,4 @@
-//! Comparing two copies of a table inside PostgreSQL.
+//! Compares two copies of a table inside PostgreSQL.
 
 use sqlx::{PgConnection, Row as _, postgres::PgRow};
 
@@ -12,7 +12,7 @@ use crate::{
     projections::{Projection, StoredRow, Table, statements::Statements},
 };
 
-/// Compares the live copy with another, both as the transaction of `connection` sees them.
+/// Compares the live copy with another one, as seen by the transaction of `connection`.
 pub(super) async fn compared(
     connection: &mut PgConnection,
     projection: &'static Projection,

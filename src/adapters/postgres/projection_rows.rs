@@ -1,4 +1,4 @@
-//! Rows of read models: as arguments for writing, from PostgreSQL's rows when read.
+//! Converts rows of read models to and from PostgreSQL.
 
 use std::sync::Arc;
 
@@ -15,7 +15,7 @@ use crate::{
 
 type Statement<'a> = Query<'a, Postgres, PgArguments>;
 
-/// The statement with one array per column of the keys.
+/// Binds one array per key column.
 pub(super) fn with_keys<'a>(mut statement: Statement<'a>, table: &Table, keys: &[&'a [String]]) -> Statement<'a> {
     for at in 0..table.keys {
         let column: Vec<&str> = keys.iter().filter_map(|key| key.get(at)).map(String::as_str).collect();
@@ -24,7 +24,7 @@ pub(super) fn with_keys<'a>(mut statement: Statement<'a>, table: &Table, keys: &
     statement
 }
 
-/// The statement with one array per column of the table, then positions and what is removed.
+/// Binds one array per column of the table, then positions and removal flags.
 pub(super) fn with_rows<'a>(mut statement: Statement<'a>, table: &Table, rows: &'a [StoredRow]) -> Statement<'a> {
     for (at, column) in table.columns.iter().enumerate() {
         let cells = rows.iter().map(|row| &row.cells[at]);
@@ -72,7 +72,7 @@ pub(super) fn stored(name: &str, table: &Table, row: &PgRow) -> Result<StoredRow
     Ok(StoredRow { position: Position(position), removed, cells })
 }
 
-/// Rows of any statement, under the names that it gives them.
+/// Rows of any statement, with its column names.
 pub(super) fn rows_from(name: &str, rows: &[PgRow]) -> Result<Vec<Row>, Failure> {
     let Some(first) = rows.first() else { return Ok(Vec::new()) };
     let names: Arc<[String]> = first.columns().iter().map(|column| column.name().to_owned()).collect();
@@ -95,12 +95,12 @@ fn value(row: &PgRow, at: usize) -> Result<Value, sqlx::Error> {
     }
 }
 
-/// A cell that is not what its column says.
+/// A cell that does not match its column.
 pub(super) fn corrupt(table: &str, error: &sqlx::Error) -> Failure {
     Failure::Corrupt { table: table.to_owned(), reason: describe(error) }
 }
 
-/// An error of PostgreSQL: damage, or a matter of trying again.
+/// An error of PostgreSQL: damage, or something to retry.
 pub(super) fn failure(error: &sqlx::Error) -> Failure {
     match WriteFailure::of(error) {
         WriteFailure::Damaged(reason) => Failure::Corrupt { table: "the database".to_owned(), reason },

@@ -1,8 +1,8 @@
-//! Read models in PostgreSQL: in the ledger's own database, or in another. Tables: `projections/*.sql`.
+//! Read models in PostgreSQL: in the ledger's database, or in another one. Tables: `projections/*.sql`.
 //!
-//! A batch is one transaction: its checkpoints are kept and compared, the rows of all keys it touches are read with one
+//! A batch is one transaction: its checkpoints are locked and compared, all affected rows are read with one
 //! statement per table, changed in memory, and written back with one statement per table. Several processes may project
-//! into one database: the slower one finds the checkpoint moved.
+//! into one database: the slower one finds that the checkpoint has moved.
 
 use std::{collections::HashMap, time::Duration};
 
@@ -38,13 +38,13 @@ use crate::{
 const WRITERS_MAX: u32 = 2;
 /// Connections for readers.
 const READERS_MAX: u32 = 4;
-/// How long a caller waits for a connection, a server that is starting again included.
+/// How long a caller waits for a connection, including a server restart.
 const CONNECT_MAX: Duration = Duration::from_secs(5);
-/// Beyond what every session is set to. What is lost with the power is projected again, rows and checkpoint together: no
-/// commit waits for the disk.
+/// Additional setting. After a power failure, lost rows are projected again together with their checkpoint, so
+/// commits need not wait for the disk.
 const SETTINGS: &str = "SET synchronous_commit = off";
 
-/// Read models in a PostgreSQL database. Cloned handles share its connections.
+/// Read models in a PostgreSQL database. Clones share its connections.
 #[derive(Clone)]
 pub struct PostgresProjections {
     writers: PgPool,
@@ -52,10 +52,10 @@ pub struct PostgresProjections {
 }
 
 impl PostgresProjections {
-    /// Opens a database, which must be there. [`ProjectionStore::prepare`] makes the tables.
+    /// Opens an existing database. [`ProjectionStore::prepare`] creates the tables.
     ///
     /// # Errors
-    /// `Unavailable` where the server cannot be reached or does not let us in.
+    /// `Unavailable` if the server is unreachable or refuses the login.
     pub async fn open(server: &Server) -> Result<Self, Failure> {
         let (writers, readers) = (pool(server, WRITERS_MAX), pool(server, READERS_MAX));
         let there: bool =
@@ -75,7 +75,7 @@ impl PostgresProjections {
         self.writers.close().await;
     }
 
-    /// A transaction that may make, drop and rename tables.
+    /// A transaction that may create, drop and rename tables.
     async fn begin_tables(&self, begin: &'static str) -> Result<Transaction<'static, Postgres>, Failure> {
         let mut tx = self.writers.begin_with(begin).await.map_err(|e| failure(&e))?;
         run(&mut tx, sql::LOCK_TABLES).await?;
@@ -87,7 +87,7 @@ impl PostgresProjections {
 impl ProjectionStore for PostgresProjections {
     async fn prepare(&self, now: DateTime<Utc>) -> Result<Vec<&'static str>, Failure> {
         let mut connection = self.writers.acquire().await.map_err(|e| failure(&e))?;
-        // Looked at first: nobody who starts beside others has to wait for them.
+        // Checked first: a process that starts next to others need not wait for them.
         if stale(&mut connection).await?.is_empty() {
             return Ok(Vec::new());
         }
@@ -165,7 +165,7 @@ impl ProjectionStore for PostgresProjections {
         table_copy: TableCopy,
         examples: usize,
     ) -> Result<Comparison, Failure> {
-        // One snapshot of both copies and both checkpoints; without the lock, a copy might be swapped under it.
+        // One snapshot of both copies and both checkpoints; without the lock, a copy might be swapped during it.
         let mut tx = self.writers.begin_with(sql::BEGIN_TO_COMPARE).await.map_err(|e| failure(&e))?;
         compared(&mut tx, projection, table_copy, examples).await
     }
@@ -186,7 +186,7 @@ impl ProjectionStore for PostgresProjections {
     }
 }
 
-/// Connections that are made when they are needed, and looked at before each use: a server may have been started again.
+/// Lazy connections, tested before each use, because the server may have been restarted.
 fn pool(server: &Server, most: u32) -> PgPool {
     PgPoolOptions::new()
         .max_connections(most)
@@ -200,7 +200,7 @@ fn pool(server: &Server, most: u32) -> PgPool {
         .connect_lazy_with(server.options.clone())
 }
 
-/// Projections whose live copy is not there, or was filled by another definition.
+/// Projections whose live copy is missing or was filled by another definition.
 async fn stale(connection: &mut PgConnection) -> Result<Vec<&'static Projection>, Failure> {
     let names: Vec<String> =
         sqlx::query_scalar(sql::TABLE_NAMES).fetch_all(&mut *connection).await.map_err(|e| failure(&e))?;
@@ -236,7 +236,7 @@ async fn fill(connection: &mut PgConnection, batch: &Batch) -> Result<(), Failur
     written.execute(connection).await.map_err(|e| failure(&e)).map(|_| ())
 }
 
-/// Version and position of these copies, which stay so until the transaction ends.
+/// Version and position of these copies, locked until the transaction ends.
 async fn keep_checkpoints(
     connection: &mut PgConnection,
     tables: &[&str],

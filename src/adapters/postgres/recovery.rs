@@ -1,4 +1,4 @@
-//! After a failure: nothing is acknowledged until the ledger can be trusted again.
+//! After a failure, nothing is acknowledged until the ledger can be trusted again.
 
 use std::time::Duration;
 
@@ -8,25 +8,25 @@ use tokio::sync::mpsc;
 use super::{end::committed_end, failure::WriteFailure, job::Job, session, sql, task::Task, transact::in_time};
 use crate::{ledger::grouping::KnownEnds, ports::event_store::Failure};
 
-/// Pauses between attempts to connect: from the first, doubled up to the last.
+/// Delays between connection attempts, doubling from the first value to the last.
 const CONNECT_PAUSE: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(2));
 
 impl Task {
-    /// Whoever is told of a failure can see it in the state as well, so this comes first.
+    /// Sets the state first, so that a caller that gets the failure can see it there as well.
     pub(super) fn stop(&mut self, why: &str) {
-        tracing::error!(ledger.failure = why, "The ledger stopped acknowledging: {why}");
+        tracing::error!(ledger.failure = why, "The ledger no longer acknowledges events: {why}");
         let mut state = self.kept.get();
         state.failures += 1;
         state.failing = Some(why.to_owned());
         self.known = None;
     }
 
-    /// Connects anew until the ledger can be trusted again. Meanwhile nothing is acknowledged.
+    /// Reconnects until the ledger can be trusted again. Nothing is acknowledged meanwhile.
     pub(super) async fn recover(&mut self) {
         let mut pause = CONNECT_PAUSE.0;
         loop {
             if let Some(connection) = self.connection.take() {
-                // Without a goodbye: nobody may be listening.
+                // Closed without a message: the server may not be listening.
                 connection.close_hard().await.ok();
             }
             match in_time(self.reconnect()).await {
@@ -34,12 +34,12 @@ impl Task {
                     self.connection = Some(connection);
                     self.known = Some(KnownEnds::at(end));
                     self.kept.get().failing = None;
-                    tracing::info!(ledger.end = end, "The ledger acknowledges again, from position {end}");
+                    tracing::info!(ledger.end = end, "The ledger acknowledges events again, from position {end}");
                     return;
                 }
                 Err(still) => {
                     let still = still.message();
-                    tracing::warn!(ledger.failure = still, "The ledger cannot be used yet: {still}");
+                    tracing::warn!(ledger.failure = still, "The ledger is still unavailable: {still}");
                     self.kept.get().failing = Some(still.to_owned());
                     if self.refuse_queued(still) {
                         return;
@@ -53,7 +53,7 @@ impl Task {
 
     async fn reconnect(&self) -> Result<(PgConnection, u64), WriteFailure> {
         let mut connection = session::writer(&self.server).await.map_err(WriteFailure::Broken)?;
-        // The old session may still be at work on the server, with our last group. It has the lock then: once we have it,
+        // The old session may still be working on our last group on the server. Then it holds the lock: once we have it,
         // that group is either committed or gone.
         connection.execute(sql::BEGIN_LOCKED).await?;
         let end = committed_end(&mut connection).await?;
@@ -65,7 +65,7 @@ impl Task {
         Ok((connection, end))
     }
 
-    /// Answers everything that waits; `true` where nobody can come any more.
+    /// Answers everything in the queue; `true` if no more can arrive.
     fn refuse_queued(&mut self, why: &str) -> bool {
         loop {
             match self.queue.try_recv() {

@@ -1,4 +1,4 @@
-//! Rows of `events`: written from what was judged, read back strictly. A row that is not what the writer writes is damage.
+//! Rows of `events`: written after judging, and read strictly. A row that the writer would not write is damage.
 
 use sqlx::{Decode, Postgres, Row as _, Type, postgres::PgArguments, postgres::PgRow, query::Query};
 use uuid::Uuid;
@@ -14,7 +14,7 @@ use crate::{
     },
 };
 
-/// The insert of `rows`, the first of them at position `first`: one array per column.
+/// The insert of `rows`, the first at position `first`: one array per column.
 pub(super) fn insert<'q>(first: u64, rows: &'q [PlacedRow<'_>]) -> Query<'q, Postgres, PgArguments> {
     fn all<'q, T>(rows: &'q [PlacedRow<'_>], get: impl Fn(&'q PlacedRow<'_>) -> T) -> Vec<T> {
         rows.iter().map(get).collect()
@@ -38,7 +38,7 @@ pub(super) fn insert<'q>(first: u64, rows: &'q [PlacedRow<'_>]) -> Query<'q, Pos
         .bind(all(rows, |row| row.at.event.data.as_str()))
 }
 
-/// A number as the database keeps it. One that is too large fits no row: the database refuses it.
+/// A number as stored. One that is too large is refused by the database.
 fn number_of(number: u64) -> i64 {
     i64::try_from(number).unwrap_or(-1)
 }
@@ -95,7 +95,7 @@ fn time(row: &PgRow, index: usize) -> Option<chrono::DateTime<chrono::Utc>> {
     chrono::DateTime::from_timestamp_micros(typed(row, index)?)
 }
 
-/// A reader's error. Nothing was written by it, so it is either damage or a matter of trying again.
+/// An error while reading. Nothing was written, so it is either damage or can be retried.
 pub(super) fn unreadable(error: &sqlx::Error) -> Failure {
     match WriteFailure::of(error) {
         WriteFailure::Damaged(told) => corrupt("the database", &told),

@@ -1,4 +1,4 @@
-//! How sessions are set up, and whether the server keeps what it acknowledges.
+//! Settings of sessions, and whether the server is durable.
 
 use std::time::Duration;
 
@@ -9,21 +9,21 @@ use sqlx::{
 
 use super::{address::Server, failure::describe};
 
-/// What every session is set to, whatever the database's defaults are.
+/// Settings of every session, whatever the database's defaults are.
 ///
-/// Read committed, because the writer looks after it has waited for its lock, and must see what was committed meanwhile.
-/// A process that stalls within a transaction, or whose machine went away, loses its session: others wait for its lock.
-/// `synchronous_commit` is pinned as it was found and checked, so that a later change of the defaults cannot lower it.
+/// Read committed, because the writer reads after it got its lock, and must see what was committed meanwhile.
+/// A process that stalls in a transaction, or whose machine disappeared, loses its session: others wait for its lock.
+/// `synchronous_commit` is fixed to the value that was checked, so that a later change of the defaults cannot lower it.
 pub(super) const SETTINGS: &str = "SET default_transaction_isolation = 'read committed'; \
      SET statement_timeout = '30s'; SET lock_timeout = '10s'; SET idle_in_transaction_session_timeout = '10s'; \
      SET tcp_keepalives_idle = 10; SET tcp_keepalives_interval = 5; SET tcp_keepalives_count = 3; \
      SET client_min_messages = 'error'; \
      SELECT set_config('synchronous_commit', current_setting('synchronous_commit'), false)";
 
-/// How long a connection may take to come about.
+/// Time limit for connecting.
 const CONNECT_MAX: Duration = Duration::from_secs(10);
 
-/// Connections of one process for everything but appending.
+/// Maximum number of connections per process, not counting the writer's.
 const POOL_MAX: u32 = 8;
 
 /// How long a reader waits for a connection.
@@ -44,7 +44,7 @@ async fn set_up(options: &PgConnectOptions) -> Result<PgConnection, sqlx::Error>
     Ok(connection)
 }
 
-/// Sessions for readers, and for the small tables beside the events. They are made when they are needed.
+/// Sessions for readers and for the small tables. Opened when needed.
 pub(super) fn pool(server: &Server) -> PgPool {
     PgPoolOptions::new()
         .max_connections(POOL_MAX)
@@ -53,27 +53,27 @@ pub(super) fn pool(server: &Server) -> PgPool {
         .connect_lazy_with(server.options.clone())
 }
 
-/// What a server says of itself.
+/// Properties of a server.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct ServerState {
-    /// As 150018.
+    /// Version number, such as 150018.
     pub version: i32,
-    /// It only repeats what another server writes.
+    /// Whether it is a standby.
     pub standby: bool,
-    /// Pages have checksums.
+    /// Whether pages have checksums.
     pub checksums: bool,
-    /// This session is encrypted.
+    /// Whether this session is encrypted.
     pub encrypted: bool,
-    /// Settings under which something acknowledged may be lost, as `name = value`.
+    /// Settings with which acknowledged events may be lost, as `name = value`.
     pub unsafe_settings: Vec<String>,
 }
 
-/// Settings and the values under which a commit that was acknowledged survives a crash of the server and a loss of power.
+/// Settings with which an acknowledged commit survives a server crash and a power failure.
 const SAFE: [(&str, &[&str]); 4] = [
     ("fsync", &["on"]),
     ("full_page_writes", &["on"]),
     ("synchronous_commit", &["on", "remote_apply"]),
-    // After a failed fsync the server must not try again and believe the second answer.
+    // After a failed fsync the server must not retry and believe the second result.
     ("data_sync_retry", &["off"]),
 ];
 
@@ -99,26 +99,26 @@ pub(super) async fn server_state(connection: &mut PgConnection) -> Result<Server
     })
 }
 
-/// Why this server may not keep the ledger; nothing where it may.
+/// Why this server is not suitable for a ledger; `None` if it is.
 pub(super) fn objection(server: &Server, standing: &ServerState) -> Option<String> {
     if standing.version < VERSION_MIN {
         let (found, least) = (standing.version / 10_000, VERSION_MIN / 10_000);
         return Some(format!("it is PostgreSQL {found}; {least} or later is needed"));
     }
     if standing.standby {
-        return Some("it is a standby, which only repeats what another server writes: name the primary".to_owned());
+        return Some("it is a standby server: use the address of the primary".to_owned());
     }
     if !standing.unsafe_settings.is_empty() && !server.unsafe_accepted {
         let settings = standing.unsafe_settings.join(", ");
         return Some(format!(
-            "with {settings} it may lose events that it acknowledged: change that, or accept it by \
+            "with {settings} it may lose acknowledged events: change these settings, or accept the risk by \
              ?unsafe_settings=accepted in the address"
         ));
     }
     None
 }
 
-/// A session for the writer, on a server that may keep the ledger.
+/// A session for the writer, on a suitable server.
 pub(super) async fn writer(server: &Server) -> Result<PgConnection, String> {
     let mut connection = connect(server).await.map_err(|e| describe(&e))?;
     let standing = server_state(&mut connection).await.map_err(|e| describe(&e))?;

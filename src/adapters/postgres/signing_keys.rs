@@ -1,4 +1,4 @@
-//! Keys that checkpoints are signed with, in the ledger's database: the statements of `keys/signing.rs`. Table: `signing_keys`.
+//! Keys that sign checkpoints, in the ledger's database: the statements of `keys/signing.rs`. Table: `signing_keys`.
 
 use std::sync::Arc;
 
@@ -34,7 +34,7 @@ pub type PostgresSigningKeys = StoredSigningKeys<PostgresSigningTable>;
 pub struct PostgresSigningTable(PostgresLedger);
 
 impl PostgresSigningKeys {
-    /// Keys in the database of `ledger`, wrapped under the master key that the ledger says, one of `masters`.
+    /// Keys in the database of `ledger`, encrypted with the current one of `masters`.
     pub fn new(ledger: &PostgresLedger, masters: impl Into<Keyring>) -> Self {
         Self::over(PostgresSigningTable(ledger.clone()), masters.into())
     }
@@ -67,7 +67,7 @@ impl SigningTable for PostgresSigningTable {
         let write = async {
             let mut connection = self.0.pool.acquire().await?;
             let mut transaction = connection.begin().await?;
-            // Until the end of this transaction no other becomes the master key.
+            // Until the end of this transaction, the master key cannot change.
             let current: Option<String> = sqlx::query_scalar(SHARED).fetch_optional(&mut *transaction).await?;
             if current.is_some_and(|current| current != master) {
                 return Ok(false);

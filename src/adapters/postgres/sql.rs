@@ -7,24 +7,24 @@ macro_rules! columns {
     };
 }
 
-/// The key of the lock under which events are written: the bytes of "sync", then 1.
+/// Key of the lock for writing events: the bytes of "sync", then 1.
 macro_rules! write_lock {
     () => {
         "pg_advisory_xact_lock(1937337955, 1)"
     };
 }
 
-/// Held, by the session, from the look whether there is a ledger until there is one.
+/// Held by the session while it checks for a ledger and creates one.
 pub(super) const OPEN_LOCK: &str = "SELECT pg_advisory_lock(1937337955, 2)";
 
 pub(super) const BEGIN_LOCKED: &str = concat!("BEGIN; SELECT ", write_lock!());
 pub(super) const COMMIT: &str = "COMMIT";
 pub(super) const ROLLBACK: &str = "ROLLBACK";
 
-/// Inserts a whole group; on its own it is a transaction, so that one round trip takes the lock, writes and commits.
+/// Inserts a whole group; on its own it is a transaction, so one round trip takes the lock, writes and commits.
 ///
-/// It begins to wait for the lock only after its snapshot was taken, so the end that it sees may be old. That is a net for
-/// the usual case (no row is written then, and no error logged); the keys of `events` are what refuses a place that is taken.
+/// It waits for the lock after its snapshot was taken, so the end it sees may be outdated. The check is an optimisation for
+/// the usual case (then no row is written, and no error logged); the keys of `events` refuse a position that is taken.
 pub(super) const INSERT: &str = concat!(
     "WITH turn AS MATERIALIZED (SELECT ",
     write_lock!(),
@@ -52,8 +52,8 @@ pub(super) const READ_ALL: &str =
     concat!("SELECT ", columns!(), " FROM events WHERE position >= $1 ORDER BY position LIMIT $2");
 pub(super) const BY_ID: &str = concat!("SELECT ", columns!(), " FROM events WHERE id = $1");
 
-/// Where processes tell each other that there is something new.
+/// Channel for notifications about new events.
 pub(super) const CHANNEL: &str = "syncledger_events";
 
-/// Tells them, and who it was. Nobody waits for this to be durable.
+/// Notifies other processes, with our name. Need not be durable.
 pub(super) const NOTIFY: &str = "SELECT set_config('synchronous_commit', 'off', true), pg_notify($1, $2)";

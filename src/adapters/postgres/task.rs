@@ -1,4 +1,4 @@
-//! The writer's task: takes what is queued, makes it durable group by group, and answers.
+//! The writer's task: commits queued appends in groups, and answers.
 
 use std::{sync::Arc, time::Duration};
 
@@ -23,27 +23,27 @@ use crate::{
     },
 };
 
-/// How often the task lets others run before it takes a group: callers that were just answered are about to come back, and
-/// every commit that they share is one fewer.
+/// How often the task yields before it takes a group: callers that were just answered are about to send more, and
+/// every shared commit saves one.
 const TURNS: usize = 2;
 
-/// After so long without an append the session is asked whether it is still there.
+/// After this long without an append, the connection is tested.
 const IDLE_MAX: Duration = Duration::from_secs(5);
 
-/// What one caller of a group is told.
+/// The result for one caller of a group.
 type Answer = Result<AppendOutcome, Failure>;
 
-/// What the task has.
+/// State of the task.
 pub(super) struct Task {
     pub server: Server,
     /// `None` between a failure and the next session.
     pub connection: Option<PgConnection>,
-    /// `None` after a surprise: the next group is judged with a look at everything.
+    /// `None` after a surprise: the next group is judged with queries.
     pub known: Option<KnownEnds>,
-    /// Everything below this position was acknowledged by this process.
+    /// Everything before this position was acknowledged by this process.
     pub acknowledged: u64,
     pub queue: mpsc::Receiver<Job>,
-    /// The end as far as this process knows it.
+    /// The end as known to this process.
     pub end: watch::Sender<u64>,
     /// The end after this process last wrote.
     pub written: watch::Sender<u64>,
@@ -52,7 +52,7 @@ pub(super) struct Task {
 }
 
 impl Task {
-    /// Works until the ledger is closed or nobody holds it any more.
+    /// Runs until the ledger is closed or no handle is left.
     pub(super) async fn run(&mut self) {
         let mut closed = None;
         loop {
@@ -82,7 +82,7 @@ impl Task {
         }
     }
 
-    /// Notices a session that broke while nobody wrote, so that the next append does not meet it.
+    /// Detects a lost session while idle, so that the next append does not fail.
     async fn look_alive(&mut self) {
         let Some(connection) = self.connection.as_mut() else { return };
         if let Err(trouble) = in_time(async { Ok(connection.ping().await?) }).await {
@@ -91,7 +91,7 @@ impl Task {
         }
     }
 
-    /// The group that `first` opens, and who waits for the end if that was met.
+    /// The group that starts with `first`, and the waiter if a close was received.
     fn collect(&mut self, first: Append) -> (Vec<Append>, Option<tokio::sync::oneshot::Sender<()>>) {
         let (mut events, mut bytes) = (first.request.events.len(), first.request.bytes());
         let mut group = vec![first];
@@ -109,12 +109,12 @@ impl Task {
         (group, None)
     }
 
-    /// Makes a group durable and answers it.
+    /// Commits a group and answers it.
     async fn commit(&mut self, group: Vec<Append>) {
         match self.attempt(&group).await {
             Ok(answers) => {
                 for (append, answer) in group.into_iter().zip(answers) {
-                    // A caller that went away has no use for its answer.
+                    // The caller may be gone.
                     append.reply.send(answer).ok();
                 }
             }
@@ -139,7 +139,7 @@ impl Task {
     }
 
     async fn attempt(&mut self, group: &[Append]) -> Result<Vec<Answer>, WriteFailure> {
-        let closed = || WriteFailure::Broken("it is being connected anew".to_owned());
+        let closed = || WriteFailure::Broken("it is being reconnected".to_owned());
         let connection = self.connection.as_mut().ok_or_else(closed)?;
         if let Some((known, plan)) = self.known.as_ref().and_then(|known| Some((known, predict(group, known)?))) {
             if write_predicted(connection, known.end, &plan.rows).await? {
@@ -159,7 +159,7 @@ impl Task {
         }
     }
 
-    /// What holds from the moment a group is durable.
+    /// Updates the state after a group is durable.
     fn done(&mut self, plan: Plan<'_>) -> Vec<Answer> {
         let known = self.known.get_or_insert_default();
         known.learn(&plan.rows);

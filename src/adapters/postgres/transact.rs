@@ -1,4 +1,4 @@
-//! One durable transaction for a group, and what ends it after an error.
+//! One durable transaction for a group.
 
 use std::{collections::HashMap, future::Future, time::Duration};
 
@@ -15,17 +15,17 @@ use crate::{
     ports::event_store::Failure,
 };
 
-/// How long the writer waits for an answer. The server ends its statements sooner; a server that does not answer even that is
-/// out of reach.
+/// How long the writer waits for an answer. The server ends statements earlier; a server that does not even answer that is
+/// unreachable.
 const ANSWER_MAX: Duration = Duration::from_secs(60);
 
-/// Waits for the server, but not for ever.
+/// Waits for the server with a time limit.
 pub(super) async fn in_time<T>(work: impl Future<Output = Result<T, WriteFailure>>) -> Result<T, WriteFailure> {
     let silent = || Err(WriteFailure::Broken(format!("the server has not answered for {} s", ANSWER_MAX.as_secs())));
     tokio::time::timeout(ANSWER_MAX, work).await.unwrap_or_else(|_| silent())
 }
 
-/// Writes rows whose places are a guess, in one round trip; `false` where the guess was wrong and nothing is written.
+/// Writes rows at predicted positions, in one round trip; `false` if the prediction was wrong and nothing was written.
 pub(super) async fn write_predicted(
     connection: &mut PgConnection,
     first: u64,
@@ -39,7 +39,7 @@ pub(super) async fn write_predicted(
     }
 }
 
-/// Judges a group with a look at everything it touches, under the lock, and writes it.
+/// Judges a group with queries under the lock, and writes it.
 pub(super) async fn write_judged<'a>(
     connection: &mut PgConnection,
     group: &'a [Append],
@@ -58,7 +58,7 @@ async fn judged<'a>(connection: &mut PgConnection, group: &'a [Append]) -> Resul
     if !plan.rows.is_empty() {
         let written = insert(looked.end, &plan.rows).execute(&mut *connection).await?.rows_affected();
         if written != plan.rows.len() as u64 {
-            return Err(WriteFailure::Refused("somebody writes into the ledger without its lock".to_owned()));
+            return Err(WriteFailure::Refused("another program writes to the ledger without its lock".to_owned()));
         }
     }
     connection.execute(sql::COMMIT).await?;

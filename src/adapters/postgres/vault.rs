@@ -26,16 +26,16 @@ use crate::{
 };
 
 const KEY: &str = "SELECT key_id, master, nonce, wrapped, destroyed_at FROM subject_keys WHERE subject = $1";
-/// Under a master key that is not the ledger's any more nothing is added; who is adding holds a share of the row that says so,
+/// Nothing is added with an outdated master key: whoever adds holds a share lock on the row that names the current one,
 /// and whoever begins a rotation waits for that.
 const ADD: &str = "INSERT INTO subject_keys (subject, key_id, master, nonce, wrapped, created_at) \
      SELECT $1, $2, $3, $4, $5, $6 FROM master_key WHERE id = $3 FOR SHARE ON CONFLICT DO NOTHING";
 const DESTROY: &str = "INSERT INTO subject_keys (subject, destroyed_at) VALUES ($1, $2) \
      ON CONFLICT (subject) DO UPDATE SET key_id = NULL, master = NULL, nonce = NULL, wrapped = NULL, created_at = NULL, \
      destroyed_at = excluded.destroyed_at WHERE subject_keys.destroyed_at IS NULL";
-/// A row that was changed stays in its page, and VACUUM keeps it for as long as any old transaction might look at it. A table
-/// that is emptied and filled again is a new file, at once; the old one is cut to nothing. What lies between is a table of
-/// this session, which is not in the write-ahead log.
+/// An updated row stays in its page, and VACUUM keeps it as long as an old transaction may need it. A table
+/// that is truncated and filled again gets a new file at once, and the old one is truncated. In between, the rows are in a
+/// temporary table, which is not in the write-ahead log.
 const SCRUB: &str = "LOCK TABLE subject_keys IN ACCESS EXCLUSIVE MODE; \
      CREATE TEMPORARY TABLE kept_keys ON COMMIT DROP AS SELECT * FROM subject_keys; \
      TRUNCATE subject_keys; INSERT INTO subject_keys SELECT * FROM kept_keys";
@@ -51,7 +51,7 @@ pub type PostgresVault = StoredVault<PostgresKeyTables>;
 pub struct PostgresKeyTables(PostgresLedger);
 
 impl PostgresVault {
-    /// The vault in the database of `ledger`, whose keys the master key wraps that the ledger says, one of `masters`.
+    /// The vault in the database of `ledger`, whose keys are encrypted with the current one of `masters`.
     pub fn new(ledger: &PostgresLedger, masters: impl Into<Keyring>) -> Self {
         Self::over(PostgresKeyTables(ledger.clone()), masters.into())
     }
@@ -99,7 +99,7 @@ impl KeyTables for PostgresKeyTables {
     async fn scrub(&self) -> Result<(), String> {
         scrub(&self.0.pool).await.map_err(|e| {
             let why = match WriteFailure::of(&e) {
-                WriteFailure::Busy => "somebody is reading the table of keys, perhaps a backup".to_owned(),
+                WriteFailure::Busy => "the table of keys is being read, perhaps by a backup".to_owned(),
                 other => other.message().to_owned(),
             };
             format!("an older copy is still in the table's file: {why}")
@@ -176,8 +176,8 @@ fn wrapped_row(row: &PgRow) -> Result<WrappedRow, sqlx::Error> {
     Ok(WrappedRow { row: id, key, master, nonce: row.try_get(3)?, wrapped: row.try_get(4)? })
 }
 
-/// Leaves nothing in the table's file but what the table says. What the write-ahead log, its archive, replicas and backups hold
-/// is out of reach from here.
+/// Removes old rows from the table's file. Copies in the write-ahead log, its archive, replicas and backups
+/// cannot be removed from here.
 async fn scrub(pool: &PgPool) -> Result<(), sqlx::Error> {
     let mut connection = pool.acquire().await?;
     let mut transaction = connection.begin().await?;

@@ -1,8 +1,8 @@
-//! The one that writes: a task that groups what callers have queued into durable commits.
+//! The writer: a task that commits queued appends in groups.
 //!
-//! A caller is answered after its group's commit has been acknowledged, never before. When a commit fails its outcome is
-//! unknown: the writer tells everyone so, connects anew, waits for whatever its old session may still be doing, looks whether
-//! everything acknowledged is there, and only then goes on (`recovery.rs`). Here is the way to it; the task is in `task.rs`.
+//! A caller is answered only after the commit of its group was acknowledged. If a commit fails, its outcome is
+//! unknown: the writer reports that to everyone, reconnects, waits for its old session to end, checks that everything
+//! acknowledged is stored, and only then continues (`recovery.rs`). This is its handle; the task is in `task.rs`.
 
 use std::sync::Arc;
 
@@ -18,10 +18,10 @@ use crate::{
     ports::{clock::Clock, event_store::Failure},
 };
 
-/// Jobs that may wait for the writer. A caller beyond that waits for a place in the queue.
+/// Maximum number of queued jobs. More callers wait for a place in the queue.
 pub(super) const QUEUE_JOBS_MAX: usize = 8_192;
 
-/// The way to the writer's task.
+/// Handle of the writer's task.
 #[derive(Clone)]
 pub(super) struct Writer {
     jobs: mpsc::Sender<Job>,
@@ -29,7 +29,7 @@ pub(super) struct Writer {
 }
 
 impl Writer {
-    /// Starts the task on a session that is open already, on a ledger that ends at `end`.
+    /// Starts the task on an open session of a ledger that ends at `end`.
     pub(super) fn start(
         server: Server,
         connection: PgConnection,
@@ -59,7 +59,7 @@ impl Writer {
         self.jobs.send(Job::Append(append)).await.map_err(|_| Failure::Unavailable(CLOSED.to_owned()))
     }
 
-    /// Ends the task after what is queued, with its session closed.
+    /// Stops the task after the queued jobs, and closes its session.
     pub(super) async fn close(&self) {
         let (done, closed) = oneshot::channel();
         if self.jobs.send(Job::Close(done)).await.is_ok() {
@@ -73,5 +73,5 @@ impl Writer {
     }
 }
 
-/// What callers of a closed ledger are told.
-const CLOSED: &str = "it is closed";
+/// Message to callers after the ledger was closed.
+const CLOSED: &str = "the ledger is closed";

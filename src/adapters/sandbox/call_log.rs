@@ -1,4 +1,4 @@
-//! What was asked of a model, call by call: the outside view against which the ledger's own audit is checked.
+//! Log of the calls to a model: the outside view with which the ledger's own audit is compared.
 
 use std::collections::VecDeque;
 
@@ -10,7 +10,7 @@ use crate::ports::transport::Request;
 /// The most calls kept; the oldest go first.
 pub const CALLS_MAX: usize = 100_000;
 
-/// One call, with its secrets struck out.
+/// One call, with secrets removed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Call {
     /// When it came in.
@@ -21,13 +21,13 @@ pub struct Call {
     pub url: String,
     /// Lower-case names; `authorization` carries only its scheme.
     pub headers: Vec<(String, String)>,
-    /// The body: JSON where it is JSON, else its text with secrets struck out; `Null` where there is none.
+    /// The body: JSON, or text with secrets removed; `Null` if there is none.
     pub body: Value,
-    /// The status answered, or that would have been; `None` where there was no answer at all.
+    /// The status returned, or that would have been; `None` if there was no response.
     pub status: Option<u16>,
-    /// Whether the call changed what the provider keeps, answered or not.
+    /// Whether the call changed the provider's state, with or without a response.
     pub committed: bool,
-    /// The fault that struck it.
+    /// The fault applied to it.
     pub fault: Option<&'static str>,
 }
 
@@ -71,7 +71,7 @@ fn redacted_header(name: &str, value: &str) -> String {
     }
 }
 
-/// Form fields that may be shown; every other field's value is struck out.
+/// Form fields that may be shown; the values of all others are removed.
 const FORM_SHOWN: [&str; 3] = ["grant_type", "scope", "client_id"];
 
 fn redacted_body(body: &[u8]) -> Value {

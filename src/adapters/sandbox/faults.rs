@@ -1,18 +1,18 @@
-//! What goes wrong, on demand: rules armed per method and path, each for a number of calls. The same for every model.
+//! Faults on demand: rules per method and path, each for a number of calls. The same for every model.
 
 use std::{collections::BTreeMap, time::Duration};
 
 use serde::{Deserialize, Serialize};
 
-/// What a fault does to the call it strikes.
+/// The effect of a fault on a call.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum Kind {
     /// The connection is lost before anything is done.
     BeforeCommit,
-    /// The call is carried out, and its answer is lost.
+    /// The call is carried out, and its response is lost.
     AfterCommit,
-    /// The call is carried out, and its answer breaks off in the middle.
+    /// The call is carried out, and its response is cut off.
     Truncated,
     /// Nothing reaches the provider: no connection.
     Unreachable,
@@ -26,22 +26,22 @@ pub enum Kind {
         /// `Retry-After`, in seconds.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         retry_after_s: Option<u32>,
-        /// Whether the call is carried out all the same, as a gateway's 503 may hide.
+        /// Whether the call is carried out anyway, as may happen behind a gateway's 503.
         #[serde(default)]
         carried_out: bool,
     },
     /// 401: the access token is refused.
     Unauthorised,
-    /// The answer takes this long. Goes together with any other fault.
+    /// The response takes this long. Can be combined with any other fault.
     Slow {
         /// Milliseconds.
         ms: u64,
     },
-    /// The next page of the listing starts with the last item of this one again.
+    /// The next page of the listing repeats the last item of this one.
     PageRepeats,
-    /// The page lacks its last item, which comes only with the next delta.
+    /// The page lacks its last item, which appears only in the next delta.
     PageOmits,
-    /// Every sync token given out so far stops being valid before the call is looked at.
+    /// Every sync token issued so far becomes invalid before the call is processed.
     ExpireSyncTokens,
     /// A notification is not sent.
     DropDelivery,
@@ -79,7 +79,7 @@ impl Kind {
     }
 }
 
-/// When a fault strikes.
+/// When a fault applies.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Rule {
     /// Only calls with this method; any where `None`.
@@ -89,10 +89,10 @@ pub struct Rule {
     /// For deliveries it is the path of the address they go to.
     #[serde(default = "anything")]
     pub path: String,
-    /// How many matching calls pass unharmed first.
+    /// Number of matching calls that pass first.
     #[serde(default)]
     pub skip: u32,
-    /// How many matching calls it then strikes.
+    /// Number of matching calls that are then affected.
     #[serde(default = "once")]
     pub count: u32,
     /// What it does.
@@ -109,12 +109,12 @@ fn once() -> u32 {
 }
 
 impl Rule {
-    /// Strikes the next call, whatever it is.
+    /// Affects the next call.
     pub fn next(kind: Kind) -> Self {
         Self { method: None, path: anything(), skip: 0, count: 1, kind }
     }
 
-    /// Strikes the next call with this method and a path like this.
+    /// Affects the next call with this method and path pattern.
     pub fn on(method: &str, path: &str, kind: Kind) -> Self {
         Self { method: Some(method.into()), path: path.into(), skip: 0, count: 1, kind }
     }
@@ -138,23 +138,23 @@ impl Rule {
     }
 }
 
-/// Whether `text` is like `pattern`, where `*` stands for any characters.
+/// Whether `text` matches `pattern`, where `*` matches any characters.
 fn like(pattern: &str, text: &str) -> bool {
     let Some((head, rest)) = pattern.split_once('*') else { return pattern == text };
     let Some(text) = text.strip_prefix(head) else { return false };
     (0..=text.len()).filter(|i| text.is_char_boundary(*i)).any(|i| like(rest, &text[i..]))
 }
 
-/// What strikes one call.
+/// The fault for one call.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Hit {
-    /// How long the answer takes.
+    /// Delay of the response.
     pub slow: Duration,
-    /// What else happens.
+    /// The other effect, if any.
     pub kind: Option<Kind>,
 }
 
-/// The rules armed at one model, and how often each kind has struck.
+/// The active rules of a model, and how often each kind was applied.
 #[derive(Debug, Default)]
 pub struct Faults {
     rules: Vec<Rule>,
@@ -162,7 +162,7 @@ pub struct Faults {
 }
 
 impl Faults {
-    /// Arms a rule. Of several that match, the oldest strikes.
+    /// Adds a rule. Of several matching rules, the oldest applies.
     pub fn arm(&mut self, rule: Rule) {
         self.rules.push(rule);
     }
@@ -182,7 +182,7 @@ impl Faults {
         &self.struck
     }
 
-    /// What strikes this request; used up by asking.
+    /// The fault for this request; using it up.
     pub fn on_request(&mut self, method: &str, path: &str) -> Hit {
         let slow = self.strike(method, path, |kind| matches!(kind, Kind::Slow { .. }));
         let slow = match slow {
@@ -193,7 +193,7 @@ impl Faults {
         Hit { slow, kind }
     }
 
-    /// What strikes a notification to this path; used up by asking.
+    /// The fault for a notification to this path; using it up.
     pub fn on_delivery(&mut self, path: &str) -> Option<Kind> {
         self.strike("POST", path, Kind::strikes_deliveries)
     }

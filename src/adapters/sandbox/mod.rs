@@ -1,8 +1,8 @@
-//! Model providers with faults, in process: for the demo, the tests and the simulation.
+//! In-process models of providers with faults: for the demo, the tests and the simulation.
 //!
-//! Two layers. The *models* (`google`, `uschedule`) are pure: no clock, no chance, no I/O; one request and the time in,
-//! one [`model::Outcome`] out. Around them stand [`wire::DirectTransport`], a transport that calls models in process, and
-//! [`server`], which puts one behind a real socket on loopback. Faults and the call log are the same for every model.
+//! Two layers. The *models* (`google`, `uschedule`) are pure: no clock, no randomness, no I/O; one request and the time in,
+//! one [`model::Outcome`] out. Around them are [`wire::DirectTransport`], a transport that calls models in process, and
+//! [`server`], which serves one on a real local socket. Faults and the call log are the same for every model.
 
 pub mod call_log;
 pub mod faults;

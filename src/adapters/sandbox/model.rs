@@ -1,4 +1,4 @@
-//! What every sandbox model has in common: one request in, one outcome out, struck by faults and written to the call log.
+//! Shared by all sandbox models: one request in, one outcome out, with faults and a call log.
 
 use std::{sync::Arc, sync::Mutex, time::Duration};
 
@@ -13,24 +13,24 @@ use super::{
 };
 use crate::ports::transport::{Request, Response};
 
-/// A model shared by those who call it, those who drive it and those who look at it.
+/// A model shared by its callers and drivers.
 pub type Shared = Arc<Mutex<dyn Model>>;
 
-/// What the caller gets of a request.
+/// The outcome of a request, as seen by the caller.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Outcome {
-    /// An answer.
+    /// A response.
     Answer {
-        /// The answer.
+        /// The response.
         response: Response,
-        /// How long it takes; zero unless a fault says so.
+        /// Its delay; zero without a fault.
         after: Duration,
     },
     /// The connection was lost after the request was sent.
     Lost {
         /// Whether the request changed anything.
         committed: bool,
-        /// What had come through of the answer: its head with a length, and too few bytes.
+        /// The received part of the response: its head with a length, and too few bytes.
         partial: Option<Response>,
     },
     /// The request never arrived.
@@ -38,7 +38,7 @@ pub enum Outcome {
 }
 
 impl Outcome {
-    /// The answer, where there is one.
+    /// The response, if any.
     pub fn response(self) -> Option<Response> {
         match self {
             Self::Answer { response, .. } => Some(response),
@@ -47,45 +47,45 @@ impl Outcome {
     }
 }
 
-/// What surrounds a model: armed faults and the log of its calls.
+/// Faults and call log of a model.
 #[derive(Debug, Default)]
 pub struct Desk {
-    /// Faults armed.
+    /// The active faults.
     pub faults: Faults,
     /// Calls so far.
     pub calls: CallLog,
-    /// How the page listed by the current call is out of step, where a fault says so.
+    /// The fault for the page listed by the current call, if any.
     pub page: Option<Kind>,
 }
 
-/// A model provider. Pure: the same calls at the same times give the same answers.
+/// A model of a provider. Pure: the same calls at the same times give the same responses.
 pub trait Model: Send {
     /// Its faults and calls.
     fn desk(&mut self) -> &mut Desk;
 
-    /// How many times what it keeps has changed.
+    /// Number of changes of its state.
     fn changes(&self) -> u64;
 
-    /// Answers a request that no fault keeps away.
+    /// Answers a request without faults.
     fn answer(&mut self, request: &Request, target: &Target, now: DateTime<Utc>) -> Response;
 
-    /// The provider's own way of saying `status` for `reason` (empty where the fault names none).
+    /// The provider's error response with `status` and `reason` (empty if the fault has none).
     fn failure(&self, target: &Target, status: u16, reason: &str, retry_after_s: Option<u32>) -> Response;
 
-    /// Makes every sync token given out so far invalid, where it has such.
+    /// Invalidates all sync tokens, if it has any.
     fn expire_sync_tokens(&mut self);
 
     /// The notifications due now.
     fn take_deliveries(&mut self, now: DateTime<Utc>) -> Vec<Delivery>;
 
-    /// How a delivery went: the status answered, `None` where there was no answer.
+    /// Reports the result of a delivery: the status, or `None` without an answer.
     fn delivered(&mut self, delivery: &Delivery, status: Option<u16>, now: DateTime<Utc>);
 
-    /// The model's own control calls, behind `/_sandbox/`: what a person does, what the truth is. `None` where it has no
+    /// The model's own control calls, behind `/_sandbox/`: actions of people, and the true state. `None` if it has no
     /// such call.
     fn control(&mut self, method: &str, target: &Target, body: &Value, now: DateTime<Utc>) -> Option<Response>;
 
-    /// Handles a request as the provider would, faults included, and logs it.
+    /// Handles a request like the provider, including faults, and logs it.
     fn handle(&mut self, request: &Request, now: DateTime<Utc>) -> Outcome {
         let Some(target) = Target::of(&request.url) else { return Outcome::Unreachable };
         let hit = self.desk().faults.on_request(request.method, &target.path);
@@ -114,7 +114,7 @@ pub trait Model: Send {
         outcome
     }
 
-    /// The answer to a request struck by a fault that still gives one.
+    /// The response to a request with a fault that still gives one.
     fn struck(&mut self, kind: Kind, request: &Request, target: &Target, now: DateTime<Utc>) -> Response {
         match kind {
             Kind::Status { status, reason, retry_after_s, carried_out } => {
@@ -146,14 +146,14 @@ pub trait Model: Send {
     }
 }
 
-/// An answer that breaks off: the length it promises, and half its bytes.
+/// A response that is cut off: its full length in the header, and half of its bytes.
 fn cut(mut whole: Response) -> Response {
     whole.headers.push(("content-length".into(), (whole.body.len().max(1)).to_string()));
     whole.body.truncate(whole.body.len() / 2);
     whole
 }
 
-/// A number that looks random and is not: the same for the same seed and count. (`SplitMix64`'s finaliser.)
+/// A pseudo-random number: the same for the same seed and count. (`SplitMix64`'s finaliser.)
 pub fn scramble(seed: u64, count: u64) -> u64 {
     let mut z = seed ^ count.wrapping_mul(0x9E37_79B9_7F4A_7C15);
     z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);

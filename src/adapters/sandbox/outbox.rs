@@ -1,4 +1,4 @@
-//! Notifications on their way out of a model: due times, faults, retries.
+//! Pending notifications of a model: due times, faults, retries.
 
 use chrono::{DateTime, TimeDelta, Utc};
 
@@ -8,7 +8,7 @@ use crate::ports::transport::Request;
 /// A notification the driver sends now. Its outcome goes back to the model's `delivered`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Delivery {
-    /// Names it towards the model; a duplicate has the same.
+    /// Its id; a duplicate has the same.
     pub id: u64,
     /// From 1.
     pub attempt: u32,
@@ -16,16 +16,16 @@ pub struct Delivery {
     pub request: Request,
 }
 
-/// A notification that waits.
+/// A pending notification.
 #[derive(Debug, Clone)]
 pub struct Pending<T> {
-    /// Names it.
+    /// Its id.
     pub id: u64,
-    /// Not before then.
+    /// When it is due.
     pub due_at: DateTime<Utc>,
     /// The attempt it will be, from 1.
     pub attempt: u32,
-    /// What it is about.
+    /// Its content.
     pub what: T,
 }
 
@@ -35,7 +35,7 @@ pub struct Outbox<T> {
     next_id: u64,
     waiting: Vec<Pending<T>>,
     out: Vec<Pending<T>>,
-    /// The pause before each further attempt; as many attempts more as there are pauses.
+    /// Delay before each retry; there are as many retries as delays.
     pauses: &'static [i64],
 }
 
@@ -45,13 +45,13 @@ impl<T: Clone> Outbox<T> {
         Self { next_id: 1, waiting: Vec::new(), out: Vec::new(), pauses }
     }
 
-    /// Puts a notification in.
+    /// Adds a notification.
     pub fn put(&mut self, what: T, due_at: DateTime<Utc>) {
         self.waiting.push(Pending { id: self.next_id, due_at, attempt: 1, what });
         self.next_id += 1;
     }
 
-    /// How many wait.
+    /// Number of pending notifications.
     pub fn waiting(&self) -> usize {
         self.waiting.len()
     }
@@ -61,8 +61,8 @@ impl<T: Clone> Outbox<T> {
         self.waiting.iter().map(|p| p.due_at).min()
     }
 
-    /// Takes what is due, in order of due time, as struck by faults. `path` names the path a notification goes to, and
-    /// `None` where it is not to be sent any more.
+    /// Takes what is due, in order of due time, with faults applied. `path` returns the path a notification goes to, and
+    /// `None` if it must not be sent any more.
     pub fn take(
         &mut self,
         now: DateTime<Utc>,
@@ -91,7 +91,7 @@ impl<T: Clone> Outbox<T> {
         taken
     }
 
-    /// Says how a delivery went: one that `failed` waits for its next attempt, if it has one left.
+    /// Reports the result of a delivery: one that `failed` is retried, if it has an attempt left.
     pub fn settle(&mut self, id: u64, failed: bool, now: DateTime<Utc>) {
         let Some(index) = self.out.iter().position(|p| p.id == id) else { return };
         let mut pending = self.out.remove(index);

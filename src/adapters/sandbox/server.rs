@@ -1,7 +1,7 @@
-//! A model behind a real socket on loopback, with its notifications sent for real.
+//! Serves a model on a local socket, and really sends its notifications.
 //!
 //! Under `/_sandbox/` another process drives it: `POST|GET|DELETE faults` (a [`Rule`] as JSON), `GET|DELETE calls` (as
-//! JSON lines), `POST sync-tokens/expire`, and each model's own control calls. Those are neither struck by faults nor
+//! JSON lines), `POST sync-tokens/expire`, and each model's own control calls. These are not affected by faults and not
 //! logged.
 
 use std::{

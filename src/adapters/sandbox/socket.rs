@@ -1,4 +1,4 @@
-//! A listener whose connections can be cut from the inside, so that a lost answer is lost for real.
+//! A listener whose connections can be cut, so that a lost response is really lost.
 
 use std::{
     io,
@@ -20,7 +20,7 @@ use tokio::{
     net::{TcpListener, TcpStream},
 };
 
-/// Cuts one connection: nothing is written to it any more.
+/// Cuts a connection: nothing more is written to it.
 #[derive(Debug, Clone, Default)]
 pub(super) struct CutSwitch(Arc<AtomicBool>);
 
@@ -34,7 +34,7 @@ impl CutSwitch {
     }
 }
 
-/// A TCP listener that hands out [`CutSwitch`] with each connection.
+/// A TCP listener that returns [`CutSwitch`] with each connection.
 #[derive(Debug)]
 pub(super) struct CuttableListener(TcpListener);
 

@@ -1,12 +1,12 @@
-//! Where a request goes: its URL taken apart, once, for every model.
+//! Parses a request's URL, for every model.
 
 use percent_encoding::percent_decode_str;
 use url::Url;
 
-/// A request's URL, taken apart. Path segments and query are percent-decoded.
+/// A parsed URL. Path segments and query are percent-decoded.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Target {
-    /// Host with port where one is given: `127.0.0.1:4711`, `www.googleapis.com`.
+    /// Host, with port if given: `127.0.0.1:4711`, `www.googleapis.com`.
     pub host: String,
     /// The path as sent, for matching fault rules.
     pub path: String,
@@ -17,7 +17,7 @@ pub struct Target {
 }
 
 impl Target {
-    /// Takes `url` apart; `None` where it is not an absolute URL with a host.
+    /// Parses `url`; `None` unless it is an absolute URL with a host.
     pub fn of(url: &str) -> Option<Self> {
         let url = Url::parse(url).ok()?;
         let host = match url.port() {

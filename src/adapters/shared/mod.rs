@@ -1,4 +1,4 @@
-//! What adapters of remote systems share. It names none of them.
+//! Code shared by adapters of remote systems. Names none of them.
 
 pub mod pause;
 pub mod percent;

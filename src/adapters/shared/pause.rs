@@ -1,7 +1,7 @@
-//! A pause that the other side asked for (`Retry-After`), kept by every call over the same credential.
+//! A pause requested by the server (`Retry-After`), which every call with the same credential respects.
 //!
-//! Whoever decides on calls asks the throttle first. Calls that were decided on already when the pause was asked for are held
-//! back here, so that none of them is sent.
+//! New calls ask the throttle first. Calls that were already decided when the pause was requested are held
+//! back here.
 
 use std::sync::{Mutex, PoisonError};
 
@@ -13,7 +13,7 @@ use crate::{
     ports::transport::Response,
 };
 
-/// The end of the pause, if one was asked for.
+/// End of the pause, if one was requested.
 #[derive(Debug, Default)]
 pub struct Pause(Mutex<Option<DateTime<Utc>>>);
 
@@ -21,21 +21,20 @@ impl Pause {
     /// Whether a call may be sent now.
     ///
     /// # Errors
-    /// `RateLimited`, with the time that is left: the call is not sent.
+    /// `RateLimited`, with the remaining time: the call is not sent.
     pub fn check(&self, now: DateTime<Utc>) -> Result<(), CallFailure> {
         let until = *self.0.lock().unwrap_or_else(PoisonError::into_inner);
         match until.filter(|until| *until > now) {
             None => Ok(()),
             Some(until) => {
-                let mut failure =
-                    CallFailure::new(FailureClass::RateLimited, "not sent: the other side had asked us to wait");
+                let mut failure = CallFailure::new(FailureClass::RateLimited, "not sent: the server asked us to wait");
                 failure.retry_after_ms = u64::try_from((until - now).num_milliseconds()).ok();
                 Err(failure)
             }
         }
     }
 
-    /// Takes note of a pause that an answer asks for: 429 or 503, or 403 where a limit is meant, with `Retry-After`.
+    /// Records a pause requested by a response: 429, 503, or a rate-limit 403, with `Retry-After`.
     pub fn heed(&self, response: &Response, now: DateTime<Utc>) {
         if !matches!(response.status, 403 | 429 | 503) {
             return;

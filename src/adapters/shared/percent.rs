@@ -2,7 +2,7 @@
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
-/// `text` as one segment of a URL's path, or one name or value of its query: all but the unreserved characters
+/// Encodes `text` as one path segment, or a query name or value: all characters except the unreserved ones
 /// (RFC 3986 §2.3) are percent-encoded.
 pub fn percent_encoded(text: &str) -> String {
     const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');

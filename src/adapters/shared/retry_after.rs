@@ -1,13 +1,13 @@
-//! `Retry-After`: how long the other side asks us to wait.
+//! Parses `Retry-After`.
 
 use chrono::{DateTime, Utc};
 
 use crate::ports::transport::Response;
 
-/// The longest wait that we let another side ask of us: a day. Longer ones are shortened to it.
+/// The longest wait accepted: a day. Longer ones are shortened.
 pub const RETRY_AFTER_MS_MAX: u64 = 24 * 60 * 60 * 1000;
 
-/// How long the other side asks us to wait, in milliseconds: `Retry-After`, in seconds or as a date (RFC 9110 §10.2.3).
+/// The requested wait in milliseconds: `Retry-After` in seconds or as a date (RFC 9110 §10.2.3).
 pub fn retry_after_ms(response: &Response, now: DateTime<Utc>) -> Option<u64> {
     let text = response.header_value("retry-after")?.trim();
     let wait_ms = match text.parse::<u64>() {

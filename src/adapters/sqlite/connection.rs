@@ -1,4 +1,4 @@
-//! How the file is opened. There is no setting for less safety.
+//! Opens the file. There is no option for less safety.
 
 use std::{path::Path, time::Duration};
 
@@ -7,11 +7,11 @@ use sqlx::{
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
 };
 
-/// How long the writer waits for another process's lock before it tries again, up to its own limit: SQLite looks more
-/// and more rarely the longer it waits, so that a busy neighbour could starve it.
+/// How long the writer waits for another process's lock before it retries, up to its own limit: SQLite polls
+/// less often the longer it waits, so that a busy process could starve it.
 const PATIENT_SQL: &str = "PRAGMA busy_timeout = 100";
 
-/// How long anything else waits for a lock.
+/// How long everything else waits for a lock.
 const BUSY_MAX: Duration = Duration::from_secs(10);
 
 /// Connections for readers.
@@ -20,7 +20,7 @@ const READERS_MAX: u32 = 4;
 /// How long a reader waits for a connection.
 const READER_WAIT_MAX: Duration = Duration::from_secs(10);
 
-/// Rows that are fetched ahead of a reader, so that it does not change threads for each.
+/// Rows read ahead for a reader, to avoid a thread switch per row.
 const ROWS_AHEAD: usize = 512;
 
 fn options(path: &Path) -> SqliteConnectOptions {
@@ -28,17 +28,17 @@ fn options(path: &Path) -> SqliteConnectOptions {
         .filename(path)
         .create_if_missing(false)
         .foreign_keys(true)
-        // FULL: a commit returns after the log is on the disk. In WAL mode NORMAL would lose commits with the power.
+        // FULL: a commit returns after the log is on disk. In WAL mode, NORMAL would lose commits in a power failure.
         .synchronous(SqliteSynchronous::Full)
         .busy_timeout(BUSY_MAX)
-        // A key that is destroyed must not stay in a free page.
+        // A destroyed key must not stay in a free page.
         .pragma("secure_delete", "ON")
         .pragma("trusted_schema", "OFF")
         .row_buffer_size(ROWS_AHEAD)
         .disable_statement_logging()
 }
 
-/// The writer's connection, with the settings read back: a file system that cannot keep them is refused.
+/// The writer's connection. Its settings are read back: a file system that does not support them is refused.
 pub(super) async fn writer(path: &Path) -> Result<SqliteConnection, sqlx::Error> {
     let mut connection = options(path).journal_mode(SqliteJournalMode::Wal).connect().await?;
     let mode: String = sqlx::query("PRAGMA journal_mode").fetch_one(&mut connection).await?.try_get(0)?;
@@ -51,17 +51,17 @@ pub(super) async fn writer(path: &Path) -> Result<SqliteConnection, sqlx::Error>
     Ok(connection)
 }
 
-/// Sets the writer's patience, once the ledger is open.
+/// Sets the writer's lock timeout, once the ledger is open.
 pub(super) async fn begin_to_write(connection: &mut SqliteConnection) -> Result<(), sqlx::Error> {
     sqlx::query(PATIENT_SQL).execute(connection).await.map(drop)
 }
 
-/// The readers' connections. They cannot write.
+/// The readers' connections. They are read-only.
 pub(super) fn readers(path: &Path) -> SqlitePool {
     SqlitePoolOptions::new()
         .max_connections(READERS_MAX)
         .acquire_timeout(READER_WAIT_MAX)
-        // A local file does not go away like a server: no ping before each use, no renewal.
+        // A local file does not disappear like a server: no test before use, no renewal.
         .test_before_acquire(false)
         .idle_timeout(None)
         .max_lifetime(None)

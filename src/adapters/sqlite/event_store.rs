@@ -1,4 +1,4 @@
-//! The ledger's port on SQLite: appends go to the writer, reads to connections of their own.
+//! The event store on SQLite: appends go to the writer, reads to separate connections.
 
 use std::{sync::Arc, time::Duration};
 
@@ -33,34 +33,34 @@ use crate::{
     },
 };
 
-/// How long [`EventStore::wait`] waits when nothing comes.
+/// Maximum duration of [`EventStore::wait`].
 const WAIT_MAX: Duration = Duration::from_secs(5);
 
-/// From so many events on, a page is read on a thread for blocking work.
+/// Pages from this size on are read on a blocking thread.
 const SCAN_EVENTS: usize = 1_024;
 
-/// Pauses between looks at what other processes wrote: from the first, doubled up to the last.
+/// Delays between checks for events of other processes, doubling from the first value to the last.
 const LOOK_PAUSE: (Duration, Duration) = (Duration::from_millis(50), Duration::from_millis(250));
 
-/// A ledger in an SQLite file. Cloned handles share one writer; the file closes with the last, or with [`Upkeep::close`].
+/// A ledger in an SQLite file. Clones share one writer; the file closes with the last clone, or with [`Upkeep::close`].
 #[derive(Clone)]
 pub struct SqliteLedger {
     pub(super) workspace: Arc<str>,
     pub(super) readers: SqlitePool,
     pub(super) scanner: Scanner,
     pub(super) writer: Writer,
-    /// The end as far as this process knows it.
+    /// The end as known to this process.
     pub(super) end: watch::Sender<u64>,
     pub(super) clock: Arc<dyn Clock>,
 }
 
 impl SqliteLedger {
-    /// How the writer is doing.
+    /// State of the writer.
     pub fn writer_state(&self) -> WriterState {
         self.writer.state()
     }
 
-    /// Whose ledger it is.
+    /// Name of the workspace.
     pub fn workspace(&self) -> &str {
         &self.workspace
     }
@@ -86,7 +86,7 @@ impl EventStore for SqliteLedger {
         let append =
             Append { request: Request { stream: stream.clone(), name: stream.to_string(), expected, events }, reply };
         self.writer.append(append).await?;
-        answer.await.map_err(|_| Failure::Unavailable("the writer ended".to_owned()))?
+        answer.await.map_err(|_| Failure::Unavailable("the writer has stopped".to_owned()))?
     }
 
     async fn read_stream(&self, stream: &StreamName, from: Version, limit: usize) -> Result<Vec<StoredEvent>, Failure> {
@@ -95,7 +95,7 @@ impl EventStore for SqliteLedger {
         let rows = query.fetch_all(&self.readers).await.map_err(|e| failure(&e))?;
         let events = decode_all(&rows)?;
         match events.iter().zip(from.0..).find(|(event, at)| event.version.0 != *at) {
-            Some((_, at)) => Err(corrupt(&format!("version {at} of {stream}"), "it is missing")),
+            Some((_, at)) => Err(corrupt(&format!("version {at} of {stream}"), "the event is missing")),
             None => Ok(events),
         }
     }
@@ -115,7 +115,7 @@ impl EventStore for SqliteLedger {
             decode_all(&query.fetch_all(&self.readers).await.map_err(|e| failure(&e))?)?
         };
         match events.iter().zip(from.0..).find(|(event, at)| event.position.0 != *at) {
-            Some((_, at)) => Err(corrupt(&format!("position {at}"), "it is missing")),
+            Some((_, at)) => Err(corrupt(&format!("position {at}"), "the event is missing")),
             None => Ok(events),
         }
     }
@@ -142,7 +142,7 @@ impl EventStore for SqliteLedger {
         let mut end = self.end.subscribe();
         let news = async {
             let mut pause = LOOK_PAUSE.0;
-            // What this process writes wakes us at once; what another writes is seen at the next look.
+            // Events of this process wake us at once; those of others are found by the next check.
             while tokio::time::timeout(pause, end.wait_for(|end| *end > from.0)).await.is_err() {
                 if !self.stored_end().await.is_ok_and(|end| end <= from.0) {
                     return;
@@ -150,7 +150,7 @@ impl EventStore for SqliteLedger {
                 pause = (pause * 2).min(LOOK_PAUSE.1);
             }
         };
-        // Running out of time is no news to the caller: it reads again either way.
+        // The caller reads again in any case, after a timeout as well.
         let _ = tokio::time::timeout(WAIT_MAX, news).await;
     }
 }
@@ -180,7 +180,7 @@ fn decode_all(rows: &[SqliteRow]) -> Result<Vec<StoredEvent>, Failure> {
     rows.iter().map(decode).collect()
 }
 
-/// A reader's error. Nothing was written by it, so it is either damage or a matter of trying again.
+/// An error while reading. Nothing was written, so it is either damage or can be retried.
 pub(super) fn failure(error: &sqlx::Error) -> Failure {
     match WriteFailure::of(error) {
         WriteFailure::Damaged(told) => corrupt("the file", &told),

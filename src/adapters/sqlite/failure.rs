@@ -1,4 +1,4 @@
-//! What an error of SQLite means for the ledger.
+//! Meaning of SQLite's errors for the ledger.
 
 use std::{error::Error as _, io, path::PathBuf};
 
@@ -7,11 +7,11 @@ use super::migrations::FORMAT;
 /// What the writer does next.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum WriteFailure {
-    /// Another process holds the write lock. Nothing is written; try again.
+    /// Another process holds the write lock. Nothing was written; retry.
     Busy,
-    /// A constraint or trigger refused a row: the place the writer predicted is not free. Nothing is written.
+    /// A constraint or trigger refused a row: a predicted position is taken. Nothing was written.
     Refused(String),
-    /// The file is damaged, or is no database.
+    /// The file is damaged, or not a database.
     Damaged(String),
     /// Anything else: a failed write, a full disk, a lost connection. Whether the commit reached the disk is unknown.
     Broken(String),
@@ -49,51 +49,51 @@ fn code(error: &sqlx::Error) -> Option<u32> {
     error.as_database_error()?.code()?.parse().ok()
 }
 
-/// Why a ledger does not open.
+/// Why a ledger cannot be opened.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenFailure {
     /// The address is not `sqlite://` and a path.
     #[error(
-        "{0:?} is no address of a ledger: write sqlite:// and a path, as in sqlite://data/ledger.db, and no settings"
+        "{0:?} is not a valid ledger address: write sqlite:// and a path, such as sqlite://data/ledger.db, without settings"
     )]
     Address(String),
-    /// It is another workspace's.
-    #[error("{path} is the ledger of workspace {found:?}, not of {asked:?}", path = .path.display())]
+    /// It belongs to another workspace.
+    #[error("{path} is the ledger of workspace {found:?}, not {asked:?}: set workspace to match, or ledger.url to another file", path = .path.display())]
     OtherWorkspace {
         /// The file.
         path: PathBuf,
-        /// Whose it is.
+        /// Its workspace.
         found: String,
-        /// Whose was asked for.
+        /// The configured workspace.
         asked: String,
     },
-    /// A later program wrote it.
-    #[error("{path} has format {found}; this program knows formats up to {FORMAT}: update the program", path = .path.display())]
+    /// It was written by a newer version.
+    #[error("{path} has format {found}, but this program supports formats up to {FORMAT}: update the program", path = .path.display())]
     TooNew {
         /// The file.
         path: PathBuf,
         /// Its format.
         found: i64,
     },
-    /// The file system said no.
+    /// An error of the file system.
     #[error("{path} cannot be used", path = .path.display())]
     Io {
         /// The file.
         path: PathBuf,
-        /// What the file system said.
+        /// The error.
         source: io::Error,
     },
-    /// SQLite said no.
+    /// An error of SQLite.
     #[error("{path} cannot be opened as a ledger: {reason}", path = .path.display())]
     Sqlite {
         /// The file.
         path: PathBuf,
-        /// What SQLite said.
+        /// The error.
         reason: String,
     },
 }
 
-/// The error with its causes, once each.
+/// The error with its chain of causes.
 pub(super) fn describe(error: &sqlx::Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();

@@ -1,7 +1,7 @@
-//! The connection that events are written through: rusqlite's, on the writer's own thread.
+//! The connection that writes events: rusqlite, on the writer's own thread.
 //!
-//! sqlx keeps a thread per connection and hands every call to it. For one commit of one event that handing over costs as much
-//! as the commit; here the writer's thread calls SQLite itself, one prepared statement per row.
+//! sqlx has a thread per connection and passes every call to it. For a commit of one event this costs as much
+//! as the commit; here the writer's thread calls SQLite directly, with one prepared statement per row.
 
 use std::{path::Path, time::Duration};
 
@@ -10,15 +10,15 @@ use rusqlite::{Connection, OpenFlags, params};
 use super::{failure::WriteFailure, sql};
 use crate::ledger::grouping::PlacedRow;
 
-/// How long it waits for another process's lock before the writer tries again, up to the writer's own limit: SQLite looks
-/// more and more rarely the longer it waits, so that a busy neighbour could starve it.
+/// How long it waits for another process's lock before the writer retries, up to the writer's own limit: SQLite polls
+/// less often the longer it waits, so that a busy process could starve it.
 const PATIENCE: Duration = Duration::from_millis(100);
 
 /// Writes events.
 pub(super) struct Inserter(Connection);
 
 impl Inserter {
-    /// Opens the file, which is migrated and in WAL mode already. There is no setting for less safety.
+    /// Opens a file that is already migrated and in WAL mode. There is no option for less safety.
     pub(super) fn open(path: &Path) -> Result<Self, WriteFailure> {
         let open = || {
             let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;

@@ -1,4 +1,4 @@
-//! A look at the file below the ledger: its pages, its indexes, and whether the guards against changes are still in place.
+//! Checks the file below the ledger: pages, indexes, and the triggers that protect events.
 
 use std::{collections::BTreeMap, path::PathBuf};
 
@@ -7,14 +7,14 @@ use rusqlite::Connection;
 use super::{migrations::MIGRATIONS, scan::Scanner};
 use crate::ports::event_store::Failure;
 
-/// Findings of SQLite's own check at most: what follows is the same damage again.
+/// Maximum number of findings from SQLite's own check; more usually repeat the same damage.
 const FINDINGS_MAX: i64 = 20;
 
 const OBJECTS: &str = "SELECT name, sql FROM sqlite_schema WHERE tbl_name = 'events' AND sql IS NOT NULL";
 
 /// Everything that is wrong with the file.
 ///
-/// Through a connection of its own: whoever reads meanwhile need not wait for it.
+/// On a separate connection, so that readers need not wait.
 pub(super) async fn inspect(path: PathBuf) -> Result<Vec<String>, Failure> {
     Scanner::new(path)
         .blocking(|connection| {
@@ -25,7 +25,7 @@ pub(super) async fn inspect(path: PathBuf) -> Result<Vec<String>, Failure> {
         .await
 }
 
-/// `integrity_check` reads every page, and holds every index against its table.
+/// `integrity_check` reads every page, and compares every index with its table.
 fn pages(connection: &Connection) -> rusqlite::Result<Vec<String>> {
     let mut found = Vec::new();
     connection.pragma(None, "integrity_check", FINDINGS_MAX, |row| {
@@ -38,8 +38,8 @@ fn pages(connection: &Connection) -> rusqlite::Result<Vec<String>> {
     Ok(found)
 }
 
-/// The table and triggers of events, as the migrations made them. Whoever means to change an event has
-/// to take a trigger away first, and may forget to put it back.
+/// The events table and triggers, compared with the migrations. Changing an event requires removing a
+/// trigger first, and putting it back may be forgotten.
 fn guards(connection: &Connection) -> rusqlite::Result<Vec<String>> {
     let mut statement = connection.prepare(OBJECTS)?;
     let rows = statement.query_map([], |row| Ok((row.get::<_, String>(0)?, row.get::<_, String>(1)?)))?;
@@ -48,14 +48,14 @@ fn guards(connection: &Connection) -> rusqlite::Result<Vec<String>> {
     let mut found = Vec::new();
     for name in ["events", "events_are_dense", "events_are_not_changed", "events_are_not_removed"] {
         match present.get(name) {
-            None => found.push(format!("the file: {name} is gone, which guarded the events")),
+            None => found.push(format!("the file: trigger {name}, which protects the events, is missing")),
             Some(sql) if !migrations.contains(sql.as_str()) => {
-                found.push(format!("the file: {name}, which guards the events, is not as it was made"));
+                found.push(format!("the file: {name}, which protects the events, was changed"));
             }
             Some(_) => {}
         }
     }
     let strange = present.keys().filter(|name| *name != "events" && !name.starts_with("events_"));
-    found.extend(strange.map(|name| format!("the file: {name} was added to the table of events")));
+    found.extend(strange.map(|name| format!("the file: {name} was added to the events table")));
     Ok(found)
 }

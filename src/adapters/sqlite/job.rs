@@ -8,26 +8,26 @@ use crate::{
     domain::ids::Position, ledger::grouping::Append, ports::event_store::Failure, record::envelope::StoredEvent,
 };
 
-/// Events to be restored, and the way back to the caller.
+/// Events to restore, with the channel for the result.
 pub(super) struct Restore {
     pub events: Vec<StoredEvent>,
     pub reply: oneshot::Sender<Result<Position, Failure>>,
 }
 
-/// Another table's write, done between two groups.
+/// A write to another table, done between two groups.
 pub(super) type Work =
     Box<dyn for<'c> FnOnce(&'c mut SqliteConnection) -> BoxFuture<'c, Result<(), sqlx::Error>> + Send>;
 
-/// What the writer is asked to do.
+/// A job of the writer.
 pub(super) enum Job {
-    /// An append, to be grouped with its neighbours.
+    /// An append, to be grouped with others.
     Append(Append),
-    /// Events that come back at their places.
+    /// Events to restore at their positions.
     Restore(Restore),
-    /// A transaction on other tables, and what came of it.
+    /// A transaction on other tables, and its result.
     Work(Work, oneshot::Sender<Result<(), String>>),
-    /// Moves the log into the file and cuts it; `false` where a reader prevented that.
+    /// Writes the log to the file and truncates it; `false` if a reader prevented that.
     TruncateLog(oneshot::Sender<Result<bool, String>>),
-    /// Ends the thread.
+    /// Stops the thread.
     Close(oneshot::Sender<()>),
 }

@@ -20,5 +20,5 @@ pub(super) static MIGRATIONS: LazyLock<Migrator> = LazyLock::new(|| {
     ])
 });
 
-/// The shape of stored events that this program reads and writes.
+/// Format of stored events supported by this program.
 pub(super) const FORMAT: i64 = 1;

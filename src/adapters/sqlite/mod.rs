@@ -1,7 +1,7 @@
 //! The ledger in one SQLite file, through sqlx; its events are written through rusqlite (`inserter.rs`). Tables: `migrations/sqlite/0001_ledger.sql`.
 //!
-//! One thread writes (`writer.rs`): it takes what callers have queued, gives every event its place, and makes the whole
-//! group durable with one commit. Readers have connections of their own and never wait for it. Several processes may use
+//! One thread writes (`writer.rs`): it collects queued appends, assigns positions, and commits the whole
+//! group. Readers have separate connections and never wait for it. Several processes may use
 //! one file.
 
 mod checkpoints;

@@ -1,4 +1,4 @@
-//! Opening a ledger's file: created where there is none, migrated, and refused where it is not ours.
+//! Opens a ledger's file: creates or migrates it, and refuses foreign files.
 
 use std::{
     fs::{self, File, OpenOptions},
@@ -22,19 +22,19 @@ use super::{
 };
 use crate::ports::clock::Clock;
 
-/// Which file, and whose.
+/// Options for opening a ledger.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Options {
-    /// The file. Its folder is created with it.
+    /// The file. Its folder is created if missing.
     pub path: PathBuf,
-    /// The workspace the ledger belongs to, for ever.
+    /// The workspace that owns the ledger, permanently.
     pub workspace: String,
 }
 
 /// The path in `sqlite://<path>`.
 ///
 /// # Errors
-/// [`OpenFailure::Address`] for anything else, settings after `?` and memory included: a ledger is durable or it is none.
+/// [`OpenFailure::Address`] for anything else, including settings after `?` and memory: a ledger must be durable.
 pub fn path_of_url(url: &str) -> Result<PathBuf, OpenFailure> {
     let refuse = || OpenFailure::Address(url.to_owned());
     let path = url.strip_prefix("sqlite://").ok_or_else(refuse)?;
@@ -45,15 +45,15 @@ pub fn path_of_url(url: &str) -> Result<PathBuf, OpenFailure> {
 }
 
 impl SqliteLedger {
-    /// Opens the ledger, creating it where there is none. Needs a tokio runtime.
+    /// Opens the ledger, or creates it. Needs a tokio runtime.
     ///
     /// # Errors
     /// See [`OpenFailure`].
     pub async fn open(options: Options, clock: Arc<dyn Clock>) -> Result<Self, OpenFailure> {
         let Options { path, workspace } = options;
         let io = |source| OpenFailure::Io { path: path.clone(), source };
-        // Two programs that start at once on a new file would both create the tables. The lock is on the folder because a
-        // lock on the file itself would be mixed up with SQLite's.
+        // Two programs that start at once with a new file would both create the tables. The lock is on the folder, because a
+        // lock on the file would interfere with SQLite's.
         let lock = {
             let path = path.clone();
             tokio::task::spawn_blocking(move || prepare(&path))
@@ -83,7 +83,7 @@ impl SqliteLedger {
     }
 }
 
-/// Makes folder and file, and takes the lock that is held while the file is migrated.
+/// Creates folder and file, and takes the lock for the migration.
 fn prepare(path: &Path) -> io::Result<File> {
     let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
     fs::create_dir_all(folder)?;
@@ -91,13 +91,13 @@ fn prepare(path: &Path) -> io::Result<File> {
     lock.lock()?;
     let mut options = OpenOptions::new();
     options.write(true).create_new(true);
-    // SQLite gives the log and its index the permissions of the file.
+    // SQLite gives its log and index files the permissions of the main file.
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
     match options.open(path) {
         Ok(file) => {
             file.sync_all()?;
-            // Its name must outlive a power loss as well.
+            // Its name must survive a power failure as well.
             lock.sync_all()?;
         }
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
@@ -133,7 +133,7 @@ async fn check(
         "INSERT INTO ledger (one, format, workspace, created_at) VALUES (1, ?, ?, ?) ON CONFLICT DO NOTHING";
     let sqlite = |error: sqlx::Error| OpenFailure::Sqlite { path: path.to_owned(), reason: describe(&error) };
     let now = clock.now().timestamp_micros();
-    // Looked at first: writing would wait for whoever is writing into a ledger that is in use.
+    // Read first: writing would wait for another process that is writing.
     if sqlx::query(WHOSE).fetch_optional(&mut *connection).await.map_err(sqlite)?.is_none() {
         sqlx::query(ADD).bind(FORMAT).bind(workspace).bind(now).execute(&mut *connection).await.map_err(sqlite)?;
     }

@@ -31,7 +31,7 @@ fn checkpoint(row: &SqliteRow) -> Result<Option<Checkpoint>, Failure> {
     Checkpoint::from_row(CHECKPOINTS_TABLE, book(), &name, version, position, &updated_at)
 }
 
-/// Where a copy stands.
+/// Checkpoint of a copy.
 pub(super) async fn position_of(connection: &mut SqliteConnection, table: &str) -> Result<Option<Position>, Failure> {
     let found = sqlx::query_scalar(CHECKPOINT).bind(table).fetch_optional(connection).await;
     let position: Option<i64> = found.map_err(|e| failure(&e))?;

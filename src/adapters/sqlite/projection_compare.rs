@@ -1,4 +1,4 @@
-//! Comparing two copies of a table inside SQLite.
+//! Compares two copies of a table inside SQLite.
 
 use sqlx::{Row as _, SqliteConnection};
 
@@ -12,7 +12,7 @@ use crate::{
     projections::{Projection, StoredRow, Table, statements::Statements},
 };
 
-/// Compares the live copy with another, both as `connection` sees them.
+/// Compares the live copy with another one, as seen by `connection`.
 pub(super) async fn compared(
     connection: &mut SqliteConnection,
     projection: &'static Projection,

@@ -1,4 +1,4 @@
-//! Rows of read models: to JSON for writing, from SQLite's rows when read.
+//! Converts rows of read models to JSON for writing, and from SQLite's rows.
 
 use std::{fmt::Write as _, sync::Arc};
 
@@ -11,13 +11,13 @@ use crate::{
     projections::{Kind, Row, StoredRow, Table, Value},
 };
 
-/// A JSON list of the keys, each a list.
+/// A JSON list of keys, each a list.
 pub(super) fn keys_json<'a>(keys: impl Iterator<Item = &'a [String]>) -> String {
     let keys: Vec<&[String]> = keys.collect();
     serde_json::to_string(&keys).expect("lists of texts always serialise")
 }
 
-/// A JSON list of the rows, each a list of its cells, position and whether it is removed.
+/// A JSON list of rows, each a list of its cells, its position and whether it is removed.
 pub(super) fn rows_json<'a>(rows: impl Iterator<Item = &'a StoredRow>) -> String {
     let mut json = String::from("[");
     for row in rows {
@@ -61,7 +61,7 @@ pub(super) fn stored(name: &str, table: &Table, row: &SqliteRow) -> Result<Store
     Ok(StoredRow { position: Position(position), removed, cells })
 }
 
-/// Rows of any statement, under the names that it gives them.
+/// Rows of any statement, with its column names.
 pub(super) fn rows_from(name: &str, rows: &[SqliteRow]) -> Result<Vec<Row>, Failure> {
     let Some(first) = rows.first() else { return Ok(Vec::new()) };
     let names: Arc<[String]> = first.columns().iter().map(|column| column.name().to_owned()).collect();
@@ -81,19 +81,19 @@ fn value(row: &SqliteRow, at: usize) -> Result<Value, sqlx::Error> {
     if raw.type_info().name() == "TEXT" {
         return Ok(Value::Text(row.try_get(at)?));
     }
-    // SQLite stores yes and no as numbers; only the column's declaration tells.
+    // SQLite stores booleans as numbers; only the column's declaration tells.
     match row.column(at).type_info().name() {
         "BOOLEAN" => Ok(Value::Bool(row.try_get(at)?)),
         _ => Ok(Value::Int(row.try_get(at)?)),
     }
 }
 
-/// A cell that is not what its column says.
+/// A cell that does not match its column.
 pub(super) fn corrupt(table: &str, error: &sqlx::Error) -> Failure {
     Failure::Corrupt { table: table.to_owned(), reason: super::failure::describe(error) }
 }
 
-/// An error of SQLite: damage, or a matter of trying again.
+/// An error of SQLite: damage, or something to retry.
 pub(super) fn failure(error: &sqlx::Error) -> Failure {
     match WriteFailure::of(error) {
         WriteFailure::Damaged(reason) => Failure::Corrupt { table: "the file".to_owned(), reason },

@@ -1,4 +1,4 @@
-//! How SQLite spells the read models' statements, where it has its own way.
+//! SQLite's own versions of the read models' statements.
 
 use std::sync::OnceLock;
 
@@ -14,7 +14,7 @@ pub(super) fn book() -> &'static StatementBook {
 fn read(shape: &Shape<'_>) -> String {
     let keys = shape.columns.iter().take(shape.keys).enumerate();
     let wanted: Vec<String> = keys.map(|(at, key)| format!("kept.{} = wanted.value ->> {at}", key.name)).collect();
-    // The cross join keeps SQLite from scanning the table for each key.
+    // The cross join prevents SQLite from scanning the table for each key.
     format!(
         "SELECT {} FROM json_each($1) AS wanted CROSS JOIN {} AS kept ON {}",
         shape.listed("kept."),
@@ -27,15 +27,15 @@ fn read(shape: &Shape<'_>) -> String {
 fn write(shape: &Shape<'_>) -> String {
     let values: Vec<String> = (0..shape.columns.len()).map(|at| format!("value ->> {at}")).collect();
     let (table, listed, values, rest) = (shape.table, shape.listed(""), values.join(", "), shape.or_replace());
-    // Without a WHERE, SQLite would take ON for a join's.
+    // Without WHERE, SQLite would parse ON as part of a join.
     format!("INSERT INTO {table} ({listed}) SELECT {values} FROM json_each($1) WHERE TRUE {rest}")
 }
 
-/// Whether a set of index names is taken.
+/// The index names in use.
 pub(super) const INDEX_NAMES: &str = "SELECT name FROM sqlite_master WHERE type = 'index' AND sql IS NOT NULL";
 
 pub(super) const TABLE_NAMES: &str = "SELECT name FROM sqlite_master WHERE type = 'table'";
 
-/// Compare and set: changes nothing where the projection stands elsewhere, or was filled by another definition.
+/// Compare and set: changes nothing if the checkpoint has moved, or belongs to another definition.
 pub(super) const MOVE_CHECKPOINT: &str = "UPDATE projection_checkpoints SET position = $1, updated_at = $2 \
     WHERE name = $3 AND position = $4 AND version = $5";

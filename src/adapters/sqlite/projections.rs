@@ -1,6 +1,6 @@
-//! Read models in SQLite: in the ledger's own file, or in one beside it. Tables: `projections/*.sql`.
+//! Read models in SQLite: in the ledger's file, or in a separate one. Tables: `projections/*.sql`.
 //!
-//! A batch is one transaction: checkpoints are compared and moved, the rows of all keys it touches are read with one
+//! A batch is one transaction: checkpoints are compared and moved, all affected rows are read with one
 //! statement per table, changed in memory, and written back with one statement per table.
 
 use std::{path::Path, time::Duration};
@@ -37,10 +37,10 @@ const BUSY_MAX: Duration = Duration::from_secs(10);
 /// Connections for readers.
 const READERS_MAX: u32 = 4;
 
-/// Rows that are fetched ahead of a reader, so that it does not change threads for each.
+/// Rows read ahead for a reader, to avoid a thread switch per row.
 const ROWS_AHEAD: usize = 512;
 
-/// Read models in an SQLite file. Cloned handles share its connections.
+/// Read models in an SQLite file. Clones share its connections.
 #[derive(Clone)]
 pub struct SqliteProjections {
     writer: SqlitePool,
@@ -48,10 +48,10 @@ pub struct SqliteProjections {
 }
 
 impl SqliteProjections {
-    /// Opens the file, creating it where there is none. [`ProjectionStore::prepare`] makes the tables.
+    /// Opens the file, or creates it. [`ProjectionStore::prepare`] creates the tables.
     ///
     /// # Errors
-    /// `Unavailable` where the file cannot be used.
+    /// `Unavailable` if the file cannot be used.
     pub async fn open(path: &Path) -> Result<Self, Failure> {
         if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
             std::fs::create_dir_all(folder).map_err(|error| Failure::Unavailable(error.to_string()))?;
@@ -60,10 +60,10 @@ impl SqliteProjections {
             .filename(path)
             .create_if_missing(true)
             .journal_mode(SqliteJournalMode::Wal)
-            // Rows and checkpoint are lost together or not at all, and what is lost with the power is projected again.
+            // Rows and checkpoint are lost together or not at all, and what a power failure loses is projected again.
             .synchronous(SqliteSynchronous::Normal)
             .busy_timeout(BUSY_MAX)
-            // A text that is forgotten must not stay in a free page.
+            // An erased text must not stay in a free page.
             .pragma("secure_delete", "ON")
             .pragma("trusted_schema", "OFF")
             .row_buffer_size(ROWS_AHEAD)
@@ -83,7 +83,7 @@ impl SqliteProjections {
     }
 
     async fn begin_write(&self) -> Result<Transaction<'static, Sqlite>, Failure> {
-        // A transaction that begins by reading could not write any more once another process has written.
+        // A transaction that begins with a read could no longer write after another process has written.
         self.writer.begin_with("BEGIN IMMEDIATE").await.map_err(|e| failure(&e))
     }
 }
@@ -173,7 +173,7 @@ impl ProjectionStore for SqliteProjections {
         table_copy: TableCopy,
         examples: usize,
     ) -> Result<Comparison, Failure> {
-        // One read transaction sees both copies and both checkpoints as of one moment.
+        // One read transaction sees both copies and both checkpoints at one moment.
         let mut tx = self.readers.begin().await.map_err(|e| failure(&e))?;
         compared(&mut tx, projection, table_copy, examples).await
     }

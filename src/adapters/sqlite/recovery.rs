@@ -1,4 +1,4 @@
-//! After a failure: nothing is acknowledged until the ledger can be trusted again.
+//! After a failure, nothing is acknowledged until the ledger can be trusted again.
 
 use std::{thread, time::Duration};
 
@@ -8,20 +8,20 @@ use tokio::sync::mpsc;
 use super::{connection, failure::describe, inserter::Inserter, job::Job, sql, thread::Thread, transact::end};
 use crate::{ledger::grouping::KnownEnds, ports::event_store::Failure};
 
-/// Pauses between attempts to reopen: from the first, doubled up to the last.
+/// Delays between attempts to reopen, doubling from the first value to the last.
 const REOPEN_PAUSE: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(2));
 
 impl Thread {
-    /// Whoever is told of a failure can see it in the state as well, so this comes first.
+    /// Sets the state first, so that a caller that gets the failure can see it there as well.
     pub(super) fn stop(&mut self, why: &str) {
-        tracing::error!(ledger.failure = why, "The ledger stopped acknowledging: {why}");
+        tracing::error!(ledger.failure = why, "The ledger no longer acknowledges events: {why}");
         let mut state = self.kept.get();
         state.failures += 1;
         state.failing = Some(why.to_owned());
         self.known = None;
     }
 
-    /// Closes and reopens until the ledger can be trusted again. Meanwhile nothing is acknowledged.
+    /// Reopens until the ledger can be trusted again. Nothing is acknowledged meanwhile.
     pub(super) async fn recover(&mut self) {
         let mut pause = REOPEN_PAUSE.0;
         loop {
@@ -34,11 +34,11 @@ impl Thread {
                     (self.connection, self.inserter) = (Some(connection), Some(inserter));
                     self.known = Some(KnownEnds::at(end));
                     self.kept.get().failing = None;
-                    tracing::info!(ledger.end = end, "The ledger acknowledges again, from position {end}");
+                    tracing::info!(ledger.end = end, "The ledger acknowledges events again, from position {end}");
                     return;
                 }
                 Err(still) => {
-                    tracing::error!(ledger.failure = still, "The ledger does not open: {still}");
+                    tracing::error!(ledger.failure = still, "The ledger cannot be reopened yet: {still}");
                     self.kept.get().failing = Some(still.clone());
                     if self.refuse_queued(&still) {
                         return;
@@ -54,10 +54,10 @@ impl Thread {
         let mut connection = connection::writer(&self.path).await.map_err(|e| describe(&e))?;
         let moved = sqlx::query(sql::TRUNCATE_LOG).fetch_one(&mut connection).await.map_err(|e| describe(&e))?;
         let frames = |index| moved.try_get::<i64, _>(index).map_err(|e| describe(&e));
-        // A reader may keep the log from being cut; what counts is that all of it is in the file.
-        // Both are -1 where another process is moving it at this moment.
+        // A reader may prevent truncating the log; what matters is that everything is in the file.
+        // Both are -1 while another process is running a checkpoint.
         if frames(1)? < 0 || frames(1)? != frames(2)? {
-            return Err("the write-ahead log cannot be moved into the file yet".to_owned());
+            return Err("the write-ahead log cannot be written to the file yet".to_owned());
         }
         let end = end(&mut connection).await.map_err(|e| describe(&e))?;
         connection::begin_to_write(&mut connection).await.map_err(|e| describe(&e))?;
@@ -68,7 +68,7 @@ impl Thread {
         Ok((connection, inserter, end))
     }
 
-    /// Answers everything that waits; `true` where nobody can come any more.
+    /// Answers everything in the queue; `true` if no more can arrive.
     fn refuse_queued(&mut self, why: &str) -> bool {
         loop {
             match self.queue.try_recv() {

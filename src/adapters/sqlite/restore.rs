@@ -1,4 +1,4 @@
-//! Events written at the places they had in another ledger: many to a commit, through the writer like all others.
+//! Writes events at the positions they had in another ledger: many per commit, through the writer.
 
 use tokio::sync::oneshot;
 
@@ -23,12 +23,12 @@ impl SqliteLedger {
         }
         let (reply, answer) = oneshot::channel();
         self.writer.restore(Restore { events, reply }).await?;
-        answer.await.map_err(|_| Failure::Unavailable("the writer ended".to_owned()))?
+        answer.await.map_err(|_| Failure::Unavailable("the writer has stopped".to_owned()))?
     }
 }
 
 impl Thread {
-    /// Writes them and answers; after a failure as for any other group.
+    /// Writes them and answers; failures are handled as for any other group.
     pub(super) async fn restore(&mut self, restore: Restore) {
         let Restore { events, reply } = restore;
         let names: Vec<String> = events.iter().map(|it| it.stream.to_string()).collect();
@@ -53,7 +53,7 @@ impl Thread {
                 self.end.send_if_modified(|seen| std::mem::replace(seen, end.0.max(*seen)) < end.0);
                 Ok(end)
             }
-            // The table refuses what does not follow its end, and ids that are there.
+            // The table refuses events that do not follow its end, and duplicate ids.
             Err(WriteFailure::Refused(_)) => Err(misplaced(&events)),
             Err(WriteFailure::Damaged(told)) => Err(super::rows::corrupt("the file", told)),
             Err(trouble @ (WriteFailure::Busy | WriteFailure::Broken(_))) => {
@@ -63,7 +63,7 @@ impl Thread {
         if let Err(trouble @ (WriteFailure::Damaged(_) | WriteFailure::Broken(_))) = &outcome {
             self.stop(trouble.message());
         }
-        // A caller that went away has no use for its answer.
+        // The caller may be gone.
         reply.send(answer).ok();
         if matches!(outcome, Err(WriteFailure::Damaged(_) | WriteFailure::Broken(_))) {
             self.recover().await;

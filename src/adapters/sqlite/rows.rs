@@ -1,4 +1,4 @@
-//! Rows of `events`: written from what was judged, read back strictly. A row that is not what the writer writes is damage.
+//! Rows of `events`: written after judging, and read strictly. A row that the writer would not write is damage.
 
 use sqlx::{Decode, Row as _, Sqlite, TypeInfo as _, ValueRef as _, sqlite::SqliteRow};
 use uuid::Uuid;
@@ -48,7 +48,7 @@ pub(super) fn corrupt(at: &str, reason: &str) -> Failure {
     Failure::Corrupt { at: at.to_owned(), reason: reason.to_owned() }
 }
 
-/// Whether the stored value, whatever the column was declared as, has this storage class.
+/// Whether the stored value has this storage class, whatever the column's declared type.
 fn raw(row: &SqliteRow, index: usize, class: &str) -> Option<bool> {
     let value = row.try_get_raw(index).ok()?;
     Some(if value.is_null() { class == "NULL" } else { value.type_info().name() == class })

@@ -1,6 +1,6 @@
-//! Long reads: pages of thousands of events, and leaf hashes alone, through rusqlite on a thread for blocking work.
+//! Long reads: pages of thousands of events, and leaf hashes, with rusqlite on a blocking thread.
 //!
-//! sqlx copies every column of every row and hands rows from thread to thread, which is fine for a stream and takes most of
+//! sqlx copies every column of every row and passes rows between threads, which is fine for a stream but takes most of
 //! the time when the whole ledger is read.
 
 use std::{
@@ -25,10 +25,10 @@ use crate::{
     },
 };
 
-/// The longest a reader waits for a lock. In WAL mode only a recovery makes it wait at all.
+/// Maximum time a reader waits for a lock. In WAL mode only a recovery blocks readers.
 const BUSY_MAX: std::time::Duration = std::time::Duration::from_secs(10);
 
-/// A connection that only reads, opened when it is first needed.
+/// A read-only connection, opened when first needed.
 #[derive(Clone)]
 pub(super) struct Scanner {
     path: Arc<PathBuf>,
@@ -40,7 +40,7 @@ impl Scanner {
         Self { path: Arc::new(path), open: Arc::default() }
     }
 
-    /// Events from `from` on, as they are stored; a row that is not what the writer writes is damage.
+    /// Events from `from` on; a row that the writer would not write is damage.
     pub(super) async fn events(&self, from: Position, limit: i64) -> Result<Vec<StoredEvent>, Failure> {
         let Ok(first) = i64::try_from(from.0) else { return Ok(Vec::new()) };
         self.blocking(move |connection| {
@@ -72,7 +72,7 @@ impl Scanner {
                 let Some(leaf) = leaf else {
                     return Ok(Err(corrupt(
                         &format!("position {at}"),
-                        "it is missing, or its leaf hash cannot be read",
+                        "the event is missing, or its leaf hash cannot be read",
                     )));
                 };
                 leaves.push(leaf);
@@ -82,7 +82,7 @@ impl Scanner {
         .await
     }
 
-    /// Runs `read` on a thread for blocking work, with the connection to itself.
+    /// Runs `read` on a blocking thread, with exclusive use of the connection.
     pub(super) async fn blocking<T: Send + 'static>(
         &self,
         read: impl FnOnce(&Connection) -> rusqlite::Result<Result<T, Failure>> + Send + 'static,
@@ -94,7 +94,7 @@ impl Scanner {
                 Some(connection) => connection,
                 None => connect(&scanner.path).map_err(|e| failure(&e))?,
             };
-            // After an error the connection is not used again: it goes with this scope.
+            // After an error the connection is dropped with this scope.
             let outcome = read(&connection).map_err(|e| failure(&e))?;
             *open = Some(connection);
             outcome
@@ -102,12 +102,12 @@ impl Scanner {
         tokio::task::spawn_blocking(read).await.map_err(|e| Failure::Unavailable(e.to_string()))?
     }
 
-    /// The file.
+    /// Path of the file.
     pub(super) fn path(&self) -> PathBuf {
         (*self.path).clone()
     }
 
-    /// Lets go of the file.
+    /// Closes the file.
     pub(super) fn close(&self) {
         self.open.lock().unwrap_or_else(PoisonError::into_inner).take();
     }
@@ -129,7 +129,7 @@ fn failure(error: &rusqlite::Error) -> Failure {
     }
 }
 
-/// Reads a row of `columns!()`. Its twin for sqlx is in `rows.rs`.
+/// Reads a row of `columns!()`. The version for sqlx is in `rows.rs`.
 fn decode(row: &Row<'_>) -> Result<StoredEvent, Failure> {
     let position = number(row, 0).ok_or_else(|| corrupt("an unknown position", "its position is not a number"))?;
     let bad = |what: &str| corrupt(&format!("position {position}"), &format!("its {what} cannot be read"));
@@ -158,7 +158,7 @@ fn decode(row: &Row<'_>) -> Result<StoredEvent, Failure> {
     })
 }
 
-/// The value, where its storage class is the one it was written with.
+/// The value, if it has the storage class it was written with.
 fn typed<'r>(row: &'r Row<'_>, index: usize, class: Type) -> Option<ValueRef<'r>> {
     row.get_ref(index).ok().filter(|value| value.data_type() == class)
 }

@@ -1,4 +1,4 @@
-//! Keys that checkpoints are signed with, in the ledger's file: the statements of `keys/signing.rs`. Table: `signing_keys`.
+//! Keys that sign checkpoints, in the ledger's file: the statements of `keys/signing.rs`. Table: `signing_keys`.
 
 use std::sync::Arc;
 
@@ -33,7 +33,7 @@ pub type SqliteSigningKeys = StoredSigningKeys<SqliteSigningTable>;
 pub struct SqliteSigningTable(SqliteLedger);
 
 impl SqliteSigningKeys {
-    /// Keys in the file of `ledger`, wrapped under the master key that the ledger says, one of `masters`.
+    /// Keys in the file of `ledger`, encrypted with the current one of `masters`.
     pub fn new(ledger: &SqliteLedger, masters: impl Into<Keyring>) -> Self {
         Self::over(SqliteSigningTable(ledger.clone()), masters.into())
     }

@@ -7,7 +7,7 @@ macro_rules! columns {
     };
 }
 
-/// A row that is refused ends the transaction: were only the statement undone, SQLite would have to keep a journal of it.
+/// A refused row rolls back the transaction: to undo only the statement, SQLite would have to keep a journal of it.
 pub(super) const INSERT: &str =
     concat!("INSERT OR ROLLBACK INTO events (", columns!(), ") VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)");
 
@@ -34,6 +34,6 @@ pub(super) const READ_ALL: &str =
 pub(super) const LEAVES: &str = "SELECT position, leaf FROM events WHERE position >= ? ORDER BY position LIMIT ?";
 pub(super) const BY_ID: &str = concat!("SELECT ", columns!(), " FROM events WHERE id = ?");
 
-/// Moves everything from the write-ahead log into the file, durably, and cuts the log to nothing.
-/// Answers (busy, frames in the log, frames moved).
+/// Writes the write-ahead log to the file, durably, and truncates it.
+/// Returns (busy, frames in the log, frames written).
 pub(super) const TRUNCATE_LOG: &str = "PRAGMA wal_checkpoint(TRUNCATE)";

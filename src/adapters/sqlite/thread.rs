@@ -1,4 +1,4 @@
-//! The writer's thread: takes what is queued, makes it durable group by group, and answers.
+//! The writer's thread: commits queued appends in groups, and answers.
 
 use std::{path::PathBuf, sync::Arc};
 
@@ -24,22 +24,22 @@ use crate::{
     },
 };
 
-/// How often a group asks for a lock that another process holds. Each try waits up to 100 ms: about ten seconds in all.
+/// Attempts to get a lock held by another process. Each waits up to 100 ms: about ten seconds in all.
 pub(super) const BUSY_TRIES_MAX: usize = 100;
 
-/// What one caller of a group is told.
+/// The result for one caller of a group.
 type Answer = Result<AppendOutcome, Failure>;
 
-/// What the thread has.
+/// State of the thread.
 pub(super) struct Thread {
     pub path: PathBuf,
-    /// Everything but events; `None` between a failure and the reopening.
+    /// Connection for everything but events; `None` between a failure and reopening.
     pub connection: Option<SqliteConnection>,
-    /// Events; `None` between a failure and the reopening.
+    /// Connection for events; `None` between a failure and reopening.
     pub inserter: Option<Inserter>,
-    /// `None` after a surprise: the next group is judged with a look at everything.
+    /// `None` after a surprise: the next group is judged with queries.
     pub known: Option<KnownEnds>,
-    /// Everything below this position was acknowledged by this process.
+    /// Everything before this position was acknowledged by this process.
     pub acknowledged: u64,
     pub queue: mpsc::Receiver<Job>,
     pub end: watch::Sender<u64>,
@@ -48,7 +48,7 @@ pub(super) struct Thread {
 }
 
 impl Thread {
-    /// Works until the ledger is closed or nobody holds it any more.
+    /// Runs until the ledger is closed or no handle is left.
     pub(super) async fn run(&mut self) {
         while let Some(job) = self.queue.recv().await {
             let mut next = Some(job);
@@ -70,7 +70,7 @@ impl Thread {
                     }
                     Job::Close(done) => {
                         self.queue.close();
-                        // Whoever is told that it is closed may copy the file: the last connection moves the log into it.
+                        // After a close the caller may copy the file: the last connection writes the log to it.
                         self.inserter = None;
                         if let Some(connection) = self.connection.take() {
                             connection.close().await.ok();
@@ -86,7 +86,7 @@ impl Thread {
         }
     }
 
-    /// The group that `first` opens, and the job that follows it if it was met.
+    /// The group that starts with `first`, and the following job if one was received.
     fn collect(&mut self, first: Append) -> (Vec<Append>, Option<Job>) {
         let (mut events, mut bytes) = (first.request.events.len(), first.request.bytes());
         let mut group = vec![first];
@@ -104,7 +104,7 @@ impl Thread {
         (group, None)
     }
 
-    /// Makes a group durable and answers it.
+    /// Commits a group and answers it.
     async fn commit(&mut self, group: Vec<Append>) {
         let mut outcome = Err(WriteFailure::Busy);
         for _ in 0..BUSY_TRIES_MAX {
@@ -116,7 +116,7 @@ impl Thread {
         match outcome {
             Ok(answers) => {
                 for (append, answer) in group.into_iter().zip(answers) {
-                    // A caller that went away has no use for its answer.
+                    // The caller may be gone.
                     append.reply.send(answer).ok();
                 }
             }
@@ -160,7 +160,7 @@ impl Thread {
         }
     }
 
-    /// What holds from the moment a group is durable.
+    /// Updates the state after a group is durable.
     fn done(&mut self, plan: Plan<'_>) -> Vec<Answer> {
         let known = self.known.get_or_insert_default();
         known.learn(&plan.rows);

@@ -1,4 +1,4 @@
-//! One durable transaction for a group, and what ends it after an error.
+//! One durable transaction for a group.
 
 use std::collections::HashMap;
 
@@ -12,9 +12,9 @@ use crate::{
     ports::event_store::Failure,
 };
 
-/// Judges a group with a look at everything it touches, under the write lock, and writes it.
+/// Judges a group with queries under the write lock, and writes it.
 ///
-/// The look is taken through `connection`, which sees what is committed: under the lock that is all there is.
+/// The queries use `connection`, which sees committed data: under the lock, that is everything.
 pub(super) async fn write_judged<'a>(
     connection: &mut SqliteConnection,
     inserter: &mut Inserter,
@@ -36,8 +36,8 @@ pub(super) async fn write_judged<'a>(
     Ok((KnownEnds::at(looked.end), plan))
 }
 
-/// After an error, ends the transaction that may be open. The rollback's own error says that there was none, or repeats
-/// what the next statement will say again.
+/// After an error, ends any open transaction. The rollback's own error means that there was none, or will be
+/// repeated by the next statement.
 pub(super) async fn settle(
     connection: &mut SqliteConnection,
     outcome: Result<(), sqlx::Error>,
@@ -85,7 +85,7 @@ async fn look(connection: &mut SqliteConnection, group: &[Append]) -> Result<Sto
     Ok(StoredState { end, lasts, found })
 }
 
-/// A list as a statement's only parameter.
+/// A list as the only parameter of a statement.
 fn one(list: serde_json::Value) -> Result<SqliteArguments, sqlx::Error> {
     let mut all = SqliteArguments::default();
     sqlx::Arguments::add(&mut all, list.to_string()).map_err(sqlx::Error::Encode)?;

@@ -23,11 +23,11 @@ use crate::{
 };
 
 const KEY: &str = "SELECT key_id, master, nonce, wrapped, destroyed_at FROM subject_keys WHERE subject = ?";
-/// Under a master key that is not the ledger's any more nothing is added.
+/// Nothing is added with an outdated master key.
 const ADD: &str = "INSERT INTO subject_keys (subject, key_id, master, nonce, wrapped, created_at) \
      SELECT ?1, ?2, ?3, ?4, ?5, ?6 FROM master_key WHERE id = ?3 ON CONFLICT DO NOTHING";
-/// The row is removed first: overwritten in place, a shorter row could leave the end of the longer one in its page, whereas
-/// `secure_delete` overwrites a removed row with zeros.
+/// The row is deleted first: overwritten in place, a shorter row could leave the end of the longer one in its page, whereas
+/// `secure_delete` overwrites a deleted row with zeros.
 const REMOVE: &str = "DELETE FROM subject_keys WHERE subject = ? AND destroyed_at IS NULL";
 const MARK: &str = "INSERT INTO subject_keys (subject, destroyed_at) VALUES (?, ?) ON CONFLICT DO NOTHING";
 
@@ -41,7 +41,7 @@ pub type SqliteVault = StoredVault<SqliteKeyTables>;
 pub struct SqliteKeyTables(SqliteLedger);
 
 impl SqliteVault {
-    /// The vault in the file of `ledger`, whose keys the master key wraps that the ledger says, one of `masters`.
+    /// The vault in the file of `ledger`, whose keys are encrypted with the current one of `masters`.
     pub fn new(ledger: &SqliteLedger, masters: impl Into<Keyring>) -> Self {
         Self::over(SqliteKeyTables(ledger.clone()), masters.into())
     }
@@ -93,7 +93,7 @@ impl KeyTables for SqliteKeyTables {
     }
 
     async fn scrub(&self) -> Result<(), String> {
-        // The log still holds the page as it was before.
+        // The log still contains the old page.
         if self.0.writer.truncate_log().await? {
             return Ok(());
         }
@@ -151,7 +151,7 @@ impl KeyTables for SqliteKeyTables {
     ) -> Result<usize, Failure> {
         let limit = i64::try_from(limit).unwrap_or(i64::MAX);
         let done = self.0.writer.run(move |connection| Box::pin(rewrap(connection, table, limit, rewrapper)));
-        // A key that is missing is an answer, not a failed transaction: nothing was written before it.
+        // A missing key is a result, not a failed transaction: nothing was written before it.
         done.await.map_err(Failure::Unavailable)?
     }
 }

@@ -1,9 +1,9 @@
-//! The one that writes: a thread that groups what callers have queued into durable commits.
+//! The writer: a thread that commits queued appends in groups.
 //!
-//! A caller is answered after its group's COMMIT has returned, never before. When a commit fails, its outcome is unknown
-//! and a later fsync that succeeds proves nothing: the writer tells everyone so, closes, reopens, moves the whole log into
-//! the file (a new write and a new fsync of all of it), looks whether everything acknowledged is there, and only then goes on
-//! (`recovery.rs`). Here is the way to it; the thread itself is in `thread.rs`.
+//! A caller is answered only after COMMIT of its group has returned. If a commit fails, its outcome is unknown
+//! and a later successful fsync proves nothing: the writer reports that to everyone, closes, reopens, writes the whole log to
+//! the file (with a new write and a new fsync), checks that everything acknowledged is stored, and only then continues
+//! (`recovery.rs`). This is its handle; the thread is in `thread.rs`.
 
 use std::sync::Arc;
 
@@ -24,10 +24,10 @@ use crate::{
     ports::{clock::Clock, event_store::Failure},
 };
 
-/// Jobs that may wait for the writer. A caller beyond that waits for a place in the queue.
+/// Maximum number of queued jobs. More callers wait for a place in the queue.
 pub(super) const QUEUE_JOBS_MAX: usize = 8_192;
 
-/// The way to the writer's thread.
+/// Handle of the writer's thread.
 #[derive(Clone)]
 pub(super) struct Writer {
     jobs: mpsc::Sender<Job>,
@@ -35,7 +35,7 @@ pub(super) struct Writer {
 }
 
 impl Writer {
-    /// Starts the thread on a connection that is open already, on a ledger that ends at `end`.
+    /// Starts the thread on an open connection of a ledger that ends at `end`.
     pub(super) fn start(
         path: std::path::PathBuf,
         connection: SqliteConnection,
@@ -57,7 +57,7 @@ impl Writer {
             clock,
             kept: Arc::clone(&kept),
         };
-        // A thread of its own, not a task: waking it costs no round through a runtime, and its pauses stop nobody else.
+        // A thread, not a task: waking it needs no runtime, and its waits block nobody else.
         std::thread::Builder::new()
             .name("ledger-writer".to_owned())
             .spawn(move || futures::executor::block_on(thread.run()))?;
@@ -72,7 +72,7 @@ impl Writer {
         self.jobs.send(Job::Restore(restore)).await.map_err(|_| Failure::Unavailable(CLOSED.to_owned()))
     }
 
-    /// Runs `work` in a durable transaction between two groups, and answers what it made.
+    /// Runs `work` in a durable transaction between two groups, and returns its result.
     pub(super) async fn run<T, F>(&self, work: F) -> Result<T, String>
     where
         T: Send + 'static,
@@ -92,14 +92,14 @@ impl Writer {
         taken.await.map_err(|_| CLOSED.to_owned())
     }
 
-    /// Leaves nothing in the write-ahead log; `false` where a reader prevented that.
+    /// Empties the write-ahead log; `false` if a reader prevented that.
     pub(super) async fn truncate_log(&self) -> Result<bool, String> {
         let (done, outcome) = oneshot::channel();
         self.jobs.send(Job::TruncateLog(done)).await.map_err(|_| CLOSED.to_owned())?;
         outcome.await.map_err(|_| CLOSED.to_owned())?
     }
 
-    /// Ends the thread after what is queued, with its connection closed.
+    /// Stops the thread after the queued jobs, and closes its connection.
     pub(super) async fn close(&self) {
         let (done, closed) = oneshot::channel();
         if self.jobs.send(Job::Close(done)).await.is_ok() {
@@ -113,5 +113,5 @@ impl Writer {
     }
 }
 
-/// What callers of a closed ledger are told.
-const CLOSED: &str = "it is closed";
+/// Message to callers after the ledger was closed.
+const CLOSED: &str = "the ledger is closed";

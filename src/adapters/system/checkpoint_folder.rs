@@ -1,4 +1,4 @@
-//! Checkpoints as files in a folder: one per size, put in place as a whole, durable, and never written over.
+//! Checkpoints as files in a folder: one per size, written atomically and durably, and never overwritten.
 
 use std::{
     fs::{self, File},
@@ -14,10 +14,10 @@ use crate::{
     },
 };
 
-/// What the names of files end with.
+/// Extension of the files.
 const EXTENSION: &str = "checkpoint";
 
-/// A folder of checkpoints, made when the first is kept.
+/// A folder of checkpoints, created with the first one.
 #[derive(Debug, Clone)]
 pub struct CheckpointFolder(PathBuf);
 
@@ -32,7 +32,7 @@ impl CheckpointFolder {
         let beside = path.with_extension(format!("{}.partial", std::process::id()));
         let mut file = File::create(&beside)?;
         let written = file.write_all(note.as_bytes()).and_then(|()| file.sync_all());
-        // A link does not replace what is there, as a rename would: of two that come at once the first stays.
+        // A hard link does not replace an existing file, as a rename would: of concurrent writers the first one wins.
         let placed = written.and_then(|()| match fs::hard_link(&beside, path) {
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
             other => other,
@@ -51,7 +51,7 @@ impl CheckpointArchive for CheckpointFolder {
             self.put(&path, note).map_err(failed)?;
         }
         let there = read(&path).map_err(failed)?;
-        // A key that was changed meanwhile signs the same differently: what counts is what is said.
+        // A note signed with a newer key differs in its signature; only the signed text is compared.
         if parse_note(&there).is_some() && parse_note(&there) == parse_note(note) {
             return Ok(());
         }
@@ -72,7 +72,7 @@ impl CheckpointArchive for CheckpointFolder {
     }
 }
 
-/// A checkpoint in a file.
+/// Reads a checkpoint file.
 ///
 /// # Errors
 /// `Unavailable`.

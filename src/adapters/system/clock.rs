@@ -1,4 +1,4 @@
-//! The real clock: the machine's time, rising ids, and the operating system's randomness.
+//! The real clock: the machine's time, ascending ids, and the operating system's randomness.
 
 use std::sync::{Mutex, PoisonError};
 
@@ -7,7 +7,7 @@ use rand::{TryRng as _, rngs::SysRng};
 
 use crate::{domain::ids::EventId, ledger::append::to_micros, ports::clock::Clock, record::event_ids::EventIds};
 
-/// The machine's clock. One per process, so that its ids rise.
+/// The machine's clock. One per process, so that its ids are ascending.
 #[derive(Debug, Default)]
 pub struct SystemClock(Mutex<EventIds>);
 
@@ -24,7 +24,7 @@ impl Clock for SystemClock {
     }
 
     fn event_id(&self) -> EventId {
-        // A thread's generator (ChaCha12, seeded and reseeded by the system) is unguessable and needs no system call per id.
+        // The thread's generator (ChaCha12, seeded by the system) is unpredictable and needs no system call per id.
         let chance = rand::random();
         let mut ids = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         EventId(ids.next(Utc::now(), chance))
@@ -35,7 +35,7 @@ impl Clock for SystemClock {
     }
 
     fn fill(&self, bytes: &mut [u8]) {
-        // Keys come from the operating system directly. Going on without its randomness would be worse than stopping.
+        // Keys come directly from the operating system. Without its randomness, stopping is better than continuing.
         SysRng.try_fill_bytes(bytes).expect("the operating system provides randomness");
     }
 }

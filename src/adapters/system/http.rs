@@ -1,7 +1,7 @@
 //! The real network: [`Transport`] on reqwest with rustls.
 //!
-//! `HTTPS_PROXY`, `HTTP_PROXY` and `NO_PROXY` are honoured by reqwest itself; `SSL_CERT_FILE` and `SSL_CERT_DIR` by the
-//! platform's certificate verifier, which on Linux reads them before the system's own store.
+//! reqwest itself supports `HTTPS_PROXY`, `HTTP_PROXY` and `NO_PROXY`; the platform's certificate verifier supports
+//! `SSL_CERT_FILE` and `SSL_CERT_DIR`, which it reads on Linux before the system's own store.
 
 use std::{error::Error, time::Duration};
 
@@ -10,21 +10,21 @@ use reqwest::{Client, Method, redirect::Policy};
 
 use crate::ports::transport::{BODY_BYTES_MAX, Failure, Request, Response, Transport};
 
-/// How long a connection, TLS included, may take to come about.
+/// Time limit for connecting, including TLS.
 const CONNECT_MAX: Duration = Duration::from_secs(10);
 
-/// How long the other side may be silent in the middle of an answer.
+/// How long the server may be silent during a response.
 const SILENCE_MAX: Duration = Duration::from_secs(30);
 
-/// How long an unused connection is kept. Shorter than what common servers allow, so that a request rarely meets one that
-/// the server is just closing: that would be an outcome nobody knows.
+/// How long an idle connection is kept. Shorter than usual server limits, so that a request rarely meets a connection that
+/// the server is just closing, which would leave its outcome unknown.
 const IDLE_MAX: Duration = Duration::from_secs(20);
 
 /// Sends requests over the network.
 #[derive(Debug, Clone)]
 pub struct HttpTransport(Client);
 
-/// The client could not be set up: no certificate store, or a proxy setting that is not a URL.
+/// The client cannot be set up: no certificate store, or an invalid proxy setting.
 #[derive(Debug, thiserror::Error)]
 #[error("the HTTP client cannot be set up")]
 pub struct SetUpFailure(#[source] reqwest::Error);
@@ -38,7 +38,7 @@ impl HttpTransport {
         Client::builder()
             .user_agent(concat!("syncledger/", env!("CARGO_PKG_VERSION")))
             .redirect(Policy::none())
-            // A retry is decided by the reconciler, which knows whether a call may be repeated.
+            // Retries are decided by the reconciler, which knows whether a call can be repeated.
             .retry(reqwest::retry::never())
             .connect_timeout(CONNECT_MAX)
             .read_timeout(SILENCE_MAX)
@@ -84,7 +84,7 @@ impl Transport for HttpTransport {
     }
 }
 
-/// The chain of causes, without the URL: its query may hold a token.
+/// The chain of causes, without the URL: its query may contain a token.
 fn describe(error: reqwest::Error) -> String {
     let error = error.without_url();
     let mut text = error.to_string();

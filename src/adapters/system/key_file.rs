@@ -1,4 +1,4 @@
-//! The file of master keys while services run: read again whenever it changed, and changed whole.
+//! The key file while services run: read again after it changed, and replaced atomically.
 
 use std::{
     fs::{self, File, OpenOptions},
@@ -20,10 +20,10 @@ use crate::{
     record::wrap::MasterKey,
 };
 
-/// What tells one writing of the file from another.
+/// Identifies a version of the file.
 type Stamp = (Option<SystemTime>, u64, u64);
 
-/// The file, and the keys that stood in it when it was last read.
+/// The file, and its keys when last read.
 pub struct KeyFile {
     path: PathBuf,
     clock: Arc<dyn Clock>,
@@ -46,18 +46,18 @@ impl KeyFile {
         if known.0 != now {
             match load_all(&self.path) {
                 Ok(keys) => *known = (now, keys),
-                // What was read before still opens what it opened; the file may be on its way to this machine.
+                // Keys read before stay usable; the file may be in the middle of being copied to this machine.
                 Err(failure) => tracing::error!(error = %failure, "The master key file changed and cannot be read"),
             }
         }
         known
     }
 
-    /// Rewrites the file under a lock: `change` makes the new keys of those in it, or `None` to leave them.
+    /// Rewrites the file under a lock: `change` returns the new keys, or `None` to keep them.
     fn change(&self, change: impl FnOnce(Vec<MasterKey>) -> Option<Vec<MasterKey>>) -> Result<(), MasterKeyFileError> {
         let unusable =
             |error: io::Error| MasterKeyFileError(format!("{} cannot be rewritten: {error}", self.path.display()));
-        // The file that the name leads to: a link stays a link.
+        // The target of a symbolic link, which is kept.
         let path = fs::canonicalize(&self.path).map_err(unusable)?;
         let folder = path.parent().unwrap_or(Path::new("."));
         let lock = File::open(folder).map_err(unusable)?;
@@ -74,7 +74,7 @@ impl KeyFile {
         let mut suffix = [0; 8];
         self.clock.fill(&mut suffix);
         let beside = folder.join(format!(".master-key-{}", HEXLOWER.encode(&suffix)));
-        // Held open, so that what stood there can be overwritten once nothing leads to it any more.
+        // Held open, so that the old content can be overwritten once it has no name any more.
         let before = OpenOptions::new().write(true).open(&path).map_err(unusable)?;
         let placed = write_new(&beside, text.as_bytes()).and_then(|()| fs::rename(&beside, &path));
         if placed.is_err() {
@@ -86,7 +86,7 @@ impl KeyFile {
     }
 }
 
-/// Puts zeros where keys stood, unless another name leads to that very file: then it is somebody's copy.
+/// Overwrites old keys with zeros, unless the file has another hard link: then it is somebody's copy.
 fn overwrite(mut file: File) -> io::Result<()> {
     let facts = file.metadata()?;
     #[cfg(unix)]

@@ -1,4 +1,4 @@
-//! The master key's file: 64 hex digits that only its owner may read; two lines of them while it is being rotated, the newest
+//! The key file: 64 hex digits readable only by its owner; two such lines during a rotation, the newest
 //! first (`key_file.rs`).
 
 use std::{
@@ -12,34 +12,34 @@ use zeroize::Zeroizing;
 
 use crate::{ports::clock::Clock, record::wrap::MasterKey};
 
-/// Keys in the file: the one in use, and another while one takes the other's place.
+/// Maximum number of keys: the current one, and another during a rotation.
 const KEYS_MAX: usize = 2;
 
 /// Why there is no master key.
 #[derive(Debug, thiserror::Error)]
 pub enum KeyFileFailure {
-    /// There is no such file.
-    #[error("there is no master key file {0}: restore it from your backup, or let a new ledger create one")]
+    /// The file does not exist.
+    #[error("the master key file {0} does not exist: restore it from your backup (only a new ledger creates one)")]
     Missing(PathBuf),
     /// Others may read it.
-    #[error("the master key file {path} is open to others (mode {mode:03o}): run chmod 600 {path}", path = .path.display())]
+    #[error("other users can read the master key file {path} (mode {mode:03o}): run chmod 600 {path}", path = .path.display())]
     OpenToOthers {
         /// The file.
         path: PathBuf,
         /// Its permission bits.
         mode: u32,
     },
-    /// It holds something else.
+    /// It contains something else.
     #[error(
-        "the master key file {0} is malformed: it must hold 64 hex digits and nothing else (two lines of them while it is rotated)"
+        "the master key file {0} is malformed: it must contain 64 hex digits and nothing else (two such lines during a rotation)"
     )]
     Malformed(PathBuf),
-    /// The file system said no.
+    /// An error of the file system.
     #[error("the master key file {path} cannot be used", path = .path.display())]
     Io {
         /// The file.
         path: PathBuf,
-        /// What the file system said.
+        /// The error.
         source: io::Error,
     },
 }
@@ -56,7 +56,7 @@ pub fn load(path: &Path) -> Result<MasterKey, KeyFileFailure> {
 /// Reads the keys, newest first; there is at least one.
 ///
 /// # Errors
-/// See [`KeyFileFailure`]; no key's digits are in a message.
+/// See [`KeyFileFailure`]; messages never contain a key.
 pub fn load_all(path: &Path) -> Result<Vec<MasterKey>, KeyFileFailure> {
     let io = |source| KeyFileFailure::Io { path: path.to_owned(), source };
     let mut file = match File::open(path) {
@@ -67,7 +67,7 @@ pub fn load_all(path: &Path) -> Result<Vec<MasterKey>, KeyFileFailure> {
     if mode & 0o077 != 0 {
         return Err(KeyFileFailure::OpenToOthers { path: path.to_owned(), mode });
     }
-    // One byte more than keys with their line ends, so that a longer file is seen to be one.
+    // One byte more than two keys with line breaks, to detect a longer file.
     let most = KEYS_MAX * 66 + 1;
     let mut text = Zeroizing::new(Vec::with_capacity(most));
     Read::by_ref(&mut file).take(most as u64).read_to_end(&mut text).map_err(io)?;
@@ -76,7 +76,7 @@ pub fn load_all(path: &Path) -> Result<Vec<MasterKey>, KeyFileFailure> {
     keys.filter(|keys| keys.len() <= KEYS_MAX).ok_or_else(|| KeyFileFailure::Malformed(path.to_owned()))
 }
 
-/// Reads the key, or makes one (from `clock`'s randomness) where there is no file.
+/// Reads the key, or creates one (from `clock`'s randomness) if there is no file.
 ///
 /// # Errors
 /// See [`KeyFileFailure`].
@@ -91,7 +91,7 @@ pub fn load_or_create(path: &Path, clock: &dyn Clock) -> Result<MasterKey, KeyFi
     let mut bytes = Zeroizing::new([0; 32]);
     clock.fill(bytes.as_mut());
     let text = Zeroizing::new(format!("{}\n", HEXLOWER.encode(bytes.as_ref())));
-    // Written beside and linked into place: a crash leaves no half key, and of two programs starting at once one wins.
+    // Written to a temporary file and linked: a crash leaves no partial key, and of two programs starting at once one wins.
     let mut suffix = [0; 8];
     clock.fill(&mut suffix);
     let beside = folder.join(format!(".master-key-{}", HEXLOWER.encode(&suffix)));
@@ -101,7 +101,7 @@ pub fn load_or_create(path: &Path, clock: &dyn Clock) -> Result<MasterKey, KeyFi
         Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(io(error)),
         Ok(()) | Err(_) => {}
     }
-    // The name must outlive a power loss before anything is wrapped under the key.
+    // The name must survive a power failure before anything is encrypted with the key.
     File::open(folder).and_then(|f| f.sync_all()).map_err(io)?;
     load(path)
 }
@@ -122,7 +122,7 @@ fn mode_of(file: &File) -> io::Result<u32> {
     Ok(file.metadata()?.permissions().mode() & 0o777)
 }
 
-/// Elsewhere permissions are not mode bits; the folder's access list has to do.
+/// On other systems permissions are not mode bits; the folder's access list must protect it.
 #[cfg(not(unix))]
 fn mode_of(_: &File) -> io::Result<u32> {
     Ok(0o600)

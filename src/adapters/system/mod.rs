@@ -1,9 +1,5 @@
-//! The machine itself: the only folder that reads the clock, randomness or the environment.
-#![expect(
-    clippy::disallowed_methods,
-    clippy::disallowed_types,
-    reason = "what others may not ask the machine is asked here"
-)]
+//! The machine: the only folder that reads the clock, randomness or the environment.
+#![expect(clippy::disallowed_methods, clippy::disallowed_types, reason = "the only folder that may ask the machine")]
 
 pub mod checkpoint_folder;
 pub mod clock;

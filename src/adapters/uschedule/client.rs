@@ -1,4 +1,4 @@
-//! One call on USchedule's API: the URL and the bearer key.
+//! One call to USchedule's API: URL and bearer key.
 
 use std::{sync::Arc, time::Duration};
 
@@ -21,7 +21,7 @@ const CALL_TIMEOUT: Duration = Duration::from_secs(30);
 pub(super) struct Client {
     pub transport: Arc<dyn Transport>,
     pub clock: Arc<dyn Clock>,
-    /// Without a slash at its end.
+    /// Without a trailing slash.
     pub base_url: String,
     pub api_key: Secret,
     pub pause: Pause,
@@ -33,16 +33,16 @@ impl Client {
         format!("{}/v1/appointments", self.base_url)
     }
 
-    /// `<base>/v1/appointments/<id>`. An empty id, or one of dots, would name another resource.
+    /// `<base>/v1/appointments/<id>`. An empty id, or dots, would address another resource.
     pub fn appointment_url(&self, id: &str) -> Result<String, CallFailure> {
         if id.is_empty() || id == "." || id == ".." || id.len() > 1024 {
-            let summary = "an id that cannot stand in a URL; nothing was sent";
+            let summary = "the id is not valid in a URL; nothing was sent";
             return Err(CallFailure::new(FailureClass::NonRetryable, summary));
         }
         Ok(format!("{}/{}", self.appointments_url(), percent_encoded(id)))
     }
 
-    /// Sends it once. Answers 2xx only.
+    /// Sends the request once. Returns 2xx responses only.
     pub async fn send(&self, call: Call, request: Request) -> Result<Response, CallFailure> {
         let request = request
             .header("authorization", format!("Bearer {}", self.api_key.as_str()))

@@ -1,4 +1,4 @@
-//! What USchedule's refusals mean: the booking source's rows of the retry matrix. Total, like Google's.
+//! Meaning of USchedule's errors: the booking source's rows of the retry matrix. Total, like Google's.
 
 use chrono::{DateTime, Utc};
 use serde_json::Value;
@@ -9,39 +9,39 @@ use crate::{
     ports::transport::{Failure, Response},
 };
 
-/// Which call was refused.
+/// The failed call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Call {
-    /// The list of what changed.
+    /// The list of changes.
     Changes,
     /// One appointment.
     Get,
-    /// Moving or cancelling one. Every write bears an idempotency key, so one that a 5xx left open may be repeated.
+    /// Moving or cancelling an appointment. Every write has an idempotency key, so it can be repeated after a 5xx.
     Write,
 }
 
 impl Call {
-    /// Every call.
+    /// All calls.
     pub const ALL: [Self; 3] = [Self::Changes, Self::Get, Self::Write];
 }
 
-/// What an answer other than 2xx means.
+/// Classifies a response other than 2xx.
 pub fn refused(response: &Response, call: Call, now: DateTime<Utc>) -> CallFailure {
     use FailureClass as C;
     let code = code(&response.body);
     let retry_after_ms = retry_after_ms(response, now);
     let (class, says) = match (response.status, call) {
         (401, _) => (C::Unauthorised, "the API key was refused"),
-        (403, _) => (C::OperatorNeeded, "the API key may not do this"),
-        (404, Call::Changes) => (C::OperatorNeeded, "there is no such call; check base_url"),
-        (404 | 410, Call::Get | Call::Write) => (C::Gone, "there is no such appointment"),
-        (410, Call::Changes) => (C::CursorExpired, "changes so long ago are not known any more"),
+        (403, _) => (C::OperatorNeeded, "the API key lacks permission"),
+        (404, Call::Changes) => (C::OperatorNeeded, "unknown path; check base_url"),
+        (404 | 410, Call::Get | Call::Write) => (C::Gone, "the appointment does not exist"),
+        (410, Call::Changes) => (C::CursorExpired, "the cursor is too old"),
         (409 | 422, Call::Write) => (C::RejectedBySource, "the change is not possible there"),
         (412, Call::Write) => (C::Stale, "the appointment changed since we read it"),
         (408 | 412 | 425, _) => (C::Transient, "it may work later"),
         (429, _) => (C::RateLimited, "too many calls"),
-        (503, _) if retry_after_ms.is_some() => (C::RateLimited, "it asks us to come back later"),
-        (500..=599, _) => (C::Transient, "it had a fault"),
+        (503, _) if retry_after_ms.is_some() => (C::RateLimited, "it asks us to retry later"),
+        (500..=599, _) => (C::Transient, "internal error"),
         (300..=399, _) => (C::OperatorNeeded, "a redirect; check base_url"),
         _ => (C::NonRetryable, "it does not accept this request as it is"),
     };
@@ -54,18 +54,18 @@ pub fn refused(response: &Response, call: Call, now: DateTime<Utc>) -> CallFailu
     }
 }
 
-/// What an answer 2xx means whose body is not what the call answers.
+/// Classifies a 2xx response with an unexpected body.
 pub fn unreadable(call: Call, status: u16, why: &str) -> CallFailure {
     let class = if call == Call::Write { FailureClass::OutcomeUnknown } else { FailureClass::Transient };
     let summary = format!("USchedule answered {status} with a body that cannot be read: {why}");
     CallFailure { status: Some(status), ..CallFailure::new(class, summary) }
 }
 
-/// What it means that there is no answer.
+/// Classifies a missing response.
 pub fn unanswered(failure: &Failure, call: Call) -> CallFailure {
     match failure {
         Failure::NoAnswer(why) if call == Call::Write => {
-            let summary = format!("USchedule did not answer, it may have been carried out ({})", plain(why));
+            let summary = format!("USchedule did not answer; the change may have been made ({})", plain(why));
             CallFailure::new(FailureClass::OutcomeUnknown, summary)
         }
         Failure::NoAnswer(why) => {
@@ -77,7 +77,7 @@ pub fn unanswered(failure: &Failure, call: Call) -> CallFailure {
     }
 }
 
-/// `error.code`, or `code`, or `error` itself: a word of fixed form, never a message, which may name a customer.
+/// `error.code`, or `code`, or `error`: a fixed word, never a message, which may contain a customer's name.
 fn code(body: &[u8]) -> Option<String> {
     let body: Value = serde_json::from_slice(body).ok()?;
     let error = body.get("error");
@@ -86,7 +86,7 @@ fn code(body: &[u8]) -> Option<String> {
     (!found.is_empty() && found.len() <= 80 && found.bytes().all(fixed)).then(|| found.to_owned())
 }
 
-/// A transport's reason without addresses.
+/// The transport's message without URLs.
 fn plain(why: &str) -> String {
     why.split_whitespace().filter(|w| !w.contains("://") && !w.contains('@')).collect::<Vec<_>>().join(" ")
 }

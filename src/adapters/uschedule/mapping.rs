@@ -1,4 +1,4 @@
-//! USchedule's appointment and our booking. The only file that knows the appointment's fields.
+//! Converts USchedule's appointment to our booking. The only file that knows the appointment's fields.
 
 use chrono::{DateTime, SecondsFormat, Utc};
 use serde::Deserialize;
@@ -14,10 +14,10 @@ use crate::{
     ports::{deliveries::Delivery, source::SourceBooking},
 };
 
-/// The largest appointment that is understood, in bytes of JSON.
+/// Maximum size of an appointment, in bytes of JSON.
 pub const APPOINTMENT_BYTES_MAX: usize = 64 * 1024;
 
-/// What stands for a title where there is none.
+/// Title of an appointment without one.
 const UNTITLED: &str = "Booking";
 
 #[derive(Deserialize)]
@@ -28,7 +28,7 @@ struct Appointment {
     ends_at: DateTime<Utc>,
     time_zone: String,
     resource: String,
-    /// What is booked, in words. Some accounts call it `service`.
+    /// The title. Some accounts call it `service`.
     #[serde(default, alias = "service")]
     title: Option<String>,
     #[serde(default)]
@@ -49,10 +49,10 @@ struct Person {
     phone: Option<String>,
 }
 
-/// The booking that an appointment's JSON shows.
+/// The booking of an appointment's JSON.
 ///
 /// # Errors
-/// What is wrong with it: the field or the rule, never a value that a person wrote.
+/// What is wrong: the field or the rule, never a value written by a person.
 pub(super) fn source_booking(source: &SourceName, body: &str) -> Result<SourceBooking, String> {
     if body.len() > APPOINTMENT_BYTES_MAX {
         return Err(format!("the appointment is longer than {APPOINTMENT_BYTES_MAX} bytes"));
@@ -63,7 +63,7 @@ pub(super) fn source_booking(source: &SourceName, body: &str) -> Result<SourceBo
     let cancelled = match appointment.status.as_str() {
         "booked" => false,
         "cancelled" => true,
-        _ => return Err("its status is neither booked nor cancelled".into()),
+        _ => return Err("its status must be booked or cancelled".into()),
     };
     if appointment.id.is_empty() || appointment.revision == 0 {
         return Err("its id is empty, or its revision is 0".into());
@@ -77,7 +77,7 @@ pub(super) fn source_booking(source: &SourceName, body: &str) -> Result<SourceBo
         snapshot: Snapshot {
             source: source.clone(),
             source_ref: appointment.id,
-            resource: ResourceId::new(appointment.resource).map_err(|_| "its resource is not usable as a name")?,
+            resource: ResourceId::new(appointment.resource).map_err(|_| "its resource is not a valid name")?,
             slot: slot.map_err(|error| error.to_string())?,
             details: Details {
                 title: personal(non_empty(appointment.title).unwrap_or_else(|| UNTITLED.to_owned())),
@@ -88,7 +88,7 @@ pub(super) fn source_booking(source: &SourceName, body: &str) -> Result<SourceBo
                     phone: phone.map(&personal),
                 }),
             },
-            // USchedule knows no tentative appointments: one that exists is settled.
+            // USchedule has no tentative appointments: every one is confirmed.
             confirmed: true,
             cancelled,
         },
@@ -97,7 +97,7 @@ pub(super) fn source_booking(source: &SourceName, body: &str) -> Result<SourceBo
     })
 }
 
-/// Which field of an appointment hinders, for a support desk. The parser's own message would repeat the value.
+/// The invalid field of an appointment, for support staff. The parser's own message would repeat the value.
 fn wrong_field(value: &Value) -> String {
     let text = |key: &str| value.get(key).and_then(Value::as_str);
     let time = |key: &str| text(key).is_some_and(|t| DateTime::parse_from_rfc3339(t).is_ok());
@@ -120,7 +120,7 @@ fn wrong_field(value: &Value) -> String {
     format!("fields of the appointment are missing or wrong: {}", wrong.join(", "))
 }
 
-/// Whose data an appointment is: the customer's, or where it names none that can be used, the appointment's own.
+/// The subject of an appointment: the customer, or the appointment itself if it has no usable customer id.
 pub(super) fn subject(source: &SourceName, appointment: &Value) -> SubjectId {
     let id = |value: Option<&Value>| match value {
         Some(Value::String(text)) if !text.is_empty() => Some(text.clone()),
@@ -136,19 +136,19 @@ pub(super) fn subject(source: &SourceName, appointment: &Value) -> SubjectId {
     })
 }
 
-/// The delivery that a polled appointment is: the same appointment at the same revision is the same delivery.
+/// The delivery of a polled appointment: the same appointment at the same revision gives the same delivery id.
 pub(super) fn polled(source: &SourceName, body: &str) -> Delivery {
     let value: Value = serde_json::from_str(body).unwrap_or(Value::Null);
     let id = value.get("id").and_then(Value::as_str).filter(|id| !id.is_empty());
     let id = match (id, value.get("revision").and_then(Value::as_u64)) {
         (Some(id), Some(revision)) => format!("poll.{id}.{revision}"),
-        // It cannot be understood, and shall be seen to be so, once.
+        // It cannot be parsed, and must be reported as such, once.
         _ => format!("poll.~{}", short_hash(&[body], 32)),
     };
     Delivery { id, subject: subject(source, &value), body: body.to_owned() }
 }
 
-/// What to send to move an appointment; `None` for whole days, which USchedule does not know.
+/// The body for moving an appointment; `None` for whole days, which USchedule does not support.
 pub(super) fn reschedule(slot: &Slot) -> Option<Value> {
     match slot {
         Slot::Timed { starts_at, ends_at, zone } => {

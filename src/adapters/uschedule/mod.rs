@@ -1,8 +1,8 @@
 //! USchedule, the golf studio's booking system, as a booking source.
 //!
-//! Nobody has published its API: what this relies on is written down in `docs/operating/uschedule-api.md`, and the
-//! sandbox's model plays it. `source.rs` has the port's calls, `mapping.rs` the appointment, `errors.rs` what refusals
-//! mean, `webhook.rs` how a delivery is believed.
+//! Its API is not public: what this adapter assumes is documented in `docs/operating/uschedule-api.md`, and the
+//! sandbox implements it. `source.rs` implements the port, `mapping.rs` converts appointments, `errors.rs` classifies
+//! errors, `webhook.rs` verifies deliveries.
 
 mod client;
 mod errors;
@@ -27,12 +27,12 @@ use crate::{
 };
 use client::Client;
 
-/// Where, and as whom.
+/// Settings of an account.
 #[derive(Debug, Clone)]
 pub struct Settings {
-    /// The source's name in configuration, events and booking ids.
+    /// Name of the source in the configuration, events and booking ids.
     pub name: SourceName,
-    /// Base of every call, without `/v1`.
+    /// Base URL of every call, without `/v1`.
     pub base_url: String,
     /// The bearer key.
     pub api_key: Secret,
@@ -45,7 +45,7 @@ pub struct USchedule {
 }
 
 impl USchedule {
-    /// An account with these settings. Sends nothing yet.
+    /// An account with these settings. Makes no calls yet.
     pub fn new(settings: Settings, transport: Arc<dyn Transport>, clock: Arc<dyn Clock>) -> Self {
         let base_url = settings.base_url.trim_end_matches('/').to_owned();
         Self {

@@ -2,12 +2,12 @@
 
 use zeroize::Zeroizing;
 
-/// A secret text: an API key, a webhook's secret. Never printed, wiped when dropped.
+/// A secret text: an API key or a webhook secret. Not printed by `Debug`, wiped when dropped.
 #[derive(Clone)]
 pub struct Secret(Zeroizing<String>);
 
 impl Secret {
-    /// Takes the text.
+    /// Wraps the text.
     pub fn new(text: impl Into<String>) -> Self {
         Self(Zeroizing::new(text.into()))
     }

@@ -1,4 +1,4 @@
-//! The port's calls, as USchedule's.
+//! Implements the source port with USchedule's API.
 
 use async_trait::async_trait;
 use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
@@ -23,16 +23,16 @@ use crate::{
     },
 };
 
-/// Appointments on one page.
+/// Appointments per page.
 const PAGE_APPOINTMENTS_MAX: u32 = 200;
 
-/// How far before the newest change seen the next poll begins: a change that the source stamped earlier and committed
-/// later is still met. What is met twice bears the same delivery id, and changes nothing.
+/// How far before the newest known change the next poll begins, to catch a change that the source stamped earlier and
+/// committed later. One that is seen twice has the same delivery id, and changes nothing.
 const OVERLAP: TimeDelta = TimeDelta::seconds(5);
 
 #[derive(Deserialize)]
 struct ListResponse<'a> {
-    /// As they came: a delivery is recorded as the source said it.
+    /// Unparsed: a delivery is recorded exactly as sent.
     #[serde(borrow)]
     appointments: Vec<&'a RawValue>,
     #[serde(default)]
@@ -45,8 +45,8 @@ impl BookingSource for USchedule {
         &self.name
     }
 
-    /// The cursor is a time: `OVERLAP` before the newest change seen. It stands still while nothing changes, and a page's
-    /// `next` carries the newest change of the pages before it.
+    /// The cursor is a time: `OVERLAP` before the newest known change. It stays the same while nothing changes, and a page's
+    /// `next` contains the newest change of the pages before it.
     async fn changes(&self, cursor: Option<&str>, page: Option<&str>) -> Result<Changes, CallFailure> {
         let (newest_before, page_token) = match page.and_then(|p| p.split_once(' ')) {
             Some((newest, token)) => (time(newest), Some(token)),
@@ -60,7 +60,7 @@ impl BookingSource for USchedule {
             url.push_str(&format!("&page_token={}", percent_encoded(token)));
         }
         let response = self.client.send(Call::Changes, Request::new("GET", url)).await?;
-        let unreadable = || errors::unreadable(Call::Changes, response.status, "it is no list of appointments");
+        let unreadable = || errors::unreadable(Call::Changes, response.status, "it is not a list of appointments");
         let text = std::str::from_utf8(&response.body).map_err(|_| unreadable())?;
         let listed: ListResponse = serde_json::from_str(text).map_err(|_| unreadable())?;
         let deliveries: Vec<_> = listed.appointments.iter().map(|a| mapping::polled(&self.name, a.get())).collect();
@@ -70,7 +70,7 @@ impl BookingSource for USchedule {
             let newest = newest.map_or_else(|| "-".into(), written);
             return Ok(Changes { deliveries, next: Some(format!("{newest} {token}")), cursor: None });
         }
-        // Never back: a source that lists something older than asked for does not make us ask for more.
+        // Never moves back: a source that lists something older does not make us request more.
         let before = cursor.and_then(time);
         let reached = newest.map(|newest| newest - OVERLAP).max(before);
         let cursor = reached.map(written).or_else(|| cursor.map(str::to_owned));
@@ -98,7 +98,7 @@ impl BookingSource for USchedule {
         key: &IdempotencyKey,
     ) -> Result<Option<u64>, CallFailure> {
         let Some(body) = mapping::reschedule(slot) else {
-            let summary = "USchedule knows no whole days; nothing was sent";
+            let summary = "USchedule does not support whole days; nothing was sent";
             return Err(CallFailure::new(FailureClass::RejectedBySource, summary));
         };
         let request = Request::new("PATCH", self.client.appointment_url(source_ref)?).json(&body);
@@ -114,7 +114,7 @@ impl BookingSource for USchedule {
         let url = format!("{}/cancel", self.client.appointment_url(source_ref)?);
         match self.write(Request::new("POST", url), expect_revision, key).await {
             Err(failure) if failure.reason.as_deref() == Some("already_cancelled") => {
-                // It is off, which is what was wanted. That its revision cannot be read is no failure.
+                // It is cancelled, as wanted. An unreadable revision is no failure.
                 Ok(self.get(source_ref).await.ok().flatten().and_then(|shown| shown.revision))
             }
             other => other,

@@ -1,4 +1,4 @@
-//! The port for signed deliveries, over `webhook.rs`.
+//! Implements the port for signed deliveries with `webhook.rs`.
 
 use chrono::{DateTime, Utc};
 
@@ -14,14 +14,14 @@ use crate::{
     },
 };
 
-/// Believes the deliveries of one account.
+/// Verifies the deliveries of one account.
 pub struct Verifier {
     source: SourceName,
     secrets: Vec<Secret>,
 }
 
 impl Verifier {
-    /// Deliveries to `source` are signed with one of `secrets`.
+    /// For deliveries to `source`, signed with one of `secrets`.
     pub fn new(source: SourceName, secrets: Vec<Secret>) -> Self {
         Self { source, secrets }
     }

@@ -1,8 +1,8 @@
-//! Whether a webhook delivery is USchedule's own, and what it delivers. Pure: headers, body and time in.
+//! Verifies and parses USchedule's webhook deliveries. Pure: headers, body and time in.
 //!
-//! HMAC-SHA256 over `id.timestamp.body`. Several signatures and several secrets may be current at once, so that either
-//! side can change a secret without losing deliveries. A replay within the window bears the same id, and finds its
-//! delivery recorded.
+//! HMAC-SHA256 over `id.timestamp.body`. Several signatures and several secrets may be valid at once, so that either
+//! side can change a secret without losing deliveries. A replay within the time window has the same id, which is already
+//! recorded.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use data_encoding::HEXLOWER_PERMISSIVE;
@@ -15,52 +15,52 @@ use subtle::{Choice, ConstantTimeEq as _};
 use super::{Secret, mapping};
 use crate::{domain::ids::SourceName, ports::deliveries::Delivery};
 
-/// The header with the delivery's id.
+/// Header with the delivery's id.
 pub const DELIVERY_HEADER: &str = "x-uschedule-delivery";
-/// The header with the time of sending, in seconds since 1970.
+/// Header with the time of sending, in seconds since 1970.
 pub const TIMESTAMP_HEADER: &str = "x-uschedule-timestamp";
-/// The header with the signatures: `v1=<64 hex digits>`, several with commas between.
+/// Header with the signatures: `v1=<64 hex digits>`, separated by commas.
 pub const SIGNATURE_HEADER: &str = "x-uschedule-signature";
 
-/// How far the time of sending may be from ours, either way.
+/// Maximum difference between the time of sending and ours.
 pub const WINDOW: TimeDelta = TimeDelta::minutes(5);
-/// The largest body, in bytes.
+/// Maximum size of the body, in bytes.
 pub const BODY_BYTES_MAX: usize = 256 * 1024;
-/// More signatures than a rotation of keys needs are an attempt to make us work.
+/// Maximum number of signatures: more than key rotation needs would only cost computing time.
 const SIGNATURES_MAX: usize = 8;
 const ID_BYTES_MAX: usize = 120;
 
-/// Why a delivery is not believed, or not understood.
+/// Why a delivery is refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
-    /// A header is missing, or not what it should be.
-    #[error("the header {0} is missing or cannot be read")]
+    /// A header is missing or invalid.
+    #[error("the header {0} is missing or invalid")]
     Header(&'static str),
     /// The body is longer than [`BODY_BYTES_MAX`].
-    #[error("the body is too long")]
+    #[error("the body is too large")]
     TooLong,
-    /// It was sent too long ago, or is from the future: a replay, or a clock that is wrong.
+    /// It was sent too long ago or in the future: a replay, or a wrong clock.
     #[error("it was sent {0} seconds from now, more than the 300 allowed")]
     OutsideWindow(i64),
-    /// No secret is configured, so nothing can be believed.
+    /// No secret is configured, so nothing can be verified.
     #[error("no webhook secret is configured")]
     NoSecret,
-    /// No signature is right.
-    #[error("the signature is not right")]
+    /// No signature is valid.
+    #[error("the signature is invalid")]
     BadSignature,
-    /// It is signed, and its body is not a delivery.
+    /// The signature is valid, but the body is not a delivery.
     #[error("the body is not a delivery: {0}")]
     Malformed(&'static str),
 }
 
-/// A delivery that was believed.
+/// A verified delivery.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Webhook {
-    /// What happened: `appointment.created`.
+    /// Type of the change, such as `appointment.created`.
     pub kind: String,
-    /// When, by the source's clock.
+    /// Time of the change, by the source's clock.
     pub created_at: DateTime<Utc>,
-    /// What is delivered.
+    /// The delivered appointment.
     pub delivery: Delivery,
 }
 
@@ -80,10 +80,10 @@ struct Data<'a> {
     appointment: &'a RawValue,
 }
 
-/// Believes a delivery, or says why not; `header` answers the value of a lower-case name.
+/// Verifies a delivery; `header` returns the value of a lower-case name.
 ///
 /// # Errors
-/// [`Refusal`]. Nothing of the body is looked at before a signature is found to be right.
+/// [`Refusal`]. The body is parsed only after a signature was found valid.
 pub fn accept<'a>(
     source: &SourceName,
     secrets: &[Secret],
@@ -96,7 +96,7 @@ pub fn accept<'a>(
     let envelope: Envelope = serde_json::from_str(text)
         .map_err(|_| Refusal::Malformed("it needs id, type, created_at and data.appointment"))?;
     if envelope.id != id {
-        return Err(Refusal::Malformed("its id is not the one that was signed"));
+        return Err(Refusal::Malformed("its id differs from the signed one"));
     }
     let value = serde_json::from_str(envelope.data.appointment.get())
         .map_err(|_| Refusal::Malformed("its appointment is not JSON"))?;
@@ -105,7 +105,7 @@ pub fn accept<'a>(
     Ok(Webhook { kind: envelope.kind, created_at: envelope.created_at, delivery: Delivery { id, subject, body } })
 }
 
-/// Checks headers and signature; answers the delivery's id.
+/// Checks headers and signature; returns the delivery's id.
 fn verify<'a>(
     secrets: &[Secret],
     header: impl Fn(&str) -> Option<&'a str>,
@@ -132,7 +132,7 @@ fn verify<'a>(
     if off > WINDOW {
         return Err(Refusal::OutsideWindow(off.num_seconds()));
     }
-    // Every pair is compared in full, whichever fits: the time taken tells nothing about any of them.
+    // Every pair is compared completely, so that timing reveals nothing.
     let mut right = Choice::from(0);
     for secret in secrets {
         let expected = mac(secret, id, timestamp, body);
@@ -143,7 +143,7 @@ fn verify<'a>(
     if bool::from(right) { Ok(id.to_owned()) } else { Err(Refusal::BadSignature) }
 }
 
-/// The timestamp goes in as it was written, so that no two writings of it are the same message.
+/// The timestamp is used as written, so that different spellings are different messages.
 fn mac(secret: &Secret, id: &str, timestamp: &str, body: &[u8]) -> [u8; 32] {
     let mut mac = Hmac::<Sha256>::new_from_slice(secret.as_str().as_bytes()).expect("HMAC takes keys of any length");
     for part in [id.as_bytes(), b".", timestamp.as_bytes(), b".", body] {
@@ -152,7 +152,7 @@ fn mac(secret: &Secret, id: &str, timestamp: &str, body: &[u8]) -> [u8; 32] {
     mac.finalize().into_bytes().into()
 }
 
-/// The signatures of our version, whole ones only. Those of other versions are left for those who know them.
+/// Complete signatures of our version. Those of other versions are ignored.
 fn signatures(header: &str) -> Option<Vec<[u8; 32]>> {
     let parts: Vec<&str> = header.split(',').map(str::trim).collect();
     if parts.len() > SIGNATURES_MAX {

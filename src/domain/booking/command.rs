@@ -1,4 +1,4 @@
-//! What can be asked of a booking.
+//! Commands on a booking.
 
 use super::event::{CancelReason, Details};
 use crate::domain::{
@@ -6,61 +6,61 @@ use crate::domain::{
     slot::Slot,
 };
 
-/// A request to change a booking.
+/// A command on a booking.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Command {
-    /// Create it. Refused where it exists.
+    /// Create it. Refused if it exists.
     Register(Snapshot),
-    /// What a source says the booking is, whole: becomes the events that lead from what we know to that.
+    /// The complete booking as its source shows it: gives the events that lead from the known state to this one.
     Observe(Snapshot),
-    /// Settle it.
+    /// Confirm it.
     Confirm,
     /// Move it to another time.
     Reschedule(Slot),
-    /// Change words or customer.
+    /// Change title, notes or customer.
     ChangeDetails(Details),
     /// Move it to another resource.
     Reassign(ResourceId),
-    /// Call it off.
+    /// Cancel it.
     Cancel(CancelReason),
-    /// Call it on again.
+    /// Restore it.
     Restore,
-    /// A remote entry was moved, and that was accepted (and written back where the source needs it).
+    /// Accept that a remote entry was moved (after writing it back, if the source needs that).
     AcceptRemoteSlot {
         /// The new time.
         slot: Slot,
-        /// Whose entry.
+        /// The link of the entry.
         link: LinkId,
-        /// Its version.
+        /// Version of the entry.
         etag: Etag,
     },
-    /// A remote entry was removed, and that was accepted as a cancellation.
+    /// Accept that a remote entry was removed, as a cancellation.
     AcceptRemoteRemoval {
-        /// Whose entry.
+        /// The link of the entry.
         link: LinkId,
     },
-    /// A remote entry was removed, and the profile says only to note it.
+    /// Record that a remote entry was removed, without cancelling, as the profile says.
     MarkExternalRemoval {
-        /// Whose entry.
+        /// The link of the entry.
         link: LinkId,
     },
 }
 
-/// A booking as a source shows it.
+/// A booking as its source shows it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Snapshot {
     /// The system it comes from.
     pub source: SourceName,
     /// That system's own id of it.
     pub source_ref: String,
-    /// What is booked.
+    /// The resource.
     pub resource: ResourceId,
-    /// When.
+    /// Start and end.
     pub slot: Slot,
-    /// What and for whom.
+    /// Title, notes and customer.
     pub details: Details,
-    /// Whether it is settled (or still tentative).
+    /// Whether it is confirmed; otherwise tentative.
     pub confirmed: bool,
-    /// Whether it was called off.
+    /// Whether it is cancelled.
     pub cancelled: bool,
 }

@@ -1,4 +1,4 @@
-//! The rules of a booking: from what is known and what is asked to what happens.
+//! The rules of a booking: from its state and a command to events.
 
 use super::{
     command::{Command, Snapshot},
@@ -6,24 +6,24 @@ use super::{
     state::{Booking, Status},
 };
 
-/// Why a request is not carried out.
+/// Why a command is refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
     /// There is no such booking.
     #[error("there is no such booking")]
     Unknown,
-    /// There is one already, and it is another.
-    #[error("this booking exists already, with other content: change it instead of creating it")]
+    /// It already exists, with different content.
+    #[error("this booking already exists with different content: change it instead of creating it")]
     Exists,
-    /// It was called off.
+    /// It is cancelled.
     #[error("this booking is cancelled: restore it before changing it")]
     Cancelled,
-    /// The same `Idempotency-Key` came with another request.
-    #[error("this Idempotency-Key was used for another request: use a new key")]
+    /// The `Idempotency-Key` was used with a different request.
+    #[error("this Idempotency-Key was already used for a different request: use a new key")]
     KeyReused,
 }
 
-/// What happens when `command` is asked of `state`. No events: everything is so already.
+/// The events that `command` causes in `state`. No events: nothing has to change.
 ///
 /// # Errors
 /// [`Refusal`]: the rule that says no.
@@ -131,7 +131,7 @@ fn register(snapshot: &Snapshot, cause: Cause) -> Vec<Event> {
     events
 }
 
-/// What a source shows may be older than what we know: a late or repeated delivery changes nothing.
+/// An observation may be older than what we know: a late or repeated delivery changes nothing.
 fn observe(booking: &Booking, snapshot: &Snapshot, cause: Cause) -> Vec<Event> {
     if let (Some(known), Some(shown)) = (booking.source_revision, cause.source_revision)
         && shown <= known
@@ -140,8 +140,8 @@ fn observe(booking: &Booking, snapshot: &Snapshot, cause: Cause) -> Vec<Event> {
     }
     let events = differences(booking, snapshot, &cause);
     if events.is_empty() && cause.source_revision > booking.source_revision {
-        // Changed there and changed back: the newer revision must be remembered, or a late delivery of the one between
-        // would be taken for news.
+        // Changed and changed back at the source: the newer revision must be remembered, or a late delivery of the one in
+        // between would look new.
         return vec![Event::DetailsChanged { details: booking.details.clone(), cause }];
     }
     events

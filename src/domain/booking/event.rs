@@ -1,4 +1,4 @@
-//! What can have happened to a booking.
+//! Events of a booking.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -9,80 +9,80 @@ use crate::domain::{
     slot::Slot,
 };
 
-/// A fact about a booking. Type: `booking.<variant in snake case>`.
+/// An event of a booking. Type: `booking.<variant in snake case>`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 #[schemars(tag = "type")]
 pub enum Event {
-    /// It became known to us.
+    /// The booking became known.
     Registered {
         /// The system it comes from.
         source: SourceName,
         /// That system's own id of it.
         source_ref: String,
-        /// What is booked.
+        /// The resource.
         resource: ResourceId,
-        /// When.
+        /// Start and end.
         slot: Slot,
-        /// What and for whom.
+        /// Title, notes and customer.
         details: Details,
-        /// What led to it.
+        /// What caused it.
         #[serde(default)]
         cause: Cause,
     },
-    /// It is settled.
+    /// The booking was confirmed.
     Confirmed {
-        /// What led to it.
+        /// What caused it.
         #[serde(default)]
         cause: Cause,
     },
-    /// It takes place at another time.
+    /// The booking was moved to another time.
     Rescheduled {
         /// The new time.
         slot: Slot,
-        /// The time before.
+        /// The previous time.
         previous: Slot,
-        /// What led to it.
+        /// What caused it.
         #[serde(default)]
         cause: Cause,
     },
-    /// Its words or its customer changed.
+    /// Title, notes or customer changed.
     DetailsChanged {
-        /// All of them, as they are now.
+        /// All details after the change.
         details: Details,
-        /// What led to it.
+        /// What caused it.
         #[serde(default)]
         cause: Cause,
     },
-    /// It takes place on another resource.
+    /// The booking was moved to another resource.
     Reassigned {
         /// The new resource.
         resource: ResourceId,
-        /// The resource before.
+        /// The previous resource.
         previous: ResourceId,
-        /// What led to it.
+        /// What caused it.
         #[serde(default)]
         cause: Cause,
     },
-    /// It does not take place.
+    /// The booking was cancelled.
     Cancelled {
-        /// Why.
+        /// The reason.
         reason: CancelReason,
-        /// What led to it.
+        /// What caused it.
         #[serde(default)]
         cause: Cause,
     },
-    /// It takes place after all.
+    /// The cancelled booking was restored.
     Restored {
-        /// What led to it.
+        /// What caused it.
         #[serde(default)]
         cause: Cause,
     },
-    /// Its entry was removed from a calendar, and the profile says to note that instead of cancelling.
+    /// Its entry was removed from a calendar, and the profile says to record that instead of cancelling.
     ExternalRemovalMarked {
         /// The link whose entry was removed.
         link: LinkId,
-        /// What led to it.
+        /// What caused it.
         #[serde(default)]
         cause: Cause,
     },
@@ -92,29 +92,29 @@ pub enum Event {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum CancelReason {
-    /// Its source says so.
+    /// Cancelled at its source.
     AtSource,
-    /// Somebody asked for it through us.
+    /// Cancelled through our API.
     Requested,
     /// Its entry was removed from the calendar.
     RemovedFromCalendar,
 }
 
-/// Words and people. All texts are sealed under one subject's key.
+/// Title, notes and customer. All texts are sealed under one subject's key.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Details {
-    /// What is booked, in words.
+    /// Title.
     pub title: Personal,
-    /// Free text.
+    /// Notes, free text.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub notes: Option<Personal>,
-    /// For whom.
+    /// Customer.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub customer: Option<Customer>,
 }
 
 impl Details {
-    /// Whether they are about a person who was forgotten, and `told` is about the same: that is not taken over again.
+    /// Whether these details were erased and `told` is about the same person: then `told` is not recorded again.
     pub fn forgotten_as(&self, told: &Self) -> bool {
         self.title.text.is_none() && self.title.subject == told.title.subject
     }
@@ -125,7 +125,7 @@ impl Details {
 pub struct Customer {
     /// Name.
     pub name: Personal,
-    /// Mail address.
+    /// Email address.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub email: Option<Personal>,
     /// Phone number.
@@ -133,13 +133,13 @@ pub struct Customer {
     pub phone: Option<Personal>,
 }
 
-/// What led to a change, as far as deciding needs it.
+/// The cause of a change, as far as decisions need it.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Cause {
-    /// The source's own revision that this brings us to.
+    /// The source's revision after this change.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub source_revision: Option<u64>,
-    /// The request that asked for it.
+    /// The request that caused it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub request: Option<RequestMark>,
     /// The link whose remote entry was edited.
@@ -153,14 +153,14 @@ pub struct Cause {
 /// A request with an `Idempotency-Key`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct RequestMark {
-    /// Hash of the key and of who sent it.
+    /// Hash of the key and its sender.
     pub key: String,
-    /// Hash of what was asked.
+    /// Hash of the request's content.
     pub digest: String,
 }
 
 impl Event {
-    /// The last part of the event's type.
+    /// The last part of the event type.
     pub fn name(&self) -> &'static str {
         match self {
             Self::Registered { .. } => "registered",
@@ -174,7 +174,7 @@ impl Event {
         }
     }
 
-    /// What led to it.
+    /// What caused it.
     pub fn cause(&self) -> &Cause {
         match self {
             Self::Registered { cause, .. }

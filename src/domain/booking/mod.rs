@@ -1,4 +1,4 @@
-//! A booking: our side. A thing with a resource, a slot, a state and a revision.
+//! A booking: a resource, a slot, a status and a revision.
 
 mod command;
 mod decide;

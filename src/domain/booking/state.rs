@@ -1,4 +1,4 @@
-//! A booking as its events make it.
+//! A booking folded from its events.
 
 use std::collections::{BTreeSet, VecDeque};
 
@@ -12,18 +12,18 @@ use crate::domain::{
     slot::Slot,
 };
 
-/// How many requests a booking remembers, so that a repeated one gets the same answer.
+/// How many requests a booking remembers, so that retries get the same answer.
 pub const REQUESTS_REMEMBERED_MAX: usize = 256;
 
-/// Where a booking stands.
+/// Status of a booking.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Status {
-    /// Asked for, not settled.
+    /// Requested, not confirmed.
     Tentative,
-    /// Settled.
+    /// Confirmed.
     Confirmed,
-    /// Called off.
+    /// Cancelled.
     Cancelled,
 }
 
@@ -34,34 +34,34 @@ pub struct Booking {
     pub source: SourceName,
     /// That system's own id of it.
     pub source_ref: String,
-    /// What is booked.
+    /// The resource.
     pub resource: ResourceId,
-    /// Resources that it was on before: there may be entries to remove.
+    /// Previous resources: there may be entries left to remove.
     pub former_resources: BTreeSet<ResourceId>,
-    /// When.
+    /// Start and end.
     pub slot: Slot,
-    /// What and for whom.
+    /// Title, notes and customer.
     pub details: Details,
-    /// Where it stands.
+    /// Status.
     pub status: Status,
-    /// Whether it was settled before it was cancelled.
+    /// Whether it was confirmed before it was cancelled.
     pub was_confirmed: bool,
-    /// Why it was cancelled, while it is.
+    /// Why it is cancelled; `None` if it is not.
     pub cancelled_for: Option<CancelReason>,
-    /// The link whose entry was removed in its calendar, while the booking stays.
+    /// The link whose entry was removed in its calendar while the booking was kept.
     pub removal_marked: Option<LinkId>,
-    /// How often it changed.
+    /// Number of changes.
     pub revision: Revision,
-    /// The newest revision at its source that we know of.
+    /// The newest known revision at its source.
     pub source_revision: Option<u64>,
-    /// When it changed last, as far as the origin tells: what "newest wins" compares.
+    /// Time of the last change, as reported by its origin; compared by "newest wins".
     pub changed_at: DateTime<Utc>,
-    /// Requests that were carried out, with the revision each led to.
+    /// Requests that were carried out, each with the resulting revision.
     pub requests: VecDeque<(RequestMark, Revision)>,
 }
 
 impl Booking {
-    /// Whether it takes place.
+    /// Whether it is not cancelled.
     pub fn active(&self) -> bool {
         self.status != Status::Cancelled
     }

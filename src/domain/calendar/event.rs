@@ -1,4 +1,4 @@
-//! What can have happened on a remote calendar.
+//! Events of a remote calendar.
 
 use chrono::{DateTime, Utc};
 use schemars::JsonSchema;
@@ -10,186 +10,186 @@ use crate::domain::{
     ids::{CalendarKey, ChannelId, CursorToken, LinkId},
 };
 
-/// A window of a calendar, half-open.
+/// A time range of a calendar, half-open.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Window {
-    /// The first instant.
+    /// Start.
     pub from: DateTime<Utc>,
-    /// The first instant after it.
+    /// End (exclusive).
     pub until: DateTime<Utc>,
 }
 
-/// How a pull asks.
+/// How a pull lists entries.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum PullMode {
     /// Everything in the window.
     Full,
-    /// What changed since the cursor.
+    /// Changes since the cursor.
     Delta,
 }
 
-/// What a pull found, counted.
+/// Counts of a pull.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct PullTally {
     /// Pages read.
     pub pages: u32,
     /// Entries listed.
     pub entries: u32,
-    /// Of those, ours.
+    /// Entries that are ours.
     pub managed: u32,
-    /// Removals among ours.
+    /// Removals of our entries.
     pub removals: u32,
 }
 
-/// A fact about a remote calendar. Type: `calendar.<variant in snake case>`.
+/// An event of a remote calendar. Type: `calendar.<variant in snake case>`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 #[schemars(tag = "type")]
 pub enum Event {
-    /// A push channel is about to be asked for, under an id that we chose: should the answer be lost, its notifications are
-    /// known for ours.
+    /// A push channel is about to be requested, with an id that we chose: if the answer is lost, its notifications can
+    /// still be recognised.
     ChannelRequested {
         /// The calendar.
         calendar: CalendarKey,
         /// The channel.
         channel: ChannelId,
-        /// SHA-256 of the token that its notifications will bear, in hex.
+        /// SHA-256 of the token that its notifications will carry, in hex.
         token_hash: String,
     },
-    /// The provider sends notifications to this channel.
+    /// The provider accepted a push channel.
     ChannelOpened {
         /// The calendar.
         calendar: CalendarKey,
         /// The channel.
         channel: ChannelId,
-        /// SHA-256 of the token that its notifications bear, in hex.
+        /// SHA-256 of the token that its notifications carry, in hex.
         token_hash: String,
-        /// The provider's name for what is watched.
+        /// The provider's id of the watched resource.
         resource: String,
-        /// When it ends, as the provider answered.
+        /// Expiry, as answered by the provider.
         expires_at: DateTime<Utc>,
-        /// When it is to be replaced: at 80 % of its life.
+        /// When to replace it: at 80 % of its lifetime.
         renew_at: DateTime<Utc>,
     },
     /// A channel was replaced by a newer one, which was opened before this one is stopped.
     ChannelRenewed {
         /// The calendar.
         calendar: CalendarKey,
-        /// The channel before.
+        /// The old channel.
         channel: ChannelId,
-        /// The channel that takes its place.
+        /// The new channel.
         by: ChannelId,
     },
-    /// The provider was asked to stop a channel, and did, or had forgotten it.
+    /// The provider stopped a channel at our request, or no longer knew it.
     ChannelClosed {
         /// The calendar.
         calendar: CalendarKey,
         /// The channel.
         channel: ChannelId,
-        /// Why, in words.
+        /// The reason.
         reason: String,
     },
-    /// A channel ended without being replaced, or could not be opened.
+    /// A channel expired without a replacement, or could not be opened.
     ChannelLost {
         /// The calendar.
         calendar: CalendarKey,
         /// The channel.
         channel: ChannelId,
-        /// Why, in words.
+        /// The reason.
         reason: String,
-        /// When another is asked for.
+        /// When to open another one.
         retry_at: DateTime<Utc>,
     },
-    /// The provider sends no notifications for this calendar. It is polled; that is no fault.
+    /// The provider does not support notifications for this calendar. It is polled; that is not an error.
     PushUnsupported {
         /// The calendar.
         calendar: CalendarKey,
     },
-    /// The provider says that something changed.
+    /// The provider reported a change.
     NotificationReceived {
         /// The calendar.
         calendar: CalendarKey,
-        /// By which channel.
+        /// The channel it came through.
         channel: ChannelId,
-        /// The provider's number of it; they ascend, with gaps.
+        /// The provider's message number; ascending, with gaps.
         number: u64,
-        /// `sync` for the first, `exists` or `not_exists` after that.
+        /// `sync` for the first one, `exists` or `not_exists` afterwards.
         state: String,
     },
-    /// A notification was not believed.
+    /// A notification was not authentic.
     NotificationRejected {
         /// The calendar.
         calendar: CalendarKey,
-        /// The channel that it named.
+        /// The channel it named.
         channel: ChannelId,
-        /// Why, in words.
+        /// The reason.
         reason: String,
     },
-    /// A listing begins. Until the lease ends no other process pulls this calendar.
+    /// A listing begins. Until the lease ends, no other process pulls this calendar.
     PullStarted {
         /// The calendar.
         calendar: CalendarKey,
-        /// How it asks.
+        /// Full or delta.
         mode: PullMode,
-        /// Who pulls.
+        /// The process that pulls.
         worker: String,
-        /// Until when it is theirs alone.
+        /// End of its lease.
         lease_until: DateTime<Utc>,
     },
-    /// An entry of ours is there and differs from what a listing showed before, or is seen for the first time.
+    /// One of our entries was listed for the first time, or differs from the last listing.
     RemoteEntryObserved {
         /// The calendar.
         calendar: CalendarKey,
-        /// Whose entry.
+        /// The link of the entry.
         link: LinkId,
         /// What was seen.
         observation: Observation,
     },
-    /// An entry of ours is gone, by evidence.
+    /// One of our entries is gone, with evidence.
     RemoteEntryRemoved {
         /// The calendar.
         calendar: CalendarKey,
-        /// Whose entry.
+        /// The link of the entry.
         link: LinkId,
         /// What was seen.
         observation: Observation,
-        /// The approval that removals of this pull wait for, where there were too many at once.
+        /// The approval that this pull's removals wait for, if there were too many at once.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         approval: Option<String>,
     },
-    /// The window was listed completely: inside it, what is not there does not exist.
+    /// The window was listed completely: an entry inside it that was not listed does not exist.
     CoverageProven {
         /// The calendar.
         calendar: CalendarKey,
         /// The window.
         window: Window,
     },
-    /// The last page is stored; the next pull asks from here.
+    /// The last page is stored; the next pull starts from this cursor.
     CursorAdvanced {
         /// The calendar.
         calendar: CalendarKey,
         /// The provider's delta token.
         cursor: CursorToken,
-        /// Of the query that the token belongs to. A token is never used with another query.
+        /// Fingerprint of the query that the token belongs to. A token is never used with a different query.
         fingerprint: String,
-        /// What was found.
+        /// The counts.
         tally: PullTally,
     },
-    /// The delta token cannot be used any more; the next pull lists everything.
+    /// The delta token is no longer valid; the next pull lists everything.
     CursorInvalidated {
         /// The calendar.
         calendar: CalendarKey,
-        /// Why, in words.
+        /// The reason.
         reason: String,
     },
-    /// A listing was not completed. Nothing of it counts.
+    /// A listing failed. None of it counts.
     PullFailed {
         /// The calendar.
         calendar: CalendarKey,
         /// What went wrong.
         failure: CallFailure,
-        /// When it is tried again.
+        /// When to retry.
         retry_at: DateTime<Utc>,
     },
     /// The calendar itself cannot be reached. That says nothing about its entries.
@@ -198,14 +198,14 @@ pub enum Event {
         calendar: CalendarKey,
         /// What went wrong.
         failure: CallFailure,
-        /// When it is tried again.
+        /// When to retry.
         retry_at: DateTime<Utc>,
     },
-    /// What we may do on it changed.
+    /// Our permissions on it changed.
     CapabilityChanged {
-        /// The calendar.
-        calendar: CalendarKey,
         /// Whether we may write.
+        calendar: CalendarKey,
+        /// The reason.
         writable: bool,
         /// Why, in words.
         reason: String,
@@ -213,7 +213,7 @@ pub enum Event {
 }
 
 impl Event {
-    /// The last part of the event's type.
+    /// The last part of the event type.
     pub fn name(&self) -> &'static str {
         match self {
             Self::ChannelRequested { .. } => "channel_requested",

@@ -1,4 +1,4 @@
-//! A remote calendar: its push channels, its delta cursor, what was pulled from it.
+//! A remote calendar: its push channels, its delta cursor, and the results of its pulls.
 
 mod event;
 mod state;

@@ -1,4 +1,4 @@
-//! A remote calendar as its events make it: what pulling and renewing need to know.
+//! A remote calendar folded from its events, as pulls and channel renewals need it.
 
 use std::collections::VecDeque;
 
@@ -12,24 +12,24 @@ use crate::domain::ids::{ChannelId, CursorToken};
 pub struct Cursor {
     /// The provider's token.
     pub token: CursorToken,
-    /// Of its query.
+    /// Fingerprint of the query it belongs to.
     pub fingerprint: String,
 }
 
-/// A push channel that we asked for and have not closed.
+/// A push channel that was requested and not closed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Channel {
     /// Its id.
     pub id: ChannelId,
     /// SHA-256 of its token, in hex.
     pub token_hash: String,
-    /// The provider's name for what it watches; `None` until the provider answered.
+    /// The provider's id of the watched resource; `None` until the provider answered.
     pub resource: Option<String>,
-    /// When it ends.
+    /// Expiry.
     pub expires_at: Option<DateTime<Utc>>,
-    /// When it is to be replaced.
+    /// When to replace it.
     pub renew_at: Option<DateTime<Utc>>,
-    /// Whether a newer one has taken its place.
+    /// Whether a newer channel has replaced it.
     pub replaced: bool,
 }
 
@@ -39,29 +39,29 @@ pub const REMOVALS_REMEMBERED: TimeDelta = TimeDelta::hours(1);
 /// A remote calendar.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Calendar {
-    /// Where the next pull asks from.
+    /// Cursor for the next pull.
     pub cursor: Option<Cursor>,
-    /// The last window that was listed completely.
+    /// The last window that was listed completely, and when.
     pub coverage: Option<(Window, DateTime<Utc>)>,
     /// Channels, oldest first.
     pub channels: Vec<Channel>,
-    /// The provider sends no notifications for it.
+    /// Whether the provider supports no notifications for it.
     pub push_unsupported: bool,
-    /// No channel is asked for before this.
+    /// No channel is requested before this time.
     pub channel_retry_at: Option<DateTime<Utc>>,
-    /// Somebody pulls it until then.
+    /// The process that is pulling, and the end of its lease.
     pub pulling_until: Option<(String, DateTime<Utc>)>,
-    /// It is not pulled before this, unless notified.
+    /// Not pulled before this time, unless notified.
     pub pull_retry_at: Option<DateTime<Utc>>,
-    /// Failed pulls since the last that was completed.
+    /// Failed pulls since the last complete one.
     pub pull_failures: u32,
-    /// When a pull was last completed.
+    /// When the last pull was completed.
     pub pulled_at: Option<DateTime<Utc>>,
-    /// When the last pull that was completed had begun.
+    /// When the last complete pull began.
     pub pull_began_at: Option<DateTime<Utc>>,
-    /// When the provider last said that something changed.
+    /// When the provider last reported a change.
     pub notified_at: Option<DateTime<Utc>>,
-    /// When removals were seen lately.
+    /// Times of recent removals.
     pub removals: VecDeque<DateTime<Utc>>,
     began_at: Option<DateTime<Utc>>,
 }
@@ -72,7 +72,7 @@ impl Calendar {
         self.channels.iter().rev().find(|c| !c.replaced && c.resource.is_some())
     }
 
-    /// Whether something was said to have changed since the last completed pull began.
+    /// Whether a change was reported since the last complete pull began.
     pub fn notified(&self) -> bool {
         match (self.notified_at, self.pull_began_at) {
             (None, _) => false,

@@ -1,4 +1,4 @@
-//! A connection: an authorised grant at a provider.
+//! A connection: our access to a calendar provider.
 
 use chrono::{DateTime, Utc};
 use schemars::JsonSchema;
@@ -9,7 +9,7 @@ use super::{
     ids::{ConnectionId, RemoteCalendarId},
 };
 
-/// A fact about a connection. Type: `connection.<variant in snake case>`.
+/// An event of a connection. Type: `connection.<variant in snake case>`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 #[schemars(tag = "type")]
@@ -20,40 +20,40 @@ pub enum Event {
         connection: ConnectionId,
         /// `google`, `microsoft`, `caldav`.
         provider: String,
-        /// Under whose name we act there: a service account's address, which is no person's.
+        /// The account we act as: the address of a service account, which is not a person's.
         account: String,
-        /// What we asked for.
+        /// The requested scopes.
         scopes: Vec<String>,
     },
-    /// The provider did not give us a token. The grant may still stand.
+    /// The provider did not give us a token. Access may still be granted.
     RefreshFailed {
         /// The connection.
         connection: ConnectionId,
         /// What went wrong.
         failure: CallFailure,
-        /// When it is tried again.
+        /// When to retry.
         retry_at: DateTime<Utc>,
     },
-    /// The provider says that the grant is gone (`invalid_grant`). Nothing is sent until it is renewed.
+    /// The provider says that access was revoked (`invalid_grant`). Nothing is sent until it is granted again.
     Revoked {
         /// The connection.
         connection: ConnectionId,
         /// What the provider said.
         failure: CallFailure,
     },
-    /// The grant works again. What waited is taken up.
+    /// Access works again. What was waiting continues.
     Reauthorised {
         /// The connection.
         connection: ConnectionId,
     },
-    /// A calendar of this connection is used by a route.
+    /// A route uses a calendar of this connection.
     CalendarSelected {
         /// The connection.
         connection: ConnectionId,
         /// The calendar.
         calendar: RemoteCalendarId,
     },
-    /// A calendar of this connection is not used by any route any more.
+    /// No route uses a calendar of this connection any more.
     CalendarDeselected {
         /// The connection.
         connection: ConnectionId,
@@ -63,7 +63,7 @@ pub enum Event {
 }
 
 impl Event {
-    /// The last part of the event's type.
+    /// The last part of the event type.
     pub fn name(&self) -> &'static str {
         match self {
             Self::Authorised { .. } => "authorised",
@@ -76,16 +76,16 @@ impl Event {
     }
 }
 
-/// Whether a connection works, as far as its events tell.
+/// Whether a connection works, according to its events.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Connection {
-    /// The provider gave us a token once.
+    /// Whether the provider ever gave us a token.
     pub authorised: bool,
-    /// The grant is gone.
+    /// Whether access was revoked.
     pub revoked: bool,
-    /// Refreshes that failed since the last that worked.
+    /// Failed token refreshes since the last success.
     pub refresh_failures: u32,
-    /// No refresh is tried before this.
+    /// No token refresh before this time.
     pub retry_at: Option<DateTime<Utc>>,
 }
 

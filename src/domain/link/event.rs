@@ -1,4 +1,4 @@
-//! What can have happened to a link.
+//! Events of a link.
 
 use chrono::{DateTime, Utc};
 use schemars::JsonSchema;
@@ -13,7 +13,7 @@ use crate::domain::{
     slot::Slot,
 };
 
-/// What a link joins.
+/// The booking and calendar that a link joins.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct LinkRef {
     /// The link.
@@ -24,13 +24,13 @@ pub struct LinkRef {
     pub appointment: String,
     /// The calendar.
     pub calendar: CalendarKey,
-    /// The resource whose route leads to that calendar.
+    /// The resource whose route leads to the calendar.
     pub resource: ResourceId,
-    /// The profile that route names.
+    /// The profile of that route.
     pub profile: ProfileId,
 }
 
-/// Names one command within its link: `<link>:<number>`, counted from 1.
+/// Id of a command within its link: `<link>:<number>`, from 1.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(transparent)]
 pub struct CommandId(pub String);
@@ -41,39 +41,39 @@ impl std::fmt::Display for CommandId {
     }
 }
 
-/// What a command does at its target.
+/// The effect of a command.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "op", rename_all = "snake_case")]
 pub enum Operation {
-    /// Put a new entry on the calendar, under an id that we chose.
+    /// Create an entry on the calendar, with an id that we chose.
     Create {
-        /// What it says.
+        /// Its content.
         content: Content,
     },
-    /// Change the entry, if it is still at that version.
+    /// Change the entry, if it still has the expected version.
     Update {
-        /// The version that we know.
+        /// The expected version.
         expect: Etag,
-        /// What it says now, as far as we know.
+        /// Its present content, as far as we know.
         from: Content,
-        /// What it shall say. Only fields that differ from `from` are sent.
+        /// Its new content. Only fields that differ from `from` are sent.
         content: Content,
-        /// What our side alone would have it say: differs from `content` where a person's words are left standing.
+        /// The content wanted by our side alone: differs from `content` where a person's text is kept.
         ours: Content,
     },
-    /// Take the entry off the calendar, if it is still at that version.
+    /// Delete the entry, if it still has the expected version.
     Delete {
-        /// The version that we know.
+        /// The expected version.
         expect: Etag,
     },
-    /// Tell the booking's source the new time.
+    /// Send the new time to the booking's source.
     WriteBackSlot {
         /// The new time.
         slot: Slot,
         /// The source's revision that this change is based on.
         expect_revision: Option<u64>,
     },
-    /// Tell the booking's source that it was called off.
+    /// Send the cancellation to the booking's source.
     WriteBackCancel {
         /// The source's revision that this change is based on.
         expect_revision: Option<u64>,
@@ -81,7 +81,7 @@ pub enum Operation {
 }
 
 impl Operation {
-    /// The permanent name, as in tables, logs and metrics.
+    /// The permanent name, used in tables, logs and metrics.
     pub fn name(&self) -> &'static str {
         match self {
             Self::Create { .. } => "create",
@@ -92,132 +92,132 @@ impl Operation {
         }
     }
 
-    /// Whether the target is the booking's source, not the calendar.
+    /// Whether it goes to the booking's source instead of the calendar.
     pub fn at_source(&self) -> bool {
         matches!(self, Self::WriteBackSlot { .. } | Self::WriteBackCancel { .. })
     }
 }
 
-/// A command whose intent is recorded, before it is sent.
+/// A command whose intent is recorded before it is sent.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct IssuedCommand {
-    /// Which one.
+    /// Id of the command.
     pub id: CommandId,
-    /// What it does.
+    /// Its effect.
     #[serde(flatten)]
     pub operation: Operation,
-    /// The entry it is about: for a create, the id that we chose.
+    /// Id of its entry; for a create, the id that we chose.
     pub remote: RemoteId,
-    /// The generation of that entry.
+    /// Generation of that entry.
     pub generation: Generation,
-    /// Makes a repetition harmless.
+    /// Makes retries safe.
     pub key: IdempotencyKey,
-    /// The booking's revision that it carries out.
+    /// The booking's revision that it implements.
     pub booking_revision: Revision,
-    /// Until when its sender alone may act on it. After that anyone may look up how it ended.
+    /// Until then, only its sender may act on it. Afterwards any process may check how it ended.
     pub lease_until: DateTime<Utc>,
-    /// Who sends it.
+    /// The process that sends it.
     pub worker: String,
 }
 
-/// The answer to a command.
+/// The successful result of a command.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "result", rename_all = "snake_case")]
 pub enum Attempt {
-    /// The entry as the provider answered it.
+    /// The entry as returned by the provider.
     Entry {
-        /// Its version now.
+        /// Its new version.
         etag: Etag,
-        /// When it changed last, by the provider's clock.
+        /// Time of its last change, by the provider's clock.
         updated: Option<DateTime<Utc>>,
-        /// What it says, as the provider put it.
+        /// Its content, as returned by the provider.
         content: Content,
     },
     /// It was deleted.
     Deleted {
-        /// It was gone before we asked.
+        /// Whether it was already gone.
         already_absent: bool,
     },
-    /// The source took the change.
+    /// The source accepted the change.
     WrittenBack {
-        /// Its revision of the booking now.
+        /// The source's new revision of the booking.
         source_revision: Option<u64>,
     },
 }
 
-/// What a look-up found about a command whose outcome was not known.
+/// The outcome of a command, found out afterwards.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "found", rename_all = "snake_case")]
 pub enum Verification {
     /// It was carried out.
     Done {
-        /// As if it had been answered.
+        /// The result it would have returned.
         answer: Attempt,
     },
-    /// It was not carried out, and will not be any more.
+    /// It was not carried out and never will be.
     NotDone {},
 }
 
-/// A change that a person made in the calendar.
+/// A change made by a person in the calendar.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "change", rename_all = "snake_case")]
 pub enum RemoteChange {
-    /// The entry says something else now.
+    /// The entry's content changed.
     Edited {
         /// Its version.
         etag: Etag,
-        /// When it was changed, by the provider's clock.
+        /// Time of the change, by the provider's clock.
         updated: Option<DateTime<Utc>>,
-        /// What it says.
+        /// Its new content.
         content: Content,
     },
     /// The entry is gone.
     Removed {
         /// How we know.
         evidence: Evidence,
-        /// When it was removed, where the provider tells.
+        /// When it was deleted, if the provider says so.
         updated: Option<DateTime<Utc>>,
     },
 }
 
-/// What accepting a removal means, as the profile said at that moment.
+/// What an accepted removal does to the booking, according to the profile at that time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum RemovalPolicy {
     /// The booking is cancelled.
     Cancel,
-    /// The booking stays and is marked.
+    /// The booking is kept and marked.
     Mark,
 }
 
-/// Why a person's change is neither taken over nor turned down yet.
+/// Why a person's change is neither accepted nor rejected yet.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "why", rename_all = "snake_case")]
 pub enum HoldReason {
-    /// One of our own calls is under way; it is looked at again after that.
+    /// One of our own calls is in progress; the change is checked again afterwards.
     Busy,
-    /// A removal counts only if it still stands after a while.
+    /// Waiting in case the removal is undone.
     Grace,
-    /// The new time meets other bookings on the same resource. A person decides.
+    /// The new time overlaps other bookings on the same resource. An operator decides.
     Overlap {
-        /// Those bookings.
+        /// The other bookings.
         with: Vec<BookingId>,
     },
-    /// So many entries vanished at once that it may be an accident. An operator decides.
+    /// So many entries disappeared at once that it may be an accident. An operator decides.
     MassRemoval {
-        /// The approval that was asked for.
+        /// The requested approval.
         approval: String,
     },
-    /// The source can only take times of day, not whole days. A person decides.
+    /// The source supports times of day, but not whole days. An operator decides.
     WholeDay,
-    /// The entry was brought back by a person although the booking is cancelled. A person decides.
+    /// A person restored the entry although the booking is cancelled. An operator decides.
     BroughtBack,
-    /// The entry cannot be read. It is looked at again when it changes.
+    /// The entry cannot be read. It is checked again when it changes.
     Unreadable {
-        /// What hinders.
+        /// Why it cannot be read.
         reason: String,
     },
-    /// The profile says that a person decides about removals.
+    /// The profile lets an operator decide about removals.
     AskFirst,
 }
 
@@ -225,19 +225,19 @@ pub enum HoldReason {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "why", rename_all = "snake_case")]
 pub enum WithholdReason {
-    /// It ended before the window of this profile.
+    /// It ended before the profile's window.
     Past,
-    /// It starts after the window of this profile; it is looked at again when the window reaches it.
+    /// It starts after the profile's window; checked again when the window reaches it.
     TooFarAhead,
     /// The profile does not send this to the calendar.
     DirectionClosed,
-    /// The connection's grant is gone.
+    /// The connection's access was revoked.
     ConnectionRevoked,
-    /// The provider (or the source) asked us to wait with all calls.
+    /// The provider (or the source) asked us to stop calling for a while.
     RateLimited,
 }
 
-/// What a decision does.
+/// The action that was decided.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Action {
@@ -247,15 +247,15 @@ pub enum Action {
     Update,
     /// Delete the entry.
     Delete,
-    /// Write the new time back to the source.
+    /// Send the new time to the source.
     WriteBackUpdate,
-    /// Write the cancellation back to the source.
+    /// Send the cancellation to the source.
     WriteBackCancel,
-    /// Carry the accepted change over to the booking.
+    /// Apply the accepted change to the booking.
     ApplyToBooking,
 }
 
-/// One of two sides.
+/// The two sides of a conflict.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Side {
@@ -270,11 +270,11 @@ pub enum Side {
 pub struct Conflict {
     /// When the booking changed.
     pub booking_changed_at: DateTime<Utc>,
-    /// When the entry changed: by the provider's clock where it tells, else when we saw it.
+    /// When the entry changed: by the provider's clock if known, otherwise when we saw it.
     pub remote_changed_at: DateTime<Utc>,
-    /// What our side says; `None` where it wants no entry.
+    /// Content wanted by our side; `None` if it wants no entry.
     pub ours: Option<Content>,
-    /// What the calendar says.
+    /// The change in the calendar.
     pub theirs: RemoteChange,
 }
 
@@ -282,70 +282,70 @@ pub struct Conflict {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum LookReason {
-    /// The version that we sent was not current (412).
+    /// The version we sent was outdated (412).
     Stale,
-    /// It was not there when we wrote (404 or 410).
+    /// The entry was missing when we wrote (404 or 410).
     Gone,
-    /// The id that we chose is taken (409).
+    /// The id we chose is taken (409).
     IdentityTaken,
     /// A listing lacks it, or what we saw may be older than our last write.
     Doubtful,
-    /// A removal's grace is over.
+    /// The waiting time after a removal is over.
     GraceOver,
-    /// An operator asked for it.
+    /// Requested by an operator.
     Asked,
 }
 
-/// What a link waits for.
+/// What a link was waiting for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Wait {
-    /// The end of whatever kept us from sending.
+    /// The end of the reason why nothing was sent.
     Withheld,
-    /// The time of the next try.
+    /// The time of the next attempt.
     Retry,
-    /// A look at the entry: it was read, and shows nothing that is to be recorded.
+    /// Reading the entry: it was read, and nothing has to be recorded.
     Look,
-    /// The removal of an entry of an earlier generation: it is gone, or not ours any more.
+    /// The removal of an entry of an earlier generation, which is gone or no longer managed.
     Superseded,
 }
 
-/// A fact about a link. Type: `link.<variant in snake case>`.
+/// An event of a link. Type: `link.<variant in snake case>`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 #[schemars(tag = "type")]
 pub enum Event {
-    /// Booking and calendar are to be kept in step. The first event of every link; again when an operator asks.
+    /// Booking and calendar must be kept in sync. First event of every link; repeated if an operator asks.
     SyncRequested {
-        /// What is joined.
+        /// The booking and the calendar.
         #[serde(flatten)]
         of: LinkRef,
-        /// In words.
+        /// The reason.
         reason: String,
     },
-    /// What is to be done, and why.
+    /// An action was decided, with reasons.
     Decided {
-        /// What.
+        /// The action.
         action: Action,
-        /// Why, in words for a support desk.
+        /// Reasons, in words for support staff.
         reasons: Vec<String>,
-        /// The booking's revision at that moment.
+        /// The booking's revision at that time.
         booking_revision: Revision,
-        /// The entry's version at that moment, where there is one.
+        /// The entry's version at that time, if it exists.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         etag: Option<Etag>,
-        /// The profile that decided.
+        /// The profile that applied.
         profile: ProfileId,
         /// Its version.
         profile_version: u64,
     },
-    /// Nothing is sent although there would be something to send.
+    /// Nothing is sent although there is something to send.
     Withheld {
-        /// Why.
+        /// The reason.
         reason: WithholdReason,
-        /// The booking's revision at that moment.
+        /// The booking's revision at that time.
         booking_revision: Revision,
-        /// When it is looked at again.
+        /// When to check again.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         until: Option<DateTime<Utc>>,
     },
@@ -354,45 +354,45 @@ pub enum Event {
         /// The command.
         command: IssuedCommand,
     },
-    /// It was carried out.
+    /// A command succeeded.
     AttemptSucceeded {
-        /// Which.
+        /// Id of the command.
         command: CommandId,
-        /// What it did, for those who count.
+        /// Its operation, for counting.
         operation: String,
-        /// The answer.
+        /// The result.
         answer: Attempt,
     },
-    /// It was not carried out, or nobody knows.
+    /// A command failed, or its outcome is unknown.
     AttemptFailed {
-        /// Which.
+        /// Id of the command.
         command: CommandId,
-        /// What it was to do, for those who count.
+        /// Its operation, for counting.
         operation: String,
         /// What went wrong.
         failure: CallFailure,
-        /// When it is tried again.
+        /// When to retry.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         retry_at: Option<DateTime<Utc>>,
-        /// Whether it counts against the profile's number of attempts.
+        /// Whether it counts towards the profile's maximum number of attempts.
         counts: bool,
     },
-    /// The outcome of a command that nobody answered was looked up.
+    /// The unknown outcome of a command was found out.
     OutcomeVerified {
-        /// Which.
+        /// Id of the command.
         command: CommandId,
-        /// What was found.
+        /// The outcome.
         #[serde(flatten)]
         outcome: Verification,
     },
-    /// The entry exists for the first time under this generation.
+    /// The entry of this generation was created.
     Established {
         /// The entry.
         remote: RemoteId,
         /// Its generation.
         generation: Generation,
     },
-    /// An entry with our marker, or one that already says what we want, is taken as the common base.
+    /// An entry with our marker, or with the wanted content, was adopted as the common base.
     Adopted {
         /// The entry.
         remote: RemoteId,
@@ -400,9 +400,9 @@ pub enum Event {
         generation: Generation,
         /// Its version.
         etag: Etag,
-        /// What it says.
+        /// Its content.
         content: Content,
-        /// Why, in words.
+        /// The reason.
         reason: String,
     },
     /// A change that we saw is our own.
@@ -411,60 +411,60 @@ pub enum Event {
         remote: RemoteId,
         /// Its version; `None` for the echo of a deletion.
         etag: Option<Etag>,
-        /// Whether the etag was new and the content told (a provider rewrote the entry without changing what it says).
+        /// Whether it was recognised by content, with a new etag (the provider rewrote the entry without changing its content).
         by_content: bool,
     },
-    /// A person's change is taken over.
+    /// A person's change was accepted.
     RemoteChangeAccepted {
         /// The change.
         #[serde(flatten)]
         change: RemoteChange,
-        /// Whether the booking changes by it (a new time, a removal), or only the common base (words).
+        /// Whether it changes the booking (a new time, a removal), or only the common base (text).
         changes_booking: bool,
-        /// For a removal: what it does to the booking.
+        /// For a removal: its effect on the booking.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         removal: Option<RemovalPolicy>,
-        /// The booking's revision at that moment.
+        /// The booking's revision at that time.
         booking_revision: Revision,
-        /// The booking's time at that moment.
+        /// The booking's time at that time.
         booking_slot: Slot,
     },
-    /// A change that was taken over has reached the booking.
+    /// An accepted change was applied to the booking.
     RemoteChangeApplied {
-        /// The booking's revision that has it.
+        /// The booking's revision with the change.
         booking_revision: Revision,
     },
-    /// A person's change waits.
+    /// A person's change was put on hold.
     RemoteChangeHeld {
         /// What was seen.
         observation: Observation,
-        /// Why.
+        /// The reason.
         #[serde(flatten)]
         reason: HoldReason,
-        /// The booking's revision at that moment.
+        /// The booking's revision at that time.
         booking_revision: Revision,
-        /// When it is looked at again.
+        /// When to check again.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         until: Option<DateTime<Utc>>,
     },
-    /// A person said what is to become of the change that waits.
+    /// An operator answered a change on hold.
     RemoteChangeAnswered {
-        /// Take it over, or put the entry back.
+        /// Accept it, or restore the entry.
         accept: bool,
-        /// Who.
+        /// The operator.
         by: String,
     },
-    /// A change that waited does not wait any more: it is gone, or was decided.
+    /// A change is no longer on hold: it is gone, or was decided.
     RemoteChangeReleased {
-        /// Why, in words.
+        /// The reason.
         reason: String,
     },
-    /// A person's change is not taken over; the entry will say again what the booking says.
+    /// A person's change was rejected; the entry will show the booking again.
     RemoteChangeRejected {
-        /// The change, so that it can be restored.
+        /// The change, so that it can be recovered.
         #[serde(flatten)]
         change: RemoteChange,
-        /// Why, in words.
+        /// The reason.
         reason: String,
     },
     /// Both sides changed since the common base.
@@ -472,38 +472,38 @@ pub enum Event {
         /// Both sides.
         conflict: Conflict,
     },
-    /// Which side stands. The other is in the `conflict_detected` before.
+    /// One side of a conflict wins. The other one is in the preceding `conflict_detected`.
     ConflictResolved {
-        /// The side that stands.
+        /// The winning side.
         winner: Side,
-        /// By which rule, in words.
+        /// The rule that decided.
         rule: String,
-        /// The entry's version that this overrides, where there is an entry.
+        /// The entry's version that is overwritten, if there is an entry.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         overrides: Option<Etag>,
     },
-    /// Given up until something changes or an operator asks again.
+    /// Given up until something changes or an operator retries it.
     DeadLettered {
         /// The last command.
         command: CommandId,
         /// What went wrong.
         failure: CallFailure,
-        /// The booking's revision at that moment.
+        /// The booking's revision at that time.
         booking_revision: Revision,
     },
-    /// An operator asked for another try.
+    /// An operator requested a retry.
     Reprocessed {
-        /// Who.
+        /// The operator.
         by: String,
     },
-    /// The entry is not ours any more; it is left alone.
+    /// The entry is no longer managed; it is left as it is.
     Detached {
         /// The entry.
         remote: RemoteId,
-        /// Why, in words.
+        /// The reason.
         reason: String,
     },
-    /// An entry of an earlier generation stands on the calendar; it will be removed.
+    /// An entry of an earlier generation still exists on the calendar; it will be removed.
     SupersededLeft {
         /// The entry.
         remote: RemoteId,
@@ -512,28 +512,28 @@ pub enum Event {
         /// Its version.
         etag: Etag,
     },
-    /// Another entry bears our marker: a copy made by somebody. It is left alone.
+    /// Another entry carries our marker: a copy made by somebody. It is left as it is.
     CloneSuspected {
         /// That entry.
         remote: RemoteId,
     },
-    /// The entry is to be read by its id before anything else is decided.
+    /// The entry must be read by its id before anything else is decided.
     LookRequested {
-        /// Why.
+        /// The reason.
         reason: LookReason,
-        /// Not before this, where reading it failed just now.
+        /// Not before this time, because reading it just failed.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         retry_at: Option<DateTime<Utc>>,
     },
-    /// Something that was waited for is not waited for any more: the timer that belongs to it ends.
+    /// The link no longer waits for something; the timer ends.
     WaitEnded {
-        /// What.
+        /// What it was waiting for.
         wait: Wait,
     },
 }
 
 impl Event {
-    /// The last part of the event's type.
+    /// The last part of the event type.
     pub fn name(&self) -> &'static str {
         match self {
             Self::SyncRequested { .. } => "sync_requested",

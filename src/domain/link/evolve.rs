@@ -190,7 +190,7 @@ impl Link {
         }
     }
 
-    /// The entry need not be read any more, and a time at which that would be tried again does not count.
+    /// The entry has been read; any timer for reading it again ends.
     fn clear_look(&mut self) {
         if self.look.take().is_some() {
             self.looks_failed = 0;
@@ -214,7 +214,7 @@ impl Link {
         }
     }
 
-    /// Takes their version and time as the base; the words of our side stay what they were, so that a person's words are
+    /// Takes the calendar's version and time as the base, but keeps our side's text, so that a person's text is
     /// neither overwritten now nor mistaken for ours later.
     fn rebase(&mut self, etag: &Etag, content: &Content) {
         if let Some(remote) = &mut self.remote {
@@ -239,7 +239,7 @@ fn failed(link: &mut Link, failure: &CallFailure, retry_at: Option<DateTime<Utc>
         return;
     }
     let Some(flight) = link.in_flight.take() else { return };
-    // A refusal by the source concerns the source's copy; the entry itself needs no second look.
+    // A refusal by the source concerns the source's copy; the entry itself need not be read again.
     if flight.command.operation.at_source() {
         return;
     }

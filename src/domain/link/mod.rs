@@ -1,4 +1,4 @@
-//! A link: one booking on one calendar, the mapping. What was decided, sent, answered and seen about one remote entry.
+//! A link: one booking on one calendar. What was decided, sent, answered and seen about one remote entry.
 
 mod event;
 mod evolve;

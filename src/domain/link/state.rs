@@ -1,4 +1,4 @@
-//! What is known of a link. How its events make it: `src/domain/link/evolve.rs`.
+//! The state of a link. Folded from its events in `src/domain/link/evolve.rs`.
 
 use std::collections::BTreeSet;
 
@@ -14,16 +14,16 @@ use crate::domain::{
     slot::Slot,
 };
 
-/// The remote entry, as far as we know: the common base.
+/// The remote entry as far as we know: the common base.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Remote {
     /// Its id.
     pub id: RemoteId,
     /// Its version.
     pub etag: Etag,
-    /// What it says.
+    /// Its content.
     pub content: Content,
-    /// What our side said when both were last in step. Differs from `content` where a person's words were left standing.
+    /// Our side's content when both last agreed. Differs from `content` where a person's text was kept.
     pub ours: Content,
 }
 
@@ -32,117 +32,117 @@ pub struct Remote {
 pub struct InFlight {
     /// The command.
     pub command: IssuedCommand,
-    /// Whether it is known that nobody knows how it ended.
+    /// Whether its outcome is known to be unknown.
     pub unknown: bool,
 }
 
 /// Failures since the last success.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Retry {
-    /// Nothing is sent before this.
+    /// Nothing is sent before this time.
     pub at: Option<DateTime<Utc>>,
-    /// How many counted against the profile's number of attempts.
+    /// Number that counts towards the profile's maximum number of attempts.
     pub counted: u32,
-    /// How many there were in all.
+    /// Total number.
     pub failures: u32,
     /// The last of them.
     pub last: Option<CallFailure>,
 }
 
-/// A person's change that was taken over and has yet to reach the booking.
+/// A person's accepted change that has not reached the booking yet.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Inbound {
     /// The change.
     pub change: RemoteChange,
-    /// For a removal: what it does.
+    /// For a removal: its effect.
     pub removal: Option<RemovalPolicy>,
     /// The booking's revision when it was accepted.
     pub booking_revision: Revision,
     /// The booking's time when it was accepted.
     pub booking_slot: Slot,
-    /// How far it has come.
+    /// Its progress.
     pub stage: InboundStage,
 }
 
-/// How far an accepted change has come.
+/// Progress of an accepted change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum InboundStage {
-    /// The source does not know yet.
+    /// Not sent to the source yet.
     Accepted,
-    /// The source took it, as this revision; the booking is to follow.
+    /// The source accepted it as this revision; the booking is next.
     WrittenBack(Option<u64>),
 }
 
-/// A person's change that waits.
+/// A person's change on hold.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HeldChange {
     /// What was seen.
     pub observation: Observation,
-    /// Why it waits.
+    /// Why it is on hold.
     pub reason: HoldReason,
-    /// The booking's revision when it was held.
+    /// The booking's revision at that time.
     pub booking_revision: Revision,
-    /// When it is looked at again.
+    /// When to check again.
     pub until: Option<DateTime<Utc>>,
-    /// A person's word: take it over, or put the entry back.
+    /// An operator's answer: `true` accepts it, `false` restores the entry.
     pub answer: Option<bool>,
 }
 
 /// A link.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Link {
-    /// What it joins.
+    /// The booking and the calendar.
     pub of: LinkRef,
     /// The last generation for which a create was issued; 0 before the first.
     pub generation: Generation,
-    /// The last generation whose id is used up at the provider; the next create takes the one after it.
+    /// The last generation whose id is used up at the provider; the next create uses the one after it.
     pub spent: Generation,
-    /// The entry, where there is one as far as we know.
+    /// The entry, if it exists as far as we know.
     pub remote: Option<Remote>,
-    /// The one call under way.
+    /// The call in progress; at most one.
     pub in_flight: Option<InFlight>,
-    /// How many commands were issued.
+    /// Number of commands issued.
     pub commands: u64,
     /// Failures since the last success.
     pub retry: Retry,
-    /// Given up at this revision of the booking.
+    /// The booking's revision at which it was given up.
     pub dead: Option<Revision>,
-    /// The entry that is not ours any more.
+    /// The entry that is no longer managed.
     pub detached: Option<RemoteId>,
-    /// A taken-over change on its way to the booking.
+    /// An accepted change on its way to the booking.
     pub inbound: Option<Inbound>,
-    /// A change that waits.
+    /// A change on hold.
     pub held: Option<HeldChange>,
-    /// Both sides changed; not resolved yet.
+    /// A conflict that is not resolved yet.
     pub conflict: Option<Conflict>,
-    /// The entry is to be read by its id first.
+    /// Why the entry must be read by its id first.
     pub look: Option<LookReason>,
-    /// Which entry that is, where it is not the one that the link has now but one of an earlier generation.
+    /// The entry to read, if it is one of an earlier generation.
     pub look_at: Option<RemoteId>,
     /// How often reading it has failed since then.
     pub looks_failed: u32,
-    /// Why nothing is sent, as it was last recorded.
+    /// Why nothing is sent, as last recorded.
     pub withheld: Option<(WithholdReason, Revision, Option<DateTime<Utc>>)>,
-    /// An entry of an earlier generation that is to be removed.
+    /// An entry of an earlier generation that must be removed.
     pub superseded: Option<(RemoteId, Generation, Etag)>,
-    /// Copies that were noted.
+    /// Known copies.
     pub clones: BTreeSet<RemoteId>,
-    /// When we last came to know the entry anew, by a write that was answered or a change that was taken as the base: what
-    /// was seen before that proves nothing.
+    /// When we last learned the entry's state, from the answer to a write or a change accepted as the base: earlier
+    /// observations prove nothing.
     pub wrote_at: Option<DateTime<Utc>>,
     /// Our own version whose echo was recognised.
     pub echoed: Option<Etag>,
     /// The entry we deleted, and whether the echo of that was recognised.
     pub deleted: Option<(RemoteId, bool)>,
-    /// Which side changed last.
+    /// The side that changed last.
     pub last_source: Option<Side>,
 }
 
 impl Link {
-    /// When it is to be looked at again though nothing happens: the earliest timer that counts. `None`: never.
+    /// When to check it again if nothing happens: the earliest timer that applies. `None`: never.
     ///
-    /// A call under way is decided on first, then a look, and neither is made while the other side wants no calls: what
-    /// stands behind one of them is not waited for yet.
+    /// A call in progress is decided first, then a read, and neither is made while the provider wants no calls: timers
+    /// behind one of them do not apply yet.
     pub fn due_at(&self) -> Option<DateTime<Utc>> {
         let withheld_until = self.withheld.as_ref().and_then(|(_, _, until)| *until);
         let next = match (&self.in_flight, self.look) {
@@ -157,7 +157,7 @@ impl Link {
         next.max(withheld_until.filter(|_| limited))
     }
 
-    /// A link about which nothing is known yet but what it joins.
+    /// A link about which nothing else is known.
     pub(super) fn new(of: LinkRef) -> Self {
         Self {
             of,

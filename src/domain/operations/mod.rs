@@ -1,4 +1,4 @@
-//! Acts of operators, and of the ledger on itself.
+//! Actions of operators and of the ledger itself.
 
 use std::collections::BTreeMap;
 
@@ -11,80 +11,80 @@ use super::{
     program_version::ProgramVersion,
 };
 
-/// A fact about operations. Type: `operations.<variant in snake case>`.
+/// An event about operations. Type: `operations.<variant in snake case>`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 #[schemars(tag = "type")]
 pub enum Event {
-    /// So many entries vanished at once that somebody must say whether it was meant.
+    /// So many entries disappeared at once that an operator must confirm it.
     ApprovalRequested {
-        /// Names the approval.
+        /// Id of the approval.
         approval: String,
-        /// The calendar that they vanished from.
+        /// The calendar they disappeared from.
         calendar: CalendarKey,
-        /// How many.
+        /// Number of removed entries.
         removals: u32,
-        /// Of how many.
+        /// Number of entries before.
         live: u32,
-        /// The first links concerned; the rest is in the calendar's stream.
+        /// The first links affected; the rest is in the calendar's stream.
         links: Vec<LinkId>,
     },
-    /// It was meant: the removals count.
+    /// The removals were meant, and apply.
     ApprovalGranted {
-        /// Names the approval.
+        /// Id of the approval.
         approval: String,
-        /// Who.
+        /// The operator.
         by: String,
     },
-    /// It was not meant: the entries are put back.
+    /// The removals were an accident: the entries are put back.
     ApprovalDenied {
-        /// Names the approval.
+        /// Id of the approval.
         approval: String,
-        /// Who.
+        /// The operator.
         by: String,
     },
-    /// A projection's table was filled anew and took the place of the one before.
+    /// A projection's table was rebuilt and replaced.
     ProjectionRebuilt {
-        /// Which.
+        /// Name of the projection.
         projection: String,
-        /// The definition's version.
+        /// Version of its definition.
         version: u32,
-        /// Up to which position.
+        /// The position it reached.
         position: Position,
-        /// How many rows differed from the table before.
+        /// Number of rows that differed from the previous table.
         differing: u64,
     },
-    /// Every secret is wrapped under another master key.
+    /// Every secret is now encrypted with a new master key.
     MasterKeyRotated {
-        /// The public name of the key before, which is destroyed next.
+        /// Public name of the old key, which is destroyed next.
         from: String,
-        /// The public name of the key now.
+        /// Public name of the new key.
         to: String,
     },
-    /// The ledger was sealed: a signed root over every event below a position. This event itself is covered by the next.
+    /// The ledger was sealed: a signed root over every event before a position. This event itself is covered by the next seal.
     CheckpointSealed {
-        /// How many events are covered: the positions below it.
+        /// Number of events covered: all positions below it.
         size: u64,
-        /// The RFC 6962 root over them, in base64.
+        /// RFC 6962 root hash over them, in base64.
         root: String,
         /// The checkpoint as a signed note (C2SP tlog-checkpoint), to be kept elsewhere and verified with any tool.
         note: String,
-        /// The roots of the perfect subtrees that make up the root, the largest first, in base64: from here the tree can
-        /// be continued without reading what is below.
+        /// Roots of the perfect subtrees that form the root, the largest first, in base64: the tree can be continued from
+        /// here without reading earlier events.
         frontier: Vec<String>,
     },
-    /// A person is to be forgotten. Recorded before their key is destroyed, so that no crash leaves it half done.
+    /// A person's erasure was requested. Recorded before their key is destroyed, so that it is completed after a crash.
     SubjectErasureRequested {
-        /// Who.
+        /// Id of the person.
         subject: SubjectId,
-        /// Who asked for it.
+        /// Who requested it.
         by: String,
     },
-    /// A person was forgotten: their key is destroyed, and what was sealed under it reads as nothing from now on.
+    /// A person was erased: their key is destroyed, and what was sealed under it is unreadable from now on.
     SubjectErased {
-        /// Who.
+        /// Id of the person.
         subject: SubjectId,
-        /// Who asked for it.
+        /// Who requested it.
         by: String,
         /// When the key was destroyed.
         erased_at: DateTime<Utc>,
@@ -100,7 +100,7 @@ pub enum Event {
 }
 
 impl Event {
-    /// The last part of the event's type.
+    /// The last part of the event type.
     pub fn name(&self) -> &'static str {
         match self {
             Self::ApprovalRequested { .. } => "approval_requested",
@@ -116,21 +116,21 @@ impl Event {
     }
 }
 
-/// Where an approval stands.
+/// Status of an approval.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Approval {
-    /// Nobody has answered.
+    /// Not answered.
     Open,
-    /// Yes.
+    /// Granted.
     Granted,
-    /// No.
+    /// Denied.
     Denied,
 }
 
 /// Approvals by name.
 pub type Approvals = BTreeMap<String, Approval>;
 
-/// The approvals after one more event. The first answer stands.
+/// The approvals after one more event. The first answer counts.
 pub fn evolve(mut approvals: Approvals, event: &Event) -> Approvals {
     match event {
         Event::ApprovalRequested { approval, .. } => {

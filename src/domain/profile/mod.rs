@@ -1,18 +1,18 @@
-//! A profile: a versioned policy document. Data, not code: presets ship for every kind of user.
+//! A profile: a versioned policy document. Data, not code; there are presets for common uses.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::ids::ProfileId;
 
-/// A fact about a profile. Type: `profile.<variant in snake case>`.
+/// An event of a profile. Type: `profile.<variant in snake case>`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 #[schemars(tag = "type")]
 pub enum Event {
-    /// The policy is this from now on.
+    /// A policy was published and applies from now on.
     Published {
-        /// Which profile.
+        /// Id of the profile.
         profile: ProfileId,
         /// Counted from 1.
         version: u64,
@@ -22,7 +22,7 @@ pub enum Event {
 }
 
 impl Event {
-    /// The last part of the event's type.
+    /// The last part of the event type.
     pub fn name(&self) -> &'static str {
         match self {
             Self::Published { .. } => "published",
@@ -30,61 +30,61 @@ impl Event {
     }
 }
 
-/// A policy with its name and version, as decisions cite it.
+/// A policy with its name and version, as cited by decisions.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Profile {
-    /// Which.
+    /// Id of the profile.
     pub id: ProfileId,
     /// Counted from 1.
     pub version: u64,
-    /// What it says.
+    /// The policy.
     pub policy: Policy,
 }
 
-/// What may be sent to a calendar.
-// Fields that a newer program added are passed over: it is the configuration that refuses what it does not know
-// (`src/config/profile.rs`). A field that is added needs a default, so that what was published before can be read.
+/// The rules for syncing with a calendar.
+// Fields added by a newer program are ignored here; unknown keys are refused in the configuration
+// (`src/config/profile.rs`). A new field needs a default, so that policies published before can be read.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Policy {
     /// New bookings become entries.
     pub create: bool,
-    /// Changes of a booking reach its entry.
+    /// Changes of a booking are sent to its entry.
     pub update: bool,
-    /// What a cancelled booking does to its entry.
+    /// What cancelling a booking does to its entry.
     pub cancel: OnCancel,
-    /// Whether a person's change of an entry of ours is taken over.
+    /// Whether a person's changes to our entries are accepted.
     pub inbound: bool,
     /// Who wins when both sides changed.
     pub conflicts: Conflicts,
-    /// What the removal of an entry of ours means.
+    /// What the removal of one of our entries means.
     pub remote_removal: OnRemoval,
-    /// How long a removal must stand before it counts, in seconds.
+    /// How long to wait in case a removal is undone, in seconds.
     pub removal_grace_s: u32,
-    /// More removals at once than this wait for an approval …
+    /// More removals than this within an hour wait for an approval.
     pub removals_max: u32,
-    /// … and so does a larger share than this of a calendar's entries, in percent, from three removals on.
+    /// A larger share than this of a calendar's entries waits too, in percent, if it is more than three removals.
     pub removals_share_max: u32,
     /// Bookings that ended longer ago than this are not put on the calendar, in days.
     pub window_back_days: u32,
     /// Bookings that start later than this are not put on the calendar yet, in days.
     pub window_ahead_days: u32,
-    /// Attempts that may fail before the command is given up. Rate limits and unknown outcomes do not count.
+    /// Failed attempts before a command is given up. Rate limits and unknown outcomes do not count.
     pub attempts_max: u32,
-    /// An entry's title. `{title}`, `{notes}`, `{customer}`, `{resource}` and `{appointment}` stand for the booking's own.
+    /// Template for an entry's title, with `{title}`, `{notes}`, `{customer}`, `{resource}` and `{appointment}`.
     pub title: String,
-    /// An entry's description, likewise.
+    /// Template for an entry's description, with the same placeholders.
     pub description: String,
 }
 
-/// What a cancelled booking does to its entry.
+/// What cancelling a booking does to its entry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum OnCancel {
-    /// It is deleted.
+    /// The entry is deleted.
     Delete,
-    /// Its title says so, and it does not block time any more.
+    /// The entry's title is marked, and it no longer blocks time.
     Mark,
-    /// It is left as it is.
+    /// The entry is left as it is.
     Leave,
 }
 
@@ -92,29 +92,29 @@ pub enum OnCancel {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Conflicts {
-    /// The later change; within two seconds of each other, the booking.
+    /// The later change wins; within two seconds, the booking wins.
     NewestWins,
-    /// The booking.
+    /// The booking wins.
     BookingWins,
 }
 
-/// What the removal of an entry of ours means.
+/// What the removal of one of our entries means.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum OnRemoval {
     /// The booking is cancelled.
     Cancel,
-    /// The booking stays, with a mark.
+    /// The booking is kept and marked.
     Mark,
-    /// A person decides.
+    /// An operator decides.
     Ask,
-    /// Nothing: the entry is put back when the booking changes next.
+    /// Nothing: the link is detached, and the entry is never put back.
     Ignore,
 }
 
 impl Policy {
-    /// The preset for one resource mirrored to one calendar: the booking is the source of truth, edits of managed entries
-    /// flow back, the last write wins.
+    /// Preset for a resource shown on one calendar: the booking is the source of truth, edits of our entries
+    /// flow back, and the last change wins.
     pub fn resource_mirror() -> Self {
         Self {
             create: true,
@@ -134,7 +134,7 @@ impl Policy {
         }
     }
 
-    /// The presets by name.
+    /// The preset with this name.
     pub fn preset(name: &str) -> Option<Self> {
         (name == "resource-mirror").then(Self::resource_mirror)
     }

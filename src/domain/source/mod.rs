@@ -1,6 +1,6 @@
-//! A booking source: what it delivered, and how far polling it has come.
+//! A booking source: its deliveries, and the progress of polling it.
 //!
-//! Every delivery has a stream of its own, created once: a replayed delivery finds it there and changes nothing.
+//! Every delivery has its own stream, created once, so a repeated delivery is detected and changes nothing.
 
 use chrono::{DateTime, Utc};
 use schemars::JsonSchema;
@@ -12,86 +12,86 @@ use super::{
     personal::Personal,
 };
 
-/// A fact about a source. Type: `source.<variant in snake case>`.
+/// An event of a source. Type: `source.<variant in snake case>`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 #[schemars(tag = "type")]
 pub enum Event {
-    /// It told us about a booking, by webhook or because we asked. First event of the delivery's stream.
+    /// A delivery about a booking arrived, by webhook or poll. First event of the delivery's stream.
     DeliveryReceived {
         /// The source.
         source: SourceName,
-        /// Its own id of the delivery; for a poll, the booking's id and revision.
+        /// The source's id of the delivery; for a poll, the booking's id and revision.
         delivery: String,
-        /// What it said, as it said it: the booking's JSON, sealed.
+        /// The delivered JSON, unchanged and sealed.
         body: Personal,
     },
-    /// The delivery led to these bookings' being as they are.
+    /// The delivery was applied to a booking.
     DeliveryApplied {
         /// The source.
         source: SourceName,
-        /// Its own id of the delivery.
+        /// The source's id of the delivery.
         delivery: String,
         /// The booking.
         booking: BookingId,
-        /// Whether that changed anything.
+        /// Whether anything changed.
         changed: bool,
-        /// The booking's revision after that, where the sender is answered with it.
+        /// The booking's revision afterwards, if the sender gets an answer.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         revision: Option<Revision>,
-        /// Whether the booking was created by it.
+        /// Whether it created the booking.
         #[serde(default, skip_serializing_if = "is_false")]
         created: bool,
     },
-    /// The delivery cannot be carried out. It stays here, and can be reprocessed.
+    /// The delivery cannot be applied. It stays visible and can be retried.
     DeliveryRefused {
         /// The source.
         source: SourceName,
-        /// Its own id of the delivery.
+        /// The source's id of the delivery.
         delivery: String,
-        /// Why, in words, without personal data.
+        /// The reason, without personal data.
         reason: String,
-        /// What kind of problem it is, by the name in problem documents, where the sender is answered with one.
+        /// Kind of the problem document sent as an answer, if there was one.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         problem: Option<String>,
-        /// Whether the sender was told and has to see to it: then nobody else need look.
+        /// Whether the sender got the reason and has to act, so that no operator needs to.
         #[serde(default, skip_serializing_if = "is_false")]
         told: bool,
     },
-    /// An operator asked for another try.
+    /// An operator requested a retry.
     DeliveryReprocessed {
         /// The source.
         source: SourceName,
-        /// Its own id of the delivery.
+        /// The source's id of the delivery.
         delivery: String,
-        /// Who.
+        /// The operator.
         by: String,
     },
-    /// A process took polling upon itself; until then no other polls.
+    /// A process claimed the polling of a source; no other process polls until the lease ends.
     PollClaimed {
         /// The source.
         source: SourceName,
-        /// The process.
+        /// The process that polls.
         worker: String,
-        /// Then any may take it. In the past where the process gave it up.
+        /// End of the lease. In the past if the process released it.
         lease_until: DateTime<Utc>,
     },
-    /// A poll was read to its end, and everything in it is recorded.
+    /// A poll was completed, and everything in it is recorded.
     PollCompleted {
         /// The source.
         source: SourceName,
-        /// The next poll asks for what changed since then.
+        /// The next poll requests changes since this cursor.
         cursor: String,
-        /// How many bookings it listed that were news.
+        /// Number of listed bookings that were new.
         news: u32,
     },
-    /// A poll was not completed.
+    /// A poll failed.
     PollFailed {
         /// The source.
         source: SourceName,
         /// What went wrong.
         failure: CallFailure,
-        /// When it is tried again.
+        /// When to retry.
         retry_at: DateTime<Utc>,
     },
 }
@@ -101,7 +101,7 @@ fn is_false(flag: &bool) -> bool {
 }
 
 impl Event {
-    /// The last part of the event's type.
+    /// The last part of the event type.
     pub fn name(&self) -> &'static str {
         match self {
             Self::DeliveryReceived { .. } => "delivery_received",
@@ -115,18 +115,18 @@ impl Event {
     }
 }
 
-/// How far polling has come.
+/// Progress of polling.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Polling {
-    /// The next poll asks for what changed since then.
+    /// The next poll requests changes since this cursor.
     pub cursor: Option<String>,
     /// When the last poll was completed.
     pub completed_at: Option<DateTime<Utc>>,
-    /// Polls that failed since then.
+    /// Failed polls since then.
     pub failures: u32,
-    /// No poll before this.
+    /// No poll before this time.
     pub retry_at: Option<DateTime<Utc>>,
-    /// Which process polls, and until when no other does.
+    /// The process that polls, and the end of its lease.
     pub claim: Option<(String, DateTime<Utc>)>,
 }
 

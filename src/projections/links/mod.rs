@@ -1,4 +1,4 @@
-//! The mapping table: which booking is which remote entry, and what is going on with it. Seed: `BookingEventMap`.
+//! The mapping table: which booking is which remote entry, and its state. Seed: `BookingEventMap`.
 //! Table: `projections/links.sql`.
 //!
 //! | seed | here |
@@ -11,8 +11,8 @@
 //! | `version` or `etag` | `etag` |
 //! | `status` `ACTIVE` / `CANCELED` | `status`: these, and `PENDING`, `WITHHELD`, `FAILED`, `DETACHED` |
 //!
-//! The row agrees with the fold in `domain/link/evolve.rs`; a property test holds that over arbitrary histories. The four
-//! timers say when a link is to be looked at again though nothing happens; `due_at` is the earliest that counts.
+//! The row agrees with the fold in `domain/link/evolve.rs`, which is tested with arbitrary histories. The four
+//! timers say when to check a link again if nothing happens; `due_at` is the earliest that applies.
 
 mod settle;
 mod words;
@@ -31,7 +31,7 @@ use crate::{
 /// The read model.
 pub static PROJECTION: Projection = Projection {
     name: "links",
-    version: 2,
+    version: 3,
     table: Table { columns: COLUMNS, keys: 1, settle: Some(settle::settle), personal: &[] },
     reads: &[Category::Link],
     project,
@@ -88,7 +88,7 @@ const COLUMNS: &[Column] = &[
     text("changed_at"),
 ];
 
-/// The seed's word for `last_source`.
+/// The seed's value of `last_source`.
 pub fn seed_source(last_source: &str) -> &'static str {
     if last_source == "calendar" { "GCAL" } else { "USCHEDULE" }
 }
@@ -134,7 +134,7 @@ fn of_link(recorded: &StoredEvent, event: &link::Event) -> Vec<Write> {
         }
         link::Event::RemoteChangeApplied { .. } => vec![of.patch().clear(&["inbound"])],
         link::Event::RemoteChangeHeld { reason, until, .. } => of.held(reason, *until),
-        // The change still waits until the next decision takes the answer up.
+        // The change stays on hold until the next decision uses the answer.
         link::Event::RemoteChangeAnswered { .. } => vec![of.patch()],
         link::Event::RemoteChangeReleased { .. } => vec![of.released()],
         link::Event::RemoteChangeRejected { change, .. } => {

@@ -1,8 +1,8 @@
-//! What follows from a link's other columns: status, phase, when it is due, and why a person should look.
+//! Columns of a link derived from others: status, phase, due time, and why it needs attention.
 
 use crate::projections::Cells;
 
-/// Fills the derived columns.
+/// Sets the derived columns.
 pub(super) fn settle(row: &mut Cells<'_>) {
     let status = status(row);
     row.set("status", status);
@@ -58,7 +58,7 @@ fn phase(row: &Cells<'_>) -> &'static str {
     }
 }
 
-/// The earliest timer that counts. Twin: `Link::due_at` in `domain/link/state.rs`, which says why.
+/// The earliest timer that applies. Same rule as `Link::due_at` in `domain/link/state.rs`, where it is explained.
 fn due(row: &Cells<'_>) -> Option<String> {
     let (retry_at, withheld_until) = (row.text("retry_at"), row.text("withheld_until"));
     let next = if row.filled("command") {
@@ -83,18 +83,20 @@ fn attention(row: &Cells<'_>) -> (Option<&'static str>, Option<String>) {
         Some("brought_back") => Some("held_brought_back"),
         Some("unreadable") => Some("held_unreadable"),
         Some("ask_first") => Some("held_ask_first"),
-        // The others are looked at again without anybody.
+        // The others are checked again automatically.
         _ => None,
     };
     if held.is_some() {
         return (held, row.text("held_words").map(str::to_owned));
     }
     if row.text("withheld") == Some("connection_revoked") {
-        return (Some("connection_revoked"), Some("The connection must be authorised again.".to_owned()));
+        return (Some("connection_revoked"), Some("Access was revoked: grant it again.".to_owned()));
     }
     if row.filled("detached") && !row.filled("remote") {
         return (Some("detached"), row.text("detached_words").map(str::to_owned));
     }
-    let clone = row.text("clone").map(|remote| format!("{remote} bears the same marker; it is left alone."));
+    let clone = row.text("clone").map(|remote| {
+        format!("{remote} carries the same marker: a copy made in the calendar. Delete one of the two there.")
+    });
     (clone.as_ref().map(|_| "clone"), clone)
 }

@@ -1,4 +1,4 @@
-//! Words for what a link's facts say: they stand in tables, filters and interfaces.
+//! Values for the events of a link, as used in tables, filters and APIs.
 
 use crate::domain::{
     failure::FailureClass,
@@ -38,28 +38,30 @@ pub(super) fn look(reason: link::LookReason) -> &'static str {
     }
 }
 
-/// The word, what a person reads, and the approval that is waited for.
+/// The value, a sentence for people, and the approval it waits for.
 pub(super) fn held(reason: &HoldReason) -> (&'static str, Option<String>, Option<String>) {
     match reason {
         HoldReason::Busy => ("busy", None, None),
         HoldReason::Grace => ("grace", None, None),
         HoldReason::Overlap { with } => {
             let with: Vec<_> = with.iter().map(BookingId::as_str).collect();
-            ("overlap", Some(format!("The new time meets {}.", with.join(", "))), None)
+            ("overlap", Some(format!("The new time overlaps {}.", with.join(", "))), None)
         }
         HoldReason::MassRemoval { approval } => {
-            ("mass_removal", Some("Many entries vanished at once.".to_owned()), Some(approval.clone()))
+            ("mass_removal", Some("Many entries disappeared at once.".to_owned()), Some(approval.clone()))
         }
-        HoldReason::WholeDay => ("whole_day", Some("The source takes no whole days.".to_owned()), None),
+        HoldReason::WholeDay => ("whole_day", Some("The source does not support whole days.".to_owned()), None),
         HoldReason::BroughtBack => {
-            ("brought_back", Some("The entry came back although the booking is cancelled.".to_owned()), None)
+            ("brought_back", Some("The entry was restored although the booking is cancelled.".to_owned()), None)
         }
         HoldReason::Unreadable { reason } => ("unreadable", Some(format!("The entry cannot be read: {reason}.")), None),
-        HoldReason::AskFirst => ("ask_first", Some("The entry was removed; the profile asks first.".to_owned()), None),
+        HoldReason::AskFirst => {
+            ("ask_first", Some("The entry was removed; the profile lets an operator decide.".to_owned()), None)
+        }
     }
 }
 
-/// Which failures make the entry be read by its id.
+/// Failures after which the entry is read by its id.
 pub(super) fn look_after(class: FailureClass) -> Option<&'static str> {
     match class {
         FailureClass::Stale => Some("stale"),

@@ -1,4 +1,4 @@
-//! What each fact does to the mapping's row, in the order of a link's life. Twin: `domain/link/state.rs`.
+//! The effect of each event on the row of a link, in the order of its life. Same rules as `domain/link/state.rs`.
 
 use chrono::{DateTime, Utc};
 
@@ -20,7 +20,7 @@ const CONFLICT: &[&str] = &["conflict", "conflict_etag", "conflict_cancelled"];
 const RETRY: &[&str] = &["retry_at", "failure_class", "failure_summary"];
 const REMOTE: &[&str] = &["remote", "etag", "marked_cancelled"];
 
-/// The row of one link, at the time of one fact.
+/// The row of a link, at the time of an event.
 pub(super) struct LinkRow<'a> {
     pub id: &'a str,
     pub at: DateTime<Utc>,
@@ -43,17 +43,17 @@ impl LinkRow<'_> {
         self.patch().clear(CONFLICT)
     }
 
-    /// The entry need not be read any more, and a time at which that would be tried again does not count.
+    /// The entry has been read; any timer for reading it again ends.
     pub(super) fn clear_look(&self) -> Write {
         self.patch().when(Condition::IsNot("look", Value::Null)).clear(&["look", "retry_at"])
     }
 
-    /// Only while that command is under way.
+    /// Applies only while that command is in progress.
     fn flying(&self, command: &CommandId) -> Write {
         self.patch().when(Condition::Is("command", command.0.as_str().into()))
     }
 
-    /// A delete of an older generation's entry does not turn the count back.
+    /// A delete of an older generation's entry does not lower the generation.
     fn at_least(&self, generation: Generation) -> Write {
         let number = i64::try_from(generation.0).unwrap_or(i64::MAX);
         self.patch().when(Condition::Below("generation", number)).set("generation", number)
@@ -95,7 +95,7 @@ impl LinkRow<'_> {
             Attempt::Entry { etag, content, .. } => {
                 vec![present(wrote(flying().copy("remote", "command_remote")), content).set("etag", etag.as_str())]
             }
-            // The first of the two that fits ends the flight, so that the second does not fit any more.
+            // The first of the two that applies ends the flight, so that the second does not apply.
             Attempt::Deleted { .. } => vec![
                 wrote(flying().when(Condition::Same("superseded", "command_remote")).clear(&["superseded"])),
                 wrote(flying().clear(REMOTE)),
@@ -125,7 +125,7 @@ impl LinkRow<'_> {
         if failure.class == FailureClass::OutcomeUnknown {
             return vec![failed.set("outcome_unknown", true)];
         }
-        // A refusal by the source concerns the source's copy; the entry itself needs no second look.
+        // A refusal by the source concerns the source's copy; the entry itself need not be read again.
         let at_source = ["write_back_update", "write_back_cancel"];
         let look = words::look_after(failure.class).map(|look| {
             at_source.into_iter().fold(self.flying(command).set("look", look), |write, operation| {
@@ -157,7 +157,7 @@ impl LinkRow<'_> {
         [self.patch(), self.clear_look()].into_iter().chain(known).collect()
     }
 
-    /// Their version becomes the common base, whoever's words stand from now on.
+    /// The calendar's version becomes the common base, whoever's texts it has.
     pub(super) fn accepted(&self, change: &RemoteChange, last_source: &str) -> Vec<Write> {
         let seen =
             self.patch().set("last_source", last_source).set("last_synced_at", self.at).clear(HELD).clear(CONFLICT);
@@ -187,7 +187,7 @@ impl LinkRow<'_> {
         }]
     }
 
-    /// The booking's side stands: what was seen of theirs is the base that it overrides.
+    /// The booking's side wins: the calendar's observed version is the base that gets overwritten.
     pub(super) fn overruled(&self) -> Vec<Write> {
         let known = self.patch().when(Condition::IsNot("remote", Value::Null));
         vec![

@@ -1,4 +1,4 @@
-//! What a check found, and where.
+//! A fault found by verification, and where it is.
 
 use std::fmt;
 
@@ -6,22 +6,22 @@ use serde::Serialize;
 
 use crate::{domain::ids::Position, record::envelope::StoredEvent};
 
-/// One thing that is not as it must be.
+/// A fault in the ledger, a checkpoint or an export.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
 pub struct Fault {
-    /// Where in the ledger; `None` where the fault is in no event.
+    /// Position in the ledger; `None` if the fault is not in an event.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub position: Option<u64>,
-    /// The last position that may be meant, where only a range is known.
+    /// Last possible position, if only a range is known.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub up_to: Option<u64>,
-    /// The event's stream, where it can be read.
+    /// The event's stream, if readable.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub stream: Option<String>,
-    /// Its place there.
+    /// The event's version in its stream.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub version: Option<u64>,
-    /// The line, from 1, where a file was read.
+    /// Line number from 1, if a file was read.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub line: Option<u64>,
     /// What is wrong.
@@ -29,23 +29,23 @@ pub struct Fault {
 }
 
 impl Fault {
-    /// A fault that is in no event.
+    /// A fault that is not in an event.
     pub fn general(reason: impl Into<String>) -> Self {
         Self { reason: reason.into(), ..Self::default() }
     }
 
-    /// A fault at a place of which nothing more can be read.
+    /// A fault at a position where nothing more can be read.
     pub fn at(position: Position, reason: impl Into<String>) -> Self {
         Self { position: Some(position.0), reason: reason.into(), ..Self::default() }
     }
 
-    /// A fault of an event.
+    /// A fault in an event.
     pub fn of(it: &StoredEvent, reason: impl Into<String>) -> Self {
         let (stream, version) = (Some(it.stream.to_string()), Some(it.version.0));
         Self { stream, version, ..Self::at(it.position, reason) }
     }
 
-    /// The same, found on that line of a file.
+    /// Adds the line of a file where it was found.
     #[must_use]
     pub fn on(self, line: u64) -> Self {
         Self { line: Some(line), ..self }

@@ -1,4 +1,4 @@
-//! Checkpoints that were recorded: read back, and believed only when everything about them fits.
+//! Reads recorded checkpoints; every part of one must agree before it is trusted.
 
 use super::Audit;
 use crate::{
@@ -16,49 +16,50 @@ use crate::{
     services::{Error, models::reader},
 };
 
-/// Events of the operations' stream read at once, from its end.
+/// Events of the operations stream per read, from its end.
 const PAGE_EVENTS: u64 = 32;
 
-/// The type of the events that checkpoints are recorded as.
+/// Type of the events that record checkpoints.
 pub(super) const KIND: &str = "operations.checkpoint_sealed";
 
-/// A checkpoint that was recorded.
+/// A recorded checkpoint.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RecordedSeal {
-    /// Where it is recorded. It does not cover itself: the next one does.
+    /// Position of the event that records it. It does not cover itself; the next one does.
     pub position: Position,
-    /// What it says.
+    /// The parsed checkpoint.
     pub checkpoint: Checkpoint,
     /// The signed note.
     pub note: String,
-    /// From where the tree goes on.
+    /// The tree's frontier, to continue from.
     pub frontier: Frontier,
 }
 
 impl RecordedSeal {
-    /// Reads an event of [`KIND`]: a signature by one of `known`, and fields that all say the same.
+    /// Reads an event of [`KIND`]; needs a signature by one of `known`, and fields that agree.
     pub(super) fn read(it: &StoredEvent, origin: &str, known: &[VerifierKey]) -> Result<Self, String> {
         let Ok(Event::Operations(operations::Event::CheckpointSealed { size, root, note, frontier })) =
             reader::closed(it)
         else {
-            return Err("it is no checkpoint, although its type says so".to_owned());
+            return Err("its type says it is a checkpoint, but its data is not".to_owned());
         };
         let checkpoint = Checkpoint::signed(&note, origin, known).map_err(|e| format!("its checkpoint: {e}"))?;
         let nodes = frontier.iter().map(|node| read_hash(node)).collect::<Option<Vec<_>>>();
         let frontier = nodes.and_then(|nodes| Frontier::from_parts(size, nodes));
-        let frontier = frontier.filter(|f| f.root() == checkpoint.root).ok_or("its frontier is not the root's")?;
+        let frontier =
+            frontier.filter(|f| f.root() == checkpoint.root).ok_or("its frontier does not match its root")?;
         if checkpoint.size != size || write_hash(&checkpoint.root) != root || size > it.position.0 {
-            return Err("its size and root are not those of its signed note".to_owned());
+            return Err("its size and root differ from its signed note".to_owned());
         }
         Ok(Self { position: it.position, checkpoint, note, frontier })
     }
 }
 
 impl Audit {
-    /// The last checkpoint that was recorded, and the last version of the stream that it stands in.
+    /// The last recorded checkpoint, and the last version of its stream.
     ///
     /// # Errors
-    /// `Damaged` where it is not to be believed.
+    /// `Damaged` if it cannot be trusted.
     pub async fn latest(&self) -> Result<(Option<RecordedSeal>, Option<Version>), Error> {
         let stream = self.stream();
         let Some(last) = self.store().last(&stream).await? else { return Ok((None, None)) };

@@ -1,6 +1,6 @@
-//! The audit trail: sealing the ledger, proving what stands in it, and finding what was changed.
+//! The audit trail: seals the ledger, proves its contents, and finds changes.
 //!
-//! `docs/operating/audit.md` says how an auditor works with it.
+//! `docs/operating/audit.md` explains how an auditor uses it.
 
 mod fault;
 mod latest;
@@ -27,13 +27,13 @@ use crate::{
     record::{checkpoint::origin, note::VerifierKey, stream::StreamName},
 };
 
-/// Events read at once.
+/// Events per read.
 const PAGE_EVENTS: usize = 4_096;
 
-/// Leaf hashes read at once.
+/// Leaf hashes per read.
 pub(super) const PAGE_LEAVES: usize = 65_536;
 
-/// The ledger with the keys that it is sealed with.
+/// The ledger with its signing keys.
 #[derive(Clone)]
 pub struct Audit {
     workspace: String,
@@ -43,7 +43,7 @@ pub struct Audit {
 }
 
 impl Audit {
-    /// Joins a workspace's ledger, its signing keys, and the place where checkpoints are kept.
+    /// Joins a workspace's ledger, its signing keys, and the checkpoint folder.
     pub fn new(
         workspace: impl Into<String>,
         journal: Journal,
@@ -53,17 +53,17 @@ impl Audit {
         Self { workspace: workspace.into(), journal, keys, kept }
     }
 
-    /// The keys.
+    /// The signing keys.
     pub fn keys(&self) -> &Arc<dyn SigningKeys> {
         &self.keys
     }
 
-    /// The name of this ledger in checkpoints.
+    /// Origin line of this ledger's checkpoints (C2SP tlog-checkpoint).
     pub fn origin(&self) -> String {
         origin(&self.workspace)
     }
 
-    /// The stream that checkpoints are recorded in.
+    /// The stream that records checkpoints.
     pub fn stream(&self) -> StreamName {
         StreamName::operations(&self.workspace)
     }
@@ -73,10 +73,10 @@ impl Audit {
         self.journal.store()
     }
 
-    /// Every public key that this ledger knows.
+    /// All public keys of this ledger.
     ///
     /// # Errors
-    /// Where the keys cannot be read.
+    /// The keys cannot be read.
     pub async fn known(&self) -> Result<Vec<VerifierKey>, Error> {
         Ok(self.keys.known().await?.into_iter().map(|known| known.verifier).collect())
     }

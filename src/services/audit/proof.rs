@@ -1,4 +1,4 @@
-//! Proofs for others: that an event stands in the ledger, and that a later ledger continues an earlier one.
+//! Proofs for others: that an event is in the ledger, and that a later ledger continues an earlier one.
 
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -15,64 +15,64 @@ use crate::{
     services::Error,
 };
 
-/// That an event stands in the tree of a checkpoint.
+/// Proof that an event is in the tree of a checkpoint.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Inclusion {
-    /// The event.
+    /// Id of the event.
     pub event: String,
     /// Its stream.
     pub stream: String,
-    /// Its place there.
+    /// Its version in the stream.
     pub version: u64,
-    /// Its place in the ledger, which is the leaf's index in the tree.
+    /// Its position in the ledger, which is the leaf's index in the tree.
     pub index: u64,
-    /// The leaf's bytes, as text: the event as it was hashed.
+    /// The leaf's bytes, as text: the event exactly as it was hashed.
     pub leaf: String,
-    /// SHA-256 over a zero byte and the leaf's bytes, in base64.
+    /// SHA-256 over a zero byte and the leaf's bytes (RFC 6962), in base64.
     pub leaf_hash: String,
-    /// The tree's size.
+    /// Number of leaves.
     pub size: u64,
-    /// The tree's root, in base64.
+    /// Root hash, in base64.
     pub root: String,
-    /// The proof of RFC 6962 §2.1.1, in base64, the leaf's neighbour first.
+    /// Inclusion proof of RFC 6962 §2.1.1, in base64, beginning next to the leaf.
     pub proof: Vec<String>,
-    /// The signed note with the same size and root.
+    /// Signed note with the same size and root.
     pub checkpoint: String,
-    /// The key that signed it, as a verifier key of C2SP signed-note. One that was kept counts for more.
+    /// The key that signed it, as a C2SP signed-note verifier key. Compare it with a key you kept.
     pub key: Option<String>,
 }
 
-/// That a tree continues another.
+/// Proof that one tree continues another.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Continuity {
-    /// Which ledger.
+    /// Origin of the ledger's checkpoints.
     pub origin: String,
-    /// The smaller tree's size.
+    /// Size of the smaller tree.
     pub old_size: u64,
     /// Its root, in base64.
     pub old_root: String,
-    /// The greater tree's size.
+    /// Size of the larger tree.
     pub new_size: u64,
     /// Its root, in base64.
     pub new_root: String,
-    /// The proof of RFC 6962 §2.1.2, in base64.
+    /// Consistency proof of RFC 6962 §2.1.2, in base64.
     pub proof: Vec<String>,
 }
 
-/// One side of a proof of continuity.
+/// One side of a consistency proof.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Side {
-    /// The ledger when it had so many events.
+    /// The ledger at this number of events.
     Size(u64),
     /// A signed checkpoint.
     Note(String),
 }
 
 impl Audit {
-    /// Proves that the event stands in the ledger that a checkpoint covers: the one given, or the newest.
+    /// Proves that an event is in the ledger covered by a checkpoint: the given one, or the newest.
     ///
     /// # Errors
-    /// `NotFound`; `Invalid` where no checkpoint covers it yet, or the given one is not of this ledger.
+    /// `NotFound`; `Invalid` if no checkpoint covers it yet, or the given one belongs to another ledger.
     pub async fn inclusion(&self, id: EventId, note: Option<&str>) -> Result<Inclusion, Error> {
         let it = self.store().find(id).await?;
         let it = it.ok_or_else(|| Error::NotFound { what: "event", id: id.to_string() })?;
@@ -80,14 +80,16 @@ impl Audit {
             Some(note) => (self.own(note).await?, note.to_owned()),
             None => match self.latest().await?.0 {
                 Some(latest) => (latest.checkpoint, latest.note),
-                None => return Err(Error::Invalid("nothing is sealed yet: run `audit seal` first".to_owned())),
+                None => {
+                    return Err(Error::Invalid("no checkpoint has been sealed yet: run `audit seal` first".to_owned()));
+                }
             },
         };
         let (index, size) = (it.position.0, checkpoint.size);
         let Some(wanted) = merkle::inclusion(index, size) else {
-            let what = "seal again, or name a later checkpoint";
+            let what = "seal again, or give a later checkpoint";
             return Err(Error::Invalid(format!(
-                "position {index} is not covered by the checkpoint over {size}: {what}"
+                "position {index} is not covered by the checkpoint over {size} events: {what}"
             )));
         };
         let (proof, roots) = self.collect(wanted, &[size]).await?;
@@ -97,7 +99,7 @@ impl Audit {
             return Err(Error::Damaged {
                 stream: it.stream.to_string(),
                 version: it.version.0,
-                reason: "the ledger is not the one that was sealed: run `audit verify`".to_owned(),
+                reason: "the ledger differs from the one that was sealed: run `audit verify`".to_owned(),
             });
         }
         let known = self.known().await?;
@@ -120,8 +122,8 @@ impl Audit {
     /// Proves that the ledger at `new` continues the ledger at `old`.
     ///
     /// # Errors
-    /// `Invalid` where a side is empty or ahead of the ledger, the old one is the greater, or a checkpoint is not of this
-    /// ledger or of another history.
+    /// `Invalid` if a side is empty or ahead of the ledger, `old` is larger than `new`, or a checkpoint belongs to another
+    /// ledger or another history.
     pub async fn consistency(&self, old: &Side, new: &Side) -> Result<Continuity, Error> {
         let (old, old_claim) = self.side(old).await?;
         let (new, new_claim) = self.side(new).await?;
@@ -132,15 +134,15 @@ impl Audit {
         }
         let Some(wanted) = merkle::consistency(old, new) else {
             return Err(Error::Invalid(format!(
-                "from {old} to {new} there is nothing to prove: write 1 or more, the smaller first"
+                "cannot prove {old} to {new}: both must be at least 1, the smaller one first"
             )));
         };
         let (proof, roots) = self.collect(wanted, &[old, new]).await?;
         for (size, root, claim) in [(old, roots[0], old_claim), (new, roots[1], new_claim)] {
             if claim.is_some_and(|claim| claim != root) {
-                let why = "its history is another: run `audit verify`";
+                let why = "the histories differ: run `audit verify`";
                 return Err(Error::Invalid(format!(
-                    "this ledger's first {size} events are not those of the checkpoint: {why}"
+                    "this ledger's first {size} events do not match the checkpoint: {why}"
                 )));
             }
         }
@@ -166,7 +168,7 @@ impl Audit {
         checkpoint.map_err(|e| Error::Invalid(format!("the checkpoint cannot be used: {e}")))
     }
 
-    /// Hashes of subtrees, and roots at sizes that ascend, in one reading of the leaves' hashes.
+    /// Hashes of subtrees, and roots at ascending sizes, in one pass over the leaf hashes.
     async fn collect(&self, wanted: Vec<std::ops::Range<u64>>, sizes: &[u64]) -> Result<(Vec<Hash>, Vec<Hash>), Error> {
         let missing = |at: u64| Error::Invalid(format!("position {at} is missing: run `audit verify`"));
         let (mut collector, mut tree, mut roots) = (Collector::new(wanted), Frontier::new(), Vec::new());

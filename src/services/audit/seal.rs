@@ -1,4 +1,4 @@
-//! Seals the ledger: checks what is new, signs the root over everything, records that, and keeps it outside.
+//! Seals the ledger: verifies new events, signs the root over all events, records the checkpoint, and saves it outside.
 
 use super::{Audit, PAGE_EVENTS, RecordedSeal};
 use crate::{
@@ -17,36 +17,36 @@ use crate::{
     services::{Error, journal::Context},
 };
 
-/// How often it begins again when others write into the same stream meanwhile.
+/// Attempts when others append to the same stream at the same time.
 const TRIES_MAX: u32 = 10;
 
-/// Events that may come while the ledger is read and are left for the next seal.
+/// Events that arrive while the ledger is read; up to this many are left for the next seal.
 const LEFT_EVENTS_MAX: u64 = 8_192;
 
-/// How often it follows a ledger that grows faster than that.
+/// Maximum number of passes when the ledger keeps growing by more than that.
 const ROUNDS_MAX: u32 = 20;
 
-/// What became of it.
+/// Result of sealing.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Outcome {
     /// A new checkpoint.
     Sealed(Box<RecordedSeal>),
-    /// Nothing was recorded since the last, or ever.
+    /// Nothing was recorded since the last checkpoint, or ever.
     Nothing(Option<Box<RecordedSeal>>),
 }
 
 impl Audit {
-    /// Seals everything that is recorded now. Of several that try at once, one does; the others find it done.
+    /// Seals everything recorded so far. If several processes try at once, one succeeds and the others find its checkpoint.
     ///
     /// # Errors
-    /// `Damaged` where an event is not what its hash says: nothing is signed that was not checked. `CheckpointArchive` where a checkpoint
+    /// `Damaged` if an event does not match its hash: only verified events are signed. `CheckpointArchive` if a checkpoint
     /// outside contradicts the ledger.
     pub async fn seal(&self, context: &Context) -> Result<Outcome, Error> {
         for _ in 0..TRIES_MAX {
             let (latest, last) = self.latest().await?;
             let end = self.store().end().await?;
             if let Some(latest) = &latest {
-                // Perhaps the process that recorded it ended before it was kept.
+                // The process that recorded it may have crashed before saving it outside.
                 self.kept.keep(latest.checkpoint.size, &latest.note)?;
             }
             let size = latest.as_ref().map_or(0, |latest| latest.checkpoint.size);
@@ -68,8 +68,8 @@ impl Audit {
         Err(Error::Busy)
     }
 
-    /// The tree up to the ledger's end, every event on the way held against its hash, and checkpoints that are kept outside
-    /// against the tree.
+    /// The tree up to the ledger's end, with every event compared with its hash, and the checkpoints kept outside
+    /// compared with the tree.
     async fn advance(&self, mut tree: Frontier) -> Result<Frontier, Error> {
         let kept = self.kept_above(tree.size())?;
         let mut kept = kept.iter().peekable();
@@ -104,7 +104,7 @@ impl Audit {
                 let stream = it.stream.to_string();
                 if it.position.0 != tree.size() || leaf_at(&stream, it.version, it.position, &it.event) != it.leaf {
                     let reason =
-                        format!("at position {} it is not what its hash says: run `audit verify`", it.position);
+                        format!("at position {} the event does not match its hash: run `audit verify`", it.position);
                     return Err(Error::Damaged { stream, version: it.version.0, reason });
                 }
                 tree.push(it.leaf);
@@ -118,7 +118,7 @@ impl Audit {
         Ok(())
     }
 
-    /// Checkpoints kept outside that cover more than `size` events: size, root, place.
+    /// Checkpoints kept outside that cover more than `size` events: size, root, path.
     fn kept_above(&self, size: u64) -> Result<Vec<(u64, Hash, String)>, Error> {
         let origin = self.origin();
         let read = |kept: checkpoint_archive::ArchivedCheckpoint| {
@@ -148,7 +148,7 @@ impl Audit {
             note: note.clone(),
             frontier: frontier.nodes().iter().map(write_hash).collect(),
         };
-        // At the version that was seen: a second process that seals the same finds this one's checkpoint instead.
+        // Expects the version that was seen: another process that seals the same events finds this checkpoint instead.
         let facts = vec![Event::Operations(fact)];
         let appended = self.journal.append(&self.stream(), ExpectedVersion::after(last), facts, context).await?;
         Ok(RecordedSeal { position: appended.position, checkpoint, note, frontier })

@@ -1,4 +1,4 @@
-//! The loop that seals a running service's ledger every now and then.
+//! The loop that seals the ledger of a running service at intervals.
 
 use std::time::Duration;
 
@@ -12,10 +12,10 @@ use crate::{
     services::{current_failures::CurrentFailures, journal::Context},
 };
 
-/// The name of the loop in `/health`.
+/// Name of the loop in `/health`.
 const NAME: &str = "sealer";
 
-/// Seals every so often until `stop`. A failure is noted, and tried again at the next turn.
+/// Seals at every interval until `stop`. A failure is reported and retried at the next interval.
 pub async fn run(audit: Audit, every: Duration, current_failures: CurrentFailures, stop: CancellationToken) {
     loop {
         tokio::select! {
@@ -32,7 +32,7 @@ pub async fn run(audit: Audit, every: Duration, current_failures: CurrentFailure
             }
             Ok(Outcome::Nothing(_)) => None,
             Err(failure) => {
-                error!(error = %failure, "The ledger was not sealed: {failure}");
+                error!(error = %failure, "Sealing the ledger failed: {failure}");
                 Some(failure.to_string())
             }
         };

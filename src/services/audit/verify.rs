@@ -1,4 +1,4 @@
-//! Checks the whole ledger: places, ids, hashes, roots, signatures, and what is kept outside.
+//! Verifies the whole ledger: positions, ids, hashes, roots, signatures, and checkpoints kept outside.
 
 use futures::{FutureExt as _, poll};
 use serde::Serialize;
@@ -20,38 +20,38 @@ use crate::{
     services::Error,
 };
 
-/// What to check with, besides what the ledger has itself.
+/// What the auditor brings, in addition to the ledger itself.
 #[derive(Debug, Clone, Default)]
 pub struct VerifyOptions {
-    /// Keys that the auditor kept. Where there are any, the ledger's own word about its keys counts for nothing.
+    /// Keys the auditor kept. If there are any, the keys stored in the ledger are not trusted.
     pub keys: Vec<VerifierKey>,
-    /// Checkpoints that the auditor kept.
+    /// Checkpoints the auditor kept.
     pub checkpoints: Vec<ArchivedCheckpoint>,
 }
 
-/// What was found.
+/// Result of a verification.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct Report {
-    /// Whether nothing is wrong.
+    /// Whether there are no faults.
     pub sound: bool,
-    /// Which ledger.
+    /// Origin of the ledger's checkpoints.
     pub origin: String,
-    /// Events that were checked.
+    /// Number of verified events.
     pub events: u64,
-    /// The root over them, in base64.
+    /// Root over them, in base64.
     pub root: String,
-    /// Recorded checkpoints that hold.
+    /// Number of valid recorded checkpoints.
     pub checkpoints: u64,
-    /// Checkpoints kept outside that hold.
+    /// Number of valid checkpoints kept outside.
     pub kept: u64,
-    /// Events that a checkpoint covers, recorded or kept.
+    /// Number of events covered by a valid checkpoint.
     pub sealed: u64,
-    /// What is wrong, the first first.
+    /// The faults, in order.
     pub faults: Vec<Fault>,
 }
 
 impl Report {
-    /// Adds what was found below the events.
+    /// Adds faults found in the database below the events.
     pub fn add(&mut self, found: Vec<String>) {
         self.faults.extend(found.into_iter().map(Fault::general));
         self.sound = self.faults.is_empty();
@@ -59,10 +59,10 @@ impl Report {
 }
 
 impl Audit {
-    /// Checks everything that is recorded now. `progress` is told how many events are done, and of how many.
+    /// Verifies everything recorded so far. `progress` receives the number of events done and in total.
     ///
     /// # Errors
-    /// Where the ledger or the keys cannot be reached; what is wrong with them is in the report.
+    /// The ledger or the keys are unavailable; faults are in the report.
     pub async fn verify(
         &self,
         asked: &VerifyOptions,
@@ -122,13 +122,13 @@ impl Audit {
         while walk.tree().size() < end.0 {
             let page = match reading.await {
                 Ok(page) if page.is_empty() => {
-                    return Ok(Err(Fault::at(Position(walk.tree().size()), "it is missing")));
+                    return Ok(Err(Fault::at(Position(walk.tree().size()), "the event is missing")));
                 }
                 Ok(page) => page,
                 Err(Failure::Corrupt { .. }) => return self.one_by_one(walk, end).await.map(Err),
                 Err(other) => return Err(other.into()),
             };
-            // The next page is on its way while this one is looked at, on another core where the database reads by itself.
+            // The next page is read while this one is verified on another core.
             let (next, limit) = from((walk.tree().size() + page.len() as u64).min(end.0));
             let mut ahead = store.read_all(next, limit.max(1)).boxed();
             let early = if next < end { poll!(&mut ahead) } else { std::task::Poll::Pending };
@@ -146,13 +146,13 @@ impl Audit {
         Ok(Ok(()))
     }
 
-    /// After a page that cannot be read: every event by itself, so that the first fault is found, which may be another.
+    /// After an unreadable page: reads event by event to find the first fault.
     async fn one_by_one(&self, walk: &mut Walk, end: Position) -> Result<Fault, Error> {
         while walk.tree().size() < end.0 {
             let at = Position(walk.tree().size());
             match self.store().read_all(at, 1).await {
                 Ok(page) => match page.first() {
-                    None => return Ok(Fault::at(at, "it is missing")),
+                    None => return Ok(Fault::at(at, "the event is missing")),
                     Some(it) => {
                         if let Err(fault) = event(it).and_then(|()| walk.take(it)) {
                             return Ok(fault);
@@ -166,10 +166,12 @@ impl Audit {
                 Err(other) => return Err(other.into()),
             }
         }
-        Ok(Fault::general("the ledger could not be read, and then it could: check the machine it is on"))
+        Ok(Fault::general(
+            "the ledger could not be read at first, and could be read later: check the machine it is stored on",
+        ))
     }
 
-    /// Holds checkpoints whose events came late against the tree, in a second walk over the hashes alone.
+    /// Compares checkpoints recorded long after their events with the tree, in a second pass over the hashes alone.
     async fn late(&self, late: Vec<(u64, ExpectedCheckpoint)>, walk: &mut Walk) -> Result<Option<Fault>, Error> {
         let mut late = late;
         late.sort_by_key(|(size, _)| *size);
@@ -179,12 +181,13 @@ impl Audit {
                 let limit = usize::try_from(size - tree.size()).unwrap_or(super::PAGE_LEAVES).min(super::PAGE_LEAVES);
                 let page = self.store().leaves(Position(tree.size()), limit).await?;
                 if page.is_empty() {
-                    return Ok(Some(Fault::at(Position(tree.size()), "it is missing")));
+                    return Ok(Some(Fault::at(Position(tree.size()), "the event is missing")));
                 }
                 page.into_iter().for_each(|leaf| tree.push(leaf));
             }
             if tree.root() != due.root {
-                let reason = format!("these events are not the ones that were sealed: {} has another root", due.name);
+                let reason =
+                    format!("these events differ from those that were sealed: {} has a different root", due.name);
                 return Ok(Some(Fault { position: Some(0), up_to: Some(size - 1), ..Fault::general(reason) }));
             }
             walk.checkpoints += 1;
@@ -194,10 +197,10 @@ impl Audit {
     }
 }
 
-/// Whether an event is what its stored hash says.
+/// Compares an event with its stored hash.
 fn event(it: &StoredEvent) -> Result<(), Fault> {
     if leaf_at(&it.stream.to_string(), it.version, it.position, &it.event) == it.leaf {
         return Ok(());
     }
-    Err(Fault::of(it, "it is not what its stored hash says: one of both was changed"))
+    Err(Fault::of(it, "the event does not match its stored hash: one of them was changed"))
 }

@@ -1,4 +1,4 @@
-//! Checks an exported ledger by itself: no configuration, no ledger, no network.
+//! Verifies an exported ledger on its own: without configuration, ledger or network.
 
 use super::{
     Fault, Report,
@@ -15,22 +15,22 @@ use crate::{
     },
 };
 
-/// An export that was checked.
+/// A verified export.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Contents {
-    /// What was found.
+    /// The result.
     pub report: Report,
-    /// Its first line; `None` where that cannot be read.
+    /// The first line; `None` if unreadable.
     pub header: Option<Header>,
-    /// The checkpoint at its end; `None` unless everything holds.
+    /// The checkpoint at its end; `None` if there are faults.
     pub checkpoint: Option<Checkpoint>,
-    /// The keys that it names, the one that signed it last.
+    /// The keys it lists; the one that signed it is last.
     pub keys: Vec<VerifierKey>,
-    /// Whether it was signed with a key that was known before: else it agrees with itself, and who made it is not known.
+    /// Whether it was signed with a key the auditor kept. If not, it is consistent, but its author is unknown.
     pub authentic: bool,
 }
 
-/// Reads all lines and checks everything about them, with the keys that the auditor kept, if any.
+/// Reads and verifies all lines, with the keys the auditor kept, if any.
 pub fn verify_lines(
     lines: Lines,
     known: &[VerifierKey],
@@ -52,7 +52,7 @@ pub fn verify_lines(
 
 struct LineReader {
     lines: Lines,
-    /// The line that was read last, from 1.
+    /// Number of the last line read, from 1.
     line: u64,
 }
 
@@ -62,7 +62,7 @@ impl LineReader {
         match self.lines.next() {
             Some(Ok(line)) => Ok(line),
             Some(Err(unreadable)) => Err(self.fault(unreadable.to_string())),
-            None => Err(self.fault(format!("the file ends where {wanted} should be"))),
+            None => Err(self.fault(format!("the file ends before {wanted}"))),
         }
     }
 
@@ -73,7 +73,9 @@ impl LineReader {
     fn edge(&mut self, wanted: &str) -> Result<Vec<u8>, Fault> {
         let line = self.next(wanted)?;
         if line.len() > EDGE_BYTES_MAX {
-            return Err(self.fault(format!("it has {} bytes; {EDGE_BYTES_MAX} are allowed", line.len())));
+            return Err(
+                self.fault(format!("the line has {} bytes, more than the maximum of {EDGE_BYTES_MAX}", line.len()))
+            );
         }
         Ok(line)
     }
@@ -89,7 +91,7 @@ impl LineReader {
         let header = Header::read(&first).map_err(|e| self.fault(e))?;
         contents.report.origin.clone_from(&header.origin);
         contents.keys = header.keys().map_err(|e| self.fault(e))?;
-        let before = header.before().ok_or_else(|| self.fault("its first line contradicts itself"))?;
+        let before = header.before().ok_or_else(|| self.fault("the first line contradicts itself"))?;
         let (from, to) = (header.from, header.to);
         contents.header = Some(header);
         let all = [known, contents.keys.as_slice()].concat();
@@ -100,7 +102,7 @@ impl LineReader {
             let checkpoint = checkpoint.map_err(|e| Fault::general(format!("{place}: {e}")))?;
             if !(from < checkpoint.size && checkpoint.size <= to) {
                 let size = checkpoint.size;
-                return Err(Fault::general(format!("{place} is over {size} events, which this file does not show")));
+                return Err(Fault::general(format!("{place} covers {size} events, which this file does not contain")));
             }
             walk.expect(
                 checkpoint.size,
@@ -113,9 +115,9 @@ impl LineReader {
         contents.report.root = write_hash(&walk.tree().root());
         walked?;
         if let Some((size, due)) = walk.late.first() {
-            // Ours are never so far apart: see the sealer.
+            // Our own are never so far apart; see the sealer.
             return Err(Fault::general(format!(
-                "{} covers only {size} events: it cannot be checked in one go",
+                "{} covers only {size} events: it cannot be verified in one pass",
                 due.name
             )));
         }
@@ -138,21 +140,23 @@ impl LineReader {
     }
 
     fn trailer(&mut self, walk: &Walk, known: &[VerifierKey], contents: &mut Contents) -> Result<(), Fault> {
-        let last = self.edge("the checkpoint that ends it")?;
+        let last = self.edge("the final checkpoint")?;
         let trailer = Trailer::read(&last).map_err(|e| self.fault(e))?;
-        let key: VerifierKey = trailer.key.parse().map_err(|e| self.fault(format!("the key that signed it: {e}")))?;
+        let key: VerifierKey = trailer.key.parse().map_err(|e| self.fault(format!("the signing key: {e}")))?;
         contents.keys.retain(|other| *other != key);
         contents.keys.push(key);
-        // Where the auditor has keys, only those count.
+        // If the auditor has keys, only those are trusted.
         let keys = if known.is_empty() { &contents.keys } else { known };
         let checkpoint = Checkpoint::signed(&trailer.checkpoint, &contents.report.origin, keys);
-        let checkpoint = checkpoint.map_err(|e| self.fault(format!("the checkpoint that ends it: {e}")))?;
+        let checkpoint = checkpoint.map_err(|e| self.fault(format!("the final checkpoint: {e}")))?;
         if checkpoint.size != walk.tree().size() || checkpoint.root != walk.tree().root() {
-            return Err(self.fault("the checkpoint that ends it is not over these events"));
+            return Err(self.fault("the final checkpoint does not cover these events"));
         }
         if let Some(more) = self.lines.next() {
             self.line += 1;
-            return Err(self.fault(more.map_or_else(|e| e.to_string(), |_| "there is more after its end".to_owned())));
+            return Err(
+                self.fault(more.map_or_else(|e| e.to_string(), |_| "there is more data after the end".to_owned()))
+            );
         }
         contents.report.sealed = checkpoint.size;
         contents.checkpoint = Some(checkpoint);

@@ -1,4 +1,4 @@
-//! A walk over events in their order that holds each against everything before it.
+//! A pass over events in order that checks each one against all events before it.
 
 use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 
@@ -13,40 +13,40 @@ use crate::{
     },
 };
 
-/// Leaf hashes remembered: a checkpoint's event stands some events after the last one it covers. The sealer leaves at most
-/// 8,192 events; what others append between its last look and its own append comes on top.
+/// Leaf hashes kept in memory: a checkpoint is recorded some events after the last one it covers. The sealer leaves at most
+/// 8,192 events, and others may append more between its last read and its own append.
 const REMEMBERED: usize = 65_536;
 
-/// A checkpoint that the tree is held against when it reaches that size.
+/// A checkpoint that the tree is compared with when it reaches that size.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct ExpectedCheckpoint {
-    /// The root that it claims.
+    /// The claimed root.
     pub root: Hash,
-    /// Its name, for people.
+    /// Description for messages.
     pub name: String,
 }
 
-/// Where the walk stands.
+/// State of the pass.
 pub(super) struct Walk {
     origin: String,
     known: Vec<VerifierKey>,
     tree: Frontier,
-    /// From which position on it knows everything.
+    /// The position from which it has seen everything.
     from: u64,
     versions: HashMap<StreamName, u64>,
     ids: HashSet<EventId>,
     recent: VecDeque<Hash>,
     due: BTreeMap<u64, Vec<ExpectedCheckpoint>>,
-    /// Recorded checkpoints that held.
+    /// Number of valid recorded checkpoints.
     pub checkpoints: u64,
-    /// The greatest size that a checkpoint which held covers.
+    /// Largest size covered by a valid checkpoint.
     pub sealed: u64,
-    /// Checkpoints whose last event was too long ago when they were met: for a second walk.
+    /// Checkpoints recorded too long after their last event: for a second pass.
     pub late: Vec<(u64, ExpectedCheckpoint)>,
 }
 
 impl Walk {
-    /// A walk that begins where `tree` ends.
+    /// A pass that begins where `tree` ends.
     pub(super) fn new(origin: String, known: Vec<VerifierKey>, tree: Frontier) -> Self {
         let from = tree.size();
         Self {
@@ -64,32 +64,32 @@ impl Walk {
         }
     }
 
-    /// Has the tree held against that root when it has `size` leaves.
+    /// Compares the tree with this root once it has `size` leaves.
     pub(super) fn expect(&mut self, size: u64, due: ExpectedCheckpoint) {
         self.due.entry(size).or_default().push(due);
     }
 
-    /// The tree as far as it has come.
+    /// The tree so far.
     pub(super) fn tree(&self) -> &Frontier {
         &self.tree
     }
 
-    /// Checkpoints that the walk has not come to.
+    /// Checkpoints beyond the end of the pass.
     pub(super) fn unmet(&self) -> impl Iterator<Item = (u64, &ExpectedCheckpoint)> {
         self.due.iter().flat_map(|(size, dues)| dues.iter().map(|due| (*size, due)))
     }
 
-    /// Takes the next event, whose leaf is the hash of its bytes.
+    /// Checks the next event; its leaf is the hash of its bytes.
     pub(super) fn take(&mut self, it: &StoredEvent) -> Result<(), Fault> {
         if it.position.0 != self.tree.size() {
-            let told = format!("position {} is expected here", self.tree.size());
+            let told = format!("expected position {}", self.tree.size());
             return Err(Fault { position: Some(self.tree.size()), ..Fault::of(it, told) });
         }
         self.version(it)?;
         if !self.ids.insert(it.event.id) {
-            return Err(Fault::of(it, format!("the id {} stands in the ledger twice", it.event.id)));
+            return Err(Fault::of(it, format!("the id {} is in the ledger twice", it.event.id)));
         }
-        // Before the event itself: no checkpoint covers its own event.
+        // Before the event is added: a checkpoint does not cover its own event.
         if it.event.kind == KIND {
             self.checkpoint(it)?;
         }
@@ -110,12 +110,12 @@ impl Walk {
     fn version(&mut self, it: &StoredEvent) -> Result<(), Fault> {
         match self.versions.get_mut(&it.stream) {
             Some(next) if *next == it.version.0 => *next += 1,
-            Some(next) => return Err(Fault::of(it, format!("version {next} of its stream is expected here"))),
-            // Of a part of a ledger nobody knows what was before it.
+            Some(next) => return Err(Fault::of(it, format!("expected version {next} of its stream"))),
+            // In a part of a ledger, nothing is known about earlier events.
             None if it.version.0 == 0 || self.from > 0 => {
                 self.versions.insert(it.stream.clone(), it.version.0 + 1);
             }
-            None => return Err(Fault::of(it, "version 0 of its stream is expected here")),
+            None => return Err(Fault::of(it, "expected version 0 of its stream")),
         }
         Ok(())
     }
@@ -127,12 +127,12 @@ impl Walk {
             return Ok(());
         }
         let behind = usize::try_from(self.tree.size() - size).unwrap_or(usize::MAX);
-        let name = format!("the checkpoint that position {} records", it.position);
+        let name = format!("the checkpoint recorded at position {}", it.position);
         if behind > self.recent.len() {
             self.late.push((size, ExpectedCheckpoint { root: sealed.checkpoint.root, name }));
             return Ok(());
         }
-        // From the checkpoint's own frontier over what came since, to where we stand: both must be one tree.
+        // Extends the checkpoint's own frontier by the events since then; it must give our tree.
         let mut tree = sealed.frontier;
         self.recent.iter().skip(self.recent.len() - behind).for_each(|leaf| tree.push(*leaf));
         if let Some(fault) = self.differs(&tree, size, &name) {
@@ -143,7 +143,7 @@ impl Walk {
         Ok(())
     }
 
-    /// Where two trees of our size differ: the first subtree that does, cut to what no earlier checkpoint covers.
+    /// The first subtree in which two trees of our size differ, without what an earlier checkpoint covers.
     fn differs(&self, theirs: &Frontier, size: u64, told: &str) -> Option<Fault> {
         let pairs = self.tree.nodes().iter().zip(theirs.nodes()).zip(self.tree.ranges());
         let mut other = pairs.filter(|((ours, theirs), _)| ours != theirs).map(|(_, range)| range);
@@ -159,6 +159,6 @@ impl Walk {
 }
 
 fn changed(first: u64, last: u64, told: &str) -> Fault {
-    let reason = format!("these events are not the ones that were sealed: {told} has another root");
+    let reason = format!("these events differ from those that were sealed: {told} has a different root");
     Fault { position: Some(first), up_to: Some(last.max(first)), ..Fault::general(reason) }
 }

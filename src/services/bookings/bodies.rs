@@ -1,4 +1,4 @@
-//! What clients write about bookings, and what is wrong with it: every field at fault is named, with what to write instead.
+//! Request bodies about bookings and their validation: every invalid field is named, with what to write instead.
 
 use chrono::{DateTime, NaiveDate, Utc};
 use schemars::JsonSchema;
@@ -15,66 +15,66 @@ use crate::{
     services::problem::{FieldError, Problem},
 };
 
-/// The longest title, name, mail address or phone number, in characters.
+/// Maximum length of a title, name, email address or phone number, in characters.
 const LINE_CHARS_MAX: usize = 500;
-/// The longest notes, in characters.
+/// Maximum length of notes, in characters.
 const NOTES_CHARS_MAX: usize = 8_000;
-/// The longest id that a client may choose, in bytes.
+/// Maximum length of an id chosen by a client, in bytes.
 const REFERENCE_BYTES_MAX: usize = 200;
 
 /// A new booking.
 #[derive(Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NewBooking {
-    /// The client's own id of it. The booking's id is `api.` and this; without it, one is made, from the
-    /// `Idempotency-Key` where there is one.
+    /// The client's own id for it. The booking's id is `api.` plus this; if left out, one is generated, from the
+    /// `Idempotency-Key` if there is one.
     #[serde(default)]
     pub id: Option<String>,
-    /// What is booked.
+    /// Id of the resource.
     pub resource: String,
-    /// When.
+    /// Start and end.
     pub slot: SlotBody,
-    /// What and for whom.
+    /// Title, notes and customer.
     pub details: DetailsBody,
-    /// Whether it is settled already.
+    /// Whether it is confirmed; otherwise it is tentative.
     #[serde(default)]
     pub confirmed: bool,
 }
 
-/// A time: two instants and the zone they were chosen in, or whole days.
+/// A time: start and end with the time zone they were chosen in, or whole days.
 #[derive(Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SlotBody {
-    /// `timed` or `all_day`; follows from the other fields where it is left out.
+    /// `timed` or `all_day`; derived from the other fields if left out.
     #[serde(default)]
     pub kind: Option<String>,
-    /// The first instant, with its offset: `2026-05-01T10:00:00-05:00`.
+    /// Start, with UTC offset: `2026-05-01T10:00:00-05:00`.
     #[serde(default)]
     pub starts_at: Option<String>,
-    /// The first instant after it.
+    /// End (exclusive), with UTC offset.
     #[serde(default)]
     pub ends_at: Option<String>,
-    /// IANA name of the zone it was chosen in: `America/Chicago`.
+    /// IANA time zone it was chosen in: `America/Chicago`.
     #[serde(default)]
     pub zone: Option<String>,
-    /// The first of whole days: `2026-05-01`.
+    /// First day: `2026-05-01`.
     #[serde(default)]
     pub from: Option<String>,
-    /// The day after the last.
+    /// Day after the last one (exclusive).
     #[serde(default)]
     pub until: Option<String>,
 }
 
-/// What is booked, in words, and for whom.
+/// Title, notes and customer of a booking.
 #[derive(Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct DetailsBody {
-    /// What is booked, in words.
+    /// Title.
     pub title: String,
-    /// Free text.
+    /// Notes, free text.
     #[serde(default)]
     pub notes: Option<String>,
-    /// For whom.
+    /// Customer.
     #[serde(default)]
     pub customer: Option<CustomerBody>,
 }
@@ -83,12 +83,12 @@ pub struct DetailsBody {
 #[derive(Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct CustomerBody {
-    /// The client's own id of the person: their data in all bookings can then be forgotten at once.
+    /// The client's own id of the person, so that their data in all bookings can be erased together.
     #[serde(default)]
     pub id: Option<String>,
     /// Name.
     pub name: String,
-    /// Mail address.
+    /// Email address.
     #[serde(default)]
     pub email: Option<String>,
     /// Phone number.
@@ -96,39 +96,39 @@ pub struct CustomerBody {
     pub phone: Option<String>,
 }
 
-/// Another resource.
+/// Moves a booking to another resource.
 #[derive(Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Reassignment {
-    /// What is booked instead.
+    /// Id of the new resource.
     pub resource: String,
 }
 
-/// Other words: what is left out stays, `null` takes it away.
+/// Changed details: fields left out stay as they are, `null` removes the value.
 #[derive(Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct DetailsChange {
-    /// What is booked, in words.
+    /// New title.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub title: Option<String>,
-    /// Free text.
+    /// New notes.
     #[serde(default, deserialize_with = "present", skip_serializing_if = "Patch::is_absent")]
     #[schemars(with = "Option<String>")]
     pub notes: Patch<String>,
-    /// For whom.
+    /// New customer.
     #[serde(default, deserialize_with = "present", skip_serializing_if = "Patch::is_absent")]
     #[schemars(with = "Option<CustomerBody>")]
     pub customer: Patch<CustomerBody>,
 }
 
-/// A field that may be left out, be `null`, or say something.
+/// A field that may be missing, `null`, or have a value.
 #[derive(Debug, Default, Serialize)]
 #[serde(untagged)]
 pub enum Patch<T> {
-    /// It is not there.
+    /// Not present.
     #[default]
     Keep,
-    /// It is `null`, or says this.
+    /// `null`, or this value.
     Set(Option<T>),
 }
 
@@ -143,10 +143,10 @@ fn present<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> R
 }
 
 impl NewBooking {
-    /// What it says, if all of it can be.
+    /// The validated resource, slot and details.
     ///
     /// # Errors
-    /// Names every field at fault.
+    /// Names every invalid field.
     pub fn checked(&self, id: &BookingId) -> Result<(ResourceId, Slot, Details), Problem> {
         let mut errors = Vec::new();
         let resource = ResourceId::new(&self.resource).map_err(|e| errors.push(wrong("resource", e.to_string())));
@@ -159,42 +159,42 @@ impl NewBooking {
     }
 }
 
-/// A client's own id of a booking.
+/// Validates a client's own id of a booking.
 ///
 /// # Errors
-/// Where it is empty, too long, or not one line.
+/// The id is empty, too long, or not a single line.
 pub fn reference(id: &str) -> Result<String, Problem> {
     if id.is_empty() || id.len() > REFERENCE_BYTES_MAX || id.chars().any(char::is_control) {
-        let detail = format!("write 1 to {REFERENCE_BYTES_MAX} bytes of text in one line, or leave it out");
+        let detail = format!("must be a single line of 1 to {REFERENCE_BYTES_MAX} bytes, or left out");
         return Err(Problem::field("id", detail));
     }
     Ok(id.to_owned())
 }
 
-/// An instant.
+/// Parses an instant.
 ///
 /// # Errors
-/// Where it is not RFC 3339 with an offset.
+/// It is not RFC 3339 with an offset.
 pub fn instant(field: &str, text: &str) -> Result<DateTime<Utc>, FieldError> {
     let parsed = DateTime::parse_from_rfc3339(text);
     parsed.map(|at| at.to_utc()).map_err(|_| {
         let shown: String = text.chars().take(40).collect();
-        wrong(field, format!("{shown:?} is no instant: write it with its offset, as 2026-05-01T10:00:00-05:00"))
+        wrong(field, format!("{shown:?} is not a time with offset: write something like 2026-05-01T10:00:00-05:00"))
     })
 }
 
 fn day(field: &str, text: &str) -> Result<NaiveDate, FieldError> {
     text.parse().map_err(|_| {
         let shown: String = text.chars().take(40).collect();
-        wrong(field, format!("{shown:?} is no day: write it as 2026-05-01"))
+        wrong(field, format!("{shown:?} is not a day: write something like 2026-05-01"))
     })
 }
 
 impl SlotBody {
-    /// The slot. `prefix` stands before the names of fields.
+    /// The validated slot. `prefix` is put before field names.
     ///
     /// # Errors
-    /// The fields at fault.
+    /// The invalid fields.
     pub fn checked(&self, prefix: &str) -> Result<Slot, Vec<FieldError>> {
         let name = |field: &str| format!("{prefix}{field}");
         let days = self.from.is_some() || self.until.is_some();
@@ -203,13 +203,13 @@ impl SlotBody {
             (Some("all_day"), _, false) | (None, true, false) => "all_day",
             (Some("timed") | None, false, _) => "timed",
             (Some("all_day" | "timed") | None, _, _) => {
-                let detail = "write starts_at, ends_at and zone, or from and until, not both";
+                let detail = "needs either starts_at, ends_at and zone, or from and until";
                 return Err(vec![wrong(name("kind"), detail)]);
             }
-            (Some(_), _, _) => return Err(vec![wrong(name("kind"), "write timed or all_day, or leave it out")]),
+            (Some(_), _, _) => return Err(vec![wrong(name("kind"), "must be timed or all_day, or left out")]),
         };
         let given = |field: &'static str, value: &Option<String>| {
-            value.clone().ok_or_else(|| wrong(name(field), format!("a slot that is {kind} needs it")))
+            value.clone().ok_or_else(|| wrong(name(field), format!("is required if kind is {kind}")))
         };
         if kind == "all_day" {
             let from = given("from", &self.from).and_then(|text| day(&name("from"), &text));
@@ -264,7 +264,7 @@ impl CustomerBody {
         match SubjectId::new(format!("{API_SOURCE}.customer.{id}")) {
             Ok(subject) => Some(subject),
             Err(_) => {
-                let detail = "write 1 to 140 characters of A-Z a-z 0-9 . _ ~ @ -, or leave it out";
+                let detail = "must be 1 to 140 characters of A-Z a-z 0-9 . _ ~ @ -, or left out";
                 errors.push(wrong(format!("{prefix}customer.id"), detail));
                 None
             }
@@ -285,10 +285,10 @@ impl CustomerBody {
 }
 
 impl DetailsChange {
-    /// The details after it.
+    /// The details after the change.
     ///
     /// # Errors
-    /// The fields at fault.
+    /// The invalid fields.
     pub fn applied(&self, known: &Details) -> Result<Details, Problem> {
         let mut errors = Vec::new();
         let named_subject = match &self.customer {
@@ -314,19 +314,19 @@ impl DetailsChange {
     }
 }
 
-/// Checks a text of one line.
+/// Validates a single line of text.
 fn line(errors: &mut Vec<FieldError>, field: &str, value: Option<&str>) {
     let Some(value) = value else { return };
     if value.trim().is_empty() || value.chars().count() > LINE_CHARS_MAX || value.chars().any(char::is_control) {
-        errors.push(wrong(field, format!("write 1 to {LINE_CHARS_MAX} characters in one line")));
+        errors.push(wrong(field, format!("must be a single line of 1 to {LINE_CHARS_MAX} characters")));
     }
 }
 
-/// Checks a longer text.
+/// Validates a longer text.
 fn text(errors: &mut Vec<FieldError>, field: &str, value: Option<&str>) {
     let odd = |c: char| c.is_control() && !matches!(c, '\n' | '\r' | '\t');
     if value.is_some_and(|text| text.chars().count() > NOTES_CHARS_MAX || text.chars().any(odd)) {
-        let detail = format!("write at most {NOTES_CHARS_MAX} characters, without control characters");
+        let detail = format!("must be at most {NOTES_CHARS_MAX} characters, without control characters");
         errors.push(wrong(field, detail));
     }
 }

@@ -1,4 +1,4 @@
-//! A command on a booking: load, decide, append; again where somebody else was first.
+//! Runs a command on a booking: load, decide, append; retries on a conflict.
 
 use chrono::{DateTime, Utc};
 
@@ -15,22 +15,22 @@ use crate::{
     },
 };
 
-/// How often a command is decided anew because somebody else was first.
+/// Attempts when others change the booking at the same time.
 const ROUNDS_MAX: usize = 16;
 
-/// What a command led to.
+/// The result of a command.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Execution {
-    /// The booking after it.
+    /// The booking afterwards.
     pub booking: Booking,
-    /// The types of the events that it led to; empty where everything was so already.
+    /// Types of the appended events; empty if nothing had to change.
     pub events: Vec<&'static str>,
 }
 
 /// Carries out `command`.
 ///
 /// # Errors
-/// `Refused` where a rule says no; `Busy` where others were first again and again.
+/// `Refused` if a rule says no; `Busy` after too many conflicts.
 pub async fn execute(
     journal: &Journal,
     id: &BookingId,

@@ -1,4 +1,4 @@
-//! A client's request about a booking, carried out: the same over every way in.
+//! Carries out a client's request about a booking; the same for HTTP and NATS.
 
 use chrono::{DateTime, Utc};
 use serde::Serialize;
@@ -25,30 +25,30 @@ use crate::{
     },
 };
 
-/// What can be asked.
+/// The requests.
 #[derive(Debug)]
 pub enum BookingRequest {
-    /// Create one.
+    /// Create a booking.
     Create(NewBooking),
-    /// Settle it.
+    /// Confirm it.
     Confirm,
     /// Move it to another time.
     Reschedule(SlotBody),
     /// Move it to another resource.
     Reassign(Reassignment),
-    /// Change its words or its customer.
+    /// Change its title, notes or customer.
     ChangeDetails(DetailsChange),
-    /// Call it off.
+    /// Cancel it.
     Cancel,
-    /// Call it on again.
+    /// Restore it.
     Restore,
 }
 
 impl BookingRequest {
-    /// Whether what is asked can be, whatever the ledger says.
+    /// Checks the request without reading the ledger.
     ///
     /// # Errors
-    /// Names every field at fault.
+    /// Names every invalid field.
     pub fn check(&self) -> Result<(), Problem> {
         let source = || SourceName::new(API_SOURCE).map_err(|e| Problem::field("source", e.to_string()));
         match self {
@@ -70,36 +70,36 @@ impl BookingRequest {
     }
 }
 
-/// Who asks, and how.
+/// Who is asking.
 #[derive(Debug, Clone)]
 pub struct Requester {
-    /// On whose behalf it is recorded.
+    /// Actor, origin and correlation id to record.
     pub context: Context,
-    /// The one source whose bookings they may see and change; `None`: all.
+    /// The only source whose bookings the caller may see and change; `None` for all.
     pub only: Option<&'static str>,
-    /// Hash of the request's key and of who sent it, where it has one.
+    /// Hash of the idempotency key and its sender, if there is one.
     pub key: Option<String>,
 }
 
-/// What it came to.
+/// The result.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RequestOutcome {
-    /// The booking.
+    /// Id of the booking.
     pub booking: BookingId,
-    /// Its revision after that, or after the first request with the same key.
+    /// Its revision afterwards, or after the first request with the same key.
     pub revision: Revision,
-    /// Whether the request created it.
+    /// Whether this request created it.
     pub created: bool,
-    /// Whether anything changed now.
+    /// Whether this request changed anything.
     pub changed: bool,
 }
 
-/// Why it was not done.
+/// Why a request failed.
 #[derive(Debug)]
 pub enum RequestFailure {
-    /// The request itself is not right.
+    /// The request itself is invalid.
     Invalid(Problem),
-    /// A rule says no, or something needed is not there.
+    /// A rule refused it, or something it needs is unavailable.
     Failed(Error),
 }
 
@@ -124,12 +124,12 @@ impl From<RequestFailure> for Problem {
     }
 }
 
-/// The mark of a request whose key has that hash. `asked` names what is asked, body and all.
+/// The mark of a request with this key hash. `asked` is the operation and its body.
 pub fn mark(key: Option<&String>, asked: &[&str]) -> Option<RequestMark> {
     key.map(|key| RequestMark { key: key.clone(), digest: short_hash(asked, 64) })
 }
 
-/// Carries out what is asked, of the booking named `id` unless it is to be created.
+/// Carries out the request on booking `id`, which is ignored for a creation.
 ///
 /// # Errors
 /// [`RequestFailure`].
@@ -180,7 +180,7 @@ async fn create(
     let source = SourceName::new(API_SOURCE).map_err(|e| Problem::field("source", e.to_string()))?;
     let reference = match (&body.id, &mark) {
         (Some(id), _) => bodies::reference(id)?,
-        // The same key names the same booking: a repetition finds it whatever happened to the answer.
+        // The same key gives the same id: a retry finds the booking even if the first response was lost.
         (None, Some(mark)) => format!("k-{}", mark.key.chars().take(32).collect::<String>()),
         (None, None) => journal.clock().event_id().to_string(),
     };
@@ -191,7 +191,7 @@ async fn create(
     carry_out(journal, keys, &id, &Command::Register(snapshot), mark, requester).await
 }
 
-/// The booking of that name, if the asker may see it.
+/// The booking with this id, if the caller may see it.
 ///
 /// # Errors
 /// `NotFound`.
@@ -204,11 +204,11 @@ pub async fn visible_booking(
     let known = BookingId::new(id).map_err(|_| not_found())?;
     let (booking, _) = journal.booking(&known).await?;
     let booking = booking.ok_or_else(not_found)?;
-    // Whether somebody else's booking exists is told to nobody.
+    // The same answer as for an unknown booking, so that it reveals nothing.
     if only.is_none_or(|only| only == booking.source.as_str()) { Ok((known, booking)) } else { Err(not_found().into()) }
 }
 
-/// What it came to the first time, where this process knows the key.
+/// The result of the first request with this key, if this process remembers it.
 fn repeated(keys: &RequestKeys, mark: Option<&RequestMark>) -> Result<Option<RequestOutcome>, RequestFailure> {
     let Some(mark) = mark else { return Ok(None) };
     match keys.find(mark) {
@@ -231,7 +231,7 @@ async fn carry_out(
     let cause = Cause { request: mark.clone(), ..Cause::default() };
     let now: DateTime<Utc> = journal.clock().now();
     let executed = execute(journal, id, command, &cause, now, &requester.context).await?;
-    // Nothing happened, and the booking remembers the key: this is a repetition, answered as it was the first time.
+    // Nothing changed and the booking remembers the key, so this is a retry: return the first result.
     let first = mark.as_ref().and_then(|mark| {
         let known = executed.booking.requests.iter().find(|(known, _)| known.key == mark.key);
         known.map(|(_, revision)| *revision).filter(|_| executed.events.is_empty())
@@ -246,10 +246,10 @@ async fn carry_out(
     Ok(RequestOutcome { booking: id.clone(), revision, created, changed: !executed.events.is_empty() })
 }
 
-/// The booking as it was at that revision.
+/// The booking as it was at a revision.
 ///
 /// # Errors
-/// `NotFound`; the ledger's.
+/// `NotFound`; errors of the ledger.
 pub async fn view_at(journal: &Journal, id: &BookingId, revision: Revision) -> Result<BookingView, RequestFailure> {
     let mut state = None;
     for told in journal.stream(&StreamName::booking(id), Version(0)).await? {
@@ -264,7 +264,7 @@ pub async fn view_at(journal: &Journal, id: &BookingId, revision: Revision) -> R
     Ok(BookingView::of(id, &booking))
 }
 
-/// One writing for one meaning: fields in the order of the type, defaults filled in.
+/// Canonical text of a body: fields in the type's order, defaults filled in.
 fn canonical(body: &impl Serialize) -> Result<String, Problem> {
     serde_json::to_string(body).map_err(|error| Problem::new(Kind::Malformed, error.to_string()))
 }

@@ -1,7 +1,7 @@
-//! Bookings of files, observed like those of any other source: importing the same file again changes nothing.
+//! Imports bookings from files, as observations of a source: importing the same file again changes nothing.
 //!
-//! Lines about different bookings are carried out at the same time, so that the ledger commits them together; lines about
-//! the same booking one after the other, in the order of the files.
+//! Lines about different bookings are processed at the same time, so that the ledger commits them in groups; lines about
+//! the same booking are processed in the order of the files.
 
 use std::collections::BTreeMap;
 
@@ -20,56 +20,56 @@ use crate::{
     },
 };
 
-/// Bookings carried out at the same time: the ledger commits them in few groups.
+/// Bookings processed at the same time, which the ledger commits in a few groups.
 pub const AT_ONCE: usize = 256;
-/// Lines that are looked at together: what two lines say about one booking is carried out in order within these.
+/// Lines read ahead; lines about the same booking keep their order within these.
 const CHUNK_LINES: usize = 4_096;
 
-/// One booking of a file, or why there is none.
+/// One line of a file: a booking, or why it is not one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Line {
-    /// Where it stands: `bookings.csv:12`.
+    /// File and line, such as `bookings.csv:12`.
     pub at: String,
-    /// The booking, or why there is none, in words.
+    /// The booking, or the reason it is refused.
     pub outcome: Result<Box<Snapshot>, String>,
-    /// What was taken in another sense than written.
+    /// What was interpreted differently from how it was written.
     pub note: Option<String>,
 }
 
-/// What became of a line.
+/// The outcome of a line.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Outcome {
     /// The booking is new.
     Registered,
-    /// It was known and is different now; the events' names.
+    /// The booking changed; the event types.
     Changed(Vec<&'static str>),
-    /// It was so already.
+    /// The booking is the same as before.
     Unchanged,
-    /// It is not imported, for this reason.
+    /// Not imported, for this reason.
     Refused(String),
 }
 
-/// A line and what became of it.
+/// A line and its outcome.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ImportedLine {
-    /// Where it stands.
+    /// File and line.
     pub at: String,
-    /// The booking, where it names one.
+    /// Id of the booking, if the line names one.
     pub booking: Option<BookingId>,
-    /// What became of it.
+    /// Its outcome.
     pub outcome: Outcome,
-    /// What was taken in another sense than written.
+    /// What was interpreted differently from how it was written.
     pub note: Option<String>,
 }
 
-/// How an import ended, counted.
+/// Totals of an import.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Tally {
     /// New bookings.
     pub registered: u64,
-    /// Known bookings that are different now.
+    /// Changed bookings.
     pub changed: u64,
-    /// Bookings that were so already.
+    /// Bookings that are the same as before.
     pub unchanged: u64,
     /// Lines that were not imported.
     pub refused: u64,
@@ -86,10 +86,10 @@ impl Tally {
     }
 }
 
-/// Imports `lines`, or says what importing them would do (`dry`). `told` hears of each line, in order.
+/// Imports `lines`, or reports what would be imported (`dry`). `told` is called for each line, in order.
 ///
 /// # Errors
-/// The ledger is not available: what was told is imported, and the same import may be made again.
+/// The ledger is not available: what was reported is imported, and the import can be repeated.
 pub async fn import(
     journal: &Journal,
     lines: impl Iterator<Item = Line>,
@@ -165,7 +165,7 @@ async fn group(
             Ok(events) => Outcome::Changed(events),
             Err(Error::Refused(refusal)) => Outcome::Refused(refusal.to_string()),
             Err(Error::Vault(vault::Failure::Forgotten(_))) => {
-                Outcome::Refused("the person it is about was forgotten".into())
+                Outcome::Refused("the person it is about was erased".into())
             }
             Err(error) => return Err(error),
         };

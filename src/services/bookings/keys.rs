@@ -1,7 +1,7 @@
-//! `Idempotency-Key`s of this process's life: what each was used for.
+//! `Idempotency-Key`s seen by this process, and what each was used for.
 //!
-//! A booking remembers the keys that changed it, durably. This memory adds what a booking cannot know: a key that was used
-//! for another booking before, and a request that changed nothing because everything was so already.
+//! A booking durably remembers the keys that changed it. This memory adds what a booking cannot know: that a key was used
+//! for another booking before, and requests that changed nothing.
 
 use std::{
     collections::{HashMap, VecDeque},
@@ -13,33 +13,33 @@ use crate::domain::{
     ids::{BookingId, Revision},
 };
 
-/// Keys remembered.
+/// Maximum number of keys kept.
 const KEYS_MAX: usize = 20_000;
 
-/// What a key led to.
+/// The first use of a key.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KeyUse {
-    /// What was asked.
+    /// Hash of the request.
     pub digest: String,
-    /// The booking.
+    /// Id of the booking.
     pub booking: BookingId,
-    /// Its revision after that.
+    /// Its revision afterwards.
     pub revision: Revision,
     /// Whether the request created it.
     pub created: bool,
 }
 
-/// The memory.
+/// The keys.
 #[derive(Debug, Default)]
 pub struct RequestKeys(Mutex<(HashMap<String, KeyUse>, VecDeque<String>)>);
 
 impl RequestKeys {
-    /// What that key was used for.
+    /// The first use of this key.
     pub fn find(&self, mark: &RequestMark) -> Option<KeyUse> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).0.get(&mark.key).cloned()
     }
 
-    /// Remembers it. The first use stands; the oldest key makes room.
+    /// Remembers the first use of a key; drops the oldest key if full.
     pub fn remember(&self, mark: &RequestMark, used: KeyUse) {
         let mut guard = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let (known, order) = &mut *guard;

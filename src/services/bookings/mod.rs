@@ -1,4 +1,4 @@
-//! Bookings as clients ask for them, over HTTP or as messages: what they may write, what is wrong with it, and what they
+//! Bookings for clients, over HTTP or NATS: the format of requests, their validation, and responses.
 //! are answered.
 
 pub mod bodies;
@@ -14,7 +14,7 @@ pub use keys::RequestKeys;
 
 pub use super::access::API_SOURCE;
 
-/// The largest body of a request, in bytes.
+/// Maximum size of a request body, in bytes.
 pub const BODY_BYTES_MAX: usize = 64 * 1024;
-/// The longest key of a request, in bytes.
+/// Maximum length of an idempotency key, in bytes.
 pub const KEY_BYTES_MAX: usize = 255;

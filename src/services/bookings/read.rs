@@ -1,19 +1,19 @@
-//! A request's JSON, read into its type: every mistake is told with the field that it is in.
+//! Parses a request's JSON into its type; every error names the field.
 
 use serde::de::DeserializeOwned;
 
 use crate::services::problem::{Kind, Problem};
 
-/// Reads a JSON object.
+/// Parses a JSON object.
 ///
 /// # Errors
-/// `Malformed`, or `Invalid` with the field at fault.
+/// `Malformed`, or `Invalid` with the field.
 pub fn object<T: DeserializeOwned>(body: &[u8]) -> Result<T, Problem> {
-    // A list would be read as the fields in their order, which nobody means.
+    // serde would accept a list as the fields in order, which nobody means.
     if body.iter().find(|byte| !byte.is_ascii_whitespace()) != Some(&b'{') {
         let parsed = serde_json::from_slice::<serde::de::IgnoredAny>(body);
         parsed.map_err(|error| not_json(&error))?;
-        return Err(Problem::new(Kind::Invalid, "the body is JSON, but no object: write `{ … }`"));
+        return Err(Problem::new(Kind::Invalid, "the body must be a JSON object: `{ … }`"));
     }
     let mut reader = serde_json::Deserializer::from_slice(body);
     let value = serde_path_to_error::deserialize(&mut reader).map_err(|error| {
@@ -35,7 +35,7 @@ pub fn object<T: DeserializeOwned>(body: &[u8]) -> Result<T, Problem> {
     Ok(value)
 }
 
-/// The field that is not there, if that is what is wrong.
+/// The missing field, if that is the error.
 fn missing(error: &serde_json::Error) -> Option<String> {
     let text = error.to_string();
     let (field, _) = text.strip_prefix("missing field `")?.split_once('`')?;

@@ -1,4 +1,4 @@
-//! A booking as clients see it: the same from the ledger and from the read model.
+//! A booking in responses: the same whether read from the ledger or the read model.
 
 use chrono::{DateTime, Utc};
 use schemars::JsonSchema;
@@ -19,37 +19,37 @@ use crate::{
 #[derive(Debug, Serialize, JsonSchema)]
 #[schemars(rename = "Booking")]
 pub struct BookingView {
-    /// Its id.
+    /// Id of the booking.
     pub id: String,
     /// The system it comes from.
     pub source: String,
     /// That system's own id of it.
     pub reference: String,
-    /// What is booked.
+    /// Id of the resource.
     pub resource: String,
-    /// When.
+    /// Start and end.
     pub slot: Option<Slot>,
-    /// Where it stands.
+    /// Tentative, confirmed or cancelled.
     pub status: Option<Status>,
-    /// Why it was cancelled, while it is.
+    /// Why it was cancelled; `null` if it is not.
     pub cancelled_for: Option<CancelReason>,
-    /// What and for whom.
+    /// Title, notes and customer.
     pub details: DetailsView,
-    /// How often it changed.
+    /// Number of changes.
     pub revision: u64,
-    /// When it changed last, as far as its origin tells.
+    /// Time of the last change, as reported by its source.
     pub changed_at: Option<DateTime<Utc>>,
 }
 
-/// What is booked, in words, and for whom. A text whose person was forgotten reads `[erased]`.
+/// Title, notes and customer. Texts of an erased person read `[erased]`.
 #[derive(Debug, Serialize, JsonSchema)]
 #[schemars(rename = "BookingDetails")]
 pub struct DetailsView {
-    /// What is booked.
+    /// Title.
     pub title: String,
-    /// Free text.
+    /// Notes, free text.
     pub notes: Option<String>,
-    /// For whom.
+    /// Customer.
     pub customer: Option<CustomerView>,
 }
 
@@ -59,14 +59,14 @@ pub struct DetailsView {
 pub struct CustomerView {
     /// Name.
     pub name: String,
-    /// Mail address.
+    /// Email address.
     pub email: Option<String>,
     /// Phone number.
     pub phone: Option<String>,
 }
 
 impl BookingView {
-    /// From the ledger.
+    /// From a folded booking.
     pub fn of(id: &BookingId, booking: &Booking) -> Self {
         let words = |text: &Personal| text.display_text().to_owned();
         let customer = booking.details.customer.as_ref().map(|customer| CustomerView {
@@ -131,7 +131,7 @@ fn read<T: DeserializeOwned>(word: Option<&str>) -> Option<T> {
     serde_json::from_value(Value::String(word?.to_owned())).ok()
 }
 
-/// The permanent name of a value.
+/// The serialised name of a value.
 pub fn word(value: &impl Serialize) -> String {
     match serde_json::to_value(value) {
         Ok(Value::String(word)) => word,

@@ -1,4 +1,4 @@
-//! Carrying out a command that is recorded.
+//! Carries out a recorded command.
 
 use super::{
     incoming::IncomingCommand,
@@ -23,19 +23,19 @@ use crate::{
     },
 };
 
-/// What to say to whoever sent a command.
+/// The response to the sender of a command.
 #[derive(Debug)]
 pub(super) enum Answer {
-    /// It was done: the booking, and whether it was created.
+    /// Success: the booking, and whether it was created.
     Booking(Box<BookingView>, bool),
-    /// It was not.
+    /// Failure.
     Problem(Problem),
 }
 
-/// Carries it out, and notes what became of it.
+/// Carries out a command and records the outcome.
 ///
 /// # Errors
-/// What may be otherwise at the next try.
+/// Errors that may pass with a retry.
 pub(super) async fn carry_out(
     journal: &Journal,
     keys: &RequestKeys,
@@ -56,7 +56,7 @@ pub(super) async fn carry_out(
         Err(RequestFailure::Failed(error)) if passing(&error) => return Err(error),
         Err(RequestFailure::Failed(error)) => (Problem::from(error), false),
         Err(RequestFailure::Invalid(problem)) => {
-            // A booking that is not there may be a matter between two systems; anything else is a mistake in the command.
+            // A missing booking may be a matter between two systems; anything else is a mistake in the command.
             let poison = problem.kind != Kind::NotFound || incoming.request().is_err();
             (problem, poison)
         }
@@ -65,7 +65,7 @@ pub(super) async fn carry_out(
     Ok(Answer::Problem(problem))
 }
 
-/// The answer to a command that was carried out.
+/// The response to a command that was carried out.
 pub(super) async fn booking_answer(
     journal: &Journal,
     booking: &BookingId,
@@ -79,21 +79,21 @@ pub(super) async fn booking_answer(
     }
 }
 
-/// Another try of a command that was refused, because an operator asked for it. `text` is what was recorded; `None` where the
-/// person it is about was forgotten.
+/// Retries a refused command on an operator's request. `text` is the recorded command; `None` if the person it is
+/// about was erased.
 ///
 /// # Errors
-/// What may be otherwise at the next try.
+/// Errors that may pass with a retry.
 pub(crate) async fn reprocessed(journal: &Journal, text: Option<&str>, last: &StoredEvent) -> Result<(), Error> {
     let Some(incoming) = text.and_then(|text| serde_json::from_str::<IncomingCommand>(text).ok()) else {
         return record::forgotten(journal, last).await;
     };
-    // Nobody waits for the answer any more.
+    // Nobody waits for the response any more.
     let incoming = IncomingCommand { awaited: false, ..incoming };
     carry_out(journal, &RequestKeys::default(), &incoming, last).await.map(drop)
 }
 
-/// Whether it may be otherwise at the next try.
+/// Whether a retry may succeed.
 fn passing(error: &Error) -> bool {
     match error {
         Error::Busy

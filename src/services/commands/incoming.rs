@@ -1,4 +1,4 @@
-//! A command as it came, and what it asks for.
+//! A command received by NATS, and the request it contains.
 
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::{Map, Value};
@@ -14,40 +14,40 @@ use crate::{
     },
 };
 
-/// The source that commands are deliveries of.
+/// Commands are recorded as deliveries from this source.
 pub const SOURCE: &str = "nats";
-/// What of a body is kept that is too large to be carried out, in bytes.
+/// How much of a body is recorded if it is too large to be carried out, in bytes.
 const CUT_BYTES: usize = 16 * 1024;
-/// The longest correlation id taken from a client, in bytes.
+/// Maximum length of a client's correlation id, in bytes.
 const CORRELATION_BYTES_MAX: usize = 128;
 
-/// The verbs, as they end a subject.
+/// The verbs: last part of a command's subject.
 pub const VERBS: [&str; 7] = ["create", "confirm", "reschedule", "reassign", "change_details", "cancel", "restore"];
 
-/// A command as it came: this is what is recorded, sealed.
+/// A command as received; recorded sealed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct IncomingCommand {
-    /// What it was sent to: `booking.create`.
+    /// The end of its subject, such as `booking.create`.
     pub verb: String,
-    /// Its key.
+    /// Its idempotency key.
     pub key: String,
-    /// Its body, where that is text.
+    /// Its body, if it is text.
     pub body: String,
-    /// How many bytes the body had, where it is not kept as it was.
+    /// Size of the body in bytes, if it is not kept unchanged.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub bytes: Option<usize>,
-    /// Whether its sender waits for an answer.
+    /// Whether its sender waits for a response.
     #[serde(default)]
     pub awaited: bool,
-    /// Whether it may be about any booking, not only about those that clients created: decided when it was taken.
+    /// Whether it may change any booking, or only those created through the API; decided when it was received.
     #[serde(default)]
     pub any: bool,
-    /// The sender's own id of what it belongs to.
+    /// The sender's correlation id.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub correlation: Option<String>,
 }
 
-/// The booking of a command, in its body.
+/// The booking named in a command's body.
 #[derive(Deserialize)]
 struct CommandBody {
     booking: Option<String>,
@@ -67,7 +67,7 @@ struct WithId {
 }
 
 impl IncomingCommand {
-    /// What `message` says; whether it may be about `any` booking.
+    /// From a message; `any`: whether it may change any booking.
     pub fn of(message: &CommandMessage, any: bool) -> Self {
         let whole = message.body.len();
         let kept = if whole > BODY_BYTES_MAX { &message.body[..CUT_BYTES] } else { &message.body[..] };
@@ -87,7 +87,7 @@ impl IncomingCommand {
         }
     }
 
-    /// Whether `other` asks the same under the same key: what stands in the JSON counts, not how it is written.
+    /// Whether `other` is the same request under the same key; compares JSON values, not their formatting.
     pub fn repeats(&self, other: &Self) -> bool {
         let value = |incoming: &Self| serde_json::from_str::<Value>(&incoming.body).ok();
         let same = match (value(self), value(other)) {
@@ -98,28 +98,28 @@ impl IncomingCommand {
         same && self.verb == other.verb && self.bytes == other.bytes
     }
 
-    /// The id of the delivery: the key, where it can stand in a stream's name.
+    /// Id of the delivery: the key, or its hash if it cannot be part of a stream name.
     pub fn delivery(&self) -> String {
         let long = self.key.len() > KEY_BYTES_MAX;
         if long || self.key.is_empty() { format!("~{}", short_hash(&[&self.key], 32)) } else { self.key.clone() }
     }
 
-    /// The stream that it is recorded in.
+    /// The stream that records it.
     pub fn stream(&self) -> StreamName {
         StreamName::delivery(&source(), &self.delivery())
     }
 
-    /// The one source whose bookings it may see and change; `None`: all.
+    /// The only source whose bookings it may see and change; `None` for all.
     pub fn only(&self) -> Option<&'static str> {
         (!self.any).then_some(API_SOURCE)
     }
 
-    /// Hash of the key and of the way it came: the same key over HTTP is another.
+    /// Hash of the key and the transport: the same key over HTTP is a different one.
     pub fn key_hash(&self) -> String {
         short_hash(&[SOURCE, &self.key], 64)
     }
 
-    /// Ties together what it leads to.
+    /// Correlation id of everything it causes.
     pub fn correlation(&self, journal: &Journal) -> String {
         self.correlation.clone().unwrap_or_else(|| journal.clock().event_id().to_string())
     }
@@ -128,8 +128,8 @@ impl IncomingCommand {
         serde_json::from_str(&self.body).ok()
     }
 
-    /// The booking that it is about, as far as can be told without understanding it all: commands about one are carried out in
-    /// the order they came.
+    /// The booking it is about, as far as can be told without parsing everything: commands about the same booking are carried out
+    /// in order of arrival.
     pub fn about(&self) -> String {
         let parts = self.parts();
         let named = parts.as_ref().and_then(|about| about.booking.clone());
@@ -137,7 +137,7 @@ impl IncomingCommand {
         named.or_else(created).unwrap_or_else(|| format!("key {}", self.key))
     }
 
-    /// Whose data it is.
+    /// The person whose data it contains.
     pub fn subject(&self) -> SubjectId {
         let parts = self.parts();
         let customer = parts.as_ref().and_then(|about| {
@@ -156,7 +156,7 @@ impl IncomingCommand {
             .unwrap_or_else(|| SubjectId::new(hashed()).expect("hex digits can stand in a subject"))
     }
 
-    /// What is wrong with the command itself, whatever the ledger says.
+    /// What is wrong with the command itself, without reading the ledger.
     pub fn wrong(&self) -> Option<Problem> {
         match self.request() {
             Ok((_, asked)) => asked.check().err(),
@@ -164,25 +164,25 @@ impl IncomingCommand {
         }
     }
 
-    /// What it asks for, and of which booking; the booking is empty where one is to be created.
+    /// The request, and the booking's id; empty if a booking is to be created.
     ///
     /// # Errors
-    /// What is wrong with it.
+    /// What is wrong with the command.
     pub fn request(&self) -> Result<(String, BookingRequest), Problem> {
         if let Some(bytes) = self.bytes {
             return Err(if bytes > BODY_BYTES_MAX {
-                Problem::new(Kind::TooLarge, format!("the body may have {BODY_BYTES_MAX} bytes"))
+                Problem::new(Kind::TooLarge, format!("the body must not exceed {BODY_BYTES_MAX} bytes"))
             } else {
                 Problem::new(Kind::Malformed, "the body is not JSON: it is not UTF-8")
             });
         }
         if self.key.len() > KEY_BYTES_MAX {
-            let detail = format!("write 1 to {KEY_BYTES_MAX} visible characters, new for every request");
+            let detail = format!("use 1 to {KEY_BYTES_MAX} visible characters, different for every request");
             return Err(Problem::field("Idempotency-Key", detail));
         }
         let verb = self.verb.strip_prefix("booking.").filter(|verb| VERBS.contains(verb));
         let Some(verb) = verb else {
-            let detail = format!("there is no command {:?}: write booking. and one of {}", self.verb, VERBS.join(", "));
+            let detail = format!("unknown command {:?}: use booking. and one of {}", self.verb, VERBS.join(", "));
             return Err(Problem::new(Kind::NotFound, detail));
         };
         let body = self.body.as_bytes();
@@ -192,8 +192,8 @@ impl IncomingCommand {
         let mut rest: Map<String, Value> = read::object(body)?;
         let booking = match rest.remove("booking") {
             Some(Value::String(booking)) => booking,
-            Some(_) => return Err(Problem::field("booking", "write the booking's id as a text")),
-            None => return Err(Problem::field("booking", "is missing: write the booking's id")),
+            Some(_) => return Err(Problem::field("booking", "must be the booking's id as a text")),
+            None => return Err(Problem::field("booking", "is missing: give the booking's id")),
         };
         let asked = match verb {
             "reschedule" => BookingRequest::Reschedule(typed(rest)?),
@@ -207,7 +207,7 @@ impl IncomingCommand {
     }
 }
 
-/// The source that commands are deliveries of.
+/// Commands are recorded as deliveries from this source.
 pub fn source() -> SourceName {
     SourceName::new(SOURCE).expect("letters can stand in a name")
 }
@@ -223,8 +223,9 @@ fn typed<T: DeserializeOwned>(rest: Map<String, Value>) -> Result<T, Problem> {
 fn nothing(rest: &Map<String, Value>, asked: BookingRequest) -> Result<BookingRequest, Problem> {
     match rest.keys().next() {
         None => Ok(asked),
-        Some(key) => {
-            Err(Problem::field(key.chars().take(80).collect::<String>(), "is not known here: only booking is"))
-        }
+        Some(key) => Err(Problem::field(
+            key.chars().take(80).collect::<String>(),
+            "is not a known field: only booking is allowed",
+        )),
     }
 }

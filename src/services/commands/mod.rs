@@ -1,8 +1,8 @@
-//! Commands that come as messages: recorded first, then carried out, answered and settled.
+//! Commands received as messages: recorded first, then carried out, answered and acknowledged.
 //!
-//! Every command has a stream of its own, named by its key and created once, as deliveries of booking sources have. So one
-//! that is handed out again finds its first answer there, another one under the same key is refused, and what cannot be
-//! carried out stays visible and can be reprocessed. A command that we never settled is handed out again by the queue.
+//! Each command has its own stream, named after its key and created once, as deliveries from booking sources have. So a
+//! redelivered command finds its first answer, a different command under the same key is refused, and what cannot be
+//! carried out stays visible and can be retried. The queue redelivers commands that were never acknowledged.
 
 mod carry_out;
 mod incoming;
@@ -26,23 +26,23 @@ use super::{
 };
 use crate::ports::commands::{CommandQueue, QueuedCommand, Reply, Unavailable};
 
-/// Commands taken at once.
+/// Commands received per batch.
 const BATCH: usize = 64;
-/// How long one is waited for.
+/// How long to wait for a command.
 const WAIT: Duration = Duration::from_secs(1);
-/// The longest pause before a command that failed is handed out again.
+/// Longest delay before a failed command is redelivered.
 const PAUSE_MAX: Duration = Duration::from_secs(30);
 
-/// Whose bookings commands may change, and when they are given up.
+/// Which bookings commands may change, and when a command is given up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Rules {
-    /// Whether they may be about any booking, not only about those that clients created.
+    /// Whether they may change any booking, or only those created through the API.
     pub any: bool,
-    /// A command that was recorded and handed out more often than this is given up.
+    /// A recorded command delivered more often than this is given up.
     pub deliveries_max: u64,
 }
 
-/// Takes commands.
+/// Receives and carries out commands.
 pub struct Commands {
     journal: Journal,
     queue: Arc<dyn CommandQueue>,
@@ -51,25 +51,25 @@ pub struct Commands {
     prepared: Mutex<bool>,
 }
 
-/// What to do about a command.
+/// How a command ends.
 enum Outcome {
-    /// Answer, and settle it.
+    /// Respond and acknowledge.
     Answered(Answer),
-    /// Have it handed out again.
+    /// Ask for redelivery.
     Again(Error),
 }
 
 impl Commands {
-    /// Takes commands from `queue` into `journal`.
+    /// Receives commands from `queue` into `journal`.
     pub fn new(journal: Journal, queue: Arc<dyn CommandQueue>, rules: Rules) -> Self {
         Self { journal, queue, keys: Arc::default(), rules, prepared: Mutex::new(false) }
     }
 
-    /// Takes what waits, at most for a moment, and carries it out: what concerns one booking in the order it came, the rest at the
-    /// same time. Answers how many there were.
+    /// Receives waiting commands and carries them out: those about the same booking in order, the rest at the same time.
+    /// Returns their number.
     ///
     /// # Errors
-    /// The queue is not there.
+    /// The queue is unavailable.
     pub async fn step(&self) -> Result<usize, Unavailable> {
         let mut prepared = self.prepared.lock().await;
         if !*prepared {
@@ -93,8 +93,8 @@ impl Commands {
         let lines = lines.into_values().map(|line| async {
             for one in line {
                 if let Err(unavailable) = self.treat(&*one).await {
-                    // It will be handed out again, and find its answer.
-                    warn!("A command could not be settled: {unavailable}");
+                    // It will be redelivered, and finds its answer.
+                    warn!("A command could not be acknowledged: {unavailable}");
                 }
             }
         });
@@ -108,14 +108,14 @@ impl Commands {
         match self.answer(&incoming, message.deliveries).await {
             Outcome::Answered(answer) => {
                 let reply = reply(answer, &incoming.correlation(&self.journal), &incoming.key);
-                info!(verb = incoming.verb, status = reply.status, "A command was answered {}", reply.status);
+                info!(verb = incoming.verb, status = reply.status, "Answered a command with {}", reply.status);
                 handed.reply(reply).await?;
                 handed.settle().await
             }
             Outcome::Again(error) => {
                 let exponent = u32::try_from(message.deliveries).unwrap_or(u32::MAX).min(8);
                 let pause = (Duration::from_millis(100) * 2_u32.pow(exponent)).min(PAUSE_MAX);
-                error!(%error, "A command could not be carried out, and is tried again in {} ms", pause.as_millis());
+                error!(%error, "A command failed and will be retried in {} ms", pause.as_millis());
                 handed.retry(pause).await
             }
         }
@@ -128,7 +128,7 @@ impl Commands {
         }
     }
 
-    /// Records it, carries it out, and records what became of it.
+    /// Records a command, carries it out, and records the outcome.
     async fn carried_out(&self, incoming: &IncomingCommand, deliveries: u64) -> Result<Answer, Error> {
         let received = match record::receive(&self.journal, incoming).await? {
             DeliveryState::Open(received) => received,
@@ -136,7 +136,7 @@ impl Commands {
                 return carry_out::booking_answer(&self.journal, &booking, revision, created).await;
             }
             DeliveryState::Refused(problem) => {
-                // What is wrong with the request itself is told in full, as it was the first time.
+                // A malformed request gets the full message, as it did the first time.
                 let wrong = incoming.wrong().unwrap_or(problem);
                 return Ok(Answer::Problem(wrong));
             }
@@ -149,7 +149,7 @@ impl Commands {
             }
         };
         if deliveries > self.rules.deliveries_max {
-            let why = format!("given up after it was handed out {} times", deliveries - 1);
+            let why = format!("given up after {} deliveries", deliveries - 1);
             let problem = Problem::new(Kind::Internal, why);
             record::refuse(&self.journal, incoming, &received, &problem, false).await?;
             return Ok(Answer::Problem(problem));

@@ -1,4 +1,4 @@
-//! What of a command stands in the ledger.
+//! How commands are recorded in the ledger.
 
 use super::{
     SOURCE,
@@ -23,31 +23,31 @@ use crate::{
     },
 };
 
-/// Where a command stands.
+/// The recorded state of a command.
 pub(super) enum DeliveryState {
-    /// It was recorded, and nothing became of it yet.
+    /// Recorded, without outcome.
     Open(Box<StoredEvent>),
-    /// It was carried out.
+    /// Carried out.
     Applied {
-        /// The booking.
+        /// Id of the booking.
         booking: BookingId,
-        /// Its revision after that.
+        /// Its revision afterwards.
         revision: Revision,
-        /// Whether it was created.
+        /// Whether the command created it.
         created: bool,
     },
-    /// It was refused.
+    /// Refused.
     Refused(Problem),
-    /// Its key was used for another.
+    /// Its key was used for a different command.
     Other,
 }
 
-/// On whose behalf.
+/// The actor of recorded commands.
 pub(super) fn actor() -> Actor {
     Actor::new(SOURCE, "commands")
 }
 
-/// Records a command, unless it is there.
+/// Records a command, unless it is already recorded.
 pub(super) async fn receive(journal: &Journal, incoming: &IncomingCommand) -> Result<DeliveryState, Error> {
     let stream = incoming.stream();
     let mut context = Context::root(actor(), Origin::Api, journal.clock().event_id());
@@ -56,7 +56,7 @@ pub(super) async fn receive(journal: &Journal, incoming: &IncomingCommand) -> Re
     }
     match journal.append(&stream, ExpectedVersion::NoStream, vec![received(incoming, true)], &context).await {
         Err(Error::Vault(vault::Failure::Forgotten(_))) => {
-            // Nothing of a person who was forgotten is written down anew.
+            // Data of an erased person is not recorded again.
             let facts = vec![received(incoming, false)];
             match journal.append(&stream, ExpectedVersion::NoStream, facts, &context).await {
                 Err(error) if !error.is_conflict() => return Err(error),
@@ -70,7 +70,7 @@ pub(super) async fn receive(journal: &Journal, incoming: &IncomingCommand) -> Re
     delivery_state(&told, incoming).ok_or_else(|| Error::Damaged {
         stream: stream.to_string(),
         version: 0,
-        reason: "it does not begin with a command".to_owned(),
+        reason: "the stream does not begin with a command".to_owned(),
     })
 }
 
@@ -100,7 +100,7 @@ fn delivery_state(told: &[DecodedEvent], incoming: &IncomingCommand) -> Option<D
     })
 }
 
-/// Notes that it was carried out.
+/// Records that it was carried out.
 pub(super) async fn apply(
     journal: &Journal,
     incoming: &IncomingCommand,
@@ -118,7 +118,7 @@ pub(super) async fn apply(
     settle(journal, &incoming.stream(), last, fact).await
 }
 
-/// Notes that it was refused. `told`: its sender was told, and nobody else need look.
+/// Records that it was refused. `told`: the sender received the reason, so no operator needs to look.
 pub(super) async fn refuse(
     journal: &Journal,
     incoming: &IncomingCommand,
@@ -129,20 +129,20 @@ pub(super) async fn refuse(
     settle(journal, &incoming.stream(), last, refused(incoming, problem, told)).await
 }
 
-/// Notes that a command cannot be tried again: what it said is gone.
+/// Records that a command cannot be retried, because its content was erased.
 pub(super) async fn forgotten(journal: &Journal, last: &StoredEvent) -> Result<(), Error> {
     let delivery = last.stream.id.strip_prefix(SOURCE).and_then(|id| id.strip_prefix('.')).unwrap_or(&last.stream.id);
     let fact = Event::DeliveryRefused {
         source: source(),
         delivery: delivery.to_owned(),
-        reason: "the person it is about was forgotten".to_owned(),
+        reason: "the person it is about was erased".to_owned(),
         problem: Some(Kind::Conflict.name().to_owned()),
         told: true,
     };
     settle(journal, &last.stream, last, fact).await
 }
 
-/// Notes a command under a key that was used for another, beside that one: nobody waits for its answer.
+/// Records a command whose key was used for a different one, next to that one: nobody waits for its response.
 pub(super) async fn refuse_apart(
     journal: &Journal,
     incoming: &IncomingCommand,
@@ -155,7 +155,7 @@ pub(super) async fn refuse_apart(
     let context = Context::root(actor(), Origin::Api, journal.clock().event_id());
     let facts = vec![received(&apart, true), refused(&apart, problem, false)];
     match journal.append(&apart.stream(), ExpectedVersion::NoStream, facts, &context).await {
-        // It was noted before; or it is about a person who was forgotten, and nothing of it is kept.
+        // Already recorded; or it is about an erased person, and nothing of it is kept.
         Err(error) if error.is_conflict() => Ok(()),
         Err(Error::Vault(vault::Failure::Forgotten(_))) | Ok(_) => Ok(()),
         Err(error) => Err(error),
@@ -181,19 +181,19 @@ async fn settle(journal: &Journal, stream: &StreamName, last: &StoredEvent, fact
     }
 }
 
-/// Why, without anything that the sender wrote: it may be about a person, and this stands in the ledger for ever.
+/// The reason without anything the sender wrote, which may be personal data: this stays in the ledger for ever.
 fn reason(problem: &Problem) -> String {
     let plain = |error: &FieldError| {
         let known = |b: u8| b.is_ascii_lowercase() || b"._-[]".contains(&b) || b.is_ascii_digit();
         let usual = error.field.len() <= 60 && error.field.bytes().all(|b| known(b.to_ascii_lowercase()));
-        if usual { error.field.clone() } else { "a field that is not known".to_owned() }
+        if usual { error.field.clone() } else { "an unknown field".to_owned() }
     };
     match problem.kind {
         Kind::Invalid if problem.errors.iter().any(|error| error.field != "Idempotency-Key") => {
-            format!("it says what cannot be: {}", problem.errors.iter().map(plain).collect::<Vec<_>>().join(", "))
+            format!("invalid values: {}", problem.errors.iter().map(plain).collect::<Vec<_>>().join(", "))
         }
-        Kind::Invalid if problem.errors.is_empty() => "it says what cannot be".to_owned(),
-        Kind::NotFound => "there is no such booking, or no such command".to_owned(),
+        Kind::Invalid if problem.errors.is_empty() => "invalid values".to_owned(),
+        Kind::NotFound => "no such booking or command".to_owned(),
         Kind::Malformed
         | Kind::Unauthorised
         | Kind::Forbidden

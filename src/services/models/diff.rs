@@ -1,4 +1,4 @@
-//! Holds a live table against a replay from zero: what should be there by the ledger, and what is.
+//! Compares a live table with a full replay of the ledger.
 
 use super::{
     project::{Error, Projector},
@@ -6,21 +6,21 @@ use super::{
 };
 use crate::{ports::projection_store::TableCopy, projections};
 
-/// How often a live table that moves on is followed.
+/// Attempts to catch a live table while it does not change.
 const TRIES_MAX: u32 = 50;
 
 impl Report {
-    /// Whether live and replayed table were found equal.
+    /// Whether the live and the replayed table are equal.
     pub fn clean(&self) -> bool {
         self.comparison.as_ref().is_some_and(|comparison| comparison.differing == 0)
     }
 }
 
 impl Projector {
-    /// Replays the projection of that name into a table of its own, compares, and throws that away again.
+    /// Replays a projection into a temporary table, compares it with the live one, and drops it.
     ///
     /// # Errors
-    /// Where anything gives no answer, or a fact cannot be read.
+    /// A store is unavailable, or an event cannot be read.
     pub async fn diff(
         &self,
         name: &str,

@@ -1,4 +1,4 @@
-//! The read models: kept in step with the ledger, rebuilt, compared, shown as they were, and read with their texts opened.
+//! The read models: projected, rebuilt, compared, shown as of a past time, and read with decrypted texts.
 
 pub mod diff;
 pub mod past;

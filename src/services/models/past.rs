@@ -1,8 +1,8 @@
-//! Read models as they were: the beginning of the ledger, projected into tables of their own.
+//! Read models as of a past time: the beginning of the ledger, projected into temporary tables.
 //!
-//! Which beginning: all events before the first one that was recorded after the instant asked for. Clocks of several processes
-//! may disagree by a little, so an event recorded earlier can stand behind one recorded later; the order of the ledger decides,
-//! and the answer is a state that the ledger really had.
+//! It includes all events before the first one recorded after the requested time. The clocks of several processes may
+//! differ slightly, so an event recorded earlier can follow one recorded later; the order of the ledger decides,
+//! and the result is a state that the ledger really had.
 
 use std::{str::FromStr, sync::Arc};
 
@@ -23,20 +23,20 @@ use crate::{
     record::envelope::StoredEvent,
 };
 
-/// Facts replayed per transaction.
+/// Events replayed per transaction.
 const BATCH_FACTS: usize = 2_000;
 
-/// A moment of the ledger.
+/// A point in the ledger's history.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum AsOf {
-    /// After everything that was recorded up to this instant, itself included.
+    /// After everything recorded up to this instant, inclusive.
     Instant(DateTime<Utc>),
     /// After the event at this position.
     Position(Position),
 }
 
-/// How a moment is written, for those who wrote it otherwise.
-pub const AS_OF: &str = "write an instant (2026-05-03T10:00, 2026-05-03T10:00:00+09:00; UTC where no offset is given) or \
+/// Accepted formats, for error messages.
+pub const AS_OF: &str = "expected a time (2026-05-03T10:00, 2026-05-03T10:00:00+09:00; UTC if no offset is given) or \
                          position:1234";
 
 impl FromStr for AsOf {
@@ -50,7 +50,7 @@ impl FromStr for AsOf {
     }
 }
 
-/// An instant; a time without offset is one of UTC, and a day alone is its beginning.
+/// An instant; without offset it is UTC, and a day alone is its beginning.
 fn instant(text: &str) -> Option<DateTime<Utc>> {
     if let Ok(at) = DateTime::parse_from_rfc3339(text) {
         return Some(at.to_utc());
@@ -67,7 +67,7 @@ fn instant(text: &str) -> Option<DateTime<Utc>> {
 }
 
 impl AsOf {
-    /// Whether an event belongs to what was, given that everything before it does.
+    /// Whether an event is included, given that all events before it are.
     fn covers(&self, recorded: &StoredEvent) -> bool {
         match self {
             Self::Instant(at) => recorded.event.recorded_at <= *at,
@@ -76,16 +76,16 @@ impl AsOf {
     }
 }
 
-/// How far what was reaches.
+/// End of the past state.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Reach {
-    /// How many events belong to it: the position after the last.
+    /// Number of events included: the position after the last one.
     pub events: Position,
-    /// When the last of them was recorded.
+    /// When the last one was recorded.
     pub recorded_at: Option<DateTime<Utc>>,
 }
 
-/// Reads the ledger up to that moment, and hands every page on.
+/// Reads the ledger up to that point and passes on every page.
 async fn walk(
     ledger: &Arc<dyn EventStore>,
     clock: &Arc<dyn Clock>,
@@ -111,7 +111,7 @@ async fn walk(
     }
 }
 
-/// How far that moment reaches, without projecting anything.
+/// Finds the end of the past state, without projecting.
 ///
 /// # Errors
 /// The ledger is not available.
@@ -129,10 +129,10 @@ pub async fn reach(
 }
 
 impl Projector {
-    /// Projects the ledger as it was into these tables, which are empty: a projector of a store that is thrown away after.
+    /// Projects the ledger as of that point into empty tables of a temporary store.
     ///
     /// # Errors
-    /// The ledger is not available, or one of those events cannot be read.
+    /// The ledger is not available, or an event cannot be read.
     pub async fn replay_as_of(
         &self,
         tables: &[&'static Projection],

@@ -1,7 +1,7 @@
-//! Ledger → read models: reads what is new, maps it, and stores rows and checkpoints together.
+//! Ledger to read models: reads new events, maps them, and stores rows and checkpoints in one transaction.
 //!
-//! A fact that cannot be read is never skipped. The projections that depend on it stop in front of it and say so; the
-//! others go on.
+//! An unreadable event is never skipped. The projections that depend on it stop there and report it; the others
+//! continue.
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -20,61 +20,61 @@ use crate::{
     record::envelope::StoredEvent,
 };
 
-/// Why projecting did not go on.
+/// Why projecting stopped.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// The ledger gave no answer.
+    /// The ledger is unavailable.
     #[error(transparent)]
     Ledger(#[from] event_store::Failure),
-    /// The read models gave no answer.
+    /// The read models are unavailable.
     #[error(transparent)]
     Models(#[from] projection_store::Failure),
-    /// A fact that this projection depends on cannot be read.
+    /// An event that this projection depends on cannot be read.
     #[error(transparent)]
     Poison(#[from] UnreadableEvent),
-    /// There is no such projection.
+    /// No such projection.
     #[error("there is no projection {0:?}")]
     Unknown(String),
 }
 
-/// A projection that stands in front of a fact that cannot be read.
+/// A projection that stopped at an unreadable event.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StoppedProjection {
-    /// The projection.
+    /// Name of the projection.
     pub projection: &'static str,
-    /// What it cannot read.
+    /// The event it cannot read.
     pub poison: UnreadableEvent,
 }
 
-/// What one step came to.
+/// The result of one step.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Progress {
-    /// How many facts were read; 0 once everything is projected or stopped.
+    /// Number of events read; 0 once everything is projected or stopped.
     pub facts: usize,
-    /// Where the projection that is farthest behind stands, those that stopped left out.
+    /// Position of the slowest projection that has not stopped.
     pub reached: Position,
-    /// Another process projected at the same time; its work stands, and this step's is taken back.
+    /// Another process projected at the same time; its work counts, and this step was rolled back.
     pub overtaken: bool,
-    /// Projections that cannot go on.
+    /// Projections that stopped.
     pub stopped: Vec<StoppedProjection>,
 }
 
 /// How far a projection is behind the ledger.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Lag {
-    /// The projection.
+    /// Name of the projection.
     pub projection: &'static str,
-    /// The definition's version.
+    /// Version of its definition.
     pub version: u32,
-    /// The position that it reads next.
+    /// The position it reads next.
     pub position: Position,
-    /// How many facts it has not read.
+    /// Number of events not applied yet.
     pub events: u64,
-    /// How long the first of them has been waiting.
+    /// Age of the first of them.
     pub behind: TimeDelta,
 }
 
-/// Keeps read models in step with the ledger.
+/// Keeps the read models up to date with the ledger.
 #[derive(Clone)]
 pub struct Projector {
     pub(super) ledger: Arc<dyn EventStore>,
@@ -88,16 +88,16 @@ impl Projector {
         Self { ledger, models, clock }
     }
 
-    /// Empties the projections that have read facts which the ledger does not have, and answers their names: the ledger was
-    /// restored from an older copy than they. They would otherwise skip as many facts of those to come. Call it at start.
+    /// Empties projections that have applied more events than the ledger has, and returns their names: the ledger was
+    /// restored from an older backup. Otherwise they would skip that many future events. Call it at start.
     ///
     /// # Errors
-    /// Where ledger or read models give no answer.
+    /// A store is unavailable.
     pub async fn start_over(&self) -> Result<Vec<&'static str>, Error> {
         let mut emptied = Vec::new();
         let checkpoints = self.models.checkpoints().await?;
         for checkpoint in checkpoints.into_iter().filter(|c| c.table_copy == TableCopy::Live && c.position.0 > 0) {
-            // The end that this process knows of may be older than the checkpoint: what counts is the last fact itself.
+            // The end known to this process may be older than the checkpoint, so the last event itself is checked.
             let last = Position(checkpoint.position.0 - 1);
             if checkpoint.position <= self.ledger.end().await? || !self.ledger.read_all(last, 1).await?.is_empty() {
                 continue;
@@ -105,17 +105,17 @@ impl Projector {
             let projection = projections::named(checkpoint.projection)
                 .ok_or_else(|| Error::Unknown(checkpoint.projection.to_owned()))?;
             let (name, position) = (checkpoint.projection, checkpoint.position);
-            warn!(projection = name, "{name} has read {position} facts and the ledger has fewer: it is filled anew");
+            warn!(projection = name, "{name} has applied {position} events but the ledger has fewer: rebuilding it");
             self.models.begin(projection, TableCopy::Live, self.clock.now()).await?;
             emptied.push(name);
         }
         Ok(emptied)
     }
 
-    /// One step: at most `limit` facts for each projection. Call it again while it read facts, then wait for the ledger.
+    /// One step: at most `limit` events per projection. Repeat until no events are read, then wait for the ledger.
     ///
     /// # Errors
-    /// Where ledger or read models give no answer. Nothing is half done; call it again.
+    /// A store is unavailable. The step is atomic; call it again.
     pub async fn project_once(&self, limit: usize) -> Result<Progress, Error> {
         let mut progress = Progress { reached: Position(u64::MAX), ..Progress::default() };
         for (from, group) in groups(self.models.checkpoints().await?) {
@@ -144,7 +144,7 @@ impl Projector {
         Ok(progress)
     }
 
-    /// Projects until nothing is left that can be read now.
+    /// Projects until nothing readable is left.
     ///
     /// # Errors
     /// As [`Projector::project_once`].
@@ -157,10 +157,10 @@ impl Projector {
         }
     }
 
-    /// How far each projection is behind.
+    /// How far each projection is behind the ledger.
     ///
     /// # Errors
-    /// Where ledger or read models give no answer.
+    /// A store is unavailable.
     pub async fn lag(&self) -> Result<Vec<Lag>, Error> {
         let end = self.ledger.end().await?;
         let now = self.clock.now();
@@ -181,7 +181,7 @@ impl Projector {
         Ok(lags)
     }
 
-    /// What `facts`, the first of which stands at `from`, do to each of these projections.
+    /// The writes of these projections for `facts`, which begin at `from`.
     pub(super) fn batches(
         &self,
         group: &[&'static Projection],
@@ -194,7 +194,7 @@ impl Projector {
             group.iter().map(|projection| Batch { projection, table_copy, from, to, writes: Vec::new() }).collect();
         let (mut done, mut stopped) = (Vec::new(), Vec::new());
         for fact in facts {
-            // Decoded at most once, and only if somebody asks.
+            // Decoded at most once, and only if needed.
             let mut event = None;
             let mut at = 0;
             while let Some(batch) = open.get_mut(at) {
@@ -224,7 +224,7 @@ impl Projector {
     }
 }
 
-/// The live projections by where they stand. In step they are one group, and share every read and every decoded fact.
+/// The live projections by position. Those at the same position share every read and every decoded event.
 fn groups(checkpoints: Vec<Checkpoint>) -> BTreeMap<Position, Vec<&'static Projection>> {
     let mut groups: BTreeMap<Position, Vec<&'static Projection>> = BTreeMap::new();
     for checkpoint in checkpoints.into_iter().filter(|checkpoint| checkpoint.table_copy == TableCopy::Live) {

@@ -1,25 +1,25 @@
-//! Stored events as facts for read models: decoded without any key, personal texts as they stand sealed.
+//! Decodes stored events for read models, without keys: personal texts stay sealed.
 
 use crate::{
     domain::{event::Event, ids::Position},
     record::{codec, envelope::StoredEvent, sealing},
 };
 
-/// An event that cannot be read. It stays where it is: whoever needs it stops in front of it.
+/// An unreadable event. It is not skipped: projections that need it stop there.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("the event at position {position} cannot be read: {reason}")]
 pub struct UnreadableEvent {
-    /// Where it stands.
+    /// Its position.
     pub position: Position,
-    /// What hinders. No personal data.
+    /// Why it cannot be read. Contains no personal data.
     pub reason: String,
 }
 
-/// The fact, every personal text in it closed: as [`sealing::close`] writes it, or nothing where it was forgotten before it
-/// was recorded. Asks nobody, so that the same event gives the same fact for ever.
+/// The decoded event, with personal texts sealed as [`sealing::close`] writes them, or empty if they were erased before
+/// it was recorded. Uses no key, so the same event always gives the same result.
 ///
 /// # Errors
-/// [`UnreadableEvent`] where its type is not known, or its data is not what the type says.
+/// [`UnreadableEvent`] if its type is unknown or its data does not match the type.
 pub fn closed(recorded: &StoredEvent) -> Result<Event, UnreadableEvent> {
     let poison = |reason: &str| UnreadableEvent { position: recorded.position, reason: reason.to_owned() };
     let mut data = serde_json::from_str(&recorded.event.data).map_err(|_| poison("its data is not JSON"))?;

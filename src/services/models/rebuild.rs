@@ -1,5 +1,5 @@
-//! Fills a projection's table anew beside the live one, and swaps. Nobody is called, nothing is appended, and the live
-//! table goes on being asked and projected meanwhile.
+//! Fills a new copy of a projection's table, then swaps it in. Makes no calls and appends nothing, and the live
+//! table stays in use meanwhile.
 
 use chrono::{DateTime, TimeDelta, Utc};
 
@@ -10,15 +10,15 @@ use crate::{
     projections::{self, Projection},
 };
 
-/// How often the new table is brought up to a live one that moves on, before it is swapped in as it is.
+/// Attempts to catch up with a live table that keeps changing, before it is swapped in regardless.
 const TRIES_MAX: u32 = 50;
 
-/// How to replay.
+/// Options of a replay.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Options {
-    /// Facts per transaction.
+    /// Events per transaction.
     pub batch: usize,
-    /// Rows that differ to be shown, at most.
+    /// Maximum number of differing rows to show.
     pub examples: usize,
 }
 
@@ -28,41 +28,41 @@ impl Default for Options {
     }
 }
 
-/// How far a replay has come.
+/// Progress of a replay.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Step {
-    /// Facts replayed.
+    /// Events replayed.
     pub done: u64,
-    /// Facts in all, as of now.
+    /// Events in total, at present.
     pub total: u64,
-    /// Facts per second so far; 0 before the clock has moved.
+    /// Events per second so far; 0 before the clock has moved.
     pub rate: f64,
-    /// Time left at that rate; `None` while there is no rate.
+    /// Remaining time at that rate; `None` without a rate.
     pub left: Option<TimeDelta>,
 }
 
-/// What a replay found.
+/// Result of a replay.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Report {
-    /// The projection.
+    /// Name of the projection.
     pub projection: &'static str,
-    /// The definition's version.
+    /// Version of its definition.
     pub version: u32,
-    /// Up to where.
+    /// The position it reached.
     pub position: Position,
-    /// Facts replayed.
+    /// Events replayed.
     pub facts: u64,
-    /// How long it took.
+    /// Duration.
     pub took: TimeDelta,
-    /// The live table against the replayed one; `None` where the live one never stood still long enough.
+    /// Comparison of the live with the replayed table; `None` if the live one kept changing.
     pub comparison: Option<Comparison>,
 }
 
 impl Projector {
-    /// Rebuilds the projection of that name. `told` is called after every batch.
+    /// Rebuilds a projection. `told` is called after every batch.
     ///
     /// # Errors
-    /// Where anything gives no answer, or a fact cannot be read; the live table is what it was.
+    /// A store is unavailable, or an event cannot be read; the live table is unchanged.
     pub async fn rebuild(
         &self,
         name: &str,
@@ -79,8 +79,8 @@ impl Projector {
                 if comparison.is_none() && tries < TRIES_MAX {
                     continue;
                 }
-                // A live table that never stands still is caught in the end: it goes back by the few facts that came while
-                // we waited for the lock, and they are projected again at once.
+                // A busy live table is swapped in the end: it falls back by the few events that came while
+                // we waited for the lock, which are projected again at once.
                 let behind_max = if tries < TRIES_MAX { 0 } else { options.batch as u64 };
                 match self.models.swap(projection, behind_max, self.clock.now()).await {
                     Ok(()) => return Ok(replay.report(comparison)),
@@ -90,8 +90,8 @@ impl Projector {
             }
         };
         let rebuilt = rebuilt.await;
-        // After `Moved` the copy is another rebuild's. Otherwise what went wrong matters more than what is left over, which
-        // the next rebuild throws away.
+        // After `Moved` the copy belongs to another rebuild. Otherwise the first error matters more than the leftover copy,
+        // which the next rebuild drops.
         if rebuilt.as_ref().is_err_and(|error| !matches!(error, Error::Models(Failure::Moved { .. }))) {
             self.models.discard(projection, TableCopy::Next).await.ok();
         }
@@ -99,7 +99,7 @@ impl Projector {
     }
 }
 
-/// A replay into a copy beside the live one.
+/// A replay into a copy of the live table.
 pub(super) struct Replay<'a> {
     projector: &'a Projector,
     projection: &'static Projection,
@@ -121,7 +121,7 @@ impl<'a> Replay<'a> {
         Ok(Self { projector, projection, table_copy, options, at: Position(0), began })
     }
 
-    /// Replays up to where the live table stands, and compares both; `None` where that moved on meanwhile.
+    /// Replays up to the live table's position and compares both; `None` if that moved meanwhile.
     pub(super) async fn compared(&mut self, told: &mut (dyn FnMut(Step) + Send)) -> Result<Option<Comparison>, Error> {
         let models = &self.projector.models;
         let live = models

@@ -1,6 +1,6 @@
-//! Personal texts in rows of read models, opened for those who may see them: the one place where that is done.
+//! Decrypts personal texts in rows of read models for those who may see them: the only place that does.
 //!
-//! Rows hold texts sealed (`record::sealing::close`). A text whose key was destroyed reads as nothing.
+//! Rows hold sealed texts (`record::sealing::close`). A text whose key was destroyed reads as empty.
 
 use std::collections::{HashMap, hash_map::Entry};
 
@@ -13,10 +13,10 @@ use crate::{
 };
 
 impl Journal {
-    /// The rows that answered `query`, their personal texts open. Asks the vault once for each person.
+    /// The rows for `query` with personal texts decrypted. Asks the vault once per person.
     ///
     /// # Errors
-    /// `Vault` where that gives no answer, `Damaged` where a text does not open under its own key.
+    /// `Vault` if it is unavailable, `Damaged` if a text cannot be decrypted with its own key.
     pub async fn open_rows(&self, query: &Query, rows: Vec<Row>) -> Result<Vec<Row>, Error> {
         let table = query.table();
         let personal = projections::named(table).map_or(&[][..], |projection| projection.table.personal);
@@ -51,7 +51,7 @@ impl Journal {
 fn open_text(closed: &str, keys: &HashMap<SubjectId, Option<SubjectKey>>) -> Result<Value, sealing::Failure> {
     let Some(subject) = sealing::closed_subject(closed) else { return Ok(Value::Null) };
     let Some(key) = keys.get(&subject).and_then(Option::as_ref) else { return Ok(Value::Null) };
-    // Word for word: what a store could not hold in the clear, it holds sealed.
+    // Exactly as it was: a text that a store could not hold in the clear is decrypted unchanged.
     let open = sealing::open_closed(closed, KeyRef { id: &key.id, bytes: &key.bytes })?;
     Ok(open.map_or(Value::Null, Value::Text))
 }

@@ -1,4 +1,4 @@
-//! A person's word about a change that waits: take it over, or put the entry back.
+//! An operator's decision about a change that is waiting: accept it, or restore the entry.
 
 use crate::{
     domain::{
@@ -13,27 +13,27 @@ use crate::{
     },
 };
 
-/// How often it is tried anew because the link moved on meanwhile.
+/// Retries because the link changed at the same time.
 const ROUNDS_MAX: usize = 8;
 
-/// Answers the change that waits on `id`. The first answer stands.
+/// Records the answer to the change waiting on `id`. The first answer counts.
 ///
 /// # Errors
-/// `NotFound`; `Invalid` where nothing waits for a person, or it was answered otherwise already.
+/// `NotFound`; `Invalid` if nothing is waiting, or it already has the opposite answer.
 pub async fn answer(journal: &Journal, id: &LinkId, accept: bool, context: &Context) -> Result<(), Error> {
     for _ in 0..ROUNDS_MAX {
         let (link, version) = journal.link(id).await?;
         let link = link.ok_or_else(|| Error::NotFound { what: "link", id: id.to_string() })?;
         match link.held.as_ref().map(|held| (&held.reason, held.answer)) {
-            None => return Err(Error::Invalid(format!("nothing waits on link {id}"))),
+            None => return Err(Error::Invalid(format!("no change is waiting on link {id}"))),
             Some((HoldReason::Busy, _)) => {
-                let why = "a call of our own is under way; the change is looked at again by itself";
-                return Err(Error::Invalid(format!("link {id} needs no answer: {why}")));
+                let why = "one of our own calls is in progress; the change is checked again afterwards";
+                return Err(Error::Invalid(format!("link {id} needs no decision: {why}")));
             }
             Some((_, Some(known))) if known == accept => return Ok(()),
             Some((_, Some(_))) => {
                 return Err(Error::Invalid(format!(
-                    "the change that waits on link {id} was answered otherwise already"
+                    "the change waiting on link {id} was already answered the other way"
                 )));
             }
             Some((_, None)) => {}

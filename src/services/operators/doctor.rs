@@ -1,4 +1,4 @@
-//! Checks of a set-up: each says how it is and, where it is not well, what to do.
+//! Checks of an installation: each reports what was found and, if something is wrong, what to do.
 
 use std::sync::Arc;
 
@@ -27,11 +27,11 @@ use crate::{
     },
 };
 
-/// A booking that no source has: asking for it shows whether the credential works, and changes nothing.
+/// A booking that no source has: requesting it tests the credential and changes nothing.
 const NO_BOOKING: &str = "syncledger-doctor";
-/// A clock that is farther off than this lets signed requests fail: five minutes are allowed by most, ten seconds are seen.
+/// Clock difference that makes signed requests fail: most servers tolerate five minutes.
 const SKEW_FAIL: TimeDelta = TimeDelta::minutes(4);
-/// A clock that is farther off than this decides wrongly who was last.
+/// Clock difference that can decide wrongly which of two changes was last.
 const SKEW_WARN: TimeDelta = TimeDelta::seconds(2);
 
 /// How a check ended.
@@ -40,48 +40,48 @@ const SKEW_WARN: TimeDelta = TimeDelta::seconds(2);
 pub enum State {
     /// All is well.
     Ok,
-    /// It works, and could be better.
+    /// Works, but could be improved.
     Warn,
-    /// It does not work.
+    /// Does not work.
     Fail,
 }
 
-/// A check.
+/// The result of one check.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Check {
-    /// What was looked at.
+    /// What was checked.
     pub name: String,
-    /// How it is.
+    /// The result.
     pub state: State,
     /// What was found.
     pub found: String,
-    /// What to do; empty where all is well.
+    /// What to do; empty if all is well.
     pub fix: String,
 }
 
 impl Check {
-    /// All is well.
+    /// A passed check.
     pub fn ok(name: impl Into<String>, found: impl Into<String>) -> Self {
         Self { name: name.into(), state: State::Ok, found: found.into(), fix: String::new() }
     }
 
-    /// It works, and could be better.
+    /// A check that works but could be improved.
     pub fn warn(name: impl Into<String>, found: impl Into<String>, fix: impl Into<String>) -> Self {
         Self { name: name.into(), state: State::Warn, found: found.into(), fix: fix.into() }
     }
 
-    /// It does not work.
+    /// A failed check.
     pub fn fail(name: impl Into<String>, found: impl Into<String>, fix: impl Into<String>) -> Self {
         Self { name: name.into(), state: State::Fail, found: found.into(), fix: fix.into() }
     }
 }
 
-/// Whether providers can reach us at that address.
+/// Checks whether providers can reach us at the public URL.
 pub fn public_url(url: Option<&str>) -> Check {
     const NAME: &str = "public_url";
     let Some(url) = url else {
-        let fix = "set public_url to the https address under which the internet reaches this service, for changes within seconds";
-        return Check::warn(NAME, "not set: calendars and sources are polled, and nobody notifies us", fix);
+        let fix = "set public_url to this service's public https address, to receive changes within seconds";
+        return Check::warn(NAME, "not set: calendars and sources are only polled", fix);
     };
     let parsed = url::Url::parse(url).ok();
     let host = parsed.as_ref().and_then(url::Url::host_str).unwrap_or_default().to_owned();
@@ -90,26 +90,26 @@ pub fn public_url(url: Option<&str>) -> Check {
         return Check::warn(
             NAME,
             format!("{url} is this machine: no provider can reach it"),
-            "set it to the address outside",
+            "set it to the public address",
         );
     }
     if parsed.is_none_or(|url| url.scheme() != "https") {
         return Check::fail(
             NAME,
             format!("{url} is not https: Google refuses to notify it"),
-            "put TLS in front, and write https://",
+            "put a TLS proxy in front, and write https://",
         );
     }
     Check::ok(NAME, format!("{url} (notifications go to {url}/webhook/…)"))
 }
 
-/// What a difference between clocks means.
+/// Judges a clock difference.
 pub fn skew(whose: &str, ahead: Result<TimeDelta, String>) -> Check {
-    let name = format!("clock against {whose}");
+    let name = format!("clock compared with {whose}");
     match ahead {
-        Err(why) => Check::warn(name, format!("not known: {why}"), "check the network, HTTPS_PROXY and SSL_CERT_FILE"),
-        // A date has whole seconds: half of one is not a difference.
-        Ok(ahead) if (ahead - TimeDelta::milliseconds(500)).abs() <= SKEW_WARN => Check::ok(name, "in step"),
+        Err(why) => Check::warn(name, format!("unknown: {why}"), "check the network, HTTPS_PROXY and SSL_CERT_FILE"),
+        // An HTTP date has whole seconds, so half a second is not a difference.
+        Ok(ahead) if (ahead - TimeDelta::milliseconds(500)).abs() <= SKEW_WARN => Check::ok(name, "in sync"),
         Ok(ahead) => {
             let seconds = ahead.num_seconds();
             let way = if seconds >= 0 { "ahead" } else { "behind" };
@@ -129,9 +129,9 @@ pub fn program(version: ProgramVersion, required: Option<ProgramVersion>) -> Che
     Check::ok("program", format!("this is {version}; {required}"))
 }
 
-/// The ledger and the read models.
+/// Checks the ledger and the read models.
 pub async fn stores(journal: &Journal, models: &dyn ProjectionStore, projector: &Projector) -> Vec<Check> {
-    // The failures of a service's loops are known to that service alone.
+    // Failures of a service's loops are known only to that process.
     let report = health::health(journal, models, projector, &CurrentFailures::default(), None).await;
     let mut checks = Vec::new();
     if let Some(end) = report.ledger_end {
@@ -139,11 +139,12 @@ pub async fn stores(journal: &Journal, models: &dyn ProjectionStore, projector: 
     }
     match report.status {
         Status::Ok => {
-            let lag = format!("{} tables, {} events behind at most", report.projections.len(), report.lag_events_max);
+            let lag =
+                format!("{} read models, at most {} events behind", report.projections.len(), report.lag_events_max);
             checks.push(Check::ok("read models", lag));
         }
         Status::Degraded => {
-            let fix = "start the service, or look at what waits: attempts dead, approvals list, held list";
+            let fix = "start the service, or see what needs you: attempts dead, approvals list, held list";
             checks.extend(report.reasons.into_iter().map(|reason| Check::warn("state", reason, fix)));
         }
         Status::Failing => {
@@ -155,7 +156,7 @@ pub async fn stores(journal: &Journal, models: &dyn ProjectionStore, projector: 
     checks
 }
 
-/// How the ledger's database is set up.
+/// Checks how the ledger's database is configured.
 pub async fn set_up(database: &dyn Upkeep) -> Vec<Check> {
     let findings = database.examine().await.into_iter();
     let check = |it: Finding| match it.fix {
@@ -165,21 +166,21 @@ pub async fn set_up(database: &dyn Upkeep) -> Vec<Check> {
     findings.map(check).collect()
 }
 
-/// The feed that events are published to: connected, what is said about it; or why it is not.
+/// Checks the NATS server that events are published to; `Err` says why there is no connection.
 pub fn feed(found: Result<Result<String, publisher::Failure>, &str>) -> Check {
     const NAME: &str = "NATS";
     match found {
         Ok(Ok(found)) => Check::ok(NAME, found),
         Ok(Err(publisher::Failure::Refused(why))) => {
-            let fix = "start the service: it sets the stream up. If it cannot, give its user the rights in docs/operating/nats.md";
+            let fix = "start the service, which creates the stream; if that fails, grant the permissions listed in docs/operating/nats.md";
             Check::warn(NAME, why, fix)
         }
-        Ok(Err(failure)) => Check::fail(NAME, failure.to_string(), "switch JetStream on for this account"),
+        Ok(Err(failure)) => Check::fail(NAME, failure.to_string(), "enable JetStream for this account"),
         Err(why) => Check::fail(NAME, why, "start the server; check nats.url, its credentials and nats.ca_file"),
     }
 }
 
-/// Every connection: its credential, and each calendar that a route leads to.
+/// Checks every connection: its credential, and each routed calendar.
 pub async fn connections(journal: &Journal, routing: &Routing, calendars: &Calendars) -> Vec<Check> {
     let mut checks = Vec::new();
     for (id, provider) in &routing.providers {
@@ -208,7 +209,7 @@ async fn calendar(key: &CalendarKey, provider: &Arc<dyn CalendarProvider>, accou
             Check::ok(name, format!("writable{zone}"))
         }
         Ok(_) => {
-            let fix = format!("share the calendar with {account}, with the right \"Make changes to events\"");
+            let fix = format!("share the calendar with {account}, with the permission \"Make changes to events\"");
             Check::fail(name, "readable, but not writable", fix)
         }
         Err(failure) if failure.class == FailureClass::CalendarUnavailable => {
@@ -224,24 +225,26 @@ async fn channel(journal: &Journal, calendars: &Calendars, key: &CalendarKey) ->
     let now = journal.clock().now();
     match calendars.load(journal, key).await {
         Err(error) => Check::fail(name, error.to_string(), "check the ledger"),
-        Ok((calendar, _)) if calendar.push_unsupported => Check::ok(name, "this calendar has none: it is polled"),
+        Ok((calendar, _)) if calendar.push_unsupported => {
+            Check::ok(name, "not supported by this calendar: it is polled")
+        }
         Ok((calendar, _)) => match calendar.current_channel().and_then(|c| c.expires_at) {
             Some(at) if at > now => Check::ok(name, format!("open until {}", at.format("%Y-%m-%d %H:%M:%SZ"))),
             _ => {
-                let fix = "start the service with a public_url: it opens one by itself";
-                Check::warn(name, "no channel is open: the calendar is polled", fix)
+                let fix = "start the service with a public_url: it opens a channel automatically";
+                Check::warn(name, "no open channel: the calendar is polled", fix)
             }
         },
     }
 }
 
-/// Every source: its credential.
+/// Checks the credential of every source.
 pub async fn sources<'a>(sources: impl Iterator<Item = &'a Arc<dyn BookingSource>>) -> Vec<Check> {
     let mut checks = Vec::new();
     for source in sources {
         let name = format!("source {}", source.name());
         checks.push(match source.get(NO_BOOKING).await {
-            Ok(_) => Check::ok(name, "answers, and takes our key"),
+            Ok(_) => Check::ok(name, "reachable, and accepts our key"),
             Err(failure) => Check::fail(name, failure.to_string(), advice(&failure)),
         });
     }
@@ -252,20 +255,22 @@ pub async fn sources<'a>(sources: impl Iterator<Item = &'a Arc<dyn BookingSource
 fn advice(failure: &CallFailure) -> &'static str {
     use FailureClass as F;
     match failure.class {
-        F::Transient | F::OutcomeUnknown => "check the network, the address, HTTPS_PROXY and SSL_CERT_FILE; or wait",
-        F::RateLimited | F::UsageLocked => "wait: the other side limits our calls",
-        F::AuthRevoked => "the grant is gone: make a new key or renew the grant",
-        F::Unauthorised => "check the credential: is it the right one, and is the machine's clock right?",
+        F::Transient | F::OutcomeUnknown => {
+            "check the network, the address, HTTPS_PROXY and SSL_CERT_FILE, or try again later"
+        }
+        F::RateLimited | F::UsageLocked => "wait: the provider is limiting our calls",
+        F::AuthRevoked => "access was revoked: create a new key or grant access again",
+        F::Unauthorised => "check that the credential is the right one and that the machine's clock is correct",
         F::ScopeMissing => "grant the calendar scope",
-        F::Forbidden => "give us the right to do this at the other side",
-        F::OperatorNeeded => "switch on the API for the project at the provider, or correct the client",
-        F::CalendarUnavailable | F::Gone => "check the id, and whether it is shared with us",
+        F::Forbidden => "grant this permission at the provider",
+        F::OperatorNeeded => "enable the API for the project at the provider, or correct the client settings",
+        F::CalendarUnavailable | F::Gone => "check the id, and that it is shared with this account",
         F::NonRetryable
         | F::CursorExpired
         | F::Stale
         | F::IdentityTaken
         | F::RejectedBySource
         | F::PushUnsupported
-        | F::WindowTooWide => "see what the other side says",
+        | F::WindowTooWide => "see the provider's message",
     }
 }

@@ -1,4 +1,4 @@
-//! How the service is doing, in numbers and in reasons: what `/health`, the metrics and `doctor` tell.
+//! Health report, as numbers and reasons, for `/health`, the metrics and `doctor`.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use schemars::JsonSchema;
@@ -21,93 +21,93 @@ use crate::{
     },
 };
 
-/// A projection that is farther behind than this, in seconds, is worth a look.
+/// A projection further behind than this, in seconds, is reported.
 const LAG_S_MAX: u64 = 60;
-/// A timer that is overdue for longer than this: nobody works it off.
+/// A timer overdue for longer than this means that nobody handles it.
 const OVERDUE_MAX: TimeDelta = TimeDelta::minutes(5);
 
-/// How it is doing.
+/// Overall health.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Status {
     /// All is well.
     Ok,
-    /// It works, and somebody should look at something.
+    /// Works, but something needs attention.
     Degraded,
-    /// It does not work: requests are better sent elsewhere.
+    /// Does not work: send requests elsewhere.
     Failing,
 }
 
 /// How far a projection is behind the ledger.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Lag {
-    /// Which projection.
+    /// Name of the projection.
     pub projection: String,
-    /// The definition that filled it.
+    /// Version of the definition that filled it.
     pub version: u32,
-    /// The position that it reads next.
+    /// The position it reads next.
     pub position: u64,
-    /// Events that it has not read yet.
+    /// Events not applied yet.
     pub events: u64,
-    /// How long the oldest of them has waited, in seconds; 0 where there is none.
+    /// Age of the oldest of them, in seconds; 0 if there are none.
     pub seconds: u64,
 }
 
-/// How polling a source goes.
+/// Polling of one source.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct SourceHealth {
-    /// The source.
+    /// Name of the source.
     pub source: String,
-    /// When a poll last told anything new.
+    /// When a poll last brought anything new.
     pub polled_at: Option<DateTime<Utc>>,
-    /// When a poll failed, where none succeeded since.
+    /// When polling last failed, if no poll has succeeded since.
     pub failed_at: Option<DateTime<Utc>>,
 }
 
-/// The report.
+/// The health report.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Health {
-    /// The verdict.
+    /// Overall health.
     pub status: Status,
-    /// What led to it, in sentences; empty where all is well.
+    /// The reasons, in sentences; empty if all is well.
     pub reasons: Vec<String>,
-    /// How many events the ledger has.
+    /// Number of events in the ledger.
     pub ledger_end: Option<u64>,
     /// The least version of this program that may serve the ledger; `null` where every version may.
     pub program_required: Option<String>,
-    /// Whether appends are acknowledged.
+    /// `ok`, or why appends are not acknowledged.
     pub writer: String,
-    /// How far every projection is behind.
+    /// How far each projection is behind.
     pub projections: Vec<Lag>,
-    /// The farthest of them, in events.
+    /// The largest lag, in events.
     pub lag_events_max: u64,
-    /// The farthest of them, in seconds.
+    /// The largest lag, in seconds.
     pub lag_seconds_max: u64,
-    /// How publishing to NATS goes, where that is configured.
+    /// State of publishing to NATS, if configured.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub publishing: Option<Publishing>,
-    /// When the first of the open push channels ends.
+    /// When the first of the open push channels expires.
     pub channel_expires_at: Option<DateTime<Utc>>,
-    /// Sources and their last polls.
+    /// Sources and their latest polls.
     pub sources: Vec<SourceHealth>,
     /// Calls without an outcome; counted up to 1,000.
     pub open_commands: u64,
     /// Links whose timer is due; counted up to 1,000.
     pub due_links: u64,
-    /// What was given up and waits for somebody.
+    /// Dead letters: calls and deliveries given up, waiting for an operator.
     pub dead_letters: u64,
-    /// Links that somebody should look at, dead letters included.
+    /// Links that need attention, dead letters included.
     pub attention: u64,
-    /// Approvals that wait for an operator; counted up to 1,000.
+    /// Approvals waiting for an operator; counted up to 1,000.
     pub approvals_waiting: u64,
-    /// Connections whose grant is gone.
+    /// Connections whose access was revoked.
     pub connections_revoked: Vec<String>,
     /// When a call last succeeded.
     pub last_success_at: Option<DateTime<Utc>>,
 }
 
-/// Looks at everything. `writer`: why appends are not acknowledged, where they are not. Never fails: what cannot be
-/// reached is what the report says.
+/// Checks everything. `writer` says why appends are not acknowledged, if so. Never fails: anything
+/// unavailable is part of the report.
 pub async fn health(
     journal: &Journal,
     read_models: &dyn ProjectionStore,
@@ -117,12 +117,12 @@ pub async fn health(
 ) -> Health {
     let now = journal.clock().now();
     let mut health = Health::unknown();
-    // The report is open to everybody: what exactly failed is in the log.
+    // The report is public: error details are only in the log.
     for (name, (since, _)) in current_failures.all() {
-        health.raise(Status::Degraded, format!("{name} has failed since {since}; see the log"));
+        health.raise(Status::Degraded, format!("{name} has been failing since {since}; see the log"));
     }
     if let Some(why) = writer {
-        health.raise(Status::Failing, format!("the ledger does not take events: {why}"));
+        health.raise(Status::Failing, format!("the ledger does not accept events: {why}"));
         health.writer = format!("failing: {why}");
     }
     match lags(projector).await {
@@ -139,7 +139,7 @@ pub async fn health(
     health
 }
 
-/// How far every projection is behind the ledger.
+/// How far each projection is behind the ledger.
 ///
 /// # Errors
 /// The ledger or the read models are not available.
@@ -198,21 +198,21 @@ fn judge(health: &mut Health, oldest_due_at: Option<DateTime<Utc>>, now: DateTim
             reasons.push(why);
         }
     };
-    say(health.dead_letters > 0, format!("{} dead letters wait: see /api/v1/dead-letters", health.dead_letters));
-    say(health.approvals_waiting > 0, format!("{} approvals wait for an operator", health.approvals_waiting));
+    say(health.dead_letters > 0, format!("{} dead letters are waiting; see /api/v1/dead-letters", health.dead_letters));
+    say(health.approvals_waiting > 0, format!("{} approvals are waiting for an operator", health.approvals_waiting));
     for connection in &health.connections_revoked {
-        say(true, format!("the grant of connection {connection} is gone: renew it"));
+        say(true, format!("access of connection {connection} was revoked: grant it again"));
     }
     if let Some(at) = health.channel_expires_at {
-        say(at <= now, format!("a push channel ended at {at} and was not replaced"));
+        say(at <= now, format!("a push channel expired at {at} and was not replaced"));
     }
     for source in &health.sources {
         if let Some(at) = source.failed_at {
-            say(true, format!("source {} could not be polled at {at}, nor since", source.source));
+            say(true, format!("polling source {} failed at {at} and has not succeeded since", source.source));
         }
     }
     if let Some(at) = oldest_due_at {
-        say(now - at > OVERDUE_MAX, format!("a link has been due since {at}: is the reconciler running?"));
+        say(now - at > OVERDUE_MAX, format!("a link has been due since {at}: check that the reconciler is running"));
     }
     for why in reasons {
         health.raise(Status::Degraded, why);
@@ -253,7 +253,7 @@ impl Health {
         self
     }
 
-    /// The same, with how publishing goes.
+    /// Adds the state of publishing.
     #[must_use]
     pub fn publishing(mut self, publishing: Publishing) -> Self {
         if publishing.seconds > LAG_S_MAX {
@@ -281,7 +281,7 @@ impl Health {
 }
 
 fn unreachable(error: &Error) -> String {
-    error!(%error, "What health is told from cannot be reached");
+    error!(%error, "A store needed for the health report is unavailable");
     if let Error::Ledger(Failure::ProgramTooOld { .. }) = error {
         return error.to_string();
     }
@@ -291,7 +291,7 @@ fn unreachable(error: &Error) -> String {
 
 fn read_models_failed(failure: crate::ports::projection_store::Failure) -> Error {
     match failure {
-        // Its text says so already.
+        // Its message already says so.
         crate::ports::projection_store::Failure::Unavailable(why) => Error::ReadModels(why),
         other => Error::ReadModels(other.to_string()),
     }

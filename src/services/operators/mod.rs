@@ -1,4 +1,4 @@
-//! What operators ask for and do: answers to approvals, repetitions, health, checks of the set-up, profiles, tokens.
+//! What operators ask for: answers to approvals, retries, health, checks, profiles, tokens.
 
 pub mod answer;
 pub mod doctor;

@@ -1,4 +1,4 @@
-//! Policies of the configuration, published into the ledger: a decision cites the version that it was made under.
+//! Publishes the configured policies into the ledger, so that every decision can cite the version it was made under.
 
 use std::collections::BTreeMap;
 
@@ -19,7 +19,7 @@ use crate::{
     },
 };
 
-/// Publishes what changed since it was published last, and answers all of them with their versions.
+/// Publishes policies that changed since they were last published; returns all with their versions.
 ///
 /// # Errors
 /// The ledger is not available.
@@ -34,7 +34,7 @@ pub async fn publish(
     Ok(profiles)
 }
 
-/// The same answer without publishing: what has changed gets the version that it would be published under.
+/// The same result without publishing: a changed policy gets the version it would be published under.
 ///
 /// # Errors
 /// The ledger is not available.
@@ -55,7 +55,7 @@ pub async fn unpublished(
     Ok(profiles)
 }
 
-/// What was published last, and the version of its event.
+/// The policy as last published, and the version of its event.
 async fn last(journal: &Journal, id: &ProfileId) -> Result<(Option<(u64, Policy)>, Option<Version>), Error> {
     let (mut last, mut at) = (None, None);
     for told in journal.stream(&StreamName::profile(id), Version(0)).await? {

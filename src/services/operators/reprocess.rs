@@ -1,4 +1,4 @@
-//! Another try at what was given up: a link's command, or a delivery that was refused.
+//! Retries of what was given up: a link's command, or a refused delivery.
 
 use crate::{
     domain::{
@@ -16,24 +16,24 @@ use crate::{
     },
 };
 
-/// How often it is tried anew because the link moved on meanwhile.
+/// Retries because the link changed at the same time.
 const ROUNDS_MAX: usize = 8;
 
-/// What is tried again.
+/// What is retried.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ReprocessTarget {
-    /// This link's last command.
+    /// The last command of this link.
     Link(LinkId),
-    /// This delivery of a source.
+    /// This delivery from a source.
     Delivery(String),
 }
 
-/// Asks for another try of `id`: an attempt's id, a link's, or a delivery's, as the lists show them.
+/// Requests a retry of `id`: an attempt, a link or a delivery, as shown in the lists.
 ///
 /// # Errors
-/// `NotFound`; `Invalid` where it was not given up.
+/// `NotFound`; `Invalid` if it was not given up.
 pub async fn reprocess(journal: &Journal, id: &str, context: &Context) -> Result<ReprocessTarget, Error> {
-    // An attempt is named by its link and a number.
+    // An attempt's id is its link's id and a number.
     if let Some((link, _)) = id.rsplit_once(':') {
         return of_link(journal, link, context).await;
     }
@@ -49,7 +49,7 @@ pub async fn reprocess(journal: &Journal, id: &str, context: &Context) -> Result
             intake::reprocess(journal, &source, &delivery, context).await?;
             Ok(ReprocessTarget::Delivery(id.to_owned()))
         }
-        _ => Err(Error::Invalid(format!("{id} is a source, not one of its deliveries"))),
+        _ => Err(Error::Invalid(format!("{id} is a source; give the id of one of its deliveries"))),
     }
 }
 
@@ -60,7 +60,7 @@ async fn of_link(journal: &Journal, id: &str, context: &Context) -> Result<Repro
         let (link, version) = journal.link(&link_id).await?;
         let link = link.ok_or_else(not_found)?;
         if link.dead.is_none() {
-            return Err(Error::Invalid(format!("link {id} was not given up: there is nothing to try again")));
+            return Err(Error::Invalid(format!("link {id} was not given up: there is nothing to retry")));
         }
         let fact = Event::Reprocessed { by: context.actor.id.clone() };
         match journal.append(&StreamName::link(&link_id), ExpectedVersion::after(version), vec![fact], context).await {

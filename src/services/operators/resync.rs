@@ -1,4 +1,4 @@
-//! An operator asks that a booking and its entries be compared again, whatever was decided before.
+//! An operator's request to compare a booking with its entries again, whatever was decided before.
 
 use std::collections::BTreeMap;
 
@@ -18,9 +18,9 @@ use crate::{
     },
 };
 
-/// Asks for it on every link that the booking has or should have. Answers those links.
+/// Requests it for every link the booking has or should have. Returns these links.
 ///
-/// What was given up is taken up again, and an entry that is there is read by its id before anything is sent.
+/// What was given up is retried, and an existing entry is read by its id before anything is sent.
 ///
 /// # Errors
 /// `NotFound`.
@@ -35,7 +35,7 @@ pub async fn booking(
     let booking = booking.ok_or_else(|| Error::NotFound { what: "booking", id: id.to_string() })?;
     let mut links: BTreeMap<LinkId, LinkRef> =
         routing.links(id, &booking.source_ref, &booking.resource).into_iter().map(|of| (of.link.clone(), of)).collect();
-    // Links under routes that configuration does not have any more, or of former resources.
+    // Links of routes no longer configured, or of former resources.
     let rows =
         read_models.ask(&Query::LinksOfBooking(id.clone())).await.map_err(|e| Error::ReadModels(e.to_string()))?;
     for known in rows.iter().filter_map(|row| row.text("link")).filter_map(|link| LinkId::new(link).ok()) {
@@ -45,7 +45,7 @@ pub async fn booking(
     }
     for (link, of) in &links {
         let (state, _) = journal.link(link).await?;
-        let mut facts = vec![Event::SyncRequested { of: of.clone(), reason: "an operator asked for it".into() }];
+        let mut facts = vec![Event::SyncRequested { of: of.clone(), reason: "requested by an operator".into() }];
         if state.is_some_and(|link| link.remote.is_some()) {
             facts.push(Event::LookRequested { reason: LookReason::Asked, retry_at: None });
         }

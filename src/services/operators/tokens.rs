@@ -1,7 +1,7 @@
-//! API tokens: made, listed, revoked, and recognised.
+//! API tokens: created, listed, revoked and recognised.
 //!
-//! A secret is `sl_` and 32 random bytes (256 bits) in base64url. Only its SHA-256 is kept: finding a token by that hash is
-//! the comparison, so no time is spent on a secret's characters. A fast hash is right here, since nobody can guess 256 bits.
+//! A secret is `sl_` and 32 random bytes (256 bits) in base64url. Only its SHA-256 is stored. A token is found by this
+//! hash, so timing reveals nothing about the secret. A fast hash is enough, since nobody can guess 256 bits.
 
 use std::fmt;
 
@@ -17,18 +17,18 @@ use crate::{
     services::Error,
 };
 
-/// How every secret begins, so that scanners for leaked secrets can find it.
+/// Prefix of every secret, so that scanners for leaked secrets can find it.
 pub const PREFIX: &str = "sl_";
 /// Random bytes in a secret.
 const SECRET_BYTES: usize = 32;
-/// The longest text that is looked at as a secret, in bytes.
+/// Longer texts are not secrets of ours, in bytes.
 const SECRET_TEXT_MAX: usize = 128;
 
-/// A token's secret, shown once. Never printed by accident, wiped when dropped.
+/// A token's secret, shown once. Not printed by `Debug`, wiped when dropped.
 pub struct Secret(Zeroizing<String>);
 
 impl Secret {
-    /// The secret, to be shown to the one who asked for the token.
+    /// The secret, to show it to whoever created the token.
     pub fn reveal(&self) -> &str {
         &self.0
     }
@@ -40,7 +40,7 @@ impl fmt::Debug for Secret {
     }
 }
 
-/// Makes a token. Its secret cannot be had again.
+/// Creates a token. Its secret cannot be recovered later.
 ///
 /// # Errors
 /// `Unavailable`.
@@ -62,7 +62,7 @@ pub async fn list(tokens: &dyn Tokens) -> Result<Vec<Token>, Error> {
     Ok(tokens.all().await?)
 }
 
-/// Revokes a token: from now on it opens nothing.
+/// Revokes a token, with immediate effect.
 ///
 /// # Errors
 /// `NotFound`; `Unavailable`.
@@ -74,7 +74,7 @@ pub async fn revoke(tokens: &dyn Tokens, clock: &dyn Clock, id: &str) -> Result<
     }
 }
 
-/// The token whose secret that is, if it is one and still opens anything.
+/// The token with this secret, unless unknown or revoked.
 ///
 /// # Errors
 /// `Unavailable`.

@@ -1,7 +1,7 @@
-//! Forgetting a person: their key is destroyed, and with it everything that was ever sealed under it, wherever a copy stands.
+//! Erasing a person: their key is destroyed, and with it everything ever sealed under it, in every copy.
 //!
-//! Order: the intent is recorded, then the key is destroyed, then that is recorded. After a crash between any two, the same
-//! command, or the reactor of any service on the ledger, does what is left. Read models need nothing: their texts are sealed.
+//! Order: record the intent, destroy the key, record that. After a crash in between, the same command, or the reactor
+//! of any service on this ledger, completes it. Read models need no change: their texts are sealed.
 
 use chrono::{DateTime, Utc};
 use schemars::JsonSchema;
@@ -25,23 +25,23 @@ use crate::{
     },
 };
 
-/// How often the outcome is appended anew when others write into the stream of operations at the same time.
+/// Attempts to append the outcome when others append to the operations stream at the same time.
 const TRIES_MAX: usize = 20;
 
-/// What was done.
+/// Result of an erasure.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct ErasureOutcome {
-    /// Who was forgotten.
+    /// Id of the erased person.
     pub subject: String,
     /// When their key was destroyed.
     pub erased_at: DateTime<Utc>,
-    /// Who asked for it first.
+    /// Who requested it first.
     pub by: String,
-    /// Whether it was done before: nothing was done now.
+    /// Whether it was already done before; then nothing was done now.
     pub repeated: bool,
 }
 
-/// What the ledger says about one subject.
+/// What the ledger records about one subject's erasure.
 #[derive(Default)]
 struct ErasureHistory {
     asked_by: Option<String>,
@@ -49,11 +49,11 @@ struct ErasureHistory {
     version: Option<Version>,
 }
 
-/// Forgets `subject`. Doing it again changes nothing, and finishes what a crash interrupted.
+/// Erases `subject`. Repeating it changes nothing, and completes an interrupted erasure.
 ///
 /// # Errors
-/// `NotFound` where nothing was ever sealed for them (a slip of the pen would otherwise look like an erasure), unless
-/// `unseen`, which makes sure that nothing ever will be; `Vault` where the key is not surely gone: call it again.
+/// `NotFound` if nothing was ever sealed for them (a typing mistake would otherwise look like an erasure), unless
+/// `unseen`, which ensures that nothing ever will be; `Vault` if the key may not be gone: call it again.
 pub async fn erase(
     journal: &Journal,
     workspace: &str,
@@ -62,7 +62,7 @@ pub async fn erase(
     context: &Context,
 ) -> Result<ErasureOutcome, Error> {
     if *subject == personal::nobody() {
-        return Err(Error::Invalid(format!("{subject} is nobody: it stands for words that are about no person")));
+        return Err(Error::Invalid(format!("{subject} is not a person: it marks texts that are about nobody")));
     }
     let told = history(journal, workspace, subject).await?;
     if told.asked_by.is_none() && told.erased.is_none() && !unseen && !known(journal, subject).await? {
@@ -77,12 +77,12 @@ pub async fn erase(
             by
         }
     };
-    // A service may have finished it between our intent and now: it was done on our word all the same.
+    // A service may have completed it since we recorded our intent: it was still done on our request.
     let repeated = told.erased.is_some();
     Ok(ErasureOutcome { repeated, ..finish(journal, workspace, subject, &by, context).await? })
 }
 
-/// Whether anything was ever sealed for them. A key that this program cannot unwrap is a key all the same.
+/// Whether anything was ever sealed for them. A key that this program cannot unwrap counts.
 async fn known(journal: &Journal, subject: &SubjectId) -> Result<bool, Error> {
     match journal.vault.key(subject).await {
         Ok(KeyState::Unknown) => Ok(false),
@@ -91,7 +91,7 @@ async fn known(journal: &Journal, subject: &SubjectId) -> Result<bool, Error> {
     }
 }
 
-/// Does what is left of an erasure whose intent is recorded.
+/// Completes an erasure whose intent is recorded.
 ///
 /// # Errors
 /// As [`erase`].
@@ -103,7 +103,7 @@ pub async fn finish(
     context: &Context,
 ) -> Result<ErasureOutcome, Error> {
     let stream = StreamName::operations(workspace);
-    // Asked every time: an earlier call may have left a copy of the key in the database's log.
+    // Done every time: an earlier call may have left a copy of the key in the database's log.
     journal.vault.destroy(subject, journal.clock().now()).await?;
     let KeyState::Destroyed(erased_at) = journal.vault.key(subject).await? else { return Err(Error::Busy) };
     for _ in 0..TRIES_MAX {

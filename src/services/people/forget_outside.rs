@@ -1,4 +1,4 @@
-//! What forgetting a person does not reach: copies of their words that stand outside the ledger, as far as it knows of them.
+//! What erasing a person does not reach: copies of their data outside the ledger, as far as they are known.
 
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -14,45 +14,45 @@ use crate::{
     services::{Error, journal::Journal},
 };
 
-/// Copies that an erasure cannot reach, whoever was forgotten.
+/// Copies that no erasure can reach.
 pub const OUTSIDE: [&str; 4] = [
-    "backups and archived database logs made before now hold the wrapped key: it opens only under the master key of then; \
-     rotate the master key to close them for good",
-    "what was published or exported holds ciphertext only, and nothing can open it any more",
-    "the booking's source, and mails that a calendar provider has sent, are not ours to change",
-    "words that people typed into calendar entries themselves stay there",
+    "backups and archived database logs from before now contain the wrapped key, which only the master key of that time opens; \
+     rotate the master key to make them unreadable for good",
+    "published and exported events contain only ciphertext, which nobody can decrypt any more",
+    "we cannot change the booking's source, or emails that a calendar provider has sent",
+    "text that people typed into calendar entries themselves stays there",
 ];
 
-/// An entry at a provider that shows (or may show) the person's words.
+/// A provider's entry that shows, or may show, the person's data.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct RemainingEntry {
-    /// The booking.
+    /// Id of the booking.
     pub booking: String,
-    /// The connection.
+    /// Id of the connection.
     pub connection: String,
-    /// The calendar.
+    /// Id of the calendar.
     pub calendar: String,
-    /// The entry.
+    /// Id of the entry.
     pub entry: String,
 }
 
-/// Where words of a person stood when they were forgotten.
+/// Where a person's data remained after the erasure.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct RemainingCopies {
-    /// Their bookings.
+    /// Number of their bookings.
     pub bookings: u64,
-    /// Entries of bookings that are not over: the service replaces their words.
+    /// Entries of bookings that are not over: the service replaces their text.
     pub upcoming: Vec<RemainingEntry>,
-    /// Entries of bookings that are over: they are left as they are. Remove them at the provider if they must go.
+    /// Entries of past bookings: left unchanged. Delete them at the provider if they must go.
     pub past: Vec<RemainingEntry>,
-    /// What else is out of reach.
+    /// Other copies out of reach.
     pub outside: Vec<&'static str>,
 }
 
-/// Looks it up in the read models, which should be up to date.
+/// Looks them up in the read models, which should be up to date.
 ///
 /// # Errors
-/// They are not available.
+/// The read models are unavailable.
 pub async fn remaining_copies(
     journal: &Journal,
     models: &dyn ProjectionStore,

@@ -1,4 +1,4 @@
-//! Personal data: forgetting a person, here and on calendars, and changing the master key that personal keys are wrapped under.
+//! Personal data: erasing a person, here and on calendars, and rotating the master key.
 
 pub mod forget;
 pub mod forget_outside;

@@ -1,8 +1,8 @@
-//! Another master key in the place of the one before, while services run.
+//! Replaces the master key while services run.
 //!
-//! Steps: a fresh key joins the one in the file; the database says that secrets are wrapped under it from now on; every secret
-//! is wrapped anew; that is recorded; the key before is destroyed. After a crash the same command goes on where it stood: file
-//! and database together say how far it came. A service that meets a key it does not know reads the file again.
+//! Steps: add a new key to the file; mark it as current in the database; re-encrypt every secret with it; record that;
+//! destroy the old key. After a crash the same command continues: file and database together show how far it got.
+//! A service that meets an unknown key reads the file again.
 
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -21,38 +21,38 @@ use crate::{
     },
 };
 
-/// Secrets wrapped anew in one transaction.
+/// Secrets re-encrypted per transaction.
 const BATCH_SECRETS: usize = 256;
 
-/// How keys stand.
+/// State of the master keys.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct MasterKeyStatus {
-    /// The keys in the file, newest first, by their public names.
+    /// Keys in the file, newest first, by their public names.
     pub file: Vec<String>,
-    /// What the database says.
+    /// The state in the database.
     #[serde(flatten)]
     pub standing: WrappingStatus,
 }
 
-/// How a rotation ended.
+/// Result of a rotation.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct RotationOutcome {
-    /// The master key before.
+    /// The old master key.
     pub from: String,
-    /// The master key now.
+    /// The new master key.
     pub to: String,
-    /// Secrets that were wrapped anew by this call.
+    /// Secrets re-encrypted by this call.
     pub rewrapped: u64,
-    /// Whether an earlier call had begun it.
+    /// Whether an earlier call had started it.
     pub resumed: bool,
-    /// Whether the new key was only put into the file: it is used once the command is called again.
+    /// Whether the new key was only added to the file: call again to use it.
     pub staged: bool,
 }
 
-/// How the keys stand.
+/// State of the master keys.
 ///
 /// # Errors
-/// File or database cannot be read.
+/// The file or the database cannot be read.
 pub async fn status(rotation: &dyn Rotation, file: &dyn MasterKeyFile) -> Result<MasterKeyStatus, Error> {
     Ok(MasterKeyStatus { file: file.ids().map_err(unusable)?, standing: rotation.wrapping_status().await? })
 }
@@ -61,11 +61,11 @@ fn unusable(unusable: MasterKeyFileError) -> Error {
     Error::Invalid(unusable.to_string())
 }
 
-/// Rotates the master key, or goes on with a rotation that was interrupted. With `stage` the new key is only put into the file,
-/// to be taken to other machines before it is used. `told` hears how many secrets are wrapped anew.
+/// Rotates the master key, or continues an interrupted rotation. With `stage` the new key is only added to the file,
+/// to copy it to other machines before it is used. `told` receives the number of re-encrypted secrets.
 ///
 /// # Errors
-/// `Invalid` where the file lacks the key that is in use; the vault's failures. Nothing is lost: call it again.
+/// `Invalid` if the file lacks the key in use; failures of the vault. Nothing is lost: call it again.
 pub async fn rotate(
     journal: &Journal,
     workspace: &str,
@@ -76,15 +76,15 @@ pub async fn rotate(
 ) -> Result<RotationOutcome, Error> {
     let keys = status(rotation, file).await?;
     let Some(current) = keys.standing.current.clone() else {
-        return Err(Error::Invalid("no secret was ever wrapped here: there is nothing to rotate".into()));
+        return Err(Error::Invalid("there are no secrets yet: nothing to rotate".into()));
     };
     if !keys.file.contains(&current) {
         let what = "restore the key file that belongs to this ledger";
-        return Err(Error::Invalid(format!("the key file does not have the master key {current}: {what}")));
+        return Err(Error::Invalid(format!("the key file does not contain the master key {current}: {what}")));
     }
     let newest = keys.file.first().cloned().unwrap_or_default();
     let other = keys.file.iter().find(|id| **id != current).cloned();
-    // The file says what was begun, the database what was reached.
+    // The file shows what was started, the database how far it got.
     let (from, to, resumed) = match (keys.standing.previous.clone(), other) {
         (Some(previous), _) => (previous, current, true),
         (None, Some(other)) if newest == other => (current, other, true),
@@ -110,7 +110,7 @@ pub async fn rotate(
     Ok(done)
 }
 
-/// Records the rotation, unless an interrupted call has.
+/// Records the rotation, unless an interrupted call already did.
 async fn record(journal: &Journal, workspace: &str, done: &RotationOutcome, context: &Context) -> Result<(), Error> {
     let stream = StreamName::operations(workspace);
     let known = journal.stream(&stream, Version(0)).await?.into_iter().any(|told| {

@@ -1,9 +1,9 @@
-//! Ledger → feed: every event is published once, in order, by one process at a time.
+//! Ledger to feed: publishes every event once, in order, from one process at a time.
 //!
-//! The feed itself is what is believed: its last message says which position comes next, and takes nothing but behind the
-//! message that the sender names. So a feed that lost its end is healed by going on from what it has, two processes cannot both
-//! publish, and nothing hangs on how long a server remembers ids. The checkpoint is what was acknowledged: by it a loss is
-//! seen, and it is where an emptied feed goes on.
+//! The feed itself decides: its last message names the next position, and it accepts a message only after the one that
+//! the sender names. So a feed that lost its end is repaired by continuing from what it has, two processes cannot both
+//! publish, and nothing depends on how long a server remembers ids. The checkpoint stores what was acknowledged: it
+//! reveals losses, and is where publishing continues if the feed was emptied.
 
 mod report;
 mod republish;
@@ -29,44 +29,44 @@ use crate::{
     },
 };
 
-/// Messages on their way at once, where nothing else is said.
+/// Default number of unacknowledged messages.
 pub const WINDOW: usize = 512;
-/// The most events of one step.
+/// Maximum number of events per step.
 const STEP_EVENTS: u64 = 20_000;
-/// A feed that has not moved for so long although there is something to publish: its sender is gone.
+/// If a feed with events to publish has not moved for this long, its publisher is gone.
 const TAKE_OVER: TimeDelta = TimeDelta::seconds(5);
-/// How often an idle feed is looked at: it may have lost something.
+/// How often an idle feed is checked for lost messages.
 const LOOK_EVERY: TimeDelta = TimeDelta::seconds(5);
-/// How often one that stands by looks.
+/// How often a standby process checks.
 const STANDBY: Duration = Duration::from_secs(1);
 
-/// Why publishing did not go on.
+/// Why publishing stopped.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// The ledger gave no answer.
+    /// The ledger is unavailable.
     #[error(transparent)]
     Ledger(#[from] event_store::Failure),
-    /// The checkpoint cannot be kept.
+    /// The checkpoint cannot be stored.
     #[error(transparent)]
     Checkpoints(#[from] checkpoints::Unavailable),
-    /// The feed.
+    /// The feed failed.
     #[error("the feed: {0}")]
     Feed(publisher::Failure),
-    /// The feed holds what the ledger does not have.
+    /// The feed contains events that the ledger does not have.
     #[error(
-        "the feed goes up to position {feed}, the ledger ends at {ledger}: it was restored from an older copy, or two ledgers publish \
-         as one workspace. Nothing is published until `syncledger nats republish --from N` says from where on the ledger counts"
+        "the feed is at position {feed}, but the ledger ends at {ledger}: it was restored from an older backup, or two ledgers publish \
+         as one workspace. Nothing is published until you run `syncledger nats republish --from N`"
     )]
     Ahead {
-        /// What the feed says comes next.
+        /// The next position according to the feed.
         feed: Position,
-        /// Where the ledger ends.
+        /// End of the ledger.
         ledger: Position,
     },
-    /// Somebody else sent at the same time, again and again.
-    #[error("others publish at the same time; {next} is the first position that was not sent")]
+    /// Another process keeps publishing at the same time.
+    #[error("another process is publishing at the same time; {next} is the first position not sent")]
     Busy {
-        /// Where to go on.
+        /// Where to continue.
         next: Position,
     },
 }
@@ -77,24 +77,24 @@ impl From<publisher::Failure> for Error {
     }
 }
 
-/// When the next step is worth taking.
+/// When to run the next step.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum NextStep {
     /// At once.
     Now,
-    /// After a while.
+    /// After this time.
     After(Duration),
     /// When there is an event at this position.
     AtPosition(Position),
 }
 
-/// Publishes.
+/// Publishes the ledger.
 pub struct Relay {
     store: Arc<dyn EventStore>,
     clock: Arc<dyn Clock>,
     checkpoints: Arc<dyn Checkpoints>,
     publisher: Arc<dyn Publisher>,
-    /// The checkpoint's name.
+    /// Name of the checkpoint.
     worker: String,
     window: usize,
     progress: Progress,
@@ -108,17 +108,17 @@ struct State {
     looked_at: Option<DateTime<Utc>>,
 }
 
-/// Where we believe that the feed stands.
+/// State of the feed, as last seen.
 #[derive(Debug, Clone, Copy)]
 enum FeedPlace {
-    /// We publish: the next position, and the message that it follows.
+    /// We publish: the next position, and the message it follows.
     Active(Position, Sequence),
-    /// Another does: what it had reached, and since when.
+    /// Another process publishes: its last state, and since when.
     Standby(FeedState, DateTime<Utc>),
 }
 
 impl Relay {
-    /// A relay from `store` to `publisher`. `worker` names its checkpoint: one for each feed.
+    /// A relay from `store` to `publisher`. `worker` names the checkpoint: one per feed.
     pub fn new(
         store: Arc<dyn EventStore>,
         clock: Arc<dyn Clock>,
@@ -130,27 +130,27 @@ impl Relay {
         Self { store, clock, checkpoints, publisher, worker, window: WINDOW, progress, state }
     }
 
-    /// With so many messages on their way at once.
+    /// Sets the number of unacknowledged messages.
     #[must_use]
     pub fn window(mut self, messages: usize) -> Self {
         self.window = messages.max(1);
         self
     }
 
-    /// How it goes, for whoever tells it.
+    /// Progress, for health and metrics.
     pub fn progress(&self) -> Progress {
         self.progress.clone()
     }
 
-    /// One step: publishes what there is, or looks whether the one that publishes still does.
+    /// One step: publishes new events, or checks whether the active publisher is still alive.
     ///
     /// # Errors
-    /// The ledger, its checkpoints or the feed give no answer. Nothing is lost; take the step again.
+    /// The ledger, its checkpoints or the feed are unavailable. Nothing is lost; run the step again.
     pub async fn step(&self) -> Result<NextStep, Error> {
         let mut state = self.state.lock().await;
         let outcome = self.advance(&mut state).await;
         if let Err(error) = &outcome {
-            // Whatever was believed of the feed is looked at anew.
+            // Forget the feed's last known state and read it again.
             state.at = None;
             state.prepared &= !matches!(error, Error::Feed(publisher::Failure::Refused(_)));
             self.progress.failed();
@@ -186,14 +186,14 @@ impl Relay {
         Ok(self.publisher.feed_state().await?)
     }
 
-    /// The position to go on with.
+    /// The position to continue from.
     async fn next(&self, standing: FeedState) -> Result<Position, Error> {
         let saved = self.checkpoints.load(&self.worker).await?;
         let next = match standing.next {
             Some(next) => next,
-            // Never written to: a new one, or one that was made anew.
+            // Never written to, or recreated.
             None if standing.last == Sequence(0) => Position(0),
-            // Emptied, by its limits or by an operator: what was in it had been published.
+            // Emptied by its limits or an operator: its events had been published.
             None => saved,
         };
         let end = self.store.end().await?;
@@ -201,7 +201,7 @@ impl Relay {
             return Err(Error::Ahead { feed: next, ledger: end });
         }
         if next < saved {
-            warn!("The feed has lost what it had taken, from position {next} up to {saved}: publishing it again");
+            warn!("The feed has lost positions {next} to {saved}: publishing them again");
         }
         Ok(next)
     }
@@ -234,7 +234,7 @@ impl Relay {
         }
     }
 
-    /// There is nothing to publish. Now and then it is looked whether the feed still has what it had.
+    /// Nothing to publish; checks at intervals that the feed has lost nothing.
     async fn idle(
         &self,
         state: &mut State,
@@ -252,7 +252,7 @@ impl Relay {
         self.moved(state, next, now).await
     }
 
-    /// The feed knows a message that we took for new: another process sent it, or it was removed from the feed by hand.
+    /// The feed already knows a message we thought new: another process sent it, or an operator deleted it from the feed.
     async fn known(
         &self,
         state: &mut State,
@@ -263,11 +263,11 @@ impl Relay {
         if standing.next.is_some_and(|theirs| theirs > sent.next) {
             return self.moved(state, sent.next, now).await;
         }
-        info!("Position {} was published before, and is not published again", sent.next);
+        info!("Position {} was already published; skipping it", sent.next);
         Ok((Some(FeedPlace::Active(sent.next.next(), standing.last)), NextStep::Now))
     }
 
-    /// The feed does not stand where we left it.
+    /// The feed is not where we left it.
     async fn moved(
         &self,
         state: &mut State,
@@ -276,9 +276,9 @@ impl Relay {
     ) -> Result<(Option<FeedPlace>, NextStep), Error> {
         let standing = self.feed_state(state).await?;
         let next = self.next(standing).await?;
-        // Of two that got into each other's way, the one whose message is the last goes on.
+        // If two processes collide, the one whose message is last continues.
         if next > ours && !standing.ours {
-            info!("Another process publishes: standing by from position {next} on");
+            info!("Another process is publishing: standing by from position {next}");
             self.progress.set_role(Role::Standby, next);
             return Ok((Some(FeedPlace::Standby(standing, now)), NextStep::After(STANDBY)));
         }
@@ -303,7 +303,7 @@ impl Relay {
         if now - since < TAKE_OVER {
             return Ok((Some(FeedPlace::Standby(seen, since)), NextStep::After(STANDBY)));
         }
-        info!("The process that published does not any more: going on from position {next}");
+        info!("The active publisher has stopped: continuing from position {next}");
         Ok((Some(FeedPlace::Active(next, standing.last)), NextStep::Now))
     }
 }

@@ -1,4 +1,4 @@
-//! How publishing goes, for `/health` and the metrics.
+//! Progress of publishing, for `/health` and the metrics.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -8,37 +8,37 @@ use serde::Serialize;
 
 use crate::{domain::ids::Position, ports::clock::Clock, ports::event_store::EventStore};
 
-/// What this process does about publishing.
+/// This process's role in publishing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Role {
-    /// It has not reached the feed yet.
+    /// Not connected to the feed yet.
     #[default]
     Starting,
-    /// It publishes.
+    /// Publishing.
     Active,
-    /// Another process publishes; this one takes over where that one stops.
+    /// Another process publishes; this one takes over if that one stops.
     Standby,
 }
 
-/// How publishing goes.
+/// State of publishing.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Publishing {
-    /// What this process does about it.
+    /// Role of this process.
     pub role: Role,
-    /// The position that is published next; `null` until the feed was reached.
+    /// The position published next; `null` until the feed was reached.
     pub position: Option<u64>,
-    /// Events that are not published yet.
+    /// Events not published yet.
     pub events: u64,
-    /// How long the oldest of them has waited, in seconds; 0 where there is none.
+    /// Age of the oldest of them, in seconds; 0 if there are none.
     pub seconds: u64,
-    /// Messages that this process published since it started.
+    /// Messages published by this process since it started.
     pub published: u64,
     /// Whether the last attempt failed.
     pub failing: bool,
 }
 
-/// What is known of it, shared with whoever tells it.
+/// Shared state of the publisher.
 #[derive(Debug, Clone, Default)]
 pub struct Progress(Arc<Mutex<PublishingState>>);
 
@@ -66,7 +66,7 @@ impl Progress {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).failing = true;
     }
 
-    /// How it goes now. Where the ledger gives no answer, nothing is said to wait: that is told elsewhere.
+    /// The present state. If the ledger is unavailable, the backlog is reported as 0; that failure is reported elsewhere.
     pub async fn snapshot(&self, store: &dyn EventStore, clock: &dyn Clock) -> Publishing {
         let known = self.0.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let next = known.next.unwrap_or_default();

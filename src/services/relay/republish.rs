@@ -1,4 +1,4 @@
-//! A range of the ledger sent to the feed again, with the same event ids, because somebody asked for it.
+//! Publishes a range of the ledger again with the same event ids, on an operator's request.
 
 use super::{
     Error,
@@ -12,44 +12,44 @@ use crate::{
     },
 };
 
-/// How often it is tried anew without getting on because somebody else sends at the same time.
+/// Attempts without progress while another process publishes at the same time.
 const ROUNDS_MAX: u32 = 32;
 
-/// What to send again.
+/// The range to publish again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Range {
-    /// The first position.
+    /// First position.
     pub from: Position,
-    /// The position to stop before.
+    /// End position (exclusive).
     pub until: Position,
 }
 
-/// What it came to.
+/// The result.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RepublishReport {
-    /// Messages that the feed took.
+    /// Messages accepted by the feed.
     pub sent: u64,
-    /// Those of them whose id the feed still remembered: they bear another message id, and the same event id.
+    /// Those whose id the feed still remembered: they have a new message id and the same event id.
     pub renamed: u64,
-    /// The feed's last message now.
+    /// The feed's last message.
     pub last: Sequence,
 }
 
 /// How to send it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RepublishOptions<'a> {
-    /// The most messages on their way at once.
+    /// Maximum number of unacknowledged messages.
     pub window: usize,
-    /// Makes message ids new where the feed remembers the old ones.
+    /// Makes message ids unique if the feed remembers the old ones.
     pub word: &'a str,
-    /// The publisher's checkpoint.
+    /// Checkpoint of the publisher.
     pub checkpoint: Position,
 }
 
-/// Sends `range` again. The publisher of a running service may go on meanwhile.
+/// Publishes `range` again. The publisher of a running service may continue meanwhile.
 ///
 /// # Errors
-/// As [`super::Relay::step`]; what was sent stays sent.
+/// As [`super::Relay::step`]; messages sent stay sent.
 pub async fn republish(
     store: &dyn EventStore,
     publisher: &dyn Publisher,
@@ -66,7 +66,7 @@ pub async fn republish(
         if next >= range.until {
             return Ok(done);
         }
-        // What comes next for the publisher does not change by this, unless the feed holds what the ledger does not have.
+        // The publisher's next position stays the same, unless the feed contains events that the ledger does not have.
         let end = store.end().await?;
         let carry = match standing.next {
             Some(theirs) => Some(theirs).filter(|theirs| *theirs <= end),
@@ -86,7 +86,7 @@ pub async fn republish(
         done.last = sent.last;
         match sent.ended {
             SendEnd::Done => return Ok(done),
-            // Whatever comes later in the ledger was sent later, and is remembered as well.
+            // Later events were sent later, so the feed remembers them as well.
             SendEnd::Duplicate => sending = SendReason::Again(manner.word.to_owned()),
             SendEnd::Failed(Failure::Moved) if rounds < ROUNDS_MAX => {}
             SendEnd::Failed(Failure::Moved) => return Err(Error::Busy { next }),

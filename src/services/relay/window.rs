@@ -1,7 +1,7 @@
-//! Sending a stretch of the ledger with many messages on their way at once, in order.
+//! Publishes a range of the ledger in order, with many unacknowledged messages.
 //!
-//! Every message names the one before it, so that behind one that was not taken nothing is taken: what was acknowledged is a
-//! stretch without holes, whatever fails.
+//! Every message names the one before it, so after a rejected message nothing is accepted: the acknowledged messages are
+//! a range without gaps, whatever fails.
 
 use std::{collections::VecDeque, time::Duration};
 
@@ -17,58 +17,58 @@ use crate::{
     record::envelope::StoredEvent,
 };
 
-/// Events read at once.
+/// Events per read.
 const PAGE_EVENTS: usize = 500;
-/// How long answers are waited for whose outcome does not matter any more.
+/// How long to wait for acknowledgements that no longer matter.
 const DRAIN: Duration = Duration::from_secs(1);
 
 /// What to send, and how.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct SendRange<'a> {
-    /// The first position.
+    /// First position.
     pub from: Position,
-    /// The position to stop before.
+    /// End position (exclusive).
     pub until: Position,
     /// The feed's last message.
     pub after: Sequence,
-    /// The most messages on their way.
+    /// Maximum number of unacknowledged messages.
     pub window: usize,
-    /// Why.
+    /// The reason for sending.
     pub sending: &'a SendReason,
-    /// What messages say comes next; `None`: the position after their own.
+    /// The next position written into messages; `None`: the position after their own.
     pub carry: Option<Position>,
 }
 
-/// How far it came.
+/// The result.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct SendResult {
     /// The first position that was not acknowledged.
     pub next: Position,
-    /// The feed's last message, as far as acknowledged.
+    /// The feed's last acknowledged message.
     pub last: Sequence,
-    /// What ended it.
+    /// Why it ended.
     pub ended: SendEnd,
 }
 
-/// What ended a stretch.
+/// Why a range ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum SendEnd {
-    /// There was no more.
+    /// Everything was sent.
     Done,
-    /// The feed knows the message at `next` already.
+    /// The feed already knows the message at `next`.
     Duplicate,
-    /// A message was not taken.
+    /// A message was rejected.
     Failed(Failure),
 }
 
-/// Messages on their way, the oldest first.
+/// Unacknowledged messages, oldest first.
 struct Window<'p> {
     publisher: &'p dyn Publisher,
     under_way: VecDeque<(Sequence, Pending)>,
     sent: SendResult,
 }
 
-/// Sends `stretch`. `acknowledged` is called with the position after each message that was taken.
+/// Sends `stretch`. `acknowledged` is called with the position after each accepted message.
 ///
 /// # Errors
 /// The ledger is not available.
@@ -87,7 +87,7 @@ pub(super) async fn send(
     let mut page = read(stretch.from).await?;
     let mut after = stretch.after;
     while let Some(last) = page.last() {
-        // The next page is read while this one is on its way.
+        // Read the next page while this one is being sent.
         let (went, next) =
             tokio::join!(window.push_all(&page, &mut after, &stretch, &mut *acknowledged), read(last.position.next()));
         page = next?;
@@ -104,7 +104,7 @@ pub(super) async fn send(
 }
 
 impl Window<'_> {
-    /// Puts a page on its way, and settles what makes room for it. `false`: no more.
+    /// Sends a page, waiting for acknowledgements when the window is full. `false`: stop.
     async fn push_all(
         &mut self,
         page: &[StoredEvent],
@@ -117,7 +117,7 @@ impl Window<'_> {
                 return false;
             }
             if let Err(failure) = self.push(event, *after, stretch).await {
-                // Those before it may still be taken.
+                // Earlier messages may still be accepted.
                 while !self.under_way.is_empty() && self.settle(acknowledged).await {}
                 if self.sent.ended == SendEnd::Done {
                     self.sent.ended = SendEnd::Failed(failure);
@@ -129,7 +129,7 @@ impl Window<'_> {
         true
     }
 
-    /// Puts one more on its way.
+    /// Sends one message.
     async fn push(&mut self, event: &StoredEvent, after: Sequence, stretch: &SendRange<'_>) -> Result<(), Failure> {
         let next = stretch.carry.unwrap_or(event.position.next());
         let pending = self.publisher.send(OutgoingMessage { event, next, after, sending: stretch.sending }).await?;
@@ -137,7 +137,7 @@ impl Window<'_> {
         Ok(())
     }
 
-    /// Waits for the oldest. `false`: no more.
+    /// Waits for the oldest acknowledgement. `false`: stop.
     async fn settle(&mut self, acknowledged: &mut (dyn FnMut(Position) + Send)) -> bool {
         let Some((expected, pending)) = self.under_way.pop_front() else { return true };
         self.sent.ended = match pending.await {

@@ -1,20 +1,20 @@
-//! What differs between two contents, and what a person changed, in words.
+//! Differences between two contents, and a person's change, in words.
 
 use super::LocalTimes;
 use crate::domain::{entry::Content, link::RemoteChange};
 
 impl LocalTimes {
-    /// What leads from `from` to `to`.
+    /// The changes from `from` to `to`.
     pub(super) fn difference(&self, from: &Content, to: &Content) -> Vec<String> {
         let mut notes = Vec::new();
         if !from.slot.same_time(&to.slot) {
-            notes.push(format!("time: {} becomes {}", self.slot(&from.slot), self.slot(&to.slot)));
+            notes.push(format!("time changed from {} to {}", self.slot(&from.slot), self.slot(&to.slot)));
         }
         if from.title != to.title {
-            notes.push(format!("title: {:?} becomes {:?}", from.title.display_text(), to.title.display_text()));
+            notes.push(format!("title changed from {:?} to {:?}", from.title.display_text(), to.title.display_text()));
         }
         if from.description != to.description {
-            notes.push("description: changed".to_owned());
+            notes.push("description changed".to_owned());
         }
         match (from.marked_cancelled, to.marked_cancelled) {
             (false, true) => notes.push("marked as cancelled".to_owned()),
@@ -24,7 +24,7 @@ impl LocalTimes {
         notes
     }
 
-    /// What an entry says, on one line.
+    /// An entry's content, on one line.
     pub(super) fn content(&self, content: &Content) -> String {
         let mark = if content.marked_cancelled { ", marked as cancelled" } else { "" };
         format!("{:?}, {}{mark}", content.title.display_text(), self.slot(&content.slot))

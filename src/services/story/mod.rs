@@ -1,6 +1,6 @@
-//! The story of a booking: what happened to it and on its calendars, in order, with reasons and with who was at the root.
+//! The story of a booking: what happened to it and on its calendars, in order, with reasons and root causes.
 //!
-//! [`collect`] gathers the facts, [`compose`] puts them into words; `words.rs` has a sentence for every fact.
+//! [`collect`] gathers the events, [`compose`] puts them into words; `words.rs` has a sentence for every event.
 
 mod change;
 mod link_words;
@@ -37,51 +37,51 @@ use crate::{
     },
 };
 
-/// How many causes are followed outside the booking's own streams.
+/// Maximum number of causes followed outside the booking's own streams.
 const CAUSES_MAX: usize = 10_000;
-/// How long a chain of causes is followed.
+/// Maximum length of a chain of causes.
 const CHAIN_MAX: usize = 64;
 
 /// The story of one booking.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Story {
-    /// The booking.
+    /// Id of the booking.
     pub booking: String,
-    /// The civil zone that its times are told in.
+    /// IANA time zone of its local times.
     pub zone: String,
-    /// Where it stands, in words.
+    /// Present state, in words.
     pub now: String,
     /// What happened, oldest first.
     pub happened: Vec<StoryEntry>,
 }
 
-/// One thing that happened.
+/// One event of the story.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct StoryEntry {
-    /// When it was written down, in UTC.
+    /// When it was recorded, in UTC.
     pub at: String,
-    /// The same in the story's zone, with its distance from UTC.
+    /// The same time in the story's zone, with UTC offset.
     pub local: String,
     /// A sentence.
     pub what: String,
-    /// Reasons, both sides of a conflict, what comes next.
+    /// Reasons, both sides of a conflict, and what comes next.
     pub notes: Vec<String>,
-    /// Who or what was at the root of it.
+    /// Who or what caused it.
     pub root: String,
     /// The event's type.
     #[serde(rename = "type")]
     pub kind: String,
     /// Its stream.
     pub stream: String,
-    /// Its place there.
+    /// Its version in the stream.
     pub version: u64,
-    /// Its place in the ledger.
+    /// Its position in the ledger.
     pub position: u64,
     /// Its id.
     pub id: String,
 }
 
-/// Everything that belongs to the story of a booking: its own events, those of its links, and what led to any of them.
+/// All events of the story: the booking's own, those of its links, and what caused any of them.
 ///
 /// # Errors
 /// `NotFound`; the ledger is not available.
@@ -103,7 +103,7 @@ pub async fn collect(journal: &Journal, booking: &BookingId, links: &[LinkId]) -
         let Some(recorded) = journal.store().find(id).await? else { continue };
         asked.extend(recorded.event.causation);
         if recorded.stream.category == Category::Source {
-            // The whole delivery: what became of it stands in the same stream.
+            // The whole delivery: its outcome is in the same stream.
             deliveries.insert(recorded.stream);
         } else {
             all.push(journal.decode(recorded).await?);
@@ -117,14 +117,14 @@ pub async fn collect(journal: &Journal, booking: &BookingId, links: &[LinkId]) -
     Ok(all)
 }
 
-/// Puts the facts into words. Pure: the same facts always make the same story.
+/// Puts the events into words. Pure: the same events always give the same story.
 pub fn compose(booking: &BookingId, decoded: &[DecodedEvent]) -> Story {
     let (state, zone) = last_known(booking, decoded);
     let by_id: BTreeMap<EventId, &DecodedEvent> = decoded.iter().map(|t| (t.recorded.event.id, t)).collect();
     let teller = LocalTimes { zone };
     let happened = decoded.iter().map(|t| teller.happening(t, root_of(t, &by_id))).collect();
     let now = match &state {
-        None => "It is not known.".to_owned(),
+        None => "Unknown.".to_owned(),
         Some(it) => {
             let status = match it.status {
                 booking::Status::Tentative => "tentative",
@@ -138,7 +138,7 @@ pub fn compose(booking: &BookingId, decoded: &[DecodedEvent]) -> Story {
     Story { booking: booking.to_string(), zone: zone.name().to_owned(), now, happened }
 }
 
-/// The booking as its events make it, and the zone it was last booked in.
+/// The booking folded from its events, and the zone it was last booked in.
 fn last_known(id: &BookingId, decoded: &[DecodedEvent]) -> (Option<booking::Booking>, Tz) {
     let stream = StreamName::booking(id);
     let mut state = None;
@@ -156,7 +156,7 @@ fn last_known(id: &BookingId, decoded: &[DecodedEvent]) -> (Option<booking::Book
     (state, zone)
 }
 
-/// The first event of the chain that led to this one, as far as it is among the facts.
+/// The first event in the chain of causes, as far as it was collected.
 fn root_of<'a>(decoded: &'a DecodedEvent, by_id: &BTreeMap<EventId, &'a DecodedEvent>) -> &'a DecodedEvent {
     let mut at = decoded;
     for _ in 0..CHAIN_MAX {
@@ -168,7 +168,7 @@ fn root_of<'a>(decoded: &'a DecodedEvent, by_id: &BTreeMap<EventId, &'a DecodedE
     at
 }
 
-/// Knows the zone that times are told in.
+/// Formats times in the story's zone.
 pub(super) struct LocalTimes {
     zone: Tz,
 }
@@ -179,7 +179,7 @@ impl LocalTimes {
         let (what, mut notes) = self.sentence(decoded);
         let late = event.recorded_at - event.effective_at;
         if matches!(decoded.event, Event::Booking(_)) && late.abs() > TimeDelta::minutes(1) {
-            notes.push(format!("it took effect at {}", self.time(event.effective_at)));
+            notes.push(format!("took effect at {}", self.time(event.effective_at)));
         }
         StoryEntry {
             at: write_time(event.recorded_at),
@@ -195,7 +195,7 @@ impl LocalTimes {
         }
     }
 
-    /// An instant, to the second, with the distance from UTC.
+    /// An instant, to the second, with UTC offset.
     pub(super) fn time(&self, at: DateTime<Utc>) -> String {
         at.with_timezone(&self.zone).format("%Y-%m-%d %H:%M:%S %:z").to_string()
     }
@@ -213,7 +213,7 @@ impl LocalTimes {
     }
 }
 
-/// For a terminal: a line per happening, its notes below it, and the root wherever it changes.
+/// For a terminal: one line per event, its notes below, and the root cause whenever it changes.
 impl fmt::Display for Story {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "Booking {} (times in {})", self.booking, self.zone)?;

@@ -168,7 +168,7 @@ fn moved_by_a_person_in_the_calendar_and_written_back() {
     history.add(BOOKING, "booking.rescheduled", moved, ("reconciler", "links", Origin::Reconciler), Some(seen));
     history.link("remote_change_applied", json!({"booking_revision": 2}), seen);
     let story = history.story();
-    assert!(story.happened.last().unwrap().root.starts_with("What was seen on calendar bay1"));
+    assert!(story.happened.last().unwrap().root.starts_with("An observation on calendar bay1"));
     insta::assert_snapshot!(story);
 }
 
@@ -186,7 +186,7 @@ fn a_conflict_shows_both_sides_who_won_and_by_which_rule() {
     history.link("conflict_detected", json!({"conflict": conflict}), moved);
     history.link(
         "conflict_resolved",
-        json!({"winner": "booking", "rule": "the later change stands", "overrides": "\"e2\""}),
+        json!({"winner": "booking", "rule": "the later change wins", "overrides": "\"e2\""}),
         moved,
     );
     let update = json!({

@@ -1,4 +1,4 @@
-//! A sentence for every fact that may belong to a booking's story. Link facts: `link_words.rs`.
+//! A sentence for every event in a booking's story, except those of links, which are in `link_words.rs`.
 
 use super::{DecodedEvent, LocalTimes};
 use crate::{
@@ -12,7 +12,7 @@ use crate::{
     record::envelope::{NewEvent, Origin},
 };
 
-/// A sentence and what stands below it.
+/// A sentence, and the notes below it.
 pub(super) type Sentence = (String, Vec<String>);
 
 fn plain(what: impl Into<String>) -> Sentence {
@@ -20,7 +20,7 @@ fn plain(what: impl Into<String>) -> Sentence {
 }
 
 impl LocalTimes {
-    /// What an event says.
+    /// The sentence for an event.
     pub(super) fn sentence(&self, decoded: &DecodedEvent) -> Sentence {
         match &decoded.event {
             Event::Booking(event) => self.booking(event),
@@ -37,16 +37,16 @@ impl LocalTimes {
         match event {
             booking::Event::Registered { source, source_ref, resource, slot, details, .. } => {
                 let (title, slot) = (details.title.display_text(), self.slot(slot));
-                plain(format!("Booking registered: {title:?} on {resource}, {slot} ({source} calls it {source_ref})."))
+                plain(format!("Booking registered: {title:?} on {resource}, {slot} (id {source_ref} in {source})."))
             }
             booking::Event::Confirmed { .. } => plain("Booking confirmed."),
             booking::Event::Rescheduled { slot, previous, cause } => {
                 let what = format!("Booking moved from {} to {}.", self.slot(previous), self.slot(slot));
-                let note = cause.link.as_ref().map(|link| format!("taken over from the calendar entry of link {link}"));
+                let note = cause.link.as_ref().map(|link| format!("as changed in the calendar entry of link {link}"));
                 (what, note.into_iter().collect())
             }
             booking::Event::DetailsChanged { details, .. } => {
-                plain(format!("Booking's words changed; its title is {:?}.", details.title.display_text()))
+                plain(format!("Details of the booking changed; its title is {:?}.", details.title.display_text()))
             }
             booking::Event::Reassigned { resource, previous, .. } => {
                 plain(format!("Booking moved from {previous} to {resource}."))
@@ -56,9 +56,9 @@ impl LocalTimes {
                 CancelReason::Requested => "Booking cancelled on request.",
                 CancelReason::RemovedFromCalendar => "Booking cancelled, because its calendar entry was removed.",
             }),
-            booking::Event::Restored { .. } => plain("Booking restored: it takes place after all."),
+            booking::Event::Restored { .. } => plain("Booking restored."),
             booking::Event::ExternalRemovalMarked { link, .. } => {
-                plain(format!("Noted that the calendar entry of link {link} was removed; the booking stays."))
+                plain(format!("The calendar entry of link {link} was removed; the booking is kept."))
             }
         }
     }
@@ -72,20 +72,20 @@ impl LocalTimes {
             calendar::Event::RemoteEntryRemoved { calendar, observation, approval, .. } => {
                 let what = format!("Calendar {}: {}", calendar.calendar, self.seen(&observation.seen));
                 let mut notes = vec![format!("entry {}", observation.remote)];
-                notes.extend(approval.as_ref().map(|a| format!("too many at once: waits for approval {a}")));
+                notes.extend(approval.as_ref().map(|a| format!("many deletions at once: waiting for approval {a}")));
                 (what, notes)
             }
             calendar::Event::NotificationReceived { calendar, .. } => {
-                plain(format!("Calendar {} said that something changed.", calendar.calendar))
+                plain(format!("Calendar {} reported a change.", calendar.calendar))
             }
             other => plain(format!("Calendar: {}.", other.name().replace('_', " "))),
         }
     }
 
-    /// What was seen, as a sentence.
+    /// An observation, as a sentence.
     pub(super) fn seen(&self, seen: &EntryState) -> String {
         match seen {
-            EntryState::Live { marked: false, .. } => "the entry is there without our mark in it.".to_owned(),
+            EntryState::Live { marked: false, .. } => "the entry exists, but without our marker.".to_owned(),
             EntryState::Live { content, updated, .. } => {
                 let changed = updated.map(|at| format!(", changed {}", self.time(at))).unwrap_or_default();
                 format!("the entry says {:?}, {}{changed}.", content.title.display_text(), self.slot(&content.slot))
@@ -94,7 +94,7 @@ impl LocalTimes {
             EntryState::Gone { evidence, updated } => {
                 let how = match evidence {
                     Evidence::Tombstone => "the calendar lists it as deleted",
-                    Evidence::NotFoundById => "the calendar says that there is none of that id",
+                    Evidence::NotFoundById => "the calendar has no entry with this id",
                     Evidence::AbsentInCoverage => "it was missing from a complete listing",
                 };
                 let when = updated.map(|at| format!(", removed {}", self.time(at))).unwrap_or_default();
@@ -103,7 +103,7 @@ impl LocalTimes {
         }
     }
 
-    /// Who or what was at the root.
+    /// Who or what was the root cause.
     pub(super) fn root(&self, decoded: &DecodedEvent) -> String {
         match &decoded.event {
             Event::Source(source::Event::DeliveryReceived { source, delivery, .. }) => {
@@ -111,13 +111,13 @@ impl LocalTimes {
                 format!("{how} {source} (delivery {delivery})")
             }
             Event::Source(source::Event::DeliveryReprocessed { delivery, by, .. }) => {
-                format!("Operator {by} had delivery {delivery} tried again")
+                format!("Operator {by} retried delivery {delivery}")
             }
             Event::Calendar(
                 calendar::Event::RemoteEntryObserved { calendar, .. }
                 | calendar::Event::RemoteEntryRemoved { calendar, .. },
             ) => {
-                format!("What was seen on calendar {}", calendar.calendar)
+                format!("An observation on calendar {}", calendar.calendar)
             }
             Event::Operations(operations::Event::ApprovalGranted { by, approval }) => {
                 format!("Operator {by} granted approval {approval}")
@@ -130,7 +130,7 @@ impl LocalTimes {
     }
 }
 
-/// Who acted, where the event itself does not tell more.
+/// Who acted, if the event itself says no more.
 fn who(event: &NewEvent) -> String {
     let id = &event.actor.id;
     match event.origin {
@@ -148,21 +148,21 @@ fn who(event: &NewEvent) -> String {
 fn delivery(event: &source::Event) -> Sentence {
     match event {
         source::Event::DeliveryReceived { source, delivery, .. } => {
-            plain(format!("{source} told us about the booking (delivery {delivery})."))
+            plain(format!("{source} sent the booking (delivery {delivery})."))
         }
         source::Event::DeliveryApplied { delivery, changed: true, .. } => {
-            plain(format!("Delivery {delivery} was carried out."))
+            plain(format!("Delivery {delivery} was applied."))
         }
         source::Event::DeliveryApplied { delivery, changed: false, .. } => {
-            plain(format!("Delivery {delivery} changed nothing: it was known already, or older than what we know."))
+            plain(format!("Delivery {delivery} changed nothing: it was already known, or outdated."))
         }
         source::Event::DeliveryRefused { delivery, reason, .. } => {
             (format!("Delivery {delivery} was refused."), vec![reason.clone()])
         }
         source::Event::DeliveryReprocessed { delivery, by, .. } => {
-            plain(format!("{by} asked for another try of delivery {delivery}."))
+            plain(format!("{by} requested a retry of delivery {delivery}."))
         }
-        source::Event::PollClaimed { source, worker, .. } => plain(format!("{worker} polls {source} from now on.")),
+        source::Event::PollClaimed { source, worker, .. } => plain(format!("{worker} now polls {source}.")),
         source::Event::PollCompleted { source, .. } => plain(format!("A poll of {source} was completed.")),
         source::Event::PollFailed { source, failure, .. } => {
             (format!("A poll of {source} failed."), vec![failure.to_string()])
@@ -173,7 +173,7 @@ fn delivery(event: &source::Event) -> Sentence {
 fn operation(event: &operations::Event) -> Sentence {
     match event {
         operations::Event::ApprovalRequested { approval, calendar, removals, live, .. } => plain(format!(
-            "{removals} of {live} entries vanished from {} at once: approval {approval} was asked for.",
+            "{removals} of {live} entries disappeared from {} at once: approval {approval} was requested.",
             calendar.calendar
         )),
         operations::Event::ApprovalGranted { approval, by } => plain(format!("{by} granted approval {approval}.")),
@@ -182,9 +182,9 @@ fn operation(event: &operations::Event) -> Sentence {
         operations::Event::MasterKeyRotated { .. } => plain("The master key was rotated.".to_owned()),
         operations::Event::CheckpointSealed { size, .. } => plain(format!("The first {size} events were sealed.")),
         operations::Event::SubjectErasureRequested { subject, by } => {
-            plain(format!("{by} asked that {subject} be forgotten."))
+            plain(format!("{by} requested the erasure of {subject}."))
         }
-        operations::Event::SubjectErased { subject, .. } => plain(format!("{subject} was forgotten.")),
+        operations::Event::SubjectErased { subject, .. } => plain(format!("{subject} was erased.")),
         operations::Event::ProgramRequired { least, .. } => {
             plain(format!("The ledger needs syncledger {least} or later from now on."))
         }
@@ -194,7 +194,7 @@ fn operation(event: &operations::Event) -> Sentence {
 fn connection(event: &connection::Event) -> Sentence {
     match event {
         connection::Event::Revoked { connection, failure } => {
-            (format!("The grant of connection {connection} is gone."), vec![failure.to_string()])
+            (format!("Access of connection {connection} was revoked."), vec![failure.to_string()])
         }
         connection::Event::Reauthorised { connection } => plain(format!("Connection {connection} works again.")),
         connection::Event::Authorised { connection, .. } => plain(format!("Connection {connection} was authorised.")),

@@ -1,4 +1,4 @@
-//! Approvals: what waits for an operator's word, and the word.
+//! Approvals of mass deletions, answered by an operator.
 
 use crate::{
     domain::{
@@ -28,10 +28,10 @@ pub async fn approvals(journal: &Journal, workspace: &str) -> Result<Approvals, 
     Ok(approvals)
 }
 
-/// Answers an approval. The first answer stands.
+/// Answers an approval. The first answer counts.
 ///
 /// # Errors
-/// `NotFound`; `Invalid` where it was answered otherwise already.
+/// `NotFound`; `Invalid` if it already has the opposite answer.
 pub async fn answer(
     journal: &Journal,
     workspace: &str,
@@ -44,7 +44,7 @@ pub async fn answer(
         None => return Err(Error::NotFound { what: "approval", id: approval.to_owned() }),
         Some(known) if *known == wanted => return Ok(()),
         Some(Approval::Granted | Approval::Denied) => {
-            return Err(Error::Invalid(format!("approval {approval} was answered otherwise already")));
+            return Err(Error::Invalid(format!("approval {approval} was already answered the other way")));
         }
         Some(Approval::Open) => {}
     }

@@ -1,4 +1,4 @@
-//! Connections: whether the grant works, and what is recorded when it does not.
+//! Connections: whether access works, and what is recorded when it does not.
 
 use std::sync::Arc;
 
@@ -27,7 +27,7 @@ fn context(journal: &Journal) -> Context {
     Context::root(Actor::new("reconciler", "connections"), Origin::Reconciler, journal.clock().event_id())
 }
 
-/// Makes sure that the credential works. `true` where it does.
+/// Tests the credential. Returns whether it works.
 ///
 /// # Errors
 /// The ledger is not available.
@@ -50,7 +50,7 @@ pub async fn probe(journal: &Journal, id: &ConnectionId, provider: &Arc<dyn Cale
             return Ok(false);
         }
         Err(failure) => {
-            error!(connection = %id, class = failure.class.as_str(), "Connection {id} could not be checked");
+            error!(connection = %id, class = failure.class.as_str(), "Checking connection {id} failed");
             let clock = journal.clock();
             let wait = retry::backoff_ms(state.refresh_failures.max(4), clock.chance());
             let retry_at = clock.now() + TimeDelta::milliseconds(i64::try_from(wait).unwrap_or(60_000));
@@ -65,7 +65,7 @@ pub async fn probe(journal: &Journal, id: &ConnectionId, provider: &Arc<dyn Cale
     }
 }
 
-/// Records that the grant is gone, if that is what the failure says and it is not recorded yet.
+/// Records that access was revoked, if the failure says so and it is not recorded yet.
 ///
 /// # Errors
 /// The ledger is not available.
@@ -77,7 +77,7 @@ pub async fn note_failure(journal: &Journal, id: &ConnectionId, failure: &CallFa
     if state.revoked {
         return Ok(());
     }
-    error!(connection = %id, "The grant of connection {id} is gone: it must be renewed");
+    error!(connection = %id, "Access of connection {id} was revoked: grant it again");
     let fact = Event::Revoked { connection: id.clone(), failure: failure.clone() };
     let stream = StreamName::connection(id);
     match journal.append(&stream, ExpectedVersion::after(version), vec![fact], &context(journal)).await {

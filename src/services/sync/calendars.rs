@@ -1,4 +1,4 @@
-//! Remote calendars as their streams make them. The fold is kept between calls: a calendar's stream grows long.
+//! Remote calendars folded from their streams. The fold is cached, since these streams grow long.
 
 use std::collections::BTreeMap;
 
@@ -44,7 +44,7 @@ impl Calendars {
     }
 }
 
-/// Appends to a calendar's stream where nobody else did since `version`; `false` where somebody did.
+/// Appends to a calendar's stream if it is still at `version`; `false` if it is not.
 ///
 /// # Errors
 /// The ledger is not available.

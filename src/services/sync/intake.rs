@@ -1,7 +1,7 @@
-//! Deliveries from booking sources: recorded first, understood after that.
+//! Deliveries from booking sources: recorded first, interpreted afterwards.
 //!
-//! A delivery has a stream of its own that is created once, so a replayed delivery is found there. What cannot be
-//! understood or carried out is refused with a reason, stays visible, and can be reprocessed.
+//! Each delivery has its own stream, created once, so a repeated delivery is detected. One that cannot be
+//! interpreted or applied is refused with a reason, stays visible, and can be retried.
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -26,18 +26,18 @@ use crate::{
     },
 };
 
-/// Whether a delivery is news.
+/// Whether a delivery is new.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum DeliveryOutcome {
-    /// It is recorded now.
+    /// Recorded now.
     New,
-    /// It was recorded before.
+    /// Already recorded.
     Repeated,
-    /// It is about a person who was forgotten, and stays so: nothing of it is recorded.
+    /// About an erased person: nothing of it is recorded.
     Ignored,
 }
 
-/// Records a delivery. When this answers, it is durable.
+/// Records a delivery. When this returns, it is durable.
 ///
 /// # Errors
 /// The ledger is not available.
@@ -59,17 +59,17 @@ pub async fn receive(
     }
 }
 
-/// Understands a recorded delivery and carries it out. Doing it again changes nothing.
+/// Interprets and applies a recorded delivery. Idempotent.
 ///
 /// # Errors
-/// The ledger is not available: the same call may be made again.
+/// The ledger is not available: call it again.
 pub async fn apply(
     journal: &Journal,
     sources: &BTreeMap<SourceName, Arc<dyn BookingSource>>,
     decoded: &DecodedEvent,
 ) -> Result<Option<BookingId>, Error> {
     let (source, delivery, body) = match &decoded.event {
-        // A command is carried out by whoever took it, and handed out again where that fails.
+        // A command is carried out by whoever received it, and redelivered if that fails.
         event::Event::Source(Event::DeliveryReceived { source, .. }) if source.as_str() == commands::SOURCE => {
             return Ok(None);
         }
@@ -122,7 +122,7 @@ async fn first_body(journal: &Journal, source: &SourceName, delivery: &str) -> R
     }))
 }
 
-/// `Err`: why it is refused, in words.
+/// `Err`: why it is refused.
 async fn carry_out(
     journal: &Journal,
     sources: &BTreeMap<SourceName, Arc<dyn BookingSource>>,
@@ -134,7 +134,7 @@ async fn carry_out(
         return Ok(Err(format!("source {source} is not configured")));
     };
     let Some(text) = &body.text else {
-        return Ok(Err("the person it is about was forgotten".into()));
+        return Ok(Err("the person it is about was erased".into()));
     };
     let shown = match reader.read(text) {
         Ok(shown) => shown,
@@ -147,16 +147,16 @@ async fn carry_out(
         Ok(executed) => Ok(Ok((booking, !executed.events.is_empty()))),
         Err(Error::Refused(refusal)) => Ok(Err(refusal.to_string())),
         Err(Error::Vault(crate::ports::vault::Failure::Forgotten(_))) => {
-            Ok(Err("the person it is about was forgotten".into()))
+            Ok(Err("the person it is about was erased".into()))
         }
         Err(error) => Err(error),
     }
 }
 
-/// Asks for another try of a refused delivery.
+/// Requests a retry of a refused delivery.
 ///
 /// # Errors
-/// `NotFound`; `Invalid` where it was not refused.
+/// `NotFound`; `Invalid` if it was not refused.
 pub async fn reprocess(journal: &Journal, source: &SourceName, delivery: &str, context: &Context) -> Result<(), Error> {
     let stream = StreamName::delivery(source, delivery);
     let decoded = journal.stream(&stream, Version(0)).await?;
@@ -164,7 +164,7 @@ pub async fn reprocess(journal: &Journal, source: &SourceName, delivery: &str, c
         return Err(Error::NotFound { what: "delivery", id: format!("{source}.{delivery}") });
     };
     if !matches!(last.event, event::Event::Source(Event::DeliveryRefused { .. })) {
-        return Err(Error::Invalid(format!("delivery {delivery} was not refused: there is nothing to try again")));
+        return Err(Error::Invalid(format!("delivery {delivery} was not refused: there is nothing to retry")));
     }
     let (source, delivery, by) = (source.clone(), delivery.to_owned(), context.actor.id.clone());
     let fact = Event::DeliveryReprocessed { source, delivery, by };

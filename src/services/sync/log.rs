@@ -1,4 +1,4 @@
-//! What is logged about links: an action, a direction and ids; never a title, a name or an address.
+//! Log messages about links: actions, directions and ids, but never titles, names or addresses.
 
 use tracing::{info, warn};
 
@@ -7,7 +7,7 @@ use crate::{
     services::journal::Context,
 };
 
-/// Logs a fact about a link where an operator would look for it.
+/// Logs an event of a link.
 pub fn link(of: &LinkRef, fact: &Event, context: &Context) {
     let correlation = context.correlation.as_str();
     let (appointment, calendar, link) = (of.appointment.as_str(), of.calendar.calendar.as_str(), of.link.as_str());
@@ -37,7 +37,7 @@ pub fn link(of: &LinkRef, fact: &Event, context: &Context) {
         }
         Event::CloneSuspected { remote } => {
             let remote = remote.as_str();
-            warn!(appointment, calendar, remote, link, correlation, "Another entry bears the marker of {link}");
+            warn!(appointment, calendar, remote, link, correlation, "Another entry carries the marker of {link}");
         }
         _ => info!(fact = fact.name(), appointment, calendar, link, correlation, "{} on {link}", fact.name()),
     }

@@ -1,4 +1,4 @@
-//! Keeping bookings and calendars in step: what comes in, what is decided about it, what is sent, and the loops that do it.
+//! Keeps bookings and calendars in sync: incoming changes, decisions, outgoing changes, and the loops that run them.
 
 pub mod approve;
 pub mod authorise;

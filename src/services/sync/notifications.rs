@@ -1,4 +1,4 @@
-//! A provider's notification that something changed: believed or not, then recorded; what changed is pulled after that.
+//! Push notifications from a provider: authenticated, recorded, and followed by a pull of the calendar.
 
 use std::sync::Arc;
 
@@ -20,19 +20,19 @@ use crate::{
 
 pub use crate::ports::notifications::Notification;
 
-/// What came of it.
+/// What happened to it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum NotificationOutcome {
-    /// It is recorded; the calendar is to be pulled.
+    /// Recorded; the calendar must be pulled.
     Recorded,
-    /// It is not believed.
+    /// Not authentic.
     Rejected,
 }
 
 /// Checks a notification against the channels of `key`, and records it.
 ///
 /// # Errors
-/// The ledger is not available: the provider is to send it again.
+/// The ledger is not available: the provider should send it again.
 pub async fn record_notification(
     journal: &Journal,
     calendars: &Arc<Calendars>,
@@ -43,16 +43,16 @@ pub async fn record_notification(
     let known = calendar.channels.iter().find(|c| c.id == notification.channel);
     let now = journal.clock().now();
     let reason = match known {
-        None => Some("the channel is closed or was never ours"),
+        None => Some("the channel is closed or unknown"),
         Some(channel) => {
             let hash = token_hash(&notification.token);
             let same = bool::from(hash.as_bytes().ct_eq(channel.token_hash.as_bytes()));
-            // Until the provider's answer is recorded only the token tells.
+            // Until the provider's answer is recorded, only the token can be checked.
             let resource = channel.resource.as_ref().is_none_or(|r| *r == notification.resource);
             if !same {
-                Some("its token is not the channel's")
+                Some("its token does not match the channel")
             } else if !resource {
-                Some("it is about another resource than the channel")
+                Some("its resource does not match the channel")
             } else if channel.expires_at.is_some_and(|at| at <= now) {
                 Some("the channel has expired")
             } else {

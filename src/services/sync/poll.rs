@@ -1,6 +1,6 @@
-//! Polling a booking source: what changed since the cursor, each change recorded as a delivery.
+//! Polls a booking source for changes since the cursor; each change is recorded as a delivery.
 //!
-//! Of several processes one polls: it claims the source in its stream, for a few periods at a time.
+//! Only one process polls a source: it claims the source in its stream, for a few periods at a time.
 
 use std::sync::Arc;
 
@@ -31,39 +31,39 @@ use crate::{
     },
 };
 
-/// Pages read in one poll; what is left is read by the next.
+/// Maximum number of pages per poll; the next poll reads the rest.
 const PAGES_MAX: usize = 10_000;
-/// How many periods a claim is for. It is renewed when half of it is over: a fact for every other poll, and no more.
+/// Length of a claim in periods. It is renewed when half over, which is one event for every other poll.
 const CLAIM_PERIODS: i32 = 3;
-/// A claim never outlives its period by more: so long a source is not polled where the process that polled it was killed.
+/// Maximum length of a claim beyond one period: this is how long a source is not polled after its process was killed.
 const CLAIM_BEYOND_MAX: TimeDelta = TimeDelta::minutes(5);
-/// Deliveries recorded at the same time: the ledger commits them together.
+/// Deliveries recorded at the same time, which the ledger commits as a group.
 const RECORDED_AT_ONCE: usize = 64;
 
-/// How a poll ended.
+/// Result of a poll.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum PollOutcome {
-    /// It was read to its end; so many deliveries were news.
+    /// Complete; the number of new deliveries.
     Done(u32),
-    /// It was not.
+    /// Failed.
     Failed(CallFailure),
-    /// Another process polls it, or it is not time yet, after a failure.
+    /// Another process polls it, or it is backing off after a failure.
     Waiting,
 }
 
-/// Polls one source, for one process.
+/// Polls one source.
 pub struct Poller {
     journal: Journal,
     source: Arc<dyn BookingSource>,
     throttle: Arc<Throttle>,
     worker: String,
     every: TimeDelta,
-    /// The source's stream as far as it was read: it grows long.
+    /// The source's stream, folded as far as it was read, since it grows long.
     folded: Mutex<(Polling, Option<Version>)>,
 }
 
 impl Poller {
-    /// Polls `source` in the name of `worker`, who means to call [`Poller::poll`] that often.
+    /// Polls `source` as `worker`, which calls [`Poller::poll`] at this interval.
     pub fn new(
         journal: Journal,
         source: Arc<dyn BookingSource>,
@@ -79,7 +79,7 @@ impl Poller {
         &self.source
     }
 
-    /// How often it means to be polled.
+    /// The polling interval.
     pub fn every(&self) -> TimeDelta {
         self.every
     }
@@ -129,7 +129,7 @@ impl Poller {
         Ok(PollOutcome::Done(news))
     }
 
-    /// Lets another process poll from now on.
+    /// Releases the claim, so that another process can poll.
     ///
     /// # Errors
     /// The ledger is not available.
@@ -142,7 +142,7 @@ impl Poller {
         Ok(())
     }
 
-    /// Whether the source is this process's to poll now: its claim stands, or it made one.
+    /// Whether this process may poll now: its claim is valid, or it just made one.
     async fn holds(&self) -> Result<bool, Error> {
         let polling = self.load().await?;
         let now = self.journal.clock().now();
@@ -169,7 +169,7 @@ impl Poller {
         Ok(PollOutcome::Failed(failure))
     }
 
-    /// Polling up to the end of the source's stream.
+    /// Polling state up to the end of the source's stream.
     async fn load(&self) -> Result<Polling, Error> {
         let mut folded = self.folded.lock().await;
         let (mut polling, mut version) = folded.clone();
@@ -184,8 +184,7 @@ impl Poller {
         Ok(polling)
     }
 
-    /// Appends where nobody did since the stream was last read; `false` where somebody did. Then they poll, and their word
-    /// is as good.
+    /// Appends if nobody else did since the stream was last read; `false` if somebody did, in which case they poll.
     async fn append(&self, fact: Event) -> Result<bool, Error> {
         let (name, now) = (self.source.name(), self.journal.clock().now());
         let context =

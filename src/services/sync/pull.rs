@@ -1,4 +1,4 @@
-//! Pulling a calendar: what changed since the cursor, or all of the window; complete or not at all.
+//! Pulls a calendar: changes since the cursor, or the whole window. A listing is complete or has no effect.
 
 use std::{collections::BTreeSet, sync::Arc};
 
@@ -37,23 +37,23 @@ use crate::{
     },
 };
 
-/// Pages of one listing. 2,500 entries each at most: enough for five million.
+/// Maximum number of pages per listing; with at most 2,500 entries each, enough for five million.
 const PAGES_MAX: u32 = 2_000;
-/// What is listed beyond the profile's window on either side: an entry at the edge is not in one listing and out of the next.
+/// Margin listed beyond the profile's window on both sides, so that an entry at the edge does not come and go.
 const MARGIN: TimeDelta = TimeDelta::hours(48);
-/// How long a pull is one process's alone.
+/// How long a pull is reserved for one process.
 const LEASE: TimeDelta = TimeDelta::minutes(5);
-/// Removals below this number never wait for an approval by their share.
+/// Up to this many removals never need an approval for their share of all entries.
 const SHARE_FROM: usize = 3;
 
-/// How a pull ended.
+/// Result of a pull.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum PullOutcome {
-    /// It was read to its end.
+    /// Complete.
     Done(PullTally),
-    /// It was not; nothing of it counts.
+    /// Failed; nothing of it counts.
     Failed(CallFailure),
-    /// Somebody else pulls it, or it is not time yet.
+    /// Another process pulls it, or it is not due.
     Waiting,
 }
 
@@ -62,15 +62,15 @@ pub enum PullOutcome {
 pub struct Puller {
     /// The ledger.
     pub journal: Journal,
-    /// The mapping.
+    /// Questions to the read models.
     pub worklist: Arc<dyn Worklist>,
-    /// Where things go.
+    /// Which resources are shown on which calendars.
     pub routing: Arc<Routing>,
-    /// Holds calls back.
+    /// Rate limits.
     pub throttle: Arc<Throttle>,
-    /// Folded calendars.
+    /// Cached calendars.
     pub calendars: Arc<Calendars>,
-    /// This worker.
+    /// Settings of this worker.
     pub settings: Settings,
 }
 
@@ -80,7 +80,7 @@ struct Listing {
     mode: PullMode,
     window: Window,
     pages: u32,
-    /// Before the first page was asked for: what is listed is at least as new as this.
+    /// Time before the first page was requested: the listing is at least as new as this.
     asked_at: DateTime<Utc>,
 }
 
@@ -93,7 +93,7 @@ impl Puller {
         self.pull_where(key, |_, _| true).await
     }
 
-    /// Pulls one calendar if news of it were notified, or if its last pull is `every` ago.
+    /// Pulls a calendar if a notification arrived, or if its last pull was longer than `every` ago.
     ///
     /// # Errors
     /// As [`Puller::pull`].
@@ -102,7 +102,7 @@ impl Puller {
         self.pull_where(key, |calendar, now| calendar.notified() || due(calendar, now)).await
     }
 
-    /// Judges by the very state that it then claims: of two processes, one pulls.
+    /// Decides by the state that it then claims, so that of two processes only one pulls.
     async fn pull_where(
         &self,
         key: &CalendarKey,
@@ -152,7 +152,7 @@ impl Puller {
         Ok(())
     }
 
-    /// Reads all pages. A cursor that is not accepted any more leads to a full listing.
+    /// Reads all pages. If the cursor is no longer valid, makes a full listing.
     async fn list(
         &self,
         key: &CalendarKey,
@@ -209,7 +209,7 @@ impl Puller {
         }
     }
 
-    /// Records what a complete listing shows; the cursor last, so that a crash before it leads to the same listing again.
+    /// Records a complete listing, the cursor last, so that after a crash the same listing is read again.
     async fn take_in(
         &self,
         key: &CalendarKey,
@@ -231,7 +231,7 @@ impl Puller {
             match &observation.seen {
                 EntryState::Gone { .. } => removed.push((link, observation)),
                 EntryState::Live { .. } | EntryState::Unreadable { .. } => {
-                    // A full listing shows everything: only what is news is recorded.
+                    // A full listing contains everything: only news is recorded.
                     let known = live.iter().any(|l| l.link == link && l.remote == entry.id && l.etag == entry.etag);
                     if listing.mode == PullMode::Delta || !known {
                         observed.push((link, observation));
@@ -275,7 +275,7 @@ impl Puller {
         Ok(tally)
     }
 
-    /// Whose entry it is: by its marker, or because we knew it when it still had one. Nobody's: nothing of it is kept.
+    /// The link of an entry, by its marker, or because it had one before. Nothing is kept of other people's entries.
     async fn link_of(&self, key: &CalendarKey, entry: &RemoteEntry) -> Result<Option<LinkId>, Error> {
         match &entry.marker {
             Some(marker) => Ok(Some(marker.link.clone())),
@@ -283,15 +283,15 @@ impl Puller {
         }
     }
 
-    /// Whose data the entry's texts are. `None`: the marker names a link that this ledger does not have, so it is another
-    /// ledger's entry, and not ours to judge.
+    /// The subject of the entry's texts. `None`: the marker names a link that this ledger does not have, so the entry
+    /// belongs to another ledger.
     async fn subject_of(&self, link: &LinkId) -> Result<Option<SubjectId>, Error> {
         let (Some(link), _) = self.journal.link(link).await? else { return Ok(None) };
         let (booking, _) = self.journal.booking(&link.of.booking).await?;
         Ok(booking.map(|booking| booking.details.title.subject))
     }
 
-    /// Too many removals at once wait for an operator's word.
+    /// Holds back too many removals at once until an operator decides.
     #[expect(clippy::too_many_arguments, reason = "all of them are what the rule compares")]
     async fn guard(
         &self,
@@ -312,7 +312,7 @@ impl Puller {
             return Ok(None);
         }
         let approval = format!("removals-{}", short_hash(&[context.correlation.as_str()], 12));
-        warn!(calendar = %key, removals, live = live.len(), approval, "{removals} entries vanished at once: waiting for approval {approval}");
+        warn!(calendar = %key, removals, live = live.len(), approval, "{removals} entries disappeared at once: waiting for approval {approval}");
         let fact = operations::Event::ApprovalRequested {
             approval: approval.clone(),
             calendar: key.clone(),
@@ -350,8 +350,8 @@ impl Puller {
     }
 }
 
-/// Entries of ours that a complete listing lacks although they should be in it: those of the window, and where the listing
-/// goes `beyond` its end, those that a person moved there.
+/// Our entries that a complete listing should contain but does not: those in the window, and those after it where the listing
+/// goes `beyond` its end.
 async fn absent(
     listing: &Listing,
     live: &[LiveLink],

@@ -1,6 +1,6 @@
-//! Reacting to the ledger: every event marks the links that it concerns; each marked link is brought into step once.
+//! Reacts to the ledger: every event marks the links it affects; each marked link is then settled once.
 //!
-//! Catching up calls nobody: the backlog only marks. What is done after that depends on where things stand now.
+//! Catching up makes no calls: the backlog only marks links. What happens then depends on their present state.
 
 use std::{
     collections::BTreeMap,
@@ -31,13 +31,13 @@ use crate::{
     },
 };
 
-/// Events looked at in one go.
+/// Events per read.
 const BATCH_EVENTS: usize = 500;
-/// Links brought into step at the same time.
+/// Links settled at the same time.
 const LINKS_AT_ONCE: usize = 16;
-/// Links whose last version is remembered, to leave out echoes of our own appends.
+/// Links whose last version is remembered, to ignore our own appends.
 const REMEMBERED_MAX: usize = 50_000;
-/// Due timers taken up in one go.
+/// Due timers per read.
 const DUE_MAX: usize = 500;
 
 /// The reactor: one per process.
@@ -48,7 +48,7 @@ pub struct Reactor {
     next: Mutex<Option<Position>>,
 }
 
-/// Why a link is marked: the newest observation in the backlog of each entry that bears its marker, and the event that
+/// Why a link is marked: the newest observation per entry with its marker, and the event that
 /// marked it last.
 struct LinkTriggers {
     triggers: Vec<Trigger>,
@@ -62,7 +62,7 @@ impl LinkTriggers {
 }
 
 impl Reactor {
-    /// Reacts by means of `reconciler`; `sources` understand their deliveries.
+    /// Settles links with `reconciler`; `sources` interpret their deliveries.
     pub fn new(
         reconciler: Reconciler,
         sources: BTreeMap<crate::domain::ids::SourceName, Arc<dyn BookingSource>>,
@@ -70,11 +70,11 @@ impl Reactor {
         Self { reconciler, sources, settled: Mutex::default(), next: Mutex::default() }
     }
 
-    /// Takes in everything up to the end of the ledger, then brings the marked links into step. Answers how many events
-    /// were taken in.
+    /// Reads all new events, then settles the marked links. Returns the number of
+    /// events.
     ///
     /// # Errors
-    /// The ledger or the read models are not available; the same events are taken in again by the next call.
+    /// The ledger or the read models are unavailable; the next call reads the same events again.
     pub async fn react(&self) -> Result<u64, Error> {
         let known = *self.next.lock().unwrap_or_else(PoisonError::into_inner);
         let from = match known {
@@ -90,12 +90,12 @@ impl Reactor {
         Ok(next.0 - from.0)
     }
 
-    /// Where the next event is expected.
+    /// Position of the next event.
     pub fn position(&self) -> Option<Position> {
         *self.next.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Brings links into step whose timer is due. Answers how many there were.
+    /// Settles links whose timer is due. Returns their number.
     ///
     /// # Errors
     /// As [`Reactor::react`].
@@ -143,7 +143,7 @@ impl Reactor {
         }
     }
 
-    /// Our own appends, which the run that made them took into account already.
+    /// Whether it is our own append, which the run that made it has already handled.
     fn is_own_echo(&self, recorded: &StoredEvent) -> bool {
         if recorded.stream.category != crate::record::stream::Category::Link {
             return false;
@@ -189,14 +189,14 @@ impl Reactor {
             Event::Operations(operations::Event::SubjectErasureRequested { subject, by }) => {
                 self.forget(subject, by, &because).await;
             }
-            // Entries that are still to come show the person's words: what they should show has changed.
+            // Upcoming entries show the person's data: their wanted content has changed.
             Event::Operations(operations::Event::SubjectErased { subject, .. }) => {
                 self.reconciler.worklist.refresh().await?;
                 for of in self.reconciler.worklist.links_of_subject(subject).await? {
                     put(marks, of, LinkTriggers::new(Trigger::default(), because.clone()));
                 }
             }
-            // A grant can have been gone before it was ever seen to work.
+            // Access can be revoked before it was ever seen to work.
             Event::Connection(
                 connection::Event::Reauthorised { connection } | connection::Event::Authorised { connection, .. },
             ) => {
@@ -218,13 +218,13 @@ impl Reactor {
         Ok(())
     }
 
-    /// Finishes an erasure that somebody began and may not have ended. What cannot be done now must not keep links from
-    /// being brought into step; whoever asked was told, and asks again.
+    /// Completes an erasure that may have been interrupted. A failure must not keep links from
+    /// being settled; the caller was told and asks again.
     async fn forget(&self, subject: &SubjectId, by: &str, because: &StoredEvent) {
         let context = Context::caused_by(Actor::new("reconciler", "reactor"), Origin::Reconciler, because);
         let workspace = &self.reconciler.settings.workspace;
         if let Err(failure) = forget::finish(&self.reconciler.journal, workspace, subject, by, &context).await {
-            error!(subject = %subject, error = %failure, "Subject {subject} is not forgotten yet: erase it again");
+            error!(subject = %subject, error = %failure, "Subject {subject} is not erased yet: run the erasure again");
         }
     }
 
@@ -241,7 +241,7 @@ impl Reactor {
         for former in &booking.former_resources {
             links.extend(routing.links(id, &booking.source_ref, former));
         }
-        // Links under routes that configuration does not have any more. A booking that was just registered has none.
+        // Links of routes no longer configured. A booking that was just registered has none.
         if !matches!(event, booking::Event::Registered { .. }) {
             links.extend(self.reconciler.worklist.links_of_booking(id).await?);
         }
@@ -282,7 +282,7 @@ impl Reactor {
                 }
                 Ok(())
             }
-            // One damaged stream must not stop all others; it is reported, and stays as it is.
+            // One damaged stream must not stop the others; it is reported and left as it is.
             Err(damaged @ Error::Damaged { .. }) => {
                 error!(link = %of.link, error = %damaged, "Link {} cannot be read", of.link);
                 Ok(())
@@ -292,7 +292,7 @@ impl Reactor {
     }
 }
 
-/// The newest observation of an entry stands, but none is forgotten for one of another entry, or for a mark without one.
+/// Keeps the newest observation of each entry.
 fn put(marks: &mut BTreeMap<LinkId, (LinkRef, LinkTriggers)>, of: LinkRef, mut mark: LinkTriggers) {
     if let Some((_, known)) = marks.remove(&of.link) {
         let about = |trigger: &Trigger| trigger.observation.as_ref().map(|seen| seen.remote.clone());

@@ -1,4 +1,4 @@
-//! The worklist over the read models, and the reactor's checkpoint over its own store.
+//! The worklist based on the read models, and the reactor's checkpoint in the checkpoint store.
 
 use std::sync::Arc;
 
@@ -27,9 +27,9 @@ use crate::{
     services::{Error, models::project::Projector},
 };
 
-/// Facts projected in one step when the read models are brought up to date.
+/// Events projected per step to bring the read models up to date.
 const STEP_FACTS: usize = 1_000;
-/// The reactor's name among the checkpoints.
+/// Name of the reactor's checkpoint.
 const REACTOR: &str = "reactor";
 
 /// The worklist.
@@ -41,7 +41,7 @@ pub struct ReadModelWorklist {
 }
 
 impl ReadModelWorklist {
-    /// Asks `models`, which `projector` keeps in step.
+    /// Reads `models`, which `projector` keeps up to date.
     pub fn new(models: Arc<dyn ProjectionStore>, projector: Projector, checkpoints: Arc<dyn Checkpoints>) -> Self {
         Self { models, projector, checkpoints }
     }
@@ -50,7 +50,7 @@ impl ReadModelWorklist {
         self.models.ask(query).await.map_err(|e| unavailable(&e))
     }
 
-    /// All rows of an answer that comes in pages.
+    /// All rows of a paged answer.
     async fn all(&self, query: impl Fn(Page) -> Query) -> Result<Vec<Row>, Error> {
         let mut all = Vec::new();
         let mut page = Page::first(PAGE_ROWS_MAX);

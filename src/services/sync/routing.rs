@@ -1,4 +1,4 @@
-//! Where things go: routes, providers and sources, as configuration says.
+//! Routes, profiles, providers and sources, as configured.
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -11,27 +11,27 @@ use crate::{
     ports::{provider::CalendarProvider, source::BookingSource},
 };
 
-/// A resource's way to a calendar.
+/// Shows the bookings of a resource on a calendar.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Route {
-    /// What is booked.
+    /// The resource.
     pub resource: ResourceId,
-    /// Where it shows.
+    /// The calendar.
     pub calendar: CalendarKey,
-    /// Under which policy.
+    /// The policy that applies.
     pub profile: ProfileId,
 }
 
-/// All of it.
+/// All routes, with everything they refer to.
 #[derive(Clone, Default)]
 pub struct Routing {
-    /// Routes.
+    /// The routes.
     pub routes: Vec<Route>,
     /// Policies by name, as published.
     pub profiles: BTreeMap<ProfileId, Profile>,
-    /// Connections by name.
+    /// Providers by connection id.
     pub providers: BTreeMap<ConnectionId, Arc<dyn CalendarProvider>>,
-    /// Sources that want changes written back, by name.
+    /// Sources that accept changes, by name.
     pub sources: BTreeMap<SourceName, Arc<dyn BookingSource>>,
 }
 
@@ -52,12 +52,12 @@ impl Routing {
             .collect()
     }
 
-    /// Whether `resource` leads to `calendar`.
+    /// Whether a route leads from `resource` to `calendar`.
     pub fn leads(&self, resource: &ResourceId, calendar: &CalendarKey) -> bool {
         self.routes.iter().any(|route| route.resource == *resource && route.calendar == *calendar)
     }
 
-    /// The calendars that routes lead to, each once.
+    /// The calendars of all routes, without duplicates.
     pub fn calendars(&self) -> Vec<CalendarKey> {
         let mut keys: Vec<CalendarKey> = self.routes.iter().map(|route| route.calendar.clone()).collect();
         keys.sort();
@@ -65,7 +65,7 @@ impl Routing {
         keys
     }
 
-    /// The policy for entries of `calendar`: that of the first route that leads there.
+    /// The policy for entries of `calendar`: that of its first route.
     pub fn profile_of(&self, calendar: &CalendarKey) -> Option<&Profile> {
         let route = self.routes.iter().find(|route| route.calendar == *calendar)?;
         self.profiles.get(&route.profile)

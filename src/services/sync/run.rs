@@ -1,4 +1,4 @@
-//! The loops of a running service. Each step is elsewhere; here is only when it is taken, and what happens when it fails.
+//! The loops of a running service: when each step runs, and what happens when it fails.
 
 use std::{sync::Arc, time::Duration};
 
@@ -19,47 +19,47 @@ use crate::{
     },
 };
 
-/// Facts projected in one step.
+/// Events projected per step.
 const PROJECT_FACTS: usize = 2_000;
-/// How often timers of links are looked at.
+/// How often timers of links are checked.
 const TICK: Duration = Duration::from_millis(500);
-/// How often calendars are looked at when nothing was recorded.
+/// How often calendars are checked if nothing was recorded.
 const CALENDARS: Duration = Duration::from_secs(1);
-/// How often channels are looked after.
+/// How often push channels are checked.
 const CHANNELS: Duration = Duration::from_secs(5);
-/// How often credentials are checked.
+/// How often credentials are tested.
 const PROBES: Duration = Duration::from_secs(300);
-/// The first and the longest pause after a step that failed.
+/// First and longest delay after a failed step.
 const PAUSE: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(30));
-/// The longest pause of loops that only wait for a server to come back.
+/// Longest delay of loops that only wait for a server to come back.
 const PAUSE_FEED: Duration = Duration::from_secs(2);
-/// How long loops may take to finish their step when the service stops.
+/// Time that loops get to finish their step when the service stops.
 const STOP_WITHIN: Duration = Duration::from_secs(20);
 
-/// Everything that runs.
+/// The loops of a service.
 pub struct Workers {
-    /// Keeps read models in step.
+    /// Keeps the read models up to date.
     pub projector: Projector,
-    /// Brings links into step.
+    /// Settles links.
     pub reactor: Arc<Reactor>,
     /// Pulls calendars.
     pub puller: Puller,
-    /// Keeps channels open.
+    /// Keeps push channels open.
     pub watcher: Watcher,
-    /// Sources that are polled.
+    /// Polls sources.
     pub pollers: Vec<Arc<Poller>>,
-    /// How often a calendar is pulled although nothing was said to have changed: push is not fully reliable.
+    /// How often a calendar is pulled without a notification: push is not fully reliable.
     pub pull_every: TimeDelta,
-    /// Publishes events, where they are published.
+    /// Publishes events, if configured.
     pub relay: Option<Arc<Relay>>,
-    /// Takes commands, where any come.
+    /// Receives commands, if configured.
     pub commands: Option<Arc<Commands>>,
-    /// What fails.
+    /// Present failures.
     pub current_failures: CurrentFailures,
 }
 
 impl Workers {
-    /// Runs until `stop`; every loop finishes the step that it is in.
+    /// Runs until `stop`; every loop finishes its current step.
     pub async fn run(self, stop: CancellationToken) {
         let workers = Arc::new(self);
         let tracker = TaskTracker::new();
@@ -78,10 +78,10 @@ impl Workers {
         }
         tracker.close();
         stop.cancelled().await;
-        info!("Stopping: waiting for the steps under way");
+        info!("Stopping: waiting for running steps");
         if timeout(STOP_WITHIN, tracker.wait()).await.is_err() {
             error!(
-                "Some steps did not end in {} s; what they began is taken up at the next start",
+                "Some steps did not finish within {} s; they will be resumed at the next start",
                 STOP_WITHIN.as_secs()
             );
         }
@@ -108,11 +108,11 @@ impl Workers {
                     self.rest(wait, &stop).await;
                 }
                 Err(failure) => {
-                    // A server that is away for a night is told once.
+                    // A server that is down for a night is logged once.
                     let known = longest == PAUSE_FEED && self.current_failures.known(name, &failure);
                     if !known {
                         let ms = pause.as_millis();
-                        error!(worker = name, error = failure, "{name} failed, and is tried again in {ms} ms");
+                        error!(worker = name, error = failure, "{name} failed; retrying in {ms} ms");
                     }
                     self.current_failures.note(name, now, Some(failure));
                     self.rest(Wait::For(pause), &stop).await;
@@ -146,7 +146,7 @@ impl Workers {
             self.current_failures.note(
                 "projection",
                 now,
-                Some(format!("{} stands still: {}", stop.projection, stop.poison)),
+                Some(format!("{} has stopped: {}", stop.projection, stop.poison)),
             );
         }
         Ok(if step.facts > 0 || step.overtaken { Wait::No } else { Wait::UntilEvent(step.reached, TICK) })
@@ -194,7 +194,7 @@ impl Workers {
         })
     }
 
-    /// Waits for commands by itself.
+    /// Waits for commands.
     async fn take(&self) -> Result<Wait, String> {
         let Some(commands) = &self.commands else { return Ok(Wait::For(PAUSE.1)) };
         commands.step().await.map(|_| Wait::No).map_err(|error| error.to_string())
@@ -209,9 +209,9 @@ impl Workers {
             self.current_failures.note(&name, now, outcome.err().map(|failure| failure.to_string()));
             self.rest(Wait::For(every), &stop).await;
         }
-        // The next process, or this one started again, need not wait for the claim to end.
+        // So that another process, or this one after a restart, need not wait for the claim to expire.
         if let Err(failure) = poller.give_up().await {
-            info!("The claim on {} ends by itself: {failure}", poller.source().name());
+            info!("Could not release the claim on {}, which will expire: {failure}", poller.source().name());
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Holds calls back, for each credential by itself: for as long as the other side asked, and never more calls a minute than
+//! Rate limits per credential: waits as long as the provider asks, and never makes more calls per minute than
 //! the limit.
 
 use std::{
@@ -10,10 +10,10 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::domain::failure::{CallFailure, FailureClass};
 
-/// Calls a minute with one credential where nothing else is said: Google's documented limit per user.
+/// Default calls per minute and credential: Google's documented limit per user.
 pub const CALLS_PER_MINUTE: usize = 600;
 
-/// What holds calls back, by the name of their credential (a connection, a source).
+/// Rate limits by the name of the credential (a connection or a source).
 #[derive(Debug)]
 pub struct Throttle {
     calls_per_minute: usize,
@@ -33,7 +33,7 @@ impl Default for Throttle {
 }
 
 impl Throttle {
-    /// Lets that many calls a minute through.
+    /// Allows this many calls per minute.
     pub fn new(calls_per_minute: usize) -> Self {
         Self { calls_per_minute: calls_per_minute.max(1), limits: Mutex::default() }
     }
@@ -43,7 +43,7 @@ impl Throttle {
         act(limits.entry(name.to_owned()).or_default())
     }
 
-    /// Until when calls wait; `None` where one may go now.
+    /// Until when calls must wait; `None` if one may be made now.
     pub fn closed_until(&self, name: &str, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
         let minute = TimeDelta::minutes(1);
         self.with(name, |limit| {
@@ -61,7 +61,7 @@ impl Throttle {
         self.with(name, |limit| limit.calls.push_back(now));
     }
 
-    /// Holds calls back for as long as the failure asks: all with that credential, not only the one that failed.
+    /// Holds back all calls with this credential for as long as the failure asks.
     pub fn failed(&self, name: &str, failure: &CallFailure, retry_at: Option<DateTime<Utc>>, now: DateTime<Utc>) {
         let asked = failure.retry_after_ms.map(|ms| now + TimeDelta::milliseconds(i64::try_from(ms).unwrap_or(60_000)));
         let until = match failure.class {

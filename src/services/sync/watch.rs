@@ -1,4 +1,4 @@
-//! Push channels: opened where a calendar has them, replaced at 80 % of their life by a new one before the old is stopped.
+//! Push channels: opened if a calendar supports them, and replaced at 80 % of their lifetime before the old one is stopped.
 
 use std::sync::Arc;
 
@@ -32,36 +32,36 @@ use crate::{
     },
 };
 
-/// What we ask for. Google was seen to grant seven days at most; what it answers is what counts.
+/// The lifetime we request. Google grants seven days at most; its answer counts.
 const LIFE_S: u64 = 7 * 24 * 3_600;
-/// A channel whose opening nobody answered is given up after this.
+/// A channel whose opening got no answer is given up after this.
 const UNANSWERED: TimeDelta = TimeDelta::minutes(5);
 
-/// Keeps channels open.
+/// Keeps push channels open.
 #[derive(Clone)]
 pub struct Watcher {
     /// The ledger.
     pub journal: Journal,
-    /// Where things go.
+    /// Which resources are shown on which calendars.
     pub routing: Arc<Routing>,
-    /// Holds calls back.
+    /// Rate limits.
     pub throttle: Arc<Throttle>,
-    /// Folded calendars.
+    /// Cached calendars.
     pub calendars: Arc<Calendars>,
-    /// Where providers reach us: `<public url>/webhook/…`; `None` where they cannot.
+    /// Address for notifications: `<public url>/webhook/…`; `None` if there is no public URL.
     pub address: Option<String>,
-    /// How long a channel shall live, in seconds; `None` for the usual week.
+    /// Requested lifetime in seconds; `None` for a week.
     pub life_s: Option<u64>,
 }
 
-/// SHA-256 in hex: what is kept of a channel's token.
+/// SHA-256 in hex, which is stored instead of the token.
 pub fn token_hash(token: &str) -> String {
     use sha2::{Digest as _, Sha256};
     HEXLOWER.encode(&Sha256::digest(token.as_bytes()))
 }
 
 impl Watcher {
-    /// Opens, replaces and closes channels of one calendar, as it is due.
+    /// Opens, replaces and closes the channels of a calendar when due.
     ///
     /// # Errors
     /// The ledger is not available.
@@ -107,7 +107,7 @@ impl Watcher {
             .map_err(|e| Error::Invalid(format!("a UUID is a channel id, but: {e}")))?;
         let requested =
             Event::ChannelRequested { calendar: key.clone(), channel: channel.clone(), token_hash: token_hash(&token) };
-        // Two processes at once: one of them asks.
+        // Of two processes, only one opens a channel.
         if !claim(&self.journal, key, version, requested, context).await? {
             return Ok(());
         }
@@ -148,12 +148,12 @@ impl Watcher {
         now: DateTime<Utc>,
     ) -> Result<Vec<Event>, Error> {
         if failure.class == FailureClass::PushUnsupported {
-            info!(calendar = %key, "{key} has no push: it is polled");
+            info!(calendar = %key, "{key} does not support push: it is polled");
             return Ok(vec![Event::PushUnsupported { calendar: key.clone() }]);
         }
-        warn!(calendar = %key, class = failure.class.as_str(), error = failure.summary, "No channel for {key}");
+        warn!(calendar = %key, class = failure.class.as_str(), error = failure.summary, "Opening a push channel for {key} failed");
         super::authorise::note_failure(&self.journal, &key.connection, &failure).await?;
-        // A channel that cannot be opened is polled for meanwhile; there is no hurry.
+        // Until the channel can be opened, the calendar is polled, so there is no hurry.
         let failures = if calendar.channel_retry_at.is_some() { 9 } else { 6 };
         let wait = failure.retry_after_ms.unwrap_or_else(|| retry::backoff_ms(failures, self.journal.clock().chance()));
         let retry_at = now + TimeDelta::milliseconds(i64::try_from(wait).unwrap_or(60_000));
@@ -162,8 +162,8 @@ impl Watcher {
         Ok(vec![Event::ChannelLost { calendar, channel, reason, retry_at }])
     }
 
-    /// Recorded first: of two processes at once, one stops it. Where that fails, or the process ends before it, the channel
-    /// ends by itself; until then its notifications are told to be of a closed channel.
+    /// Recorded first: of two processes, only one stops it. If that fails, or the process ends before it, the channel
+    /// expires; notifications until then are reported as from a closed channel.
     async fn close(
         &self,
         key: &CalendarKey,
@@ -173,8 +173,8 @@ impl Watcher {
         context: &Context,
     ) -> Result<(), Error> {
         let reason = match &channel.resource {
-            None => "its opening was never answered",
-            Some(_) => "a newer channel has taken its place, or its time was up",
+            None => "opening it was never confirmed",
+            Some(_) => "it was replaced by a newer channel, or expired",
         };
         let (calendar, id) = (key.clone(), channel.id.clone());
         let closed = Event::ChannelClosed { calendar, channel: id, reason: reason.to_owned() };
@@ -183,7 +183,7 @@ impl Watcher {
         }
         let Some(resource) = &channel.resource else { return Ok(()) };
         if let Err(failure) = provider.stop(&channel.id, resource).await {
-            warn!(calendar = %key, channel = %channel.id, error = failure.summary, "A channel of {key} could not be stopped");
+            warn!(calendar = %key, channel = %channel.id, error = failure.summary, "Stopping a push channel of {key} failed");
         }
         Ok(())
     }
@@ -194,13 +194,13 @@ impl Watcher {
     }
 }
 
-/// Whether a channel is to be closed: replaced, at its end, or never answered.
+/// Whether a channel must be closed: replaced, expired, or never confirmed.
 fn over(channel: &Channel, now: DateTime<Utc>) -> bool {
     let unanswered = channel.resource.is_none() && asked_at(channel).is_none_or(|at| at + UNANSWERED <= now);
     channel.replaced || channel.expires_at.is_some_and(|at| at <= now) || unanswered
 }
 
-/// When a channel was asked for: its id is a UUIDv7, which says so.
+/// When a channel was requested: its id is a UUIDv7, which contains the time.
 fn asked_at(channel: &Channel) -> Option<DateTime<Utc>> {
     let (seconds, nanos) = uuid::Uuid::parse_str(channel.id.as_str()).ok()?.get_timestamp()?.to_unix();
     DateTime::from_timestamp(i64::try_from(seconds).ok()?, nanos)

@@ -1,4 +1,4 @@
-//! Writes the ledger, or a part of it, as lines that anybody can verify.
+//! Writes the ledger, or a range of it, as lines that anyone can verify.
 
 use crate::{
     domain::ids::Position,
@@ -16,35 +16,35 @@ use crate::{
     },
 };
 
-/// Events between two places from which an interrupted export can go on.
+/// Events between two points from which an interrupted export can continue.
 const SETTLE_EVENTS: usize = 4_096;
 
-/// Which events.
+/// The range to export.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Range {
-    /// The first position.
+    /// First position.
     pub from: u64,
-    /// The last position; `None`: up to the end as it is when the export begins.
+    /// Last position (inclusive); `None`: the present end.
     pub to: Option<u64>,
 }
 
-/// What was written.
+/// Result of an export.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ExportSummary {
-    /// The first position.
+    /// First position.
     pub from: u64,
-    /// How many events.
+    /// Number of events.
     pub events: u64,
-    /// How many of them an earlier, interrupted export had written.
+    /// How many of them an interrupted export had already written.
     pub resumed: u64,
-    /// The checkpoint over everything up to the last.
+    /// Checkpoint over everything up to the last event.
     pub checkpoint: Checkpoint,
 }
 
-/// Writes a range of events, after what `already` holds of the very same export.
+/// Writes a range of events, after those that `already` contains of the same export.
 ///
 /// # Errors
-/// `Invalid` where the range is empty or `already` is of another export; `Damaged` where an event is not what its hash says.
+/// `Invalid` if the range is empty or `already` belongs to another export; `Damaged` if an event does not match its hash.
 pub async fn export(
     audit: &Audit,
     range: Range,
@@ -52,7 +52,7 @@ pub async fn export(
     mut sink: Box<dyn LineSink>,
     progress: &mut (dyn FnMut(u64, u64) + Send),
 ) -> Result<ExportSummary, Error> {
-    let failed = |told: String| Error::Invalid(format!("the export cannot be written: {told}"));
+    let failed = |told: String| Error::Invalid(format!("cannot write the export: {told}"));
     let (header, mut tree) = match resumed(audit, range, already).await? {
         Some(resumed) => resumed,
         None => begun(audit, range, &mut *sink).await?,
@@ -67,7 +67,8 @@ pub async fn export(
         for it in page {
             let stream = it.stream.to_string();
             if leaf_at(&stream, it.version, it.position, &it.event) != it.leaf || it.position.0 != tree.size() {
-                let reason = format!("at position {} it is not what its hash says: run `audit verify`", it.position);
+                let reason =
+                    format!("at position {} the event does not match its hash: run `audit verify`", it.position);
                 return Err(Error::Damaged { stream, version: it.version.0, reason });
             }
             sink.line(&leaf_bytes(&stream, it.version, it.position, &it.event)).map_err(failed)?;
@@ -89,14 +90,14 @@ fn line(edge: &impl serde::Serialize) -> Vec<u8> {
     serde_json::to_vec(edge).expect("it is made of texts and numbers")
 }
 
-/// A new export: where it begins and ends, and its first line.
+/// Starts an export: its range, and its first line.
 async fn begun(audit: &Audit, range: Range, sink: &mut dyn LineSink) -> Result<(Header, Frontier), Error> {
     let end = audit.store().end().await?.0;
     let to = range.to.map_or(end, |last| last.saturating_add(1));
     if to > end || range.from >= to {
         let from = range.from;
         return Err(Error::Invalid(format!(
-            "there are {end} events, from position 0; {from} to {to} is no part of them"
+            "the ledger has {end} events, from position 0; there is no range {from} to {to}"
         )));
     }
     let mut tree = Frontier::new();
@@ -108,31 +109,30 @@ async fn begun(audit: &Audit, range: Range, sink: &mut dyn LineSink) -> Result<(
         }
         page.into_iter().for_each(|leaf| tree.push(leaf));
     }
-    // Made now where there is none, so that it stands in the first line.
+    // Creates a signing key if there is none, so that it is in the first line.
     audit.keys().signer().await?;
     let header = Header::new(audit.origin(), &tree, to, &audit.known().await?);
     let written = sink.line(&line(&header)).and_then(|()| sink.settle());
-    written.map_err(|told| Error::Invalid(format!("the export cannot be written: {told}")))?;
+    written.map_err(|told| Error::Invalid(format!("cannot write the export: {told}")))?;
     Ok((header, tree))
 }
 
-/// What an interrupted export has written, held against the ledger; `None` where there is nothing.
+/// Compares an interrupted export with the ledger; `None` if there is none.
 async fn resumed(audit: &Audit, range: Range, already: Lines) -> Result<Option<(Header, Frontier)>, Error> {
-    let other =
-        |why: &str| Error::Invalid(format!("an interrupted export is there, but {why}: remove it to begin anew"));
+    let other = |why: &str| Error::Invalid(format!("found an interrupted export, but {why}: delete it to start again"));
     let mut already = already.map(|line| line.map_err(|e| other(&e.to_string())));
     let Some(first) = already.next().transpose()? else { return Ok(None) };
     let header = Header::read(&first).map_err(|e| other(&e))?;
     let same = header.origin == audit.origin() && header.from == range.from;
     if !same || range.to.is_some_and(|last| last.saturating_add(1) != header.to) {
-        return Err(other("it is of another ledger or of other events"));
+        return Err(other("it belongs to another ledger or another range"));
     }
     let mut tree = header.before().ok_or_else(|| other("its first line contradicts itself"))?;
     let mut leaves = Vec::new().into_iter();
     for line in already {
         let line = line?;
         if tree.size() >= header.to {
-            return Err(other("it has more events than it says"));
+            return Err(other("it has more events than its first line says"));
         }
         let ours = match leaves.next() {
             Some(leaf) => Some(leaf),
@@ -143,7 +143,7 @@ async fn resumed(audit: &Audit, range: Range, already: Lines) -> Result<Option<(
         };
         let leaf = leaf_hash(&line);
         if ours != Some(leaf) {
-            return Err(other(&format!("its position {} is not the ledger's", tree.size())));
+            return Err(other(&format!("its position {} differs from the ledger", tree.size())));
         }
         tree.push(leaf);
     }

@@ -1,4 +1,4 @@
-//! Brings an exported ledger back: into an empty ledger of any kind, at the same positions, with the same root.
+//! Restores an exported ledger into an empty one of any kind, with the same positions and the same root.
 
 use crate::{
     domain::ids::Position,
@@ -13,26 +13,26 @@ use crate::{
     },
 };
 
-/// A batch takes no further event once its data has this many bytes.
+/// Maximum size of a batch's data in bytes, after which no event is added.
 const BATCH_BYTES_MAX: usize = 4 * 1024 * 1024;
 
-/// What was brought in.
+/// Result of an import.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ImportSummary {
-    /// Events of the export.
+    /// Number of events in the export.
     pub events: u64,
-    /// How many of them were there already, from an import that was interrupted.
+    /// How many of them were already there, from an interrupted import.
     pub resumed: u64,
     /// The checkpoint that the ledger has reached.
     pub checkpoint: Checkpoint,
-    /// Whether it was signed with a key that was known before.
+    /// Whether it was signed with a key that was given.
     pub authentic: bool,
 }
 
-/// Checks an export as a whole, and only then writes it. `lines` opens it from its beginning.
+/// Verifies the whole export before writing anything. `lines` opens it from the beginning.
 ///
 /// # Errors
-/// `Invalid` with the first fault of the export, or where the ledger holds anything but the beginning of it.
+/// `Invalid` with the export's first fault, or if the ledger contains anything but its beginning.
 pub async fn import(
     audit: &Audit,
     lines: &(dyn Fn() -> Result<Lines, LineError> + Send + Sync),
@@ -45,12 +45,12 @@ pub async fn import(
     let resumed = audit.store().end().await?.0;
     if resumed > checkpoint.size {
         return Err(Error::Invalid(format!(
-            "the ledger has {resumed} events, the export {}: only an empty ledger can take one",
+            "the ledger has {resumed} events, the export {}: import into an empty ledger",
             checkpoint.size
         )));
     }
     let mut writing = ImportWriter { audit, leaves: Vec::new().into_iter(), batch: Vec::new(), bytes: 0 };
-    // Without its first line, and without its last, which the events before it leave no room for.
+    // Without the first line. The last one is never reached, because the events before it are counted.
     let mut events = open()?.skip(1);
     for position in 0..checkpoint.size {
         let line = events.next().ok_or_else(changed)?.map_err(|e| Error::Invalid(e.to_string()))?;
@@ -73,12 +73,12 @@ pub async fn import(
 }
 
 fn changed() -> Error {
-    Error::Invalid("the file was changed while it was read: begin anew with an empty ledger".to_owned())
+    Error::Invalid("the file changed while it was read: start again with an empty ledger".to_owned())
 }
 
 fn checked(audit: &Audit, contents: Contents) -> Result<(Checkpoint, Vec<VerifierKey>, bool), Error> {
     if let Some(fault) = contents.report.faults.first() {
-        return Err(Error::Invalid(format!("nothing was imported, the export is not sound: {fault}")));
+        return Err(Error::Invalid(format!("nothing was imported, because the export has a fault: {fault}")));
     }
     let (Some(header), Some(checkpoint)) = (contents.header, contents.checkpoint) else {
         return Err(Error::Invalid("the export has no checkpoint".to_owned()));
@@ -86,26 +86,28 @@ fn checked(audit: &Audit, contents: Contents) -> Result<(Checkpoint, Vec<Verifie
     if header.origin != audit.origin() {
         let (theirs, ours) = (header.origin, audit.origin());
         return Err(Error::Invalid(format!(
-            "it is the ledger {theirs}, and this one is {ours}: set `workspace` to match"
+            "the export is of ledger {theirs}, but this one is {ours}: set `workspace` to match"
         )));
     }
     if header.from > 0 {
         let from = header.from;
-        return Err(Error::Invalid(format!("it begins at position {from}: only an export from 0 can be imported")));
+        return Err(Error::Invalid(format!(
+            "the export begins at position {from}: only an export from position 0 can be imported"
+        )));
     }
     Ok((checkpoint, contents.keys, contents.authentic))
 }
 
 struct ImportWriter<'a> {
     audit: &'a Audit,
-    /// Hashes of what is there already, a page of them.
+    /// A page of hashes already in the ledger.
     leaves: std::vec::IntoIter<Hash>,
     batch: Vec<StoredEvent>,
     bytes: usize,
 }
 
 impl ImportWriter<'_> {
-    /// Holds an event against what is there at its place.
+    /// Compares an event with the one at its position in the ledger.
     async fn compare(&mut self, it: &StoredEvent) -> Result<(), Error> {
         if self.leaves.len() == 0 {
             self.leaves = self.audit.store().leaves(it.position, PAGE_LEAVES).await?.into_iter();
@@ -115,7 +117,7 @@ impl ImportWriter<'_> {
         }
         let at = it.position;
         Err(Error::Invalid(format!(
-            "the ledger is not empty, and has another event at position {at}: only an empty one can take an export"
+            "the ledger is not empty and has a different event at position {at}: import into an empty ledger"
         )))
     }
 
@@ -138,7 +140,7 @@ impl ImportWriter<'_> {
 }
 
 impl Audit {
-    /// The root over the first `size` events, by their stored hashes.
+    /// The root over the first `size` events, from their stored hashes.
     async fn root_at(&self, size: u64) -> Result<Hash, Error> {
         let mut tree = crate::record::merkle::Frontier::new();
         while tree.size() < size {

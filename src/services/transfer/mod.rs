@@ -1,4 +1,4 @@
-//! Whole ledgers in and out of files.
+//! Exports and imports whole ledgers.
 
 mod export;
 mod import;

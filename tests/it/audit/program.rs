@@ -102,7 +102,7 @@ fn an_auditor_seals_keeps_proves_verifies_and_moves_a_ledger() {
     let file = here.path().join("ledger.zst");
     let file = file.to_str().unwrap();
     let (code, out, _) = there.run(&["audit", "verify", file]);
-    assert!(code == 0 && out.contains("who made it was not checked") && out.contains(&key), "{out}");
+    assert!(code == 0 && out.contains("its author was not checked") && out.contains(&key), "{out}");
     let known = there.json(&["audit", "verify", file, "--key", &key]);
     assert_eq!((&known["sound"], &known["authentic"], &known["root"]), (&true.into(), &true.into(), &done["root"]));
     let (code, _, err) = there.run(&["audit", "verify", file, "--key", &key.replace("default", "other")]);
@@ -132,7 +132,7 @@ fn a_fault_is_told_with_its_place_and_exit_code_1() {
     let (code, out, err) = here.run(&["audit", "verify"]);
     assert_eq!(code, 1);
     assert!(out.starts_with("FAULT  position 2 (booking-"), "{out}");
-    assert!(out.contains("events_are_not_changed is gone"), "{out}");
+    assert!(out.contains("trigger events_are_not_changed, which protects the events, is missing"), "{out}");
     assert!(err.starts_with("syncledger: 2 faults; the first: position 2 (booking-"), "{err}");
     let (code, out, _) = here.run(&["audit", "verify", "--json"]);
     let report: Value = serde_json::from_str(&out).unwrap();

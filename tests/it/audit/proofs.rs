@@ -81,5 +81,5 @@ async fn a_later_ledger_is_proved_to_continue_an_earlier_one() {
     );
     fill(other.store().as_ref(), 50, 30).await;
     let refused = other.consistency(&note(0), &size(20)).await.unwrap_err();
-    assert!(refused.to_string().contains("are not those of the checkpoint"), "{refused}");
+    assert!(refused.to_string().contains("do not match the checkpoint"), "{refused}");
 }

@@ -107,7 +107,7 @@ async fn an_older_copy_is_found_by_what_was_kept_and_is_not_sealed_again() {
     // Grown again, with another history.
     fill(&copy.ledger, 90, 8).await;
     let report = copy.verify(&kept).await;
-    assert!(report.faults[0].reason.contains("a drawer has another root"), "{report:?}");
+    assert!(report.faults[0].reason.contains("a drawer has a different root"), "{report:?}");
     assert_eq!((report.faults[0].position, report.faults[0].up_to), (Some(4), Some(8)), "{report:?}");
     // The kept checkpoint beside it: nothing is signed that contradicts it.
     fs::create_dir_all(before.path().join("checkpoints")).unwrap();

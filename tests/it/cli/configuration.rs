@@ -57,5 +57,5 @@ fn doctor_names_what_is_missing() {
     std::fs::remove_file(folder.path().join("data/master.key")).unwrap();
     let ran = folder.run(&["doctor"]);
     assert_eq!(ran.code, 1);
-    assert!(ran.out.contains("there is no master key file"), "{}", ran.out);
+    assert!(ran.out.contains("master.key does not exist"), "{}", ran.out);
 }

@@ -49,7 +49,7 @@ fn tables_are_shown_as_they_were() {
     let then = ["bookings", "list", "--as-of", "position:3"];
     let ran = folder.run(&then);
     insta::assert_snapshot!(ran.out);
-    assert!(ran.err.starts_with("(as of 4 events, the last recorded at "), "{}", ran.err);
+    assert!(ran.err.starts_with("(as of 4 events, the last one recorded at "), "{}", ran.err);
     assert_eq!(
         folder.json(&["bookings", "show", "import.1002", "--as-of", "position:4"])["booking"]["status"],
         "confirmed"
@@ -75,17 +75,17 @@ fn a_story_ends_where_it_is_told_to() {
     assert_eq!((told(&[]), told(&["--as-of", "position:3"])), (3, 2));
     let ran = folder.run(&["bookings", "story", "import.1002", "--as-of", "2020-01-01"]);
     assert_eq!(ran.code, 1);
-    assert!(ran.err.contains("there was no booking import.1002 then"), "{}", ran.err);
+    assert!(ran.err.contains("there was no booking import.1002 at that time"), "{}", ran.err);
 }
 
 #[test]
 fn what_makes_no_sense_is_refused_with_what_does() {
     let folder = changed();
     for (arguments, said) in [
-        (&["projections", "show", "bookings", "--where", "colour=red"][..], "it has booking, source"),
+        (&["projections", "show", "bookings", "--where", "colour=red"][..], "its columns are booking, source"),
         (&["projections", "show", "bookings", "--where", "colour"], "COLUMN=VALUE"),
         (&["projections", "show", "bookings", "--key", "a", "--key", "b"], "the key of bookings is: booking"),
-        (&["projections", "show", "tables"], "there are bookings, links"),
+        (&["projections", "show", "tables"], "choose one of bookings, links"),
         (&["bookings", "list", "--as-of", "yesterday"], "position:1234"),
         (&["events", "all", "--type", "bookings.x"], "types begin with one of booking"),
         (&["events", "all", "--origin", "post"], "webhook"),

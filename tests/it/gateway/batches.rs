@@ -58,7 +58,7 @@ async fn errors_stand_in_the_answer_with_their_code() {
     let cases = [
         ("booking-api.1", ExpectedRevision::Exact(7), tonic::Code::AlreadyExists, "WrongExpectedVersion"),
         ("booking-api.1", ExpectedRevision::StreamExists, tonic::Code::AlreadyExists, "WrongExpectedVersion"),
-        ("nowhere", ExpectedRevision::Any, tonic::Code::InvalidArgument, "names no stream"),
+        ("nowhere", ExpectedRevision::Any, tonic::Code::InvalidArgument, "is not a stream name"),
         ("booking-other.1", ExpectedRevision::Any, tonic::Code::PermissionDenied, "may not append"),
         ("link-x", ExpectedRevision::Any, tonic::Code::PermissionDenied, "may not append"),
     ];

@@ -27,7 +27,7 @@ async fn a_gateway_that_stops_ends_subscriptions_with_an_error() {
         }
         world.stop.cancel();
         match soon(subscription.next_subscription_event()).await {
-            Err(Error::ServerError(said)) => assert!(said.contains("being stopped"), "{said}"),
+            Err(Error::ServerError(said)) => assert!(said.contains("shutting down"), "{said}"),
             other => panic!("{other:?}"),
         }
         soon(&mut world.task).await.unwrap();

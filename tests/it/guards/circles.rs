@@ -125,7 +125,7 @@ impl File {
             let before = self.code[..at].trim_end();
             // `&'static Name` defines nothing.
             let item = |item: &&str| before.strip_suffix(item).is_some_and(|rest| !rest.ends_with('\''));
-            whole && before.len() < at && ITEMS.iter().any(|word| item(&word))
+            whole && before.len() < at && ITEMS.iter().any(item)
         })
     }
 

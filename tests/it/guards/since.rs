@@ -56,10 +56,10 @@ fn wrong(
             match (reads, said <= *release) {
                 (true, true) | (false, false) => {}
                 (true, false) => {
-                    found.push(format!("{kind}: {release} reads all of it, but src/record/since.rs says {said}"))
+                    found.push(format!("{kind}: {release} reads all of it, but src/record/since.rs says {said}"));
                 }
                 (false, true) => {
-                    found.push(format!("{kind}: {release} does not read all of it: name it in src/record/since.rs"))
+                    found.push(format!("{kind}: {release} does not read all of it: name it in src/record/since.rs"));
                 }
             }
         }

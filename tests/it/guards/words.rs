@@ -1,8 +1,10 @@
-//! One word, one meaning; and vendors stay home.
+//! One word, one meaning; plain English; and vendors stay home.
+
+use std::path::Path;
 
 use super::{
-    caught, nothing_in,
-    source::{Source, rust},
+    caught, nothing_in, read,
+    source::{Source, files, rust},
 };
 
 /// Parts of names that say nothing or say it wrongly, and what to write instead.
@@ -113,6 +115,32 @@ fn invented(source: &Source) -> Vec<String> {
     bad.map(|name| format!("{}: the type {name} is not named by a noun: say what it is", source.path)).collect()
 }
 
+/// Phrases that are not plain English, and what to write instead. Small letters; in messages, comments and documents.
+const STILTED: [(&str, &str); 16] = [
+    ("stands in the", "is in the"),
+    (" stand in the", "are in the"),
+    ("held against", "compared with"),
+    ("what hinders", "why it cannot be read"),
+    ("where nothing is said", "[default: …], or what the default is"),
+    ("at most so many", "maximum number of …, with its default"),
+    ("is told at once", "is reported together"),
+    ("told all at once", "reported together"),
+    ("filled anew", "rebuilt"),
+    ("wrapped anew", "encrypted again"),
+    ("called off", "cancelled"),
+    ("the grant is gone", "access was revoked"),
+    ("by what way", "how it reached the ledger"),
+    ("goes on where it stood", "continues"),
+    ("whose grant", "the account of a connection"),
+    ("for an operator's word", "for an operator"),
+];
+
+fn stilted(path: &str, text: &str) -> Vec<String> {
+    let text = text.to_lowercase();
+    let hits = STILTED.iter().filter(|(phrase, _)| text.contains(phrase));
+    hits.map(|(phrase, instead)| format!("{path}: says {phrase:?}; write {instead}")).collect()
+}
+
 fn banned(source: &Source) -> Vec<String> {
     let mut found = Vec::new();
     if !source.ships() {
@@ -196,6 +224,27 @@ fn an_invented_noun_is_caught() {
     }
     nothing_in(&found("src/domain/x.rs", "pub struct StoredEvent;\npub enum Feed { Told }\n// struct Came"));
     nothing_in(&found("src/domain/x.rs", "\n#[cfg(test)]\nmod tests {\n    struct Told;\n}"));
+}
+
+#[test]
+fn messages_comments_and_documents_are_in_plain_english() {
+    // The simulation's reports name what was seen in its own words.
+    let read_by_people = |source: &Source| source.ships() && !source.path.starts_with("src/simulation/");
+    let mut found: Vec<String> =
+        rust().iter().filter(|source| read_by_people(source)).flat_map(|s| stilted(&s.path, &s.raw)).collect();
+    // A kept ledger's folder is never changed.
+    let documents = files().into_iter().filter(|path| {
+        Path::new(path).extension().is_some_and(|e| e == "md") && !path.starts_with("tests/fixtures/ledger-")
+    });
+    found.extend(documents.flat_map(|path| stilted(&path, &read(&path).expect("it is UTF-8"))));
+    nothing_in(&found);
+}
+
+#[test]
+fn a_stilted_phrase_is_caught() {
+    caught(&stilted("docs/A.md", "The key\nStands in the database."), "is in the");
+    caught(&stilted("src/x.rs", "/// Whose grant a connection is."), "the account of a connection");
+    nothing_in(&stilted("src/x.rs", "/// The account and scopes of a connection."));
 }
 
 #[test]

@@ -179,7 +179,7 @@ impl Met {
         let count = match outcome {
             Ok(AppendOutcome { repeated: false, .. }) => &mut self.appended,
             Ok(AppendOutcome { repeated: true, .. }) => &mut self.repeated,
-            Err(told) if told.contains("recorded already") => &mut self.taken,
+            Err(told) if told.contains("already recorded") => &mut self.taken,
             Err(_) => &mut self.conflicts,
         };
         *count += 1;

@@ -81,7 +81,7 @@ fn the_place_names_the_resource_where_that_is_asked_for() {
     let at = |place: &str| entry(&format!("DTSTART;VALUE=DATE:20250610\nLOCATION:{place}"));
     let resource = |lines: &[Line]| lines[0].outcome.as_ref().unwrap().resource.to_string();
     assert_eq!(resource(&ics(&at("bay-7"), &from)), "bay-7");
-    assert!(reason(&ics(&at("Bay 7"), &from)[0]).contains("resource map"));
+    assert!(reason(&ics(&at("Bay 7"), &from)[0]).contains("--map"));
     let mapped = Options { resources: [("Bay 7".into(), ResourceId::new("bay-7").unwrap())].into(), ..from.clone() };
     assert_eq!(resource(&ics(&at("Bay 7"), &mapped)), "bay-7");
     assert_eq!(resource(&ics(&at("Bay 7"), &options())), "bay-1", "not asked for: the place is not looked at");

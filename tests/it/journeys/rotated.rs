@@ -60,5 +60,5 @@ async fn services_go_on_while_the_master_key_changes() {
     let refused = world.run(port, &["bookings", "list"]);
     assert_eq!(refused.status.code(), Some(1));
     let said = String::from_utf8_lossy(&refused.stderr).into_owned();
-    assert!(said.contains("which the key file does not have") && said.contains("master.key"), "{said}");
+    assert!(said.contains("which the key file does not contain") && said.contains("master.key"), "{said}");
 }

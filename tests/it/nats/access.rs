@@ -178,7 +178,7 @@ async fn tls_with_the_named_authority() {
     refused(with(Some(stranger.self_signed(&stranger_key).unwrap().pem()))).await;
     refused(with(None)).await;
     let why = refused(with(Some("no certificate".into()))).await;
-    assert!(why.contains("nats.ca_file holds no certificate"), "{why}");
+    assert!(why.contains("nats.ca_file contains no certificate"), "{why}");
     // Nobody chose a cryptography for the whole process: another library here panics where somebody has.
     assert!(async_nats::rustls::crypto::CryptoProvider::get_default().is_none());
 }

@@ -293,7 +293,7 @@ async fn a_command_that_was_taken_and_never_settled_is_handed_out_again_and_give
     }
     desk.work(1).await;
     let dead = desk.dead_letters().await;
-    assert!(dead.len() == 1 && dead[0].1.contains("handed out 3 times"), "{dead:?}");
+    assert!(dead.len() == 1 && dead[0].1.contains("given up after 3 deliveries"), "{dead:?}");
     assert!(!desk.kinds().await.contains(&"booking.registered".to_owned()));
     // It is gone from the queue, and can be reprocessed.
     assert_eq!(desk.commands.step().await, Ok(0));

@@ -199,7 +199,7 @@ async fn what_an_operator_changed_stays_and_is_told() {
     // Changed by hand: it stays.
     jetstream.update_stream(jetstream::stream::Config { max_messages: 2_000, ..config().await }).await.unwrap();
     let differs = publisher.prepare().await.unwrap();
-    assert!(differs.len() == 1 && differs[0].contains("max_msgs is 2000, configured is 1000"), "{differs:?}");
+    assert!(differs.len() == 1 && differs[0].contains("max_msgs is 2000, but configured as 1000"), "{differs:?}");
     assert_eq!(config().await.max_messages, 2_000);
     // A stream that cannot do is refused.
     jetstream
@@ -207,7 +207,7 @@ async fn what_an_operator_changed_stays_and_is_told() {
         .await
         .unwrap();
     let refused = publisher.prepare().await.unwrap_err().to_string();
-    assert!(refused.contains("listens to other"), "{refused}");
+    assert!(refused.contains("has the subjects other"), "{refused}");
 }
 
 #[tokio::test]
@@ -220,7 +220,7 @@ async fn a_feed_that_is_ahead_of_the_ledger_is_not_written_to() {
     world.append(5).await;
     let relay = world.relay().await;
     let error = relay.step().await.unwrap_err().to_string();
-    assert!(error.contains("goes up to position 20, the ledger ends at 5"), "{error}");
+    assert!(error.contains("is at position 20, but the ledger ends at 5"), "{error}");
     let manner = RepublishOptions { window: 16, word: "again", checkpoint: Position(0) };
     let range = Range { from: Position(3), until: Position(5) };
     republish(&*world.ledger, &*world.publisher().await, range, manner, &mut |_| {}).await.unwrap();

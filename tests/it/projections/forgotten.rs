@@ -134,5 +134,5 @@ async fn what_is_seen_of_a_forgotten_person_is_recorded_without_their_words() {
     };
     let stream = StreamName::booking(&booking_id());
     let refused = journal.append(&stream, ExpectedVersion::Any, vec![named], &by("kim", &journal)).await;
-    assert!(refused.unwrap_err().to_string().contains("was forgotten"));
+    assert!(refused.unwrap_err().to_string().contains("was erased"));
 }

@@ -84,7 +84,7 @@ async fn an_entry_made_under_another_id_is_never_tried_again() {
     let made = google(vec![Response::json(200, &entry("another"))]);
     let failure = made.create(&calendar(), &remote(), &marker(), &content(), &key()).await.unwrap_err();
     assert_eq!(failure.class, FailureClass::NonRetryable);
-    assert!(failure.summary.contains("another id"));
+    assert!(failure.summary.contains("different id"));
 }
 
 #[tokio::test]

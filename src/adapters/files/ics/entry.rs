@@ -1,4 +1,4 @@
-//! One VEVENT, as its own properties tell it.
+//! Parses one VEVENT.
 
 use calcard::common::PartialDateTime;
 use calcard::icalendar::{
@@ -16,12 +16,12 @@ use super::{
 use crate::adapters::files::{Options, Refusal, ResourceFrom, fields::PersonalTexts, resource};
 use crate::domain::ids::ResourceId;
 
-/// A VEVENT that can become a booking, or several.
+/// A VEVENT that can become one or more bookings.
 #[derive(Debug, Clone)]
 pub(super) struct Entry {
     pub start: When,
     pub length: Length,
-    /// The occurrence it stands for, and whether for all that follow as well.
+    /// The occurrence it replaces, and whether all later ones as well.
     pub replaces: Option<Replaces>,
     pub rules: Vec<Rule>,
     pub more: Vec<(When, Option<Length>)>,
@@ -33,7 +33,7 @@ pub(super) struct Entry {
     pub note: Option<String>,
 }
 
-/// What an entry with a `RECURRENCE-ID` stands for.
+/// What an entry with a `RECURRENCE-ID` replaces.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Replaces {
     pub original: When,
@@ -41,7 +41,7 @@ pub(super) struct Replaces {
     pub following: bool,
 }
 
-/// What reading an entry needs besides the entry.
+/// What is needed to parse an entry.
 pub(super) struct Reader<'x, 'y> {
     pub zones: &'y mut Zones<'x>,
     pub options: &'y Options,
@@ -54,14 +54,14 @@ impl<'x, 'y> Reader<'x, 'y> {
         Self { zones, options, work, note: None }
     }
 
-    /// Reads an entry.
+    /// Parses an entry.
     pub(super) fn read(mut self, component: &ICalendarComponent) -> Result<Entry, Refusal> {
         self.entry(component).map_err(Refusal::because)
     }
 
     fn entry(&mut self, component: &ICalendarComponent) -> Result<Entry, String> {
         if component.has_property(&Property::Exrule) {
-            return Err("it has an exception rule (EXRULE), which iCalendar no longer knows".to_owned());
+            return Err("it has an exception rule (EXRULE), which is obsolete and not supported".to_owned());
         }
         let start = component.property(&Property::Dtstart).ok_or("it has no start (DTSTART)")?;
         let start = self.first("its start (DTSTART)", start, None)?;
@@ -107,7 +107,7 @@ impl<'x, 'y> Reader<'x, 'y> {
                 Length::between(start, &end)
             }
             (None, Some(ICalendarValue::Duration(duration))) => Length::lasting(start, duration),
-            (None, Some(_)) => Err("its DURATION is not one".to_owned()),
+            (None, Some(_)) => Err("its DURATION is invalid".to_owned()),
             (None, None) if matches!(start, When::Day(_)) => Ok(Length::Days(1)),
             (None, None) => Err("it has neither an end (DTEND) nor a DURATION: a booking needs a length".to_owned()),
         }
@@ -136,7 +136,7 @@ impl<'x, 'y> Reader<'x, 'y> {
                     let from = self.when("a date", entry, start, near)?;
                     (from, Some(Length::lasting(&from, duration)?))
                 }
-                // An empty list is written by some programs.
+                // Some programs write an empty list.
                 ICalendarValue::Text(text) if text.trim().is_empty() => continue,
                 _ => return Err(format!("its {} could not be read", entry.name.as_str())),
             });
@@ -151,7 +151,7 @@ impl<'x, 'y> Reader<'x, 'y> {
         }
     }
 
-    /// Takes a time. `near` is the zone of the entry's start, for times beside it that name none.
+    /// Parses a time. `near` is the time zone of the entry's start, for other times without one.
     fn when(
         &mut self,
         what: &str,
@@ -159,7 +159,7 @@ impl<'x, 'y> Reader<'x, 'y> {
         at: &PartialDateTime,
         near: Option<Tz>,
     ) -> Result<When, String> {
-        let read = at.to_date_time().ok_or_else(|| format!("{what} is a date or time that there is not"))?;
+        let read = at.to_date_time().ok_or_else(|| format!("{what} is a date or time that does not exist"))?;
         if !at.has_time() {
             return Ok(When::Day(read.date_time.date()));
         }
@@ -176,9 +176,9 @@ impl<'x, 'y> Reader<'x, 'y> {
                 }
                 meant.zone
             }
-            None => near
-                .or(self.zones.default)
-                .ok_or_else(|| format!("{what} has no time zone, and no zone was given for times that have none"))?,
+            None => {
+                near.or(self.zones.default).ok_or_else(|| format!("{what} has no time zone: pass one with --zone"))?
+            }
         };
         Ok(When::At { civil: read.date_time, zone })
     }
@@ -189,7 +189,7 @@ impl<'x, 'y> Reader<'x, 'y> {
             ResourceFrom::Option => None,
             ResourceFrom::Location => text(component, &Property::Location),
             ResourceFrom::Resources => match component.property(&Property::Resources) {
-                Some(entry) if entry.values.len() > 1 => return Err("its RESOURCES name more than one".to_owned()),
+                Some(entry) if entry.values.len() > 1 => return Err("its RESOURCES contain more than one".to_owned()),
                 Some(_) | None => text(component, &Property::Resources),
             },
         };
@@ -197,13 +197,13 @@ impl<'x, 'y> Reader<'x, 'y> {
     }
 }
 
-/// The first value of a property, where it is a text that is not empty.
+/// The first value of a property, if it is a non-empty text.
 pub(super) fn text<'c>(component: &'c ICalendarComponent, property: &Property) -> Option<&'c str> {
     let value = component.property(property)?.values.first()?;
     value.as_text().map(str::trim).filter(|text| !text.is_empty())
 }
 
-/// Title, notes and customer. The customer is the one invited person; of several nobody can tell which it is.
+/// Title, notes and customer. The customer is the only attendee; of several, nobody can tell which one.
 fn words(component: &ICalendarComponent) -> PersonalTexts {
     let organizer = component.property(&Property::Organizer).and_then(ICalendarEntry::calendar_address);
     let mut invited = component.properties(&Property::Attendee).filter(|entry| {

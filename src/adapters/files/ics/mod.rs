@@ -1,4 +1,4 @@
-//! iCalendar: every VEVENT is a booking, every occurrence of a repeating one is a booking of its own.
+//! iCalendar: every VEVENT is a booking, and so is every occurrence of a recurring one.
 
 mod entry;
 mod rule;
@@ -35,7 +35,7 @@ pub(super) fn lines(name: &str, content: &str, options: &Options) -> Vec<Line> {
         Err((line, reason)) => return vec![Line::refused(format!("{name}:{line}"), reason)],
     };
     if shape.entries > ENTRIES_MAX {
-        return vec![Line::refused(name, format!("a file may hold at most {ENTRIES_MAX} entries"))];
+        return vec![Line::refused(name, format!("a file may contain at most {ENTRIES_MAX} entries"))];
     }
     let mut parser = Parser::new(content);
     let mut calendars = Vec::new();
@@ -44,13 +44,13 @@ pub(super) fn lines(name: &str, content: &str, options: &Options) -> Vec<Line> {
     loop {
         match parser.entry() {
             Parsed::ICalendar(calendar) => calendars.push(calendar),
-            Parsed::VCard(_) => report.push(Line::refused(name, "a vCard is no booking")),
+            Parsed::VCard(_) => report.push(Line::refused(name, "a vCard is not a booking")),
             Parsed::Eof => break,
             Parsed::TooManyComponents => {
                 report.push(Line::refused(name, "the file has too many components"));
                 break;
             }
-            // Lines outside of a calendar, and whatever else a later calcard may tell. Said once.
+            // Lines outside of a calendar, and anything a later calcard may report. Mentioned once.
             _ => stray = true,
         }
     }
@@ -62,31 +62,31 @@ pub(super) fn lines(name: &str, content: &str, options: &Options) -> Vec<Line> {
     let read = read.filter(|component| component.component_type == Type::VEvent).count();
     if read < shape.entries {
         let missing = shape.entries - read;
-        report.push(Line::refused(name, format!("{missing} more entries begin in the file, but could not be read")));
+        report.push(Line::refused(name, format!("{missing} more entries in the file could not be read")));
     }
     if stray {
-        report.push(Line::refused(name, "the file has lines that belong to no calendar"));
+        report.push(Line::refused(name, "the file has lines outside of a calendar"));
     }
     report.lines
 }
 
-/// The lines of a file so far.
+/// The report on a file so far.
 struct Report<'o> {
     name: &'o str,
     options: &'o Options,
     lines: Vec<Line>,
-    /// Source references that were given out: a second booking under one would overwrite the first.
+    /// Source ids used so far: a second booking with the same one would overwrite the first.
     taken: BTreeSet<String>,
     occurrences_left: usize,
     work: Work,
 }
 
-/// What of the calendar around an entry matters for it.
+/// Properties of the calendar that affect its entries.
 #[derive(Clone, Copy)]
 struct CalendarContext {
-    /// The zone in which times written in UTC are shown.
+    /// Time zone in which times written in UTC are shown.
     shown_in: Option<Tz>,
-    /// Whether all of its entries were called off (`METHOD:CANCEL`).
+    /// Whether all of its entries are cancelled (`METHOD:CANCEL`).
     cancelled: bool,
 }
 
@@ -111,7 +111,7 @@ impl<'o> Report<'o> {
         self.push(Line::refused(at, reason));
     }
 
-    /// Reports on one calendar. `cut` says that the file ends within its last entry.
+    /// Reports on one calendar. `cut`: the file ends within its last entry.
     fn calendar(&mut self, file: &ICalendar, cut: bool) {
         let mut entries: Vec<&ICalendarComponent> = Vec::new();
         for component in &file.components {
@@ -119,7 +119,7 @@ impl<'o> Report<'o> {
                 Type::VEvent => entries.push(component),
                 Type::VTodo | Type::VJournal | Type::VFreebusy | Type::VAvailability => {
                     let uid = text(component, &Property::Uid).unwrap_or("(no UID)");
-                    self.refuse(uid, format!("a {} is no booking", component.component_type.as_str()));
+                    self.refuse(uid, format!("a {} is not a booking", component.component_type.as_str()));
                 }
                 _ => {}
             }
@@ -146,13 +146,16 @@ impl<'o> Report<'o> {
         }
     }
 
-    /// The entries by UID, in the order in which each UID comes first.
+    /// The entries by UID, ordered by the first occurrence of each UID.
     fn grouped<'c>(&mut self, entries: Vec<&'c ICalendarComponent>) -> Vec<(&'c str, Vec<&'c ICalendarComponent>)> {
         let mut places: BTreeMap<&str, usize> = BTreeMap::new();
         let mut groups: Vec<(&str, Vec<&ICalendarComponent>)> = Vec::new();
         for (number, entry) in (1..).zip(entries) {
             match text(entry, &Property::Uid) {
-                None => self.refuse(&format!("entry {number}"), "it has no UID, by which it would be known next time"),
+                None => self.refuse(
+                    &format!("entry {number}"),
+                    "it has no UID, which is needed to recognise it in later imports",
+                ),
                 Some(uid) => {
                     let place = *places.entry(uid).or_insert(groups.len());
                     match groups.get_mut(place) {
@@ -165,13 +168,13 @@ impl<'o> Report<'o> {
         groups
     }
 
-    /// Reports on all entries of one UID.
+    /// Reports on all entries with one UID.
     fn group(&mut self, uid: &str, group: Vec<&ICalendarComponent>, zones: &mut Zones<'_>, around: CalendarContext) {
         if let Err(refused) = fields::source_ref(uid.to_owned()) {
             self.refuse(uid, refused.reason);
             return;
         }
-        // By the occurrence that they stand for; none is the series itself, or what is no series.
+        // By the occurrence they replace; `None` for the series itself, or an entry that does not recur.
         let mut versions: BTreeMap<Option<time::Key>, (Rank, Entry)> = BTreeMap::new();
         for (place, component) in group.into_iter().enumerate() {
             let rank = rank(component, place);
@@ -200,7 +203,7 @@ impl<'o> Report<'o> {
         }
     }
 
-    /// Occurrences whose series the file does not show.
+    /// Changed occurrences of a series that is not in the file.
     fn changes(&mut self, uid: &str, changed: &[Entry], around: CalendarContext) {
         for entry in changed {
             let Some(what) = entry.replaces else { continue };
@@ -217,11 +220,12 @@ impl<'o> Report<'o> {
             Err(reason) => return self.refuse(uid, reason),
         };
         if found.occurrences.is_empty() {
-            return self.refuse(uid, format!("it repeats, but never {days}, which is what is imported"));
+            return self.refuse(uid, format!("it recurs, but never {days}, the range that is imported"));
         }
         for occurrence in &found.occurrences {
             let Some(left) = self.occurrences_left.checked_sub(1) else {
-                let reason = format!("repeating entries of one file become at most {OCCURRENCES_FILE_MAX} bookings");
+                let reason =
+                    format!("the recurring entries of a file can become at most {OCCURRENCES_FILE_MAX} bookings");
                 return self.refuse(uid, reason);
             };
             self.occurrences_left = left;
@@ -229,7 +233,7 @@ impl<'o> Report<'o> {
             self.booking(format!("{uid}/{key}"), occurrence, around);
         }
         if found.cut {
-            let reason = format!("it repeats more than {OCCURRENCES_MAX} times {days}: the rest was left out");
+            let reason = format!("it recurs more than {OCCURRENCES_MAX} times {days}: the rest was left out");
             self.refuse(uid, reason);
         }
     }
@@ -237,7 +241,7 @@ impl<'o> Report<'o> {
     fn booking(&mut self, source_ref: String, occurrence: &Occurrence<'_>, around: CalendarContext) {
         let place = source_ref.clone();
         if !self.taken.insert(source_ref.clone()) {
-            return self.refuse(&place, "a booking with this UID stands earlier in the file");
+            return self.refuse(&place, "a booking with this UID is earlier in the file");
         }
         let at = format!("{}:{}", self.name, excerpt(&place));
         let note = occurrence.like.note.clone();
@@ -263,7 +267,7 @@ fn snapshot(
     })
 }
 
-/// How new a version of an entry is: its SEQUENCE, then its DTSTAMP, then its place in the file.
+/// How new a version of an entry is: SEQUENCE, then DTSTAMP, then the order in the file.
 type Rank = (i64, i64, usize);
 
 fn rank(component: &ICalendarComponent, place: usize) -> Rank {
@@ -275,7 +279,7 @@ fn rank(component: &ICalendarComponent, place: usize) -> Rank {
     (sequence, stamp, place)
 }
 
-/// The zone a calendar is shown in, where the program that wrote it says so.
+/// The time zone a calendar is shown in, according to the program that wrote it.
 fn wr_timezone(file: &ICalendar) -> Option<Tz> {
     let property = Property::Other("X-WR-TIMEZONE".to_owned());
     text(file.components.first()?, &property)?.parse().ok()

@@ -1,35 +1,35 @@
-//! Recurrence rules (RFC 5545 §3.3.10) in civil time: whole days are looked at one by one, so the work has a bound.
+//! Recurrence rules (RFC 5545 §3.3.10) in local time: days are checked one by one, so the work is bounded.
 //!
-//! The calcard crate reads rules; its own expansion is not used, because it takes UNTIL for civil time, finds overrides by
-//! SEQUENCE across different UIDs, and cannot begin in the middle of a rule from long ago.
+//! Rules are parsed by the calcard crate; its expansion is not used, because it treats UNTIL as local time, matches overrides by
+//! SEQUENCE across different UIDs, and cannot start in the middle of an old rule.
 
 use calcard::icalendar::{ICalendarFrequency as Frequency, ICalendarRecurrenceRule};
 use chrono::{Datelike as _, Days, NaiveDate, NaiveDateTime, NaiveTime, TimeZone as _, Timelike as _, Weekday};
 use chrono_tz::Tz;
 
-/// The most times of day one rule may name.
+/// Maximum number of times of day in a rule.
 const TIMES_MAX: usize = 96;
 
-/// How much expanding may still be done for a file, in days looked at.
+/// Remaining work for a file, in days checked.
 #[derive(Debug)]
 pub(super) struct Work(u64);
 
 impl Work {
-    /// A second or so of looking, however a file is written. A daily repetition over ten years takes 3,650.
+    /// About a second of work, whatever the file. A daily recurrence over ten years takes 3,650.
     const DAYS_MAX: u64 = 10_000_000;
 
-    /// A whole file's.
+    /// The budget of a whole file.
     pub(super) fn new() -> Self {
         Self(Self::DAYS_MAX)
     }
 
     fn spend(&mut self, days: u64) -> Result<(), String> {
-        self.0 = self.0.checked_sub(days).ok_or("the repetitions of this file take too much work to spread out")?;
+        self.0 = self.0.checked_sub(days).ok_or("the recurrences in this file are too expensive to expand")?;
         Ok(())
     }
 }
 
-/// A rule that can be spread out.
+/// A rule that can be expanded.
 #[derive(Debug, Clone)]
 pub(super) struct Rule {
     frequency: Frequency,
@@ -47,21 +47,21 @@ pub(super) struct Rule {
 }
 
 impl Rule {
-    /// Takes a rule of an entry that starts at `start`, civil time of `zone`.
+    /// From the rule of an entry that starts at `start`, in local time of `zone`.
     pub(super) fn new(read: &ICalendarRecurrenceRule, start: NaiveDateTime, zone: Tz) -> Result<Self, String> {
         match read.freq {
             Frequency::Yearly | Frequency::Monthly | Frequency::Weekly | Frequency::Daily => {}
             Frequency::Hourly | Frequency::Minutely | Frequency::Secondly => {
                 return Err(
-                    "it repeats within a day: only daily, weekly, monthly and yearly repetitions are read".into()
+                    "it recurs within a day: only daily, weekly, monthly and yearly recurrences are supported".into()
                 );
             }
         }
         if read.rscale.is_some() || read.skip.is_some() {
-            return Err("it repeats by another calendar than the Gregorian".into());
+            return Err("it recurs by a calendar other than the Gregorian one".into());
         }
         let until = match &read.until {
-            Some(until) => Some(last_start(until, zone).ok_or("the end of its repetition is not a date")?),
+            Some(until) => Some(last_start(until, zone).ok_or("the end of its recurrence is not a date")?),
             None => None,
         };
         let mut rule = Self {
@@ -92,15 +92,15 @@ impl Rule {
         let yearly = self.frequency == Frequency::Yearly;
         let numbered = self.weekdays.iter().any(|(number, _)| *number != 0);
         if numbered && (!(yearly || self.frequency == Frequency::Monthly) || !self.weeks.is_empty()) {
-            return Err("its rule numbers weekdays where that has no meaning".into());
+            return Err("its rule numbers weekdays where that is not allowed".into());
         }
         if !self.weeks.is_empty() && !yearly {
-            return Err("its rule names weeks, but is not yearly".into());
+            return Err("its rule contains week numbers, but is not yearly".into());
         }
         Ok(())
     }
 
-    /// Where the rule leaves the day open, it is the day of the start.
+    /// If the rule leaves the day open, it is the day of the start.
     fn fill_from(&mut self, start: NaiveDate) {
         let open = self.weekdays.is_empty() && self.month_days.is_empty() && self.year_days.is_empty();
         if !open {
@@ -120,7 +120,7 @@ impl Rule {
         }
     }
 
-    /// All starts from `from` until before `until`, ascending. The start itself is always the first, and is counted.
+    /// All starts from `from` until before `until`, ascending. The first start is always included and counted.
     pub(super) fn starts(
         &self,
         start: NaiveDateTime,
@@ -130,7 +130,7 @@ impl Rule {
     ) -> Result<Vec<NaiveDateTime>, String> {
         let mut found = if (from..until).contains(&start) { vec![start] } else { vec![] };
         let mut left = self.count.map(|count| count.saturating_sub(1));
-        // Without a count nothing before the window matters, so it need not be looked at.
+        // Without COUNT, nothing before the window matters, so it is skipped.
         let mut step = if left.is_none() { self.steps_before(start.date(), from.date()) } else { 0 };
         while left != Some(0) {
             let Some(days) = self.period(start.date(), step) else { break };
@@ -168,7 +168,7 @@ impl Rule {
         ((from - start).num_days() / (longest * self.interval) - 2).max(0)
     }
 
-    /// The days of the period `step` steps after the one that `start` is in; `None` beyond the calendar's end.
+    /// The days of the period `step` steps after the one of `start`; `None` after the end of the calendar.
     fn period(&self, start: NaiveDate, step: i64) -> Option<Vec<NaiveDate>> {
         let ahead = step.checked_mul(self.interval)?;
         let (first, after) = match self.frequency {
@@ -194,19 +194,19 @@ impl Rule {
             }
         };
         if self.frequency == Frequency::Yearly && self.weeks.is_empty() && !self.months.is_empty() {
-            // Birthdays: eleven of twelve months need no looking at.
+            // For yearly rules with months, the other months need no check.
             let months = self.months.iter().filter_map(|month| NaiveDate::from_ymd_opt(first.year(), *month, 1));
             return Some(months.flat_map(|day| day.iter_days().take(days_of_month(day) as usize)).collect());
         }
         Some(first.iter_days().take_while(|day| *day < after).collect())
     }
 
-    /// The first day of the week that `day` is in.
+    /// The first day of the week of `day`.
     fn week_of(&self, day: NaiveDate) -> Option<NaiveDate> {
         day.checked_sub_days(Days::new(u64::from(day.weekday().days_since(self.week_starts))))
     }
 
-    /// The first day of the first week that has at least four days in `year`.
+    /// The first day of the first week with at least four days in `year`.
     fn week_one(&self, year: i32) -> Option<NaiveDate> {
         self.week_of(NaiveDate::from_ymd_opt(year, 1, 4)?)
     }
@@ -225,7 +225,7 @@ impl Rule {
         (1..).zip(all).filter(|(place, _)| chosen(&self.places, *place, count)).map(|(_, at)| at).collect()
     }
 
-    /// Whether a day of a period, the one at `place`, is meant.
+    /// Whether a day of a period, at index `place`, matches.
     fn fits(&self, place: i64, day: NaiveDate, period_days: usize) -> bool {
         let month_days = i64::from(days_of_month(day));
         let year_days = if day.leap_year() { 366 } else { 365 };
@@ -238,7 +238,7 @@ impl Rule {
             && (self.weekdays.is_empty() || self.weekdays.iter().any(|named| self.is_weekday(*named, day)))
     }
 
-    /// Whether a day is that weekday, and the numbered one of its month, or of its year where no months are named.
+    /// Whether a day is that weekday, and the numbered one of its month, or of its year if there are no months.
     fn is_weekday(&self, (number, weekday): (i64, Weekday), day: NaiveDate) -> bool {
         if day.weekday() != weekday {
             return false;
@@ -257,7 +257,7 @@ impl Rule {
     }
 }
 
-/// Whether a list names the place, counted from 1, or from the end by negative numbers.
+/// Whether a list contains this index, counted from 1, or from the end for negative numbers.
 fn chosen(list: &[i64], place: i64, count: i64) -> bool {
     list.iter().any(|number| if *number > 0 { place == *number } else { place - count - 1 == *number })
 }
@@ -265,7 +265,7 @@ fn chosen(list: &[i64], place: i64, count: i64) -> bool {
 fn numbers(part: &str, list: impl Iterator<Item = i64>, min: i64, max: i64) -> Result<Vec<i64>, String> {
     let list: Vec<i64> = list.collect();
     if list.iter().any(|number| *number == 0 || !(min..=max).contains(number)) {
-        return Err(format!("its rule has a {part} that there is not"));
+        return Err(format!("its rule has an invalid {part}"));
     }
     Ok(list)
 }
@@ -277,13 +277,13 @@ fn times(read: &ICalendarRecurrenceRule, start: NaiveTime) -> Result<Vec<NaiveTi
     let (hours, minutes, seconds) =
         (or(&read.byhour, start.hour()), or(&read.byminute, start.minute()), or(&read.bysecond, start.second()));
     if hours.len() * minutes.len() * seconds.len() > TIMES_MAX {
-        return Err(format!("its rule names more than {TIMES_MAX} times a day"));
+        return Err(format!("its rule has more than {TIMES_MAX} times a day"));
     }
     let mut times = Vec::new();
     for (hour, minute) in hours.iter().flat_map(|hour| minutes.iter().map(move |minute| (*hour, *minute))) {
         for second in &seconds {
             let time = NaiveTime::from_hms_opt(hour, minute, *second);
-            times.push(time.ok_or("its rule names a time of day that there is not")?);
+            times.push(time.ok_or("its rule has an invalid time of day")?);
         }
     }
     times.sort_unstable();
@@ -291,7 +291,7 @@ fn times(read: &ICalendarRecurrenceRule, start: NaiveTime) -> Result<Vec<NaiveTi
     Ok(times)
 }
 
-/// The last start that UNTIL allows, in civil time of `zone`. A mere day allows all of that day.
+/// The last start allowed by UNTIL, in local time of `zone`. A plain day allows the whole day.
 fn last_start(until: &calcard::common::PartialDateTime, zone: Tz) -> Option<NaiveDateTime> {
     let read = until.to_date_time()?;
     if !until.has_time() {

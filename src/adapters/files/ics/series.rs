@@ -1,4 +1,4 @@
-//! A repeating entry, spread out: rules and dates, less exceptions, with the occurrences that were changed by themselves.
+//! Expands a recurring entry: rules and dates, minus exceptions, with occurrences that were changed individually.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -13,16 +13,16 @@ use crate::adapters::files::{OCCURRENCES_MAX, Window};
 
 /// One occurrence.
 pub(super) struct Occurrence<'e> {
-    /// Which of the series it is, whatever it was moved to; `None` for what is no series.
+    /// Identifies the occurrence in its series, even if it was moved; `None` if the entry does not recur.
     pub key: Option<Key>,
     pub start: When,
     pub length: Length,
-    /// Whose words, resource and state it has.
+    /// The entry with its texts, resource and status.
     pub like: &'e Entry,
 }
 
 impl<'e> Occurrence<'e> {
-    /// An entry that does not repeat.
+    /// An entry that does not recur.
     pub(super) fn alone(entry: &'e Entry) -> Self {
         Self { key: None, start: entry.start, length: entry.length, like: entry }
     }
@@ -35,12 +35,12 @@ pub(super) struct Expansion<'e> {
     pub cut: bool,
 }
 
-/// Whether an entry repeats.
+/// Whether an entry recurs.
 pub(super) fn repeats(entry: &Entry) -> bool {
     !entry.rules.is_empty() || !entry.more.is_empty()
 }
 
-/// Spreads out `master`. `changed` are the entries with a `RECURRENCE-ID`, one per occurrence.
+/// Expands `master`. `changed` are the entries with a `RECURRENCE-ID`, one per occurrence.
 pub(super) fn expand<'e>(
     master: &'e Entry,
     changed: &'e [Entry],
@@ -68,7 +68,7 @@ pub(super) fn expand<'e>(
         occurrences.extend(occurrence.map(|occurrence| (key, occurrence)));
     }
     for (key, (entry, _)) in &changed {
-        // Moved out of the window is still within it where the original is.
+        // An occurrence moved out of the window is included if its original is inside.
         if within(entry.start, window) || within_key(*key, window) {
             let one = Occurrence { key: Some(*key), start: entry.start, length: entry.length, like: entry };
             occurrences.insert(*key, one);
@@ -78,19 +78,19 @@ pub(super) fn expand<'e>(
     Ok(Expansion { occurrences: occurrences.into_values().take(OCCURRENCES_MAX).collect(), cut })
 }
 
-/// The last change for "this and all that follow" at or before an occurrence.
+/// The last change of "this and all following" at or before an occurrence.
 fn following<'e>(changed: &BTreeMap<Key, (&'e Entry, Replaces)>, key: Key) -> Option<(&'e Entry, Replaces)> {
     changed.range(..=key).rev().find(|(_, (_, what))| what.following).map(|(_, found)| *found)
 }
 
-/// An occurrence that follows a changed one is moved as far as that was.
+/// An occurrence after a changed one is moved by the same distance.
 fn moved_along<'e>(entry: &'e Entry, what: &Replaces, key: Key, civil: NaiveDateTime) -> Option<Occurrence<'e>> {
     let by = entry.start.civil() - what.original.civil();
     let start = entry.start.moved_to(civil.checked_add_signed(by)?);
     Some(Occurrence { key: Some(key), start, length: entry.length, like: entry })
 }
 
-/// All starts of a series within the window before any of them was changed, in civil time of its start.
+/// All original starts of a series within the window, in local time of its start.
 fn originals(
     master: &Entry,
     window: Window,
@@ -115,7 +115,7 @@ fn originals(
     let mut days = BTreeSet::new();
     for except in &master.except {
         match (except, master.start) {
-            // A day, for a series that has times: none on that day.
+            // A day in a series of times: excludes no time on that day.
             (When::Day(day), When::At { .. }) => {
                 days.insert(*day);
             }
@@ -128,7 +128,7 @@ fn originals(
     Ok(all)
 }
 
-/// A date of a series in the civil time of its start.
+/// A date of a series in the local time of its start.
 fn in_terms_of(start: &When, at: &When) -> NaiveDateTime {
     match (start, at) {
         (When::At { zone, .. }, When::At { civil, zone: other }) if zone != other => {

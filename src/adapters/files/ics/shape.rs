@@ -1,16 +1,16 @@
-//! The outline of an iCalendar file, before it is understood: how deep it goes, and whether it ends where it should.
+//! The outline of an iCalendar file before parsing: nesting, and whether it is complete.
 
 use crate::adapters::files::{LINE_BYTES_MAX, NESTING_MAX};
 
-/// What was found.
+/// The outline of a file.
 pub(super) struct Shape {
-    /// The number of VEVENTs.
+    /// Number of VEVENTs.
     pub entries: usize,
     /// Whether the file ends within a VEVENT.
     pub cut: bool,
 }
 
-/// Looks through a file. Refuses with the number of a line what would be too deep or too long to be a calendar.
+/// Scans a file. Refuses, with a line number, what is nested too deeply or too long for a calendar.
 pub(super) fn of(content: &str) -> Result<Shape, (usize, String)> {
     let (mut entries, mut property_bytes) = (0, 0);
     let mut open: Vec<bool> = Vec::new();
@@ -25,7 +25,7 @@ pub(super) fn of(content: &str) -> Result<Shape, (usize, String)> {
                 entries += usize::from(entry);
                 open.push(entry);
                 if open.len() > NESTING_MAX {
-                    return Err((number, format!("components stand in each other more than {NESTING_MAX} deep")));
+                    return Err((number, format!("components are nested more than {NESTING_MAX} levels deep")));
                 }
             }
             Some(_) => drop(open.pop()),

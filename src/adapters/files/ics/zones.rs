@@ -1,5 +1,5 @@
-//! Which IANA zone a `TZID` means: by its name, by what the file says it is called elsewhere, or by the offsets the file
-//! defines for it. Never by guessing: a zone that is none of these is refused.
+//! Finds the IANA zone of a `TZID`: by its name, by other names given in the file, or by the offsets that the file
+//! defines. Never by guessing: other zones are refused.
 
 use std::collections::BTreeMap;
 
@@ -16,7 +16,7 @@ use chrono_tz::{TZ_VARIANTS, Tz};
 use super::rule::{Rule, Work};
 use crate::adapters::files::excerpt;
 
-/// Zones that are tried first, so that a zone which many share is called by its best-known name.
+/// Tried first, so that offsets shared by many zones get the best-known name.
 const KNOWN: [Tz; 22] = [
     Tz::UTC,
     Tz::Europe__Berlin,
@@ -42,16 +42,16 @@ const KNOWN: [Tz; 22] = [
     Tz::Pacific__Auckland,
 ];
 
-/// The zones of one file.
+/// The time zones of one file.
 pub(super) struct Zones<'x> {
     file: &'x ICalendar,
     named: TzResolver<String>,
-    /// The zone of times that have none.
+    /// Time zone of times without one.
     pub default: Option<Tz>,
     known: BTreeMap<(String, i32), Result<ResolvedZone, String>>,
 }
 
-/// The zone that a name means, and what to tell about it.
+/// The zone of a name, and a note about it.
 #[derive(Debug, Clone)]
 pub(super) struct ResolvedZone {
     pub zone: Tz,
@@ -63,7 +63,7 @@ impl<'x> Zones<'x> {
         Self { file, named: file.build_owned_tz_resolver(), default, known: BTreeMap::new() }
     }
 
-    /// The zone that `name` means for times of `year`.
+    /// The zone of `name` for times in `year`.
     pub(super) fn resolve(&mut self, name: &str, year: i32, work: &mut Work) -> Result<ResolvedZone, String> {
         let key = (name.to_owned(), year);
         if let Some(known) = self.known.get(&key) {
@@ -79,9 +79,12 @@ impl<'x> Zones<'x> {
             return Ok(ResolvedZone { zone, note: None });
         }
         if let Some(zone) = self.named.resolve(name).and_then(iana).or_else(|| below_prefix(name)) {
-            return Ok(ResolvedZone { zone, note: Some(format!("time zone {:?} is taken for {zone}", excerpt(name))) });
+            return Ok(ResolvedZone {
+                zone,
+                note: Some(format!("time zone {:?} is interpreted as {zone}", excerpt(name))),
+            });
         }
-        let unknown = || format!("time zone {:?} is not known", excerpt(name));
+        let unknown = || format!("unknown time zone {:?}", excerpt(name));
         let definition =
             self.definition(name).ok_or_else(|| format!("{}, and the file does not define it", unknown()))?;
         let offsets = Offsets::read(self.file, definition, year, work).map_err(|wrong| {
@@ -89,15 +92,16 @@ impl<'x> Zones<'x> {
         })?;
         let named = excerpt(name);
         if let Some(zone) = offsets.zone(self.default, TimeDelta::zero()) {
-            let note = format!("time zone {named:?} is taken for {zone}, which has the offsets that the file defines");
+            let note =
+                format!("time zone {named:?} is interpreted as {zone}, which has the offsets defined in the file");
             return Ok(ResolvedZone { zone, note: Some(note) });
         }
         // Lotus Notes writes the hour of the change in the wrong offset, so that it comes an hour early.
         let zone = offsets.zone(self.default, TimeDelta::hours(12)).ok_or_else(|| {
-            format!("{}, and no zone has the offsets that the file defines for it in {year}", unknown())
+            format!("{}, and no zone has the offsets defined for it in the file in {year}", unknown())
         })?;
         let note = format!(
-            "time zone {named:?} is taken for {zone}, which has the offsets that the file defines but for the hours in \
+            "time zone {named:?} is interpreted as {zone}, which has the offsets defined in the file except in the hours in \
              which clocks change"
         );
         Ok(ResolvedZone { zone, note: Some(note) })
@@ -111,8 +115,8 @@ impl<'x> Zones<'x> {
     }
 }
 
-/// The zone behind a registry's prefix: `/freeassociation.sourceforge.net/Europe/Berlin`. Its name has a slash of its own,
-/// so that no part of a prefix is taken for one.
+/// The zone after a registry's prefix: `/freeassociation.sourceforge.net/Europe/Berlin`. Its name contains a slash,
+/// so that no part of a prefix is mistaken for one.
 fn below_prefix(name: &str) -> Option<Tz> {
     name.match_indices('/')
         .map(|(place, _)| &name[place + 1..])
@@ -120,23 +124,23 @@ fn below_prefix(name: &str) -> Option<Tz> {
         .find_map(|rest| rest.parse().ok())
 }
 
-/// The zone of what calcard found; a bare offset is one only where it is of whole hours.
+/// The zone found by calcard; a bare offset is one only if it is in whole hours.
 fn iana(found: Found) -> Option<Tz> {
     match found {
         Found::Tz(zone) => Some(zone),
         Found::Floating => None,
         Found::Fixed(offset) => {
             let seconds = offset.local_minus_utc();
-            // POSIX counts the other way round: Etc/GMT-2 is two hours ahead of UTC.
+            // POSIX signs are reversed: Etc/GMT-2 is two hours ahead of UTC.
             (seconds % 3600 == 0).then(|| format!("Etc/GMT{:+}", -seconds / 3600).parse().ok()).flatten()
         }
     }
 }
 
-/// The offsets that a VTIMEZONE defines around one year.
+/// The offsets defined by a VTIMEZONE around one year.
 struct Offsets {
     before: i64,
-    /// From when on which offset holds, ascending.
+    /// Start of each offset, ascending.
     changes: Vec<(NaiveDateTime, i64)>,
     year: i32,
 }
@@ -165,7 +169,7 @@ impl Offsets {
         self.changes.iter().rev().find(|(since, _)| *since <= utc).map_or(self.before, |(_, offset)| *offset)
     }
 
-    /// The first zone that has the same offsets all year long, but for `margin` around each change.
+    /// The first zone with the same offsets all year, except for `margin` around each change.
     fn zone(&self, preferred: Option<Tz>, margin: TimeDelta) -> Option<Tz> {
         let (start, until) = (year_start(self.year).ok()?, year_start(self.year + 1).ok()?);
         let changes: Vec<NaiveDateTime> =
@@ -185,7 +189,7 @@ impl Offsets {
     }
 }
 
-/// When a part of a zone begins to hold: its start, and as often as it repeats within the window.
+/// When a part of a zone applies: its start and recurrences within the window.
 fn onsets(
     part: &ICalendarComponent,
     window: (NaiveDateTime, NaiveDateTime),
@@ -199,10 +203,10 @@ fn onsets(
         for value in &entry.values {
             match (&entry.name, value) {
                 (Property::Rrule, ICalendarValue::RecurrenceRule(rule)) => {
-                    // UNTIL is in UTC here, hours from civil time at most: far from the next onset, months away.
+                    // UNTIL is in UTC here, hours from local time at most, and the next onset is months away.
                     all.extend(Rule::new(rule, start, Tz::UTC)?.starts(start, window.0, window.1, work)?);
                 }
-                (Property::Rrule, _) => return Err("its rule is not one".to_owned()),
+                (Property::Rrule, _) => return Err("its rule is invalid".to_owned()),
                 (Property::Rdate, ICalendarValue::PartialDateTime(at)) => {
                     all.extend(at.to_date_time().map(|read| read.date_time));
                 }

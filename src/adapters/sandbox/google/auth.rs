@@ -20,14 +20,14 @@ use crate::{
 
 const SCOPE: &str = "https://www.googleapis.com/auth/";
 const JWT_BEARER: &str = "urn:ietf:params:oauth:grant-type:jwt-bearer";
-/// Google's own token address: a good audience wherever the sandbox stands.
+/// Google's own token address: accepted as audience at any address of the sandbox.
 const GOOGLE_TOKEN_URL: &str = "https://oauth2.googleapis.com/token";
 /// How far a signer's clock may be off.
 const SKEW: TimeDelta = TimeDelta::minutes(5);
 /// The longest life of a signed assertion.
 const ASSERTION_LIFE_MAX: TimeDelta = TimeDelta::hours(1);
 
-/// Who an access token speaks for.
+/// The principal of an access token.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Principal {
     pub service_account: bool,
@@ -151,7 +151,7 @@ impl Google {
         Ok(self.token_answer(Principal { service_account: true, scopes }, None, now))
     }
 
-    /// The answer that carries a fresh access token.
+    /// The response with a new access token.
     pub(super) fn token_answer(
         &mut self,
         principal: Principal,
@@ -189,8 +189,8 @@ impl Google {
     }
 }
 
-/// The claims of an assertion whose signature is the sandbox's own service account's. Times are not looked at here: the
-/// library would ask the machine for them.
+/// The claims of an assertion whose signature is the sandbox's own service account's. Times are not checked here, because the
+/// library would use the machine's clock.
 fn verified(assertion: &str, signed: Assertions) -> Result<Claims, String> {
     let (algorithm, key) = match signed {
         Assertions::PrivateKey => (Algorithm::RS256, DecodingKey::from_rsa_pem(PUBLIC_KEY_PEM.as_bytes())),
@@ -206,7 +206,7 @@ fn verified(assertion: &str, signed: Assertions) -> Result<Claims, String> {
     token.map(|token| token.claims).map_err(|_| "Invalid JWT Signature.".to_owned())
 }
 
-/// What a call needs a scope for.
+/// Kinds of access that need a scope.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Need {
     ReadCalendar,
@@ -218,7 +218,7 @@ pub(super) enum Need {
 }
 
 impl Principal {
-    /// Checks that one of the scopes covers `need`, on `calendar` where there is one.
+    /// Checks that one of the scopes covers `need`, on `calendar` if given.
     pub fn need(&self, need: Need, calendar: Option<&Calendar>) -> Result<(), Response> {
         let owned = calendar.is_some_and(|c| c.access_role == super::AccessRole::Owner);
         let app_created = calendar.is_some_and(|c| c.app_created);

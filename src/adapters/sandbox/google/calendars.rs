@@ -1,4 +1,4 @@
-//! Calendars themselves: made, found, listed.
+//! Creates, finds and lists calendars.
 
 use chrono_tz::Tz;
 use serde_json::{Value, json};
@@ -14,7 +14,7 @@ use super::{
 };
 use crate::ports::transport::Response;
 
-/// What makes up a new calendar.
+/// Properties of a new calendar.
 #[derive(Debug, Clone)]
 pub struct NewCalendar {
     /// Its id, such as `bay1@group.calendar.google.com`.
@@ -32,7 +32,7 @@ impl Google {
         self.put_calendar(new, false);
     }
 
-    /// A calendar, gone or not, to look at or to change what may be done with it.
+    /// A calendar, even if deleted, to read or change its properties.
     pub fn calendar_mut(&mut self, id: &str) -> Option<&mut Calendar> {
         self.calendars.get_mut(id)
     }
@@ -54,13 +54,13 @@ impl Google {
         self.calendars.insert(new.id, calendar);
     }
 
-    /// The calendar a path means, unless it is gone.
+    /// The calendar of a path, unless deleted.
     pub(super) fn find_calendar(&self, id: &str) -> Option<&Calendar> {
         let id = if id == "primary" { self.primary.as_deref()? } else { id };
         self.calendars.get(id).filter(|c| !c.gone)
     }
 
-    /// The calendar a path means, or 404.
+    /// The calendar of a path, or 404.
     pub(super) fn calendar_or_404(&self, id: &str) -> Result<&Calendar, Response> {
         self.find_calendar(id).ok_or_else(|| error(404, "notFound"))
     }

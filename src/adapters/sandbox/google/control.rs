@@ -1,4 +1,4 @@
-//! The Google model's control calls: `/_sandbox/…`, for those who drive it from another process.
+//! Control calls of the Google model, `/_sandbox/…`, for a driver in another process.
 //!
 //! `GET service-account` (the credentials file) · `POST calendars {id, summary, time_zone}` ·
 //! `PATCH calendars/{id} {push?, gone?, access_role?}` · `GET entries/{calendar}[?private=name=value]` ·

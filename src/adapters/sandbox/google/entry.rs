@@ -1,4 +1,4 @@
-//! A calendar's entries as Google keeps them: JSON resources with what the server adds.
+//! A calendar's entries as stored by Google: JSON resources with the fields added by the server.
 
 use std::collections::BTreeMap;
 
@@ -14,7 +14,7 @@ use crate::ports::transport::Response;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum AccessRole {
-    /// Sees when it is busy, nothing else.
+    /// May only see busy times.
     FreeBusyReader,
     /// Reads entries.
     Reader,
@@ -48,9 +48,9 @@ pub struct Calendar {
     pub access_role: AccessRole,
     /// Whether it can be watched.
     pub push: bool,
-    /// Whether it has vanished: every call on it is 404.
+    /// Whether it was deleted: every call on it gives 404.
     pub gone: bool,
-    /// Whether this API made it, so that `calendar.app.created` covers it.
+    /// Whether it was created with this API, so that `calendar.app.created` covers it.
     pub(super) app_created: bool,
     /// When it last changed itself.
     pub(super) changed: u64,
@@ -91,7 +91,7 @@ impl Entry {
         properties.and_then(|p| p.get(name)).and_then(Value::as_str) == Some(value)
     }
 
-    /// What a deleted entry shows in a listing: Google promises its id, and nothing more.
+    /// A deleted entry in a listing: Google guarantees only its id.
     pub fn bare(&self) -> Value {
         let mut bare = Map::new();
         for key in ["kind", "etag", "id", "status"] {
@@ -132,12 +132,12 @@ const WRITABLE: [&str; 27] = [
     "workingLocationProperties",
 ];
 
-/// What of a body may be set.
+/// The fields of a body that may be set.
 pub(super) fn writable_part(body: &Map<String, Value>) -> Map<String, Value> {
     body.iter().filter(|(key, _)| WRITABLE.contains(&key.as_str())).map(|(k, v)| (k.clone(), v.clone())).collect()
 }
 
-/// Takes over what `patch` names: objects merge, arrays and values replace, `null` removes.
+/// Applies `patch`: objects merge, arrays and values replace, `null` removes.
 pub(super) fn merge(target: &mut Map<String, Value>, patch: Map<String, Value>) {
     for (key, value) in patch {
         match value {
@@ -164,7 +164,7 @@ pub(super) fn merge(target: &mut Map<String, Value>, patch: Map<String, Value>) 
 const PROPERTY_KEY_CHARS_MAX: usize = 44;
 const PROPERTY_VALUE_CHARS_MAX: usize = 1024;
 
-/// Checks an entry as a whole and writes it the way Google keeps it.
+/// Validates a whole entry and normalises it like Google.
 pub(super) fn settle(entry: &mut Map<String, Value>, zone: Tz) -> Result<(), Response> {
     let allowed = [
         ("status", &["confirmed", "tentative", "cancelled"][..]),

@@ -4,10 +4,10 @@ use serde_json::json;
 
 use crate::ports::transport::Response;
 
-/// An answer or the error in its place: both are responses.
+/// A response or an error response.
 pub(super) type Answer = Result<Response, Response>;
 
-/// The domain Google files a reason under.
+/// Google's error domain of a reason.
 fn domain(reason: &str) -> &'static str {
     match reason {
         "rateLimitExceeded"
@@ -27,7 +27,7 @@ fn domain(reason: &str) -> &'static str {
     }
 }
 
-/// What Google says for a reason, where the call adds nothing of its own.
+/// Google's default message for a reason.
 fn message(reason: &str) -> &'static str {
     match reason {
         "authError" => "Invalid Credentials",
@@ -61,7 +61,7 @@ pub(super) fn error(status: u16, reason: &str) -> Response {
     error_saying(status, reason, message(reason))
 }
 
-/// An error with a message of its own.
+/// An error with a specific message.
 pub(super) fn error_saying(status: u16, reason: &str, message: &str) -> Response {
     let mut response = Response::json(
         status,
@@ -78,12 +78,12 @@ pub(super) fn error_saying(status: u16, reason: &str, message: &str) -> Response
     response
 }
 
-/// 400 `invalid`: a value that cannot be.
+/// 400 `invalid`: an invalid value.
 pub(super) fn invalid(message: &str) -> Response {
     error_saying(400, "invalid", message)
 }
 
-/// 400 `badRequest`: a combination that cannot be.
+/// 400 `badRequest`: an invalid combination.
 pub(super) fn bad_request(message: &str) -> Response {
     error_saying(400, "badRequest", message)
 }
@@ -93,7 +93,7 @@ pub(super) fn token_error(status: u16, error: &str, description: &str) -> Respon
     Response::json(status, &json!({"error": error, "error_description": description}))
 }
 
-/// The reason Google gives with a status that no one named a reason for.
+/// Google's default reason for a status.
 pub(super) fn usual_reason(status: u16) -> &'static str {
     match status {
         400 => "badRequest",

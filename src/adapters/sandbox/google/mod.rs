@@ -1,7 +1,7 @@
-//! A model of Google Calendar v3 and of Google's token endpoint, with what the documentation says and what users report.
+//! A model of Google Calendar v3 and of Google's token endpoint, based on the documentation and on reports of users.
 //!
-//! Recurring entries are kept as data and never expanded into instances. Every bearer sees every calendar: what it may do
-//! there is the calendar's access role and the token's scopes.
+//! Recurring entries are stored but never expanded into instances. Every caller sees every calendar: permissions
+//! are the calendar's access role and the token's scopes.
 
 mod auth;
 mod calendars;

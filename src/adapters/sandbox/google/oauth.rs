@@ -1,4 +1,4 @@
-//! A person's consent: the authorisation page as an immediate redirect, and the code it hands out.
+//! A person's consent: the authorisation page as an immediate redirect, and the code it returns.
 
 use std::collections::BTreeMap;
 
@@ -20,15 +20,15 @@ use crate::{
 /// How long a code can be exchanged.
 const CODE_LIFE: TimeDelta = TimeDelta::minutes(10);
 
-/// What the person at the consent page does.
+/// The person's decision at the consent page.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub enum Consent {
-    /// Grants everything asked for.
+    /// Grants all requested scopes.
     #[default]
     All,
     /// Leaves only these scopes ticked.
     Only(Vec<String>),
-    /// Says no.
+    /// Denies.
     Denied,
 }
 
@@ -41,7 +41,7 @@ pub(super) struct Code {
     expires_at: DateTime<Utc>,
 }
 
-/// Codes given out, and what the account has consented to before.
+/// Issued codes, and earlier consents of the account.
 #[derive(Debug, Default)]
 pub(super) struct Consents {
     issued: u64,
@@ -84,7 +84,7 @@ impl Google {
             scopes: scopes.clone(),
             redirect_uri: field("redirect_uri").into(),
             challenge: target.query_value("code_challenge").map(str::to_owned),
-            // Google hands out a refresh token on the first consent only, unless the page is shown again.
+            // Google issues a refresh token only on the first consent, unless the page is shown again.
             offline: field("access_type") == "offline" && (first || field("prompt").contains("consent")),
             expires_at: now + CODE_LIFE,
         };
@@ -95,7 +95,7 @@ impl Google {
         Ok(redirect(&back))
     }
 
-    /// The tokens a code stands for. A code is good once.
+    /// Exchanges a code for tokens. A code can be used once.
     pub(super) fn token_for_code(&mut self, code: &str, redirect: &str, verifier: &str, now: DateTime<Utc>) -> Answer {
         let grant_error = |text: &str| token_error(400, "invalid_grant", text);
         let code = self.consents.codes.remove(code).filter(|code| code.expires_at > now);

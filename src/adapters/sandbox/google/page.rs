@@ -10,16 +10,16 @@ use super::{
 };
 use crate::ports::transport::Response;
 
-/// Where a listing goes on.
+/// Where a listing continues.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct PageToken {
     /// The query it belongs to.
     pub fingerprint: String,
-    /// The sort key and making of the last entry given: the next page starts after it.
+    /// Sort key and creation number of the last entry returned: the next page starts after it.
     pub after: (i64, u64),
-    /// The change up to which the listing's delta will begin.
+    /// The change after which the listing's delta will begin.
     pub since: u64,
-    /// Whether the page before was empty: two in a row would never end.
+    /// Whether the previous page was empty: two in a row would never end.
     pub was_empty: bool,
 }
 
@@ -32,9 +32,9 @@ pub(super) struct SyncToken {
     pub fingerprint: String,
     /// The last change that was listed.
     pub since: u64,
-    /// Tokens of an older generation have been expired by hand.
+    /// Tokens of older generations have been invalidated.
     pub generation: u64,
-    /// When it was given out.
+    /// When it was issued.
     pub issued_at: DateTime<Utc>,
 }
 
@@ -47,8 +47,8 @@ pub(super) fn decode<T: DeserializeOwned>(text: &str) -> Option<T> {
 }
 
 impl Google {
-    /// Reads a sync token. One that is no token is 400; one that is not good any more, or belongs to another calendar,
-    /// is 410; one of another query is 400, since the caller broke the rule that the query stays the same.
+    /// Parses a sync token. An invalid one is 400; one that has expired, or belongs to another calendar,
+    /// is 410; one of another query is 400, because the query must stay the same.
     pub(super) fn valid_sync_token(
         &self,
         text: &str,

@@ -1,4 +1,4 @@
-//! What people do in Google's own interface, and what stands there: without HTTP, tokens or quotas.
+//! Actions of people in Google's own interface, and its state: without HTTP, tokens or quotas.
 
 use chrono::{DateTime, Utc};
 use serde_json::{Map, Value, json};
@@ -9,7 +9,7 @@ use super::{
     when,
 };
 
-/// There is no live entry of that id in that calendar.
+/// The calendar has no live entry with that id.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("calendar {calendar} has no live entry {id}")]
 pub struct NoSuchEntry {
@@ -85,7 +85,7 @@ impl Google {
         })
     }
 
-    /// Something takes an entry's private properties away, our marker among them.
+    /// Removes an entry's private properties, including our marker.
     ///
     /// # Errors
     /// [`NoSuchEntry`].
@@ -107,7 +107,7 @@ impl Google {
         Ok(())
     }
 
-    /// A person takes a deleted entry out of the bin: it stands again as it was.
+    /// A person restores a deleted entry.
     ///
     /// # Errors
     /// [`NoSuchEntry`] where there is no deleted entry of that id.
@@ -133,8 +133,8 @@ impl Google {
         Ok(self.add_made_by_hand(calendar, resource, now))
     }
 
-    /// A person makes an entry that has nothing to do with us. Gives its id; where there is no such calendar, nothing is
-    /// made and the id is of nothing.
+    /// A person creates an entry that is not ours. Returns its id; if the calendar does not exist, nothing is
+    /// created and the id refers to nothing.
     pub fn create_entry(
         &mut self,
         calendar: &str,

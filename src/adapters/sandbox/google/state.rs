@@ -1,4 +1,4 @@
-//! The model's calendars as JSON, and from it: a provider that goes on where another process left it.
+//! The model's calendars as JSON, to continue in another process.
 
 use std::collections::BTreeMap;
 
@@ -7,8 +7,8 @@ use serde_json::Value;
 
 use super::{Google, Settings, entry::Calendar};
 
-/// What of the model outlives a process. Tokens, channels, notifications on their way, faults and the log of calls do not:
-/// whoever calls gets new ones.
+/// The saved part of the model. Tokens, channels, pending notifications, faults and the call log are not saved:
+/// callers get new ones.
 #[derive(Serialize, Deserialize)]
 struct State {
     change: u64,
@@ -19,10 +19,10 @@ struct State {
 }
 
 impl Google {
-    /// The calendars with their entries, deleted ones included, and what sync tokens given out so far stand for.
+    /// The calendars with their entries, including deleted ones, and the state behind issued sync tokens.
     ///
     /// # Errors
-    /// Where it cannot be written as JSON.
+    /// It cannot be serialised.
     pub fn save(&self) -> serde_json::Result<Value> {
         serde_json::to_value(State {
             change: self.change,
@@ -33,10 +33,10 @@ impl Google {
         })
     }
 
-    /// A provider with those calendars.
+    /// A provider with these calendars.
     ///
     /// # Errors
-    /// Where `saved` is not what [`Google::save`] gives.
+    /// `saved` is not a result of [`Google::save`].
     pub fn restore(settings: Settings, saved: Value) -> serde_json::Result<Self> {
         let State { change, chances, sync_generation, primary, calendars } = serde_json::from_value(saved)?;
         Ok(Self { change, chances, sync_generation, primary, calendars, ..Self::new(settings) })

@@ -109,7 +109,7 @@ impl Google {
         Ok(Response::empty(204))
     }
 
-    /// The ids of the channels that live at `now`, with the calendar each watches and its end.
+    /// The ids of channels not expired at `now`, with their calendars and expiry.
     pub fn live_channels(&self, now: DateTime<Utc>) -> Vec<(&str, &str, DateTime<Utc>)> {
         let live = self.channels.iter().filter(|c| c.live(now));
         live.map(|c| (c.id.as_str(), c.calendar.as_str(), c.expires_at)).collect()
@@ -119,7 +119,7 @@ impl Google {
         self.channels.iter().find(|c| c.id == id && c.live(now))
     }
 
-    /// Tells every channel of a calendar that it changed.
+    /// Queues a notification for every channel of a calendar.
     pub(super) fn notify(&mut self, calendar: &str, now: DateTime<Utc>) {
         for index in 0..self.channels.len() {
             if self.channels[index].calendar == calendar && self.channels[index].live(now) {
@@ -137,7 +137,7 @@ impl Google {
         self.outbox.put(notice, now + self.settings.notify_after);
     }
 
-    /// The notifications due, of channels that still live.
+    /// The notifications due, for channels that have not expired.
     pub(super) fn due_notices(&mut self, now: DateTime<Utc>) -> Vec<Delivery> {
         let channels = &self.channels;
         let live = |notice: &Notice| channels.iter().find(|c| c.id == notice.channel && c.live(now));
@@ -178,7 +178,7 @@ fn resource_id(calendar: &str) -> String {
     format!("res{:016x}", calendar.bytes().fold(0, |id, byte| scramble(id, u64::from(byte))))
 }
 
-/// What is watched: the listing beside the `watch` that was called.
+/// The URI of the watched listing.
 fn resource_uri(url: &str) -> String {
     let path = url.split('?').next().unwrap_or_default();
     format!("{}?alt=json", path.strip_suffix("/watch").unwrap_or(path))
@@ -196,7 +196,7 @@ fn deliverable(address: &str) -> bool {
     url.scheme() == "https" || (url.scheme() == "http" && loopback)
 }
 
-/// The life a caller asks for: `expiration` in Unix milliseconds, or `params.ttl` in seconds; a week where neither is
+/// The requested lifetime: `expiration` in Unix milliseconds, or `params.ttl` in seconds; a week if neither is
 /// given.
 fn life_asked(body: &serde_json::Map<String, Value>, now: DateTime<Utc>) -> Result<TimeDelta, Response> {
     let number = |value: &Value| value.as_i64().or_else(|| value.as_str()?.parse().ok());

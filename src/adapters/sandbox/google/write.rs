@@ -12,12 +12,12 @@ use super::{
 };
 use crate::ports::transport::Response;
 
-/// What an update does not clear.
+/// Fields that an update does not clear.
 const KEPT_BY_UPDATE: [&str; 10] =
     ["kind", "id", "htmlLink", "created", "creator", "organizer", "iCalUID", "sequence", "eventType", "conferenceData"];
 
 impl Google {
-    /// `GET …/events/{id}`. A deleted entry is still there, as cancelled.
+    /// `GET …/events/{id}`. A deleted entry is returned as cancelled.
     pub(super) fn get(&self, call: &Call, calendar: &str, id: &str) -> Answer {
         let calendar = self.calendar_or_404(calendar)?;
         if calendar.access_role == AccessRole::FreeBusyReader {
@@ -59,7 +59,7 @@ impl Google {
         self.add_entry(&calendar_id, id, &ical_uid, resource, now)
     }
 
-    /// Puts a settled resource into a calendar as a new entry.
+    /// Adds a normalised resource to a calendar as a new entry.
     pub(super) fn add_entry(
         &mut self,
         calendar: &str,
@@ -101,7 +101,7 @@ impl Google {
         self.replace(call, &calendar_id, before, resource)
     }
 
-    /// `PUT …/events/{id}`: what the body lacks is cleared; a cancelled entry comes back unless the body keeps it so.
+    /// `PUT …/events/{id}`: fields missing from the body are cleared; a cancelled entry is restored unless the body says otherwise.
     pub(super) fn update(&mut self, call: &Call, calendar: &str, id: &str) -> Answer {
         let (calendar_id, _) = self.writable_calendar(call, calendar)?;
         let body = call.settable(&call.object()?)?;
@@ -115,7 +115,7 @@ impl Google {
         self.replace(call, &calendar_id, before, resource)
     }
 
-    /// Puts a changed resource in an entry's place.
+    /// Replaces an entry's resource.
     fn replace(&mut self, call: &Call, calendar: &str, before: Entry, mut resource: Map<String, Value>) -> Answer {
         let zone = self.calendar_or_404(calendar)?.time_zone;
         resource.entry("status").or_insert_with(|| json!("confirmed"));
@@ -159,7 +159,7 @@ impl Google {
         self.keep(calendar, id, entry, now);
     }
 
-    /// Keeps an entry's new state and tells those who watch. The only way an entry changes.
+    /// Stores an entry's new state and notifies channels. The only way to change an entry.
     pub(super) fn keep(&mut self, calendar: &str, id: &str, mut entry: Entry, now: DateTime<Utc>) {
         let change = self.next_change();
         entry.changed = change;
@@ -172,7 +172,7 @@ impl Google {
         self.notify(calendar, now);
     }
 
-    /// The calendar's real id and zone, where the caller may write to it.
+    /// The calendar's real id and zone, if the caller may write to it.
     fn writable_calendar(&self, call: &Call, id: &str) -> Result<(String, chrono_tz::Tz), Response> {
         let calendar = self.calendar_or_404(id)?;
         call.principal.need(Need::WriteEntries, Some(calendar))?;
@@ -185,7 +185,7 @@ impl Google {
 }
 
 impl Call<'_> {
-    /// What of a body this caller may set.
+    /// The fields of a body that this caller may set.
     fn settable(&self, body: &Map<String, Value>) -> Result<Map<String, Value>, Response> {
         let mut part = writable_part(body);
         let invites = part.get("attendees").and_then(Value::as_array).is_some_and(|a| !a.is_empty());
@@ -208,7 +208,7 @@ fn entry_or_404<'a>(calendar: &'a Calendar, id: &str) -> Result<&'a Entry, Respo
     calendar.entries.get(id).ok_or_else(|| error(404, "notFound"))
 }
 
-/// An entry as answered, with its etag in the header as well.
+/// The response with an entry, and its etag in the header.
 fn answer(entry: &Entry) -> Response {
     let mut response = Response::json(200, &Value::Object(entry.resource.clone()));
     response.headers.push(("etag".into(), entry.text("etag").unwrap_or_default().to_owned()));

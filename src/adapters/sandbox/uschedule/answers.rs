@@ -17,7 +17,7 @@ type Answer = Result<Response, Response>;
 /// How long an idempotency key is remembered.
 const KEY_LIFE: TimeDelta = TimeDelta::hours(24);
 
-/// A success that was answered under an idempotency key.
+/// A successful response remembered for an idempotency key.
 #[derive(Debug, Clone)]
 pub(super) struct StoredAnswer {
     call: String,
@@ -39,7 +39,7 @@ pub(super) fn error(status: u16, code: &str, message: &str) -> Response {
     Response::json(status, &json!({"error": {"code": code, "message": message}}))
 }
 
-/// The code that goes with a status no one named a code for.
+/// The default code of a status.
 pub(super) fn usual_code(status: u16) -> &'static str {
     match status {
         401 => "unauthorized",
@@ -169,7 +169,7 @@ fn body<T: DeserializeOwned>(request: &Request) -> Result<T, Response> {
     serde_json::from_slice(&request.body).map_err(|e| error(422, "invalid", &e.to_string()))
 }
 
-/// `If-Match: "<revision>"`, where given, must name the revision the appointment has.
+/// `If-Match: "<revision>"`, if given, must match the appointment's revision.
 fn check_match(request: &Request, appointment: &Appointment) -> Result<(), Response> {
     match request.header_value("if-match") {
         None => Ok(()),

@@ -1,28 +1,28 @@
-//! What USchedule books: an appointment.
+//! USchedule's appointments.
 
 use chrono::{DateTime, SecondsFormat, Utc};
 use chrono_tz::Tz;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-/// Whether an appointment stands.
+/// Status of an appointment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Status {
-    /// It stands.
+    /// Booked.
     Booked,
-    /// It was called off. For good.
+    /// Cancelled, permanently.
     Cancelled,
 }
 
-/// Who booked.
+/// The customer.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Customer {
     /// Their id.
     pub id: String,
     /// Their name.
     pub name: String,
-    /// Their mail address.
+    /// Their email address.
     #[serde(default)]
     pub email: Option<String>,
     /// Their phone number.
@@ -30,23 +30,23 @@ pub struct Customer {
     pub phone: Option<String>,
 }
 
-/// What a booking app sends to book.
+/// A request to book, as sent by a booking app.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct NewAppointment {
     /// When it starts.
     pub starts_at: DateTime<Utc>,
     /// When it ends.
     pub ends_at: DateTime<Utc>,
-    /// The zone it was chosen in.
+    /// The time zone it was chosen in.
     pub time_zone: Tz,
-    /// What is booked: `bay-1`.
+    /// The resource, such as `bay-1`.
     pub resource: String,
-    /// What for.
+    /// The service.
     pub service: String,
-    /// Anything to know.
+    /// Notes.
     #[serde(default)]
     pub notes: Option<String>,
-    /// Who booked.
+    /// The customer.
     pub customer: Customer,
 }
 
@@ -55,11 +55,11 @@ pub struct NewAppointment {
 pub struct Appointment {
     /// Its id.
     pub id: String,
-    /// Whether it stands.
+    /// Its status.
     pub status: Status,
-    /// What was booked, as it is now.
+    /// Its present details.
     pub booked: NewAppointment,
-    /// From 1, one more with every change.
+    /// Starts at 1 and increases with every change.
     pub revision: u64,
     /// When it last changed; no two changes at the same time.
     pub updated_at: DateTime<Utc>,

@@ -1,25 +1,25 @@
-//! The booking rules: what the API and the customers' app both go through.
+//! The booking rules, shared by the API and the customers' app.
 
 use chrono::{DateTime, SubsecRound, TimeDelta, Utc};
 use chrono_tz::Tz;
 
 use super::{Appointment, NewAppointment, Status, USchedule};
 
-/// Why a booking is not made or changed.
+/// Why an appointment is not created or changed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
-    /// There is no such appointment.
+    /// The appointment does not exist.
     #[error("there is no appointment {0}")]
     Unknown(String),
-    /// The resource is booked then.
+    /// The resource is already booked at that time.
     #[error("{resource} is booked then, as appointment {by}")]
     SlotTaken {
         /// The resource.
         resource: String,
-        /// The appointment that has it.
+        /// The other appointment.
         by: String,
     },
-    /// It was called off already.
+    /// It is already cancelled.
     #[error("appointment {0} is cancelled")]
     Cancelled(String),
     /// It does not end after it starts.
@@ -31,7 +31,7 @@ pub enum Refusal {
 }
 
 impl USchedule {
-    /// A customer books. Gives the appointment's id.
+    /// A customer books. Returns the appointment's id.
     ///
     /// # Errors
     /// [`Refusal`], and nothing changes.
@@ -49,7 +49,7 @@ impl USchedule {
         Ok(id)
     }
 
-    /// A customer takes another slot. Nothing changes where it is the same slot.
+    /// A customer moves it to another time. Moving it to the same time changes nothing.
     ///
     /// # Errors
     /// [`Refusal`], and nothing changes.
@@ -76,7 +76,7 @@ impl USchedule {
         Ok(())
     }
 
-    /// A customer takes another resource at the same time. Nothing changes where it is the same resource.
+    /// A customer moves it to another resource. Moving it to the same one changes nothing.
     ///
     /// # Errors
     /// [`Refusal`], and nothing changes.
@@ -97,7 +97,7 @@ impl USchedule {
         Ok(())
     }
 
-    /// A customer's words change: what for, and anything to know.
+    /// A customer changes service and notes.
     ///
     /// # Errors
     /// [`Refusal`], and nothing changes.
@@ -118,7 +118,7 @@ impl USchedule {
         Ok(())
     }
 
-    /// A customer calls it off. Doing it again changes nothing.
+    /// A customer cancels it. Cancelling again changes nothing.
     ///
     /// # Errors
     /// [`Refusal::Unknown`].
@@ -136,7 +136,7 @@ impl USchedule {
         self.appointments.get(id)
     }
 
-    /// Every appointment, cancelled or not, by id.
+    /// All appointments, including cancelled ones, by id.
     pub fn appointments(&self) -> impl Iterator<Item = &Appointment> {
         self.appointments.values()
     }
@@ -158,7 +158,7 @@ impl USchedule {
         }
     }
 
-    /// Keeps an appointment's new state and announces it.
+    /// Stores an appointment's new state and queues a webhook.
     fn keep(&mut self, mut appointment: Appointment, kind: &'static str, now: DateTime<Utc>) {
         self.changes += 1;
         // A cursor is the time of the last change seen, so no two changes may share one.

@@ -1,4 +1,4 @@
-//! The USchedule model's control calls: `/_sandbox/…`, what customers do in their app.
+//! Control calls of the USchedule model, `/_sandbox/…`: what customers do in their app.
 //!
 //! `PUT webhook {url, secret}` · `GET appointments` · `POST appointments` (as in the API) ·
 //! `POST appointments/{id}/reschedule {starts_at, ends_at, time_zone?}`, `/describe {service, notes?}`, `/cancel`.

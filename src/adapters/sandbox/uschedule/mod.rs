@@ -1,5 +1,5 @@
-//! A model of USchedule, the booking system of the golf studio. Its API is assumed: nobody has published one, so this and
-//! `docs/operating/uschedule-api.md` say together what the source adapter relies on.
+//! A model of USchedule, the booking system of the golf studio. Its API is assumed, because none is public: this and
+//! `docs/operating/uschedule-api.md` together describe what the source adapter relies on.
 
 mod answers;
 mod appointment;
@@ -27,14 +27,14 @@ use super::{
 };
 use crate::ports::transport::{Request, Response};
 
-/// How the model is set up.
+/// Settings of the model.
 #[derive(Debug, Clone)]
 pub struct Settings {
-    /// The bearer key callers need.
+    /// The API key, sent as a bearer token.
     pub api_key: String,
-    /// Where changes are announced; `None` where nobody listens.
+    /// Webhook for changes, if any.
     pub webhook: Option<Webhook>,
-    /// The most appointments on one page.
+    /// Maximum number of appointments per page.
     pub page_max: usize,
 }
 
@@ -44,12 +44,12 @@ impl Default for Settings {
     }
 }
 
-/// Where changes are announced.
+/// Webhook for changes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Webhook {
     /// The address.
     pub url: String,
-    /// What signatures are made with.
+    /// Secret for signatures.
     pub secret: String,
 }
 
@@ -81,7 +81,7 @@ impl USchedule {
         }
     }
 
-    /// How it is set up. May be changed at any time.
+    /// The settings. May be changed at any time.
     pub fn settings_mut(&mut self) -> &mut Settings {
         &mut self.settings
     }
@@ -110,7 +110,7 @@ impl Model for USchedule {
     }
 
     fn expire_sync_tokens(&mut self) {
-        // Its cursor is a time and an id, and stays good for ever.
+        // Its cursor is a time and an id, and never expires.
     }
 
     fn take_deliveries(&mut self, now: DateTime<Utc>) -> Vec<Delivery> {

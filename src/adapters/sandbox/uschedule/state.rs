@@ -1,4 +1,4 @@
-//! The model's appointments as JSON, and from it: a booking system that goes on where another process left it.
+//! The model's appointments as JSON, to continue in another process.
 
 use std::collections::BTreeMap;
 
@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::{Appointment, Settings, USchedule};
 
-/// What of the model outlives a process. Idempotency keys, announcements on their way, faults and the log of calls do not.
+/// The saved part of the model. Idempotency keys, pending webhooks, faults and the call log are not saved.
 #[derive(Serialize, Deserialize)]
 struct State {
     changes: u64,
@@ -18,10 +18,10 @@ struct State {
 }
 
 impl USchedule {
-    /// The appointments, cancelled ones included.
+    /// The appointments, including cancelled ones.
     ///
     /// # Errors
-    /// Where they cannot be written as JSON.
+    /// They cannot be serialised.
     pub fn save(&self) -> serde_json::Result<Value> {
         serde_json::to_value(State {
             changes: self.changes,
@@ -31,10 +31,10 @@ impl USchedule {
         })
     }
 
-    /// A booking system with those appointments.
+    /// A booking system with these appointments.
     ///
     /// # Errors
-    /// Where `saved` is not what [`USchedule::save`] gives.
+    /// `saved` is not a result of [`USchedule::save`] gives.
     pub fn restore(settings: Settings, saved: Value) -> serde_json::Result<Self> {
         let State { changes, made, last_update, appointments } = serde_json::from_value(saved)?;
         Ok(Self { changes, made, last_update, appointments, ..Self::new(settings) })

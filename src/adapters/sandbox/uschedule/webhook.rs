@@ -1,4 +1,4 @@
-//! USchedule's webhooks: every change, announced and signed.
+//! USchedule's webhooks: every change, signed.
 
 use chrono::{DateTime, SecondsFormat, Utc};
 use data_encoding::HEXLOWER;
@@ -10,15 +10,15 @@ use url::Url;
 use super::{Appointment, USchedule};
 use crate::{adapters::sandbox::outbox::Delivery, ports::transport::Request};
 
-/// One announcement; every attempt at it has the same id and body.
+/// One delivery; every attempt has the same id and body.
 #[derive(Debug, Clone)]
 pub(super) struct Notice {
     id: String,
     body: String,
 }
 
-/// What `X-USchedule-Signature` carries: `v1=` and the hex HMAC-SHA256, under the webhook's secret, of delivery id,
-/// Unix seconds and body with dots between.
+/// The value of `X-USchedule-Signature`: `v1=` and the hex HMAC-SHA256, with the webhook's secret, of delivery id,
+/// Unix seconds and body separated by dots.
 pub fn signature(secret: &str, delivery: &str, timestamp: i64, body: &str) -> String {
     let mut mac = Hmac::<Sha256>::new_from_slice(secret.as_bytes()).expect("HMAC takes keys of any length");
     mac.update(format!("{delivery}.{timestamp}.{body}").as_bytes());
@@ -26,7 +26,7 @@ pub fn signature(secret: &str, delivery: &str, timestamp: i64, body: &str) -> St
 }
 
 impl USchedule {
-    /// Announces a change, where anyone listens.
+    /// Queues a webhook for a change, if there is one.
     pub(super) fn announce(&mut self, kind: &str, appointment: &Appointment, now: DateTime<Utc>) {
         if self.settings.webhook.is_none() {
             return;
@@ -41,7 +41,7 @@ impl USchedule {
         self.outbox.put(Notice { id, body: body.to_string() }, now);
     }
 
-    /// The announcements due, signed for now.
+    /// The webhooks due, signed with the present time.
     pub(super) fn due_notices(&mut self, now: DateTime<Utc>) -> Vec<Delivery> {
         let webhook = self.settings.webhook.clone();
         let path = webhook.as_ref().and_then(|w| Url::parse(&w.url).ok()).map(|u| u.path().to_owned());

@@ -58,7 +58,7 @@ fn a_cancelled_appointment_is_a_cancelled_booking() {
 #[test]
 fn what_is_wrong_is_named_without_repeating_it() {
     let cases = [
-        ("status", json!("Ann"), "neither booked nor cancelled"),
+        ("status", json!("Ann"), "must be booked or cancelled"),
         ("status", Value::Null, "status"),
         ("starts_at", json!("Ann o'clock"), "starts_at"),
         ("ends_at", json!("2026-11-23T15:00:00Z"), "ends"),

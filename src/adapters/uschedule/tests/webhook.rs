@@ -189,7 +189,7 @@ fn a_body_that_is_signed_still_has_to_be_a_delivery() {
         assert!(matches!(Post::of(body.into()).accept(), Err(Refusal::Malformed(_))), "{body}");
     }
     let other = Post::signed().body.replace("whd_000007", "whd_000008");
-    assert_eq!(Post::of(other).accept(), Err(Refusal::Malformed("its id is not the one that was signed")));
+    assert_eq!(Post::of(other).accept(), Err(Refusal::Malformed("its id differs from the signed one")));
     assert_eq!(Post::of("x".repeat(BODY_BYTES_MAX + 1)).accept(), Err(Refusal::TooLong));
 }
 

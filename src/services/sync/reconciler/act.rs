@@ -1,5 +1,5 @@
-//! The one step that was decided, taken: the call, the look, the verification, the change of the booking; and its outcome
-//! recorded. Nothing is chosen here.
+//! Carries out the one step that was decided (call, read, verification, or change of the booking) and records
+//! its outcome. Makes no decisions.
 
 use chrono::TimeDelta;
 
@@ -41,7 +41,7 @@ impl Reconciler {
         let whose = &round.booking.details.title.subject;
         let outcome = match (&command.operation, round.source) {
             (Operation::WriteBackSlot { .. } | Operation::WriteBackCancel { .. }, None) => {
-                Err(CallFailure::new(FailureClass::OperatorNeeded, "the booking's source is not configured any more"))
+                Err(CallFailure::new(FailureClass::OperatorNeeded, "the booking's source is no longer configured"))
             }
             (Operation::WriteBackSlot { slot, expect_revision }, Some(source)) => source
                 .reschedule(&round.of.appointment, slot, *expect_revision, &command.key)
@@ -103,7 +103,7 @@ impl Reconciler {
         for fact in &facts {
             log::link(round.of, fact, context);
         }
-        // Whoever else wrote here meanwhile: an outcome is a fact, and is recorded. The fold goes by the command's id.
+        // The outcome is a fact and is recorded whatever others appended meanwhile. The fold matches it by command id.
         let stream = StreamName::link(&round.of.link);
         Ok(self.journal.append(&stream, ExpectedVersion::Any, facts, context).await?.version)
     }
@@ -136,7 +136,7 @@ impl Reconciler {
         Ok(facts)
     }
 
-    /// Finds out how a command ended that nobody answered.
+    /// Finds out how a command without an answer ended.
     pub(super) async fn verify(
         &self,
         round: &Round<'_>,
@@ -197,8 +197,8 @@ impl Reconciler {
             _ => false,
         };
         let source_revision = shown.as_ref().and_then(|shown| shown.revision);
-        // Others may have changed more since then. What they changed is part of this revision, and is taken over with it:
-        // a delivery about it would come too late, and be left out as old.
+        // Others may have changed more since then. Their changes are part of this revision and are applied with it;
+        // a delivery about them would come too late and be ignored as outdated.
         if let Some(shown) = shown {
             self.observe_source(round, shown, context).await?;
         }
@@ -239,7 +239,7 @@ impl Reconciler {
     }
 
     async fn read_entry(&self, round: &Round<'_>, remote: &RemoteId) -> Result<Observation, CallFailure> {
-        // Taken before the call: what is seen is at least as new as this.
+        // Taken before the call: the observation is at least as new as this.
         let seen_at = self.journal.clock().now();
         self.throttle.passed(round.of.calendar.connection.as_str(), seen_at);
         let entry = round.provider.get(&round.of.calendar, remote).await?;
@@ -310,7 +310,7 @@ fn answer(entry: &RemoteEntry, subject: &SubjectId) -> Result<Attempt, CallFailu
             Ok(Attempt::Entry { etag: entry.etag.clone(), updated: entry.updated, content })
         }
         Body::Deleted | Body::Unreadable(_) => {
-            Err(CallFailure::new(FailureClass::OutcomeUnknown, "the provider's answer does not show the entry"))
+            Err(CallFailure::new(FailureClass::OutcomeUnknown, "the provider's answer does not contain the entry"))
         }
     }
 }
@@ -322,11 +322,11 @@ fn verified(command: &IssuedCommand, seen: &Observation) -> Verification {
     };
     match (&command.operation, &seen.seen) {
         (Operation::Create { content }, EntryState::Live { etag, updated, marked: true, content: now }) => {
-            // Created, and edited since: the base is what was created, so that the edit is seen for what it is.
+            // Created, and edited since: the base is the created content, so that the edit is recognised.
             let (etag, base) = if now.same(content) { (etag.clone(), now) } else { (base_etag(), content) };
             done(etag, *updated, base)
         }
-        // Its id is used up: it had been created, and was removed since.
+        // Its id is used up: it was created and deleted since.
         (Operation::Create { content }, EntryState::Gone { evidence: Evidence::Tombstone, updated }) => {
             done(base_etag(), *updated, content)
         }
@@ -342,7 +342,7 @@ fn verified(command: &IssuedCommand, seen: &Observation) -> Verification {
     }
 }
 
-/// Stands for the version that a create had before somebody changed the entry: equal to no version a provider gives.
+/// Placeholder for the version after a create, before somebody changed the entry: equal to no version of a provider.
 fn base_etag() -> crate::domain::ids::Etag {
     crate::domain::ids::Etag("(as created)".into())
 }

@@ -1,4 +1,4 @@
-//! One link at a time: load, decide, record, then take the one step that was decided; until there is none.
+//! One link at a time: load, decide, record, then carry out the decided step; repeated until there is nothing to do.
 
 mod act;
 
@@ -26,54 +26,54 @@ use crate::{
     },
 };
 
-/// Steps taken for one link in one go; what is left after that is taken up by a timer.
+/// Maximum number of steps for one link in one run.
 const STEPS_MAX: usize = 24;
 
-/// Why a link is looked at.
+/// Why a link is checked.
 #[derive(Debug, Clone, Default)]
 pub struct Trigger {
-    /// What was seen of its entry.
+    /// An observation of its entry.
     pub observation: Option<Observation>,
-    /// The approval that the observation's removal waits for.
+    /// The approval that the observed removal waits for.
     pub approval: Option<String>,
 }
 
-/// How a run on a link ended.
+/// Result of a run.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SettleOutcome {
-    /// The last version of the link's stream that was taken into account.
+    /// The last version of the link's stream that was considered.
     pub version: Option<Version>,
-    /// Commands that were sent.
+    /// Number of commands sent.
     pub calls: u32,
 }
 
 /// Settings of a worker.
 #[derive(Debug, Clone)]
 pub struct Settings {
-    /// Names this process among others on the same ledger.
+    /// Name of this process among others on the same ledger.
     pub worker: String,
-    /// How long a command is its sender's alone: longer than any call may take.
+    /// How long a command is reserved for its sender: longer than any call may take.
     pub lease: TimeDelta,
-    /// The workspace.
+    /// Name of the workspace.
     pub workspace: String,
 }
 
-/// Brings links into step.
+/// Settles links.
 #[derive(Clone)]
 pub struct Reconciler {
     /// The ledger.
     pub journal: Journal,
-    /// The mapping.
+    /// Questions to the read models.
     pub worklist: Arc<dyn Worklist>,
-    /// Where things go.
+    /// Which resources are shown on which calendars.
     pub routing: Arc<Routing>,
-    /// Holds calls back.
+    /// Rate limits.
     pub throttle: Arc<Throttle>,
-    /// This worker.
+    /// Settings of this worker.
     pub settings: Settings,
 }
 
-/// What one round knows.
+/// Inputs of one decision.
 struct Round<'a> {
     of: &'a LinkRef,
     link: Option<Link>,
@@ -84,17 +84,17 @@ struct Round<'a> {
     source: Option<&'a Arc<dyn BookingSource>>,
 }
 
-/// What a look at the entry gave.
+/// Result of reading the entry.
 enum LookOutcome {
     Observed(Option<Observation>),
     Failed,
 }
 
 impl Reconciler {
-    /// Brings one link into step, as far as that can be done now.
+    /// Brings one link in sync, as far as possible now.
     ///
     /// # Errors
-    /// The ledger or the read models are not available; nothing is lost, and the same call may be made again.
+    /// The ledger or the read models are unavailable; nothing is lost, and the call can be repeated.
     pub async fn settle(&self, of: &LinkRef, trigger: &Trigger, context: &Context) -> Result<SettleOutcome, Error> {
         let mut seen = trigger.observation.clone();
         let mut fresh = false;
@@ -105,7 +105,7 @@ impl Reconciler {
             let decision = self.gather_and_decide(&round, seen.as_ref(), fresh, trigger.approval.as_deref()).await?;
             version = match self.record(&round, &decision, context).await {
                 Ok(version) => version,
-                // Somebody else was first: what they did is to be taken into account.
+                // Another process was first: decide again with what it recorded.
                 Err(error) if error.is_conflict() => continue,
                 Err(error) => return Err(error),
             };
@@ -220,7 +220,7 @@ impl Reconciler {
         Ok(Some(appended.version))
     }
 
-    /// What a link joins, from its own stream.
+    /// The booking and calendar of a link, read from its own stream.
     ///
     /// # Errors
     /// As [`Reconciler::settle`].

@@ -80,7 +80,7 @@ async fn a_provider_of_somebody_else_is_told() {
         let (served, _folder, settings) = served().await;
         tokio_rustls::rustls::crypto::aws_lc_rs::default_provider().install_default().unwrap();
         let told = served.try_open(&settings).await.err().unwrap().to_string();
-        assert!(told.contains("TLS provider had been installed"), "{told}");
+        assert!(told.contains("TLS provider was installed"), "{told}");
     })
     .await;
 }
