@@ -265,3 +265,23 @@ pub(super) fn leaves(world: &World) -> Vec<u8> {
     let all = block_on(world.ledger.read_all(crate::domain::ids::Position(0), usize::MAX)).unwrap_or_default();
     all.iter().flat_map(|recorded| recorded.leaf).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn notes(acts: u64, writes: u64) -> Notes {
+        let of = |count| BTreeMap::from([("appt_000001".to_owned(), count)]);
+        Notes { acts: of(acts), writes: of(writes), ..Notes::default() }
+    }
+
+    #[test]
+    fn more_than_two_writes_for_an_act_break_a_rule() {
+        for (acts, writes, broken) in [(1, 4, false), (1, 5, true), (3, 8, false), (3, 9, true)] {
+            let mut notes = notes(acts, writes);
+            few_writes(&mut notes);
+            let found: Vec<&str> = notes.violations.iter().map(|violation| violation.invariant).collect();
+            assert_eq!(found == ["I6"], broken, "{writes} writes for {acts} acts: {found:?}");
+        }
+    }
+}

@@ -1,12 +1,6 @@
 //! Planted bugs of manners, keys, secrets and proofs: each is one that a rule of its own must find.
 
-use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
-    },
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use chrono::TimeDelta;
@@ -42,8 +36,6 @@ enum Careless {
     DeafTimers,
     /// Whatever failed is tried again after two seconds, however often it failed.
     NoBackOff,
-    /// What a provider answered to a change is remembered as something else than it was, four times of five.
-    AnswerMisread,
     /// An event is written under a name that nobody knows.
     UnknownEvent,
     /// Readers of the whole ledger miss every hundredth position.
@@ -52,12 +44,11 @@ enum Careless {
 
 impl Parts for Careless {
     fn disk(&self, inner: Arc<dyn EventStore>) -> Arc<dyn EventStore> {
-        let successes = AtomicU64::default();
-        if *self == Self::Gaps { Arc::new(EditedLedger { inner, bug: *self, successes }) } else { inner }
+        if *self == Self::Gaps { Arc::new(EditedLedger { inner, bug: *self }) } else { inner }
     }
 
     fn ledger(&self, inner: Arc<dyn EventStore>) -> Arc<dyn EventStore> {
-        Arc::new(EditedLedger { inner, bug: *self, successes: AtomicU64::default() })
+        Arc::new(EditedLedger { inner, bug: *self })
     }
 
     fn transport(&self, inner: Arc<dyn Transport>) -> Arc<dyn Transport> {
@@ -88,7 +79,6 @@ impl Transport for DeafTransport {
 struct EditedLedger {
     inner: Arc<dyn EventStore>,
     bug: Careless,
-    successes: AtomicU64,
 }
 
 impl EditedLedger {
@@ -106,11 +96,6 @@ impl EditedLedger {
             }
             (Careless::NoBackOff, "link.attempt_failed" | "link.look_requested") if data["retry_at"].is_string() => {
                 data["retry_at"] = (event.recorded_at + TimeDelta::seconds(2)).to_rfc3339().into();
-            }
-            (Careless::AnswerMisread, "link.attempt_succeeded")
-                if data["answer"]["content"].is_object() && self.successes.fetch_add(1, Ordering::Relaxed) % 5 < 4 =>
-            {
-                data["answer"]["content"]["slot"]["ends_at"] = "2026-12-24T00:00:00Z".into();
             }
             (Careless::UnknownEvent, "link.sync_requested") => event.kind = "link.sync_wanted".into(),
             _ => return,
@@ -180,7 +165,6 @@ careless! {
     a_root_of_other_events: WrongRoot by "I12";
     timers_that_nobody_looks_at: DeafTimers by "timers";
     tries_that_do_not_back_off: NoBackOff by "I10";
-    an_answer_that_is_misread: AnswerMisread by "I6";
     an_event_that_nobody_can_read: UnknownEvent by "I3";
     positions_that_are_missing: Gaps by "I3";
 }
