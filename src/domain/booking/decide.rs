@@ -39,6 +39,9 @@ pub fn decide(state: Option<&Booking>, command: &Command, cause: &Cause) -> Resu
         (None, _) => return Err(Refusal::Unknown),
         (Some(booking), _) => booking,
     };
+    if outrun(booking, command, &cause) {
+        return Ok(Vec::new());
+    }
     match command {
         Command::Register(snapshot) => {
             if differences(booking, snapshot, &cause).is_empty() {
@@ -88,6 +91,14 @@ pub fn decide(state: Option<&Booking>, command: &Command, cause: &Cause) -> Resu
             Ok(vec![Event::ExternalRemovalMarked { link, cause: remote_cause(command, cause) }])
         }
     }
+}
+
+/// Whether the source has moved on since it took over what a person did to an entry: what it showed after that contains it.
+/// This happens if two processes apply two write-backs of one booking and the earlier comes last.
+fn outrun(booking: &Booking, command: &Command, cause: &Cause) -> bool {
+    matches!(command, Command::AcceptRemoteSlot { .. } | Command::AcceptRemoteRemoval { .. })
+        && cause.source_revision.is_some()
+        && cause.source_revision < booking.source_revision
 }
 
 fn active(booking: &Booking) -> Result<(), Refusal> {

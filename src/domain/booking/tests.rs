@@ -5,7 +5,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::domain::{
-    ids::{ResourceId, Revision, SourceName, SubjectId},
+    ids::{Etag, LinkId, ResourceId, Revision, SourceName, SubjectId},
     personal::Personal,
     slot::Slot,
 };
@@ -73,6 +73,17 @@ fn a_late_delivery_changes_nothing() {
     ]);
     assert_eq!(names, ["registered", "confirmed", "rescheduled"]);
     assert_eq!(state.expect("it is there").slot, slot(4));
+}
+
+#[test]
+fn a_write_back_that_is_applied_after_a_later_one_changes_nothing() {
+    let link = LinkId::new("uschedule.1001.b3e1ee05").expect("plain");
+    let accept = |hour| Command::AcceptRemoteSlot { slot: slot(hour), link: link.clone(), etag: Etag("7".into()) };
+    let removal = Command::AcceptRemoteRemoval { link: link.clone() };
+    let known = (Command::Observe(snapshot(1, "Lesson", false)), revision(1));
+    let (booking, _) = play(&[known, (accept(5), revision(3)), (accept(4), revision(2)), (removal, revision(2))]);
+    let booking = booking.expect("it is registered");
+    assert_eq!((booking.slot.clone(), booking.active(), booking.source_revision), (slot(5), true, Some(3)));
 }
 
 #[test]
