@@ -14,6 +14,10 @@ impl Decider<'_> {
     /// Judges that the entry is gone.
     pub(super) fn gone(&mut self, seen: &Observation, evidence: Evidence, updated: Option<DateTime<Utc>>) {
         if self.link().remote.is_none() {
+            if self.link().held.as_ref().is_some_and(|held| held.observation.remote == seen.remote) {
+                // A person had restored what we deleted, and it is gone again: there is nothing left to ask about.
+                self.push(Event::RemoteChangeReleased { reason: "the restored entry is gone again".into() });
+            }
             if self.link().deleted == Some((seen.remote.clone(), false)) {
                 self.push(Event::EchoRecognised { remote: seen.remote.clone(), etag: None, by_content: false });
             }
