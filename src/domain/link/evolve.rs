@@ -243,17 +243,18 @@ fn failed(link: &mut Link, failure: &CallFailure, retry_at: Option<DateTime<Utc>
     if flight.command.operation.at_source() {
         return;
     }
-    let superseded = link.superseded.as_ref().is_some_and(|(remote, _, _)| *remote == flight.command.remote);
-    link.look_at = superseded.then(|| flight.command.remote.clone());
-    match failure.class {
-        F::Stale => link.look = Some(LookReason::Stale),
-        F::Gone => link.look = Some(LookReason::Gone),
+    let reason = match failure.class {
+        F::Stale => LookReason::Stale,
+        F::Gone => LookReason::Gone,
         F::IdentityTaken => {
             link.spent = link.spent.max(flight.command.generation);
-            link.look = Some(LookReason::IdentityTaken);
+            LookReason::IdentityTaken
         }
-        _ => {}
-    }
+        _ => return,
+    };
+    let superseded = link.superseded.as_ref().is_some_and(|(remote, _, _)| *remote == flight.command.remote);
+    link.look = Some(reason);
+    link.look_at = superseded.then_some(flight.command.remote);
 }
 
 fn echo(link: &mut Link, remote: &RemoteId, etag: Option<&Etag>, at: DateTime<Utc>) {
