@@ -27,7 +27,7 @@ use syncledger::{
         stream::{Category, StreamName},
     },
     services::sync::worklist::Worklist,
-    simulation::{Parts, Plan, play},
+    simulation::{AsShipped, Parts, Plan, play},
 };
 
 use super::skewed::{SkewedWorklist, SkippingModels};
@@ -314,6 +314,8 @@ pub fn found(parts: &dyn Parts, bug: &str, first: u64) -> &'static str {
     for seed in (0..SEEDS_MAX).map(|n| (first + n) % SEEDS_MAX) {
         let outcome = play(&Plan::new(seed), parts, false);
         if let Some(violation) = outcome.violations.first() {
+            let shipped = play(&Plan::new(seed), &AsShipped, false);
+            assert!(shipped.holds(), "seed {seed} breaks a rule without {bug} too: {:?}", shipped.violations);
             println!("{bug}: seed {seed}, step {}, {}: {}", outcome.step, violation.invariant, violation.what);
             return violation.invariant;
         }

@@ -99,7 +99,11 @@ fn a_crash_at_any_turn_changes_nothing_in_the_end() {
     let turns = play(&plan, &AsShipped, false).turns;
     assert!(turns > 200, "only {turns} turns to die at");
     let stride = usize::try_from(turns / sized(12, 200)).unwrap();
-    hold((1..turns).step_by(stride).map(|turn| Plan { crash_at_turn: Some(turn), ..plan.clone() }));
+    for turn in (1..turns).step_by(stride) {
+        let outcome = play(&Plan { crash_at_turn: Some(turn), ..plan.clone() }, &AsShipped, false);
+        assert!(outcome.holds(), "a crash at turn {turn}: {:?}", outcome.violations);
+        assert!(outcome.counts.contains_key("crash"), "nobody died at turn {turn}");
+    }
 }
 
 #[test]
