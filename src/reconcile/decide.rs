@@ -184,11 +184,11 @@ impl Decider<'_> {
         } else {
             flight.command.lease_until > self.i.now
         };
-        let (throttled, now) = match flight.command.operation.at_source() {
-            true => (self.i.source_throttled_until, self.i.now),
-            false => (self.i.throttled_until, self.i.now),
+        let throttled = match flight.command.operation.at_source() {
+            true => self.i.source_throttled_until,
+            false => self.i.throttled_until,
         };
-        Some(match throttled.filter(|until| *until > now) {
+        Some(match throttled.filter(|until| *until > self.i.now) {
             _ if waiting => Step::Rest,
             Some(until) => self.withhold(WithholdReason::RateLimited, Some(until)),
             None => Step::Verify(flight.command),
