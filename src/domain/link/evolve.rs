@@ -175,8 +175,8 @@ impl Link {
             (Attempt::Deleted { .. }, _) => {
                 self.wrote_at = Some(at);
                 self.last_source = Some(Side::Booking);
-                if self.superseded.as_ref().is_some_and(|(id, _, _)| *id == command.remote) {
-                    self.superseded = None;
+                if self.is_superseded(&command.remote) {
+                    self.superseded.take_if(|(id, _, _)| *id == command.remote);
                 } else {
                     self.remote = None;
                     self.deleted = Some((command.remote.clone(), false));
@@ -188,6 +188,13 @@ impl Link {
                 }
             }
         }
+    }
+
+    /// Whether `remote` is an entry of an earlier generation. It stays one after [`Wait::Superseded`] ended: a command on it may
+    /// still be in flight.
+    fn is_superseded(&self, remote: &RemoteId) -> bool {
+        self.superseded.as_ref().is_some_and(|(id, _, _)| id == remote)
+            || self.remote.as_ref().is_some_and(|present| present.id != *remote)
     }
 
     /// The entry has been read; any timer for reading it again ends.
@@ -252,7 +259,7 @@ fn failed(link: &mut Link, failure: &CallFailure, retry_at: Option<DateTime<Utc>
         }
         _ => return,
     };
-    let superseded = link.superseded.as_ref().is_some_and(|(remote, _, _)| *remote == flight.command.remote);
+    let superseded = link.is_superseded(&flight.command.remote);
     link.look = Some(reason);
     link.look_at = superseded.then_some(flight.command.remote);
 }

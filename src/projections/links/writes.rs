@@ -95,10 +95,12 @@ impl LinkRow<'_> {
             Attempt::Entry { etag, content, .. } => {
                 vec![present(wrote(flying().copy("remote", "command_remote")), content).set("etag", etag.as_str())]
             }
-            // The first of the two that applies ends the flight, so that the second does not apply.
+            // The first that applies ends the flight, so that the others do not apply. The last: an entry of an earlier generation whose wait
+            // ended while the command was in flight.
             Attempt::Deleted { .. } => vec![
                 wrote(flying().when(Condition::Same("superseded", "command_remote")).clear(&["superseded"])),
-                wrote(flying().clear(REMOTE)),
+                wrote(flying().when(Condition::Same("remote", "command_remote")).clear(REMOTE)),
+                wrote(flying()),
             ],
             Attempt::WrittenBack { .. } => vec![
                 flying().when(Condition::Is("inbound", "accepted".into())).set("inbound", "written_back"),
