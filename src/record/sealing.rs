@@ -34,6 +34,11 @@ pub enum Failure {
     Broken(String),
 }
 
+/// Whether stored data may hold personal texts, sealed or plain. A backslash could hide the name of a field.
+pub fn holds_texts(data: &str) -> bool {
+    data.contains("\"subject\"") || data.contains('\\')
+}
+
 /// The subjects with plain texts in `data`.
 pub fn plain_subjects(data: &Value) -> BTreeSet<SubjectId> {
     subjects(data, |object| plain(object) && object["text"].is_string())

@@ -226,11 +226,15 @@ impl Journal {
             version: recorded.version.0,
             reason,
         };
-        let mut data: Value = serde_json::from_str(&recorded.event.data).map_err(|e| damaged(e.to_string()))?;
-        let opened = self.open_texts(recorded.event.id, &mut data).await?;
-        let subjects = opened.map_err(|e| damaged(e.to_string()))?;
-        let event =
-            codec::from_data(&recorded.event.kind, recorded.event.schema, data).map_err(|e| damaged(e.to_string()))?;
+        let NewEvent { id, kind, schema, data, .. } = &recorded.event;
+        let (event, subjects) = if sealing::holds_texts(data) {
+            let mut data: Value = serde_json::from_str(data).map_err(|e| damaged(e.to_string()))?;
+            let opened = self.open_texts(*id, &mut data).await?;
+            (codec::from_data(kind, *schema, data), opened.map_err(|e| damaged(e.to_string()))?)
+        } else {
+            (codec::from_text(kind, *schema, data), BTreeSet::new())
+        };
+        let event = event.map_err(|e| damaged(e.to_string()))?;
         Ok((DecodedEvent { recorded, event }, subjects))
     }
 

@@ -32,6 +32,8 @@ use crate::{
 pub(super) struct Safety {
     next: Position,
     versions: BTreeMap<String, u64>,
+    /// The ids of all events read so far.
+    ids: BTreeSet<EventId>,
     acknowledged: BTreeSet<EventId>,
     recheck: bool,
     /// How many changes of the calendars there were, and entries that are not ours, when they were last looked at.
@@ -89,6 +91,7 @@ impl Safety {
                 notes.broken("I12", format!("the event at {} is not what its hash says", recorded.position));
             }
             self.leaves.push(recorded.leaf);
+            self.ids.insert(recorded.event.id);
             match block_on(journal.decode(recorded)) {
                 Ok(told) => self.told(&told, &mut notes),
                 Err(failure) => notes.broken("I3", format!("an event cannot be read: {failure}")),
@@ -113,8 +116,9 @@ impl Safety {
 
     fn acknowledged(&mut self, world: &World, notes: &mut Notes) {
         let fresh: Vec<EventId> = std::mem::take(&mut notes.acknowledged);
-        let missing = |id: &EventId| block_on(world.ledger.find(*id)).is_ok_and(|found| found.is_none());
-        let lost = fresh.iter().chain(self.acknowledged.iter().filter(|_| self.recheck)).find(|id| missing(id));
+        let missing = |id: &&EventId| block_on(world.ledger.find(**id)).is_ok_and(|found| found.is_none());
+        let never_read = fresh.iter().filter(|id| !self.ids.contains(id)).find(missing);
+        let lost = never_read.or_else(|| self.acknowledged.iter().filter(|_| self.recheck).find(missing));
         if let Some(lost) = lost {
             notes.broken("I2", format!("event {lost} was acknowledged and is not in the ledger"));
         }

@@ -71,9 +71,12 @@ fn some(tables: &Tables, name: &'static str, wanted: impl Fn(&TableRow<'_>) -> b
         return Vec::new();
     };
     let table = &projection.table;
+    let mut live = filled.rows.values().filter(|row| !row.removed && wanted(&TableRow { table, row })).peekable();
+    if live.peek().is_none() {
+        return Vec::new();
+    }
     let names: Vec<String> = table.columns.iter().map(|c| c.name.to_owned()).collect();
     let names: Arc<[String]> = names.into_iter().chain(["position".to_owned(), "removed".to_owned()]).collect();
-    let live = filled.rows.values().filter(|row| !row.removed && wanted(&TableRow { table, row }));
     live.map(|row| {
         let mut values = row.cells.clone();
         values.extend([row.position.0.into(), row.removed.into()]);

@@ -1,7 +1,8 @@
 //! Parses a request's URL, for every model.
 
+use axum::http::Uri;
 use percent_encoding::percent_decode_str;
-use url::Url;
+use url::form_urlencoded;
 
 /// A parsed URL. Path segments and query are percent-decoded.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -19,13 +20,10 @@ pub struct Target {
 impl Target {
     /// Parses `url`; `None` unless it is an absolute URL with a host.
     pub fn of(url: &str) -> Option<Self> {
-        let url = Url::parse(url).ok()?;
-        let host = match url.port() {
-            Some(port) => format!("{}:{port}", url.host_str()?),
-            None => url.host_str()?.to_owned(),
-        };
-        let segments = url.path_segments()?.filter(|s| !s.is_empty()).map(decoded).collect();
-        let query = url.query_pairs().map(|(k, v)| (k.into_owned(), v.into_owned())).collect();
+        let url: Uri = url.parse().ok()?;
+        let host = url.authority().filter(|_| url.scheme().is_some())?.as_str().to_owned();
+        let segments = url.path().split('/').filter(|s| !s.is_empty()).map(decoded).collect();
+        let query = form_urlencoded::parse(url.query().unwrap_or_default().as_bytes()).into_owned().collect();
         Some(Self { host, path: url.path().to_owned(), segments, query })
     }
 

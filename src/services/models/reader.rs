@@ -2,7 +2,11 @@
 
 use crate::{
     domain::{event::Event, ids::Position},
-    record::{codec, envelope::StoredEvent, sealing},
+    record::{
+        codec,
+        envelope::{NewEvent, StoredEvent},
+        sealing,
+    },
 };
 
 /// An unreadable event. It is not skipped: projections that need it stop there.
@@ -22,7 +26,13 @@ pub struct UnreadableEvent {
 /// [`UnreadableEvent`] if its type is unknown or its data does not match the type.
 pub fn closed(recorded: &StoredEvent) -> Result<Event, UnreadableEvent> {
     let poison = |reason: &str| UnreadableEvent { position: recorded.position, reason: reason.to_owned() };
-    let mut data = serde_json::from_str(&recorded.event.data).map_err(|_| poison("its data is not JSON"))?;
-    sealing::close(&mut data, recorded.event.id);
-    codec::from_data(&recorded.event.kind, recorded.event.schema, data).map_err(|error| poison(&error.to_string()))
+    let NewEvent { id, kind, schema, data, .. } = &recorded.event;
+    let event = if sealing::holds_texts(data) {
+        let mut data = serde_json::from_str(data).map_err(|_| poison("its data is not JSON"))?;
+        sealing::close(&mut data, *id);
+        codec::from_data(kind, *schema, data)
+    } else {
+        codec::from_text(kind, *schema, data)
+    };
+    event.map_err(|error| poison(&error.to_string()))
 }
