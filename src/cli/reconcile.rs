@@ -132,7 +132,7 @@ fn words(decision: &Decision) -> (String, String) {
         Step::Verify(command) => format!("find out whether command {} was carried out", command.id),
         Step::Look(remote, _) => format!("read entry {remote}"),
         Step::ReadSource => "read the booking at its source".to_owned(),
-        Step::Apply(..) => "apply the accepted change to the booking".to_owned(),
+        Step::ChangeBooking(..) => "apply the accepted change to the booking".to_owned(),
         Step::Rest => match decision.facts.last() {
             None | Some(Event::SyncRequested { .. }) => "nothing".to_owned(),
             Some(fact) => fact.name().replace('_', " "),

@@ -79,7 +79,7 @@ pub enum Step {
     /// Read the booking at its source, record it, and decide again.
     ReadSource,
     /// Apply the accepted change to the booking.
-    Apply(booking::Command, booking::Cause),
+    ChangeBooking(booking::Command, booking::Cause),
 }
 
 /// The time that an observation, or the change on hold, would move the booking to; overlaps are looked up for it.

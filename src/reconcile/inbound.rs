@@ -39,7 +39,7 @@ impl Decider<'_> {
             (RemoteChange::Removed { .. }, Some(RemovalPolicy::Mark)) => Command::MarkExternalRemoval { link },
             (RemoteChange::Removed { .. }, _) => Command::AcceptRemoteRemoval { link },
         };
-        Some(Step::Apply(command, cause))
+        Some(Step::ChangeBooking(command, cause))
     }
 
     /// Whether the booking already has the change.

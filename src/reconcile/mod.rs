@@ -7,14 +7,18 @@
 //! questions (`run`, `step`) and what every answer uses (`link`, `push`, `hold`, `look`, `issue`); `observed.rs` judges what was
 //! seen (`observed`, `live`) and settles conflicts (`accept`, `reject`, `conflict`, `resolved`); `removed.rs` judges removals
 //! (`gone`); `waiting.rs` ends what waited for a person or a timer; `inbound.rs` carries an accepted change to the booking;
-//! `outbound.rs` brings the entry into step. `desired.rs` and `retry.rs` are functions of their own.
+//! `outbound.rs` brings the entry into step. Functions of their own: `desired.rs` (what the entry should be), `retry.rs` (what follows a
+//! failed call), `outcome.rs` (the events that record an answer, a failure or a verification) and `mass_removal.rs` (when an
+//! operator is asked).
 #![deny(clippy::wildcard_enum_match_arm)]
 
 mod decide;
 mod desired;
 mod inbound;
+pub mod mass_removal;
 mod observed;
 mod outbound;
+pub mod outcome;
 mod removed;
 pub mod retry;
 mod waiting;

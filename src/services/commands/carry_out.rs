@@ -50,7 +50,7 @@ pub(super) async fn carry_out(
     };
     let (problem, poison) = match outcome {
         Ok(done) => {
-            record::apply(journal, incoming, received, &done).await?;
+            record::applied(journal, incoming, received, &done).await?;
             return booking_answer(journal, &done.booking, done.revision, done.created).await;
         }
         Err(RequestFailure::Failed(error)) if passing(&error) => return Err(error),

@@ -101,7 +101,7 @@ fn delivery_state(told: &[DecodedEvent], incoming: &IncomingCommand) -> Option<D
 }
 
 /// Records that it was carried out.
-pub(super) async fn apply(
+pub(super) async fn applied(
     journal: &Journal,
     incoming: &IncomingCommand,
     last: &StoredEvent,

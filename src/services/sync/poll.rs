@@ -103,7 +103,7 @@ impl Poller {
             if self.throttle.closed_until(credential, now).is_some() {
                 return Ok(PollOutcome::Waiting);
             }
-            self.throttle.passed(credential, now);
+            self.throttle.count_call(credential, now);
             let changes = match self.source.changes(polling.cursor.as_deref(), page.as_deref()).await {
                 Ok(changes) => changes,
                 Err(failure) => return self.failed(failure).await,

@@ -26,7 +26,7 @@ use crate::{
         event_store::{APPEND_EVENTS_MAX, ExpectedVersion},
         provider::{CalendarProvider, ListFrom},
     },
-    reconcile::retry,
+    reconcile::{mass_removal, retry},
     record::{
         envelope::{Actor, Origin},
         stream::StreamName,
@@ -43,9 +43,6 @@ const PAGES_MAX: u32 = 2_000;
 const MARGIN: TimeDelta = TimeDelta::hours(48);
 /// How long a pull is reserved for one process.
 const LEASE: TimeDelta = TimeDelta::minutes(5);
-/// Up to this many removals never need an approval for their share of all entries.
-const SHARE_FROM: usize = 3;
-
 /// Result of a pull.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum PullOutcome {
@@ -190,7 +187,7 @@ impl Puller {
         let asked_at = self.journal.clock().now();
         let (mut entries, mut next, mut pages) = (Vec::new(), None::<String>, 0);
         loop {
-            self.throttle.passed(key.connection.as_str(), self.journal.clock().now());
+            self.throttle.count_call(key.connection.as_str(), self.journal.clock().now());
             let page = provider.list(key, from, next.as_deref()).await?;
             pages += 1;
             entries.extend(page.entries);
@@ -304,11 +301,8 @@ impl Puller {
         context: &Context,
     ) -> Result<Option<String>, Error> {
         let now = self.journal.clock().now();
-        let lately = before.removals.iter().filter(|at| **at > now - REMOVALS_REMEMBERED);
-        let all = removals + lately.count();
-        let share = all * 100 > live.len() * usize::try_from(policy.removals_share_max).unwrap_or(100);
-        let many = all > usize::try_from(policy.removals_max).unwrap_or(usize::MAX);
-        if removals == 0 || !(many || (all > SHARE_FROM && share)) {
+        let lately = before.removals.iter().filter(|at| **at > now - REMOVALS_REMEMBERED).count();
+        if !mass_removal::needs_approval(removals, lately, live.len(), policy) {
             return Ok(None);
         }
         let approval = format!("removals-{}", short_hash(&[context.correlation.as_str()], 12));

@@ -57,7 +57,7 @@ impl Throttle {
     }
 
     /// Counts a call.
-    pub fn passed(&self, name: &str, now: DateTime<Utc>) {
+    pub fn count_call(&self, name: &str, now: DateTime<Utc>) {
         self.with(name, |limit| limit.calls.push_back(now));
     }
 

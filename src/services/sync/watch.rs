@@ -112,7 +112,7 @@ impl Watcher {
             return Ok(());
         }
         let asked_at = clock.now();
-        self.throttle.passed(key.connection.as_str(), asked_at);
+        self.throttle.count_call(key.connection.as_str(), asked_at);
         let life_s = self.life_s.unwrap_or(LIFE_S);
         let request =
             WatchRequest { channel: channel.clone(), token: token.clone(), address: address.to_owned(), life_s };

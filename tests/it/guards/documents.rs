@@ -30,6 +30,20 @@ fn dangling(path: &str, text: &str) -> Vec<String> {
     found
 }
 
+/// Functions that a document says are in a file, as in "`decide` in `src/reconcile/decide.rs`", and are not.
+fn unknown_functions(path: &str, text: &str) -> Vec<String> {
+    let spans: Vec<&str> = text.split('`').collect();
+    let named = spans.windows(3).skip(1).step_by(2).filter(|three| three[1].trim() == "in");
+    let named = named.map(|three| (three[0].rsplit("::").next().unwrap_or(three[0]), three[2]));
+    let function = |name: &str| !name.is_empty() && name.chars().all(|c| c.is_ascii_lowercase() || c == '_');
+    let unknown = named.filter(|(name, file)| {
+        let source = file.starts_with("src/") && Path::new(file).extension().is_some_and(|e| e == "rs");
+        let text = if source { read(file).unwrap_or_default() } else { return false };
+        function(name) && !text.contains(&format!("fn {name}(")) && !text.contains(&format!("fn {name}<"))
+    });
+    unknown.map(|(name, file)| format!("{path}: says that {name} is in {file}, and it is not")).collect()
+}
+
 /// Files that comments name without their folder, or with the last folders only, and that are nowhere.
 fn unknown_files(path: &str, text: &str, files: &[String]) -> Vec<String> {
     let spans = text.split('`').skip(1).step_by(2).filter_map(|span| span.split_whitespace().next());
@@ -51,7 +65,11 @@ fn comments(text: &str) -> String {
 fn every_path_that_a_document_names_exists() {
     let documents = files().into_iter().filter(|path| Path::new(path).extension().is_some_and(|e| e == "md"));
     let texts = documents.map(|path| (read(&path).expect("it is UTF-8"), path));
-    nothing_in(&texts.flat_map(|(text, path)| dangling(&path, &text)).collect::<Vec<_>>());
+    nothing_in(
+        &texts
+            .flat_map(|(text, path)| [dangling(&path, &text), unknown_functions(&path, &text)].concat())
+            .collect::<Vec<_>>(),
+    );
 }
 
 #[test]
@@ -71,6 +89,11 @@ fn a_path_that_leads_nowhere_is_caught() {
     nothing_in(&dangling(
         "README.md",
         "`src/lib.rs` `src/<x>.rs` `migrations/sqlite/NNNN_name.sql` [a](https://b) [c](#d)",
+    ));
+    caught(&unknown_functions("docs/A.md", "`a` is in the `b`, `apply` in\n  `src/lib.rs`"), "apply is in src/lib.rs");
+    nothing_in(&unknown_functions(
+        "docs/A.md",
+        "`x`, `decide` in `src/reconcile/decide.rs`, `Reconciler::settle` in `src/services/sync/reconciler/mod.rs`",
     ));
     let files = ["src/services/sync/run.rs".to_owned()];
     caught(&unknown_files("src/a.rs", "see `services/sync.rs`", &files), "services/sync.rs");

@@ -27,6 +27,9 @@ use crate::{
     },
 };
 
+/// How often an entry that cannot be read is read at most while the test goes on: looks back off.
+const SOME_LOOKS_MAX: usize = 20;
+
 /// A kept ledger, put back and served.
 struct Opened {
     world: World,
@@ -187,8 +190,9 @@ impl Opened {
         for told in &self.story.bookings {
             let mut calls = made.remove(&told.appointment).unwrap_or_default();
             if told.part == Part::LookFailing && looks_failed {
-                // Those that were made to fail have been counted.
-                calls.get = 1;
+                // Those that were made to fail have been counted; one more succeeded.
+                let some = (2..=SOME_LOOKS_MAX).contains(&calls.get);
+                calls.get = if some { 1 } else { calls.get };
             }
             let needed = told.part.calls(&self.story);
             if calls != needed {
@@ -285,7 +289,9 @@ impl Opened {
         assert!(!printed.stdout.windows(word.len()).any(|part| part == word));
         let mut grep = std::process::Command::new("grep");
         let found = grep.args(["-rlaF", &self.story.forgotten]).arg(self.world.folder.path()).output();
-        let found = String::from_utf8_lossy(&found.expect("grep is there").stdout).into_owned();
-        assert_eq!(found, "", "the word of somebody who was forgotten");
+        let found = found.expect("grep is there");
+        let files = String::from_utf8_lossy(&found.stdout).into_owned();
+        // 1: it read everything and found nothing; 2: it could not read everything.
+        assert_eq!((found.status.code(), files.as_str()), (Some(1), ""), "the word of somebody who was forgotten");
     }
 }

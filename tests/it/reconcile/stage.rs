@@ -178,7 +178,7 @@ impl Stage {
             (seen, fresh) = (None, false);
             self.pending = decision.step.clone();
             match decision.step {
-                Step::Apply(command, cause) => {
+                Step::ChangeBooking(command, cause) => {
                     self.say("    → apply to the booking");
                     self.command(&command, &cause)?;
                 }

@@ -7,7 +7,7 @@ use super::{LookOutcome, Reconciler, Round};
 use crate::{
     domain::{
         booking::{self, Cause},
-        entry::{Body, Content, EntryState, Evidence, Marker, Observation, RemoteEntry},
+        entry::{Body, EntryState, Evidence, Marker, Observation, RemoteEntry},
         failure::{CallFailure, FailureClass},
         ids::{Generation, RemoteId, SubjectId, Version},
         link::{
@@ -15,7 +15,7 @@ use crate::{
         },
     },
     ports::{event_store::ExpectedVersion, source::SourceBooking},
-    reconcile::retry,
+    reconcile::{outcome, retry},
     record::{
         envelope::{Actor, Origin},
         stream::StreamName,
@@ -37,7 +37,7 @@ impl Reconciler {
         context: &Context,
     ) -> Result<Version, Error> {
         let credential = self.credential_of(round, &command);
-        self.throttle.passed(&credential, self.journal.clock().now());
+        self.throttle.count_call(&credential, self.journal.clock().now());
         let whose = &round.booking.details.title.subject;
         let outcome = match (&command.operation, round.source) {
             (Operation::WriteBackSlot { .. } | Operation::WriteBackCancel { .. }, None) => {
@@ -87,18 +87,9 @@ impl Reconciler {
         credential: &str,
         context: &Context,
     ) -> Result<Version, Error> {
-        let operation = command.operation.name().to_owned();
-        let id = command.id.clone();
         let facts = match outcome {
-            Ok(answer) => {
-                let mut facts = vec![LinkEvent::AttemptSucceeded { command: id, operation, answer }];
-                if matches!(command.operation, Operation::Create { .. }) {
-                    let (remote, generation) = (command.remote.clone(), command.generation);
-                    facts.push(LinkEvent::Established { remote, generation });
-                }
-                facts
-            }
-            Err(failure) => self.failed(round, command, operation, failure, credential).await?,
+            Ok(answer) => outcome::answered(command, answer),
+            Err(failure) => self.failed(round, command, failure, credential).await?,
         };
         for fact in &facts {
             log::link(round.of, fact, context);
@@ -112,7 +103,6 @@ impl Reconciler {
         &self,
         round: &Round<'_>,
         command: &IssuedCommand,
-        operation: String,
         failure: CallFailure,
         credential: &str,
     ) -> Result<Vec<LinkEvent>, Error> {
@@ -122,18 +112,7 @@ impl Reconciler {
         let verdict = retry::after(&failure, &before, round.profile.policy.attempts_max, now, clock.chance());
         self.throttle.failed(credential, &failure, verdict.retry_at, now);
         authorise::note_failure(&self.journal, &round.of.calendar.connection, &failure).await?;
-        let mut facts = vec![LinkEvent::AttemptFailed {
-            command: command.id.clone(),
-            operation,
-            failure: failure.clone(),
-            retry_at: verdict.retry_at,
-            counts: verdict.counts,
-        }];
-        if verdict.dead {
-            let booking_revision = round.booking.revision;
-            facts.push(LinkEvent::DeadLettered { command: command.id.clone(), failure, booking_revision });
-        }
-        Ok(facts)
+        Ok(outcome::failed(command, failure, verdict, round.booking.revision))
     }
 
     /// Finds out how a command without an answer ended.
@@ -147,18 +126,13 @@ impl Reconciler {
             self.verify_at_source(round, &command, context).await?
         } else {
             self.read_entry(round, &command.remote).await.map(|seen| {
-                let outcome = verified(&command, &seen);
+                let outcome = outcome::shown_by_entry(&command, &seen.seen);
                 (outcome, Some(seen))
             })
         };
         match found {
             Ok((outcome, seen)) => {
-                let created =
-                    matches!((&command.operation, &outcome), (Operation::Create { .. }, Verification::Done { .. }));
-                let mut facts = vec![LinkEvent::OutcomeVerified { command: command.id, outcome }];
-                if created {
-                    facts.push(LinkEvent::Established { remote: command.remote, generation: command.generation });
-                }
+                let facts = outcome::verified(&command, outcome);
                 for fact in &facts {
                     log::link(round.of, fact, context);
                 }
@@ -184,32 +158,32 @@ impl Reconciler {
         context: &Context,
     ) -> Result<Result<(Verification, Option<Observation>), CallFailure>, Error> {
         let Some(source) = round.source else { return Ok(Ok((Verification::NotDone {}, None))) };
-        self.throttle.passed(round.booking.source.as_str(), self.journal.clock().now());
-        let shown = match source.get(&round.of.appointment).await {
-            Ok(shown) => shown,
+        self.throttle.count_call(round.booking.source.as_str(), self.journal.clock().now());
+        let source_booking = match source.get(&round.of.appointment).await {
+            Ok(source_booking) => source_booking,
             Err(failure) => return Ok(Err(failure)),
         };
-        let done = match (&command.operation, &shown) {
-            (Operation::WriteBackSlot { slot, .. }, Some(shown)) => {
-                !shown.snapshot.cancelled && shown.snapshot.slot.same_time(slot)
-            }
-            (Operation::WriteBackCancel { .. }, Some(shown)) => shown.snapshot.cancelled,
-            _ => false,
+        let outcome = match &source_booking {
+            Some(now) => outcome::shown_by_source(&command.operation, Some(&now.snapshot), now.revision),
+            None => outcome::shown_by_source(&command.operation, None, None),
         };
-        let source_revision = shown.as_ref().and_then(|shown| shown.revision);
         // Others may have changed more since then. Their changes are part of this revision and are applied with it;
         // a delivery about them would come too late and be ignored as outdated.
-        if let Some(shown) = shown {
-            self.observe_source(round, shown, context).await?;
+        if let Some(source_booking) = source_booking {
+            self.observe_source(round, source_booking, context).await?;
         }
-        let answer = Attempt::WrittenBack { source_revision };
-        Ok(Ok((if done { Verification::Done { answer } } else { Verification::NotDone {} }, None)))
+        Ok(Ok((outcome, None)))
     }
 
-    async fn observe_source(&self, round: &Round<'_>, shown: SourceBooking, context: &Context) -> Result<(), Error> {
-        let cause = Cause { source_revision: shown.revision, ..Cause::default() };
-        let command = booking::Command::Observe(shown.snapshot);
-        execute(&self.journal, &round.of.booking, &command, &cause, shown.changed_at, context).await?;
+    async fn observe_source(
+        &self,
+        round: &Round<'_>,
+        from_source: SourceBooking,
+        context: &Context,
+    ) -> Result<(), Error> {
+        let cause = Cause { source_revision: from_source.revision, ..Cause::default() };
+        let command = booking::Command::Observe(from_source.snapshot);
+        execute(&self.journal, &round.of.booking, &command, &cause, from_source.changed_at, context).await?;
         Ok(())
     }
 
@@ -241,7 +215,7 @@ impl Reconciler {
     async fn read_entry(&self, round: &Round<'_>, remote: &RemoteId) -> Result<Observation, CallFailure> {
         // Taken before the call: the observation is at least as new as this.
         let seen_at = self.journal.clock().now();
-        self.throttle.passed(round.of.calendar.connection.as_str(), seen_at);
+        self.throttle.count_call(round.of.calendar.connection.as_str(), seen_at);
         let entry = round.provider.get(&round.of.calendar, remote).await?;
         let seen = match entry {
             None => EntryState::Gone { evidence: Evidence::NotFoundById, updated: None },
@@ -256,19 +230,20 @@ impl Reconciler {
         if self.throttle.closed_until(credential, now).is_some() {
             return Ok(());
         }
-        self.throttle.passed(credential, now);
-        let shown = match source.get(&round.of.appointment).await {
-            Ok(Some(shown)) => shown,
+        self.throttle.count_call(credential, now);
+        let source_booking = match source.get(&round.of.appointment).await {
+            Ok(Some(source_booking)) => source_booking,
             Ok(None) => return Ok(()),
             Err(failure) => {
                 self.throttle.failed(credential, &failure, None, self.journal.clock().now());
                 return Ok(());
             }
         };
-        self.observe_source(round, shown, context).await
+        self.observe_source(round, source_booking, context).await
     }
 
-    pub(super) async fn apply(
+    /// Applies an accepted change of the entry to the booking.
+    pub(super) async fn change_booking(
         &self,
         round: &Round<'_>,
         command: &booking::Command,
@@ -313,36 +288,4 @@ fn answer(entry: &RemoteEntry, subject: &SubjectId) -> Result<Attempt, CallFailu
             Err(CallFailure::new(FailureClass::OutcomeUnknown, "the provider's answer does not contain the entry"))
         }
     }
-}
-
-/// Whether the entry, read by its id, shows that the command was carried out.
-fn verified(command: &IssuedCommand, seen: &Observation) -> Verification {
-    let done = |etag, updated, content: &Content| Verification::Done {
-        answer: Attempt::Entry { etag, updated, content: content.clone() },
-    };
-    match (&command.operation, &seen.seen) {
-        (Operation::Create { content }, EntryState::Live { etag, updated, marked: true, content: now }) => {
-            // Created, and edited since: the base is the created content, so that the edit is recognised.
-            let (etag, base) = if now.same(content) { (etag.clone(), now) } else { (base_etag(), content) };
-            done(etag, *updated, base)
-        }
-        // Its id is used up: it was created and deleted since.
-        (Operation::Create { content }, EntryState::Gone { evidence: Evidence::Tombstone, updated }) => {
-            done(base_etag(), *updated, content)
-        }
-        (Operation::Update { content, .. }, EntryState::Live { etag, updated, marked: true, content: now })
-            if now.same(content) =>
-        {
-            done(etag.clone(), *updated, now)
-        }
-        (Operation::Delete { .. }, EntryState::Gone { .. }) => {
-            Verification::Done { answer: Attempt::Deleted { already_absent: false } }
-        }
-        _ => Verification::NotDone {},
-    }
-}
-
-/// Placeholder for the version after a create, before somebody changed the entry: equal to no version of a provider.
-fn base_etag() -> crate::domain::ids::Etag {
-    crate::domain::ids::Etag("(as created)".into())
 }

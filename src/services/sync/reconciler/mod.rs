@@ -128,7 +128,7 @@ impl Reconciler {
                     self.read_source(&round, context).await?;
                     fresh = true;
                 }
-                Step::Apply(command, cause) => self.apply(&round, &command, &cause, context).await?,
+                Step::ChangeBooking(command, cause) => self.change_booking(&round, &command, &cause, context).await?,
             }
         }
         Ok(SettleOutcome { version, calls })
