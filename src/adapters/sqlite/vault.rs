@@ -22,6 +22,9 @@ use crate::{
     ports::{clock::Clock, vault::Failure},
 };
 
+/// Rounds in which an erasure tries to empty the write-ahead log; in each the writer waits 10 s for readers.
+const SCRUB_ROUNDS_MAX: usize = 3;
+
 const KEY: &str = "SELECT key_id, master, nonce, wrapped, destroyed_at FROM subject_keys WHERE subject = ?";
 /// Nothing is added with an outdated master key.
 const ADD: &str = "INSERT INTO subject_keys (subject, key_id, master, nonce, wrapped, created_at) \
@@ -93,9 +96,11 @@ impl KeyTables for SqliteKeyTables {
     }
 
     async fn scrub(&self) -> Result<(), String> {
-        // The log still contains the old page.
-        if self.0.writer.truncate_log().await? {
-            return Ok(());
+        // The log still contains the old page. Between rounds the writer does other work.
+        for _ in 0..SCRUB_ROUNDS_MAX {
+            if self.0.writer.truncate_log().await? {
+                return Ok(());
+            }
         }
         Err("a reader keeps an older copy in the write-ahead log".to_owned())
     }

@@ -141,6 +141,8 @@ async fn the_log_names_requests_and_nobody() {
         .finish();
     let guard = tracing::subscriber::set_default(subscriber);
     let world = World::new().await;
+    // Another test may have met a log line just before there was a subscriber: it would stay switched off for all.
+    tracing::callsite::rebuild_interest_cache();
     let body = json!({
         "id": "Ana-Müller", "resource": "bay-1", "slot": {"from": "2026-06-01", "until": "2026-06-02"},
         "details": {"title": "Secret title", "customer": {"name": "Ana Müller", "email": "ana@example.org"}},
