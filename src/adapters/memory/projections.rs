@@ -13,11 +13,12 @@ use super::{
     tables::{FilledTable, Rows, Tables},
 };
 use crate::{
+    adapters::shared::table_rules,
     domain::ids::Position,
     ports::projection_store::{
         Batch, Checkpoint, Comparison, Difference, Failure, ProjectionStore, RowDifference, TableCopy,
     },
-    projections::{ALL, Drafts, Projection, Row, StoredRow, Table, query::Query},
+    projections::{Drafts, Projection, Row, StoredRow, Table, query::Query},
 };
 
 /// Read models that live as long as the process.
@@ -58,15 +59,12 @@ fn moved(projection: &'static Projection, filled: Option<&FilledTable>) -> Failu
 impl ProjectionStore for MemoryProjections {
     async fn prepare(&self, now: DateTime<Utc>) -> Result<Vec<&'static str>, Failure> {
         let mut tables = self.tables();
-        let mut made = Vec::new();
-        for projection in ALL {
-            let key = (projection.name, TableCopy::Live);
-            if tables.get(&key).is_none_or(|filled| filled.checkpoint.version != projection.version) {
-                tables.insert(key, empty(projection, TableCopy::Live, now));
-                made.push(projection.name);
-            }
+        let known: Vec<Checkpoint> = tables.values().map(|filled| filled.checkpoint.clone()).collect();
+        let outdated = table_rules::outdated(&known, |_| true);
+        for projection in &outdated {
+            tables.insert((projection.name, TableCopy::Live), empty(projection, TableCopy::Live, now));
         }
-        Ok(made)
+        Ok(outdated.into_iter().map(|projection| projection.name).collect())
     }
 
     async fn checkpoints(&self) -> Result<Vec<Checkpoint>, Failure> {
@@ -153,9 +151,8 @@ impl ProjectionStore for MemoryProjections {
 
     async fn swap(&self, projection: &'static Projection, behind_max: u64, now: DateTime<Utc>) -> Result<(), Failure> {
         let mut tables = self.tables();
-        let at = |table_copy| tables.get(&(projection.name, table_copy)).map(|filled| filled.checkpoint.position.0);
-        let live = at(TableCopy::Live).unwrap_or(0);
-        if at(TableCopy::Next).is_none_or(|next| live > next.saturating_add(behind_max)) {
+        let at = |table_copy| tables.get(&(projection.name, table_copy)).map(|filled| filled.checkpoint.position);
+        if table_rules::replaces(at(TableCopy::Live), at(TableCopy::Next), behind_max).is_none() {
             return Err(moved(projection, tables.get(&(projection.name, TableCopy::Live))));
         }
         if let Some(mut next) = tables.remove(&(projection.name, TableCopy::Next)) {

@@ -23,10 +23,11 @@ use super::{
     session,
 };
 use crate::{
+    adapters::shared::table_rules,
     domain::ids::Position,
     ports::projection_store::{Batch, Checkpoint, Comparison, Failure, ProjectionStore, TableCopy},
     projections::{
-        ALL, Drafts, Projection, Row, Value,
+        Drafts, Projection, Row, Value,
         query::Query,
         query_statements::statement_call,
         statements::{CHECKPOINTS_TABLE, CREATE_CHECKPOINTS, DROP_CHECKPOINT},
@@ -175,7 +176,7 @@ impl ProjectionStore for PostgresProjections {
         let (live, next) = (book().copy(projection, TableCopy::Live), book().copy(projection, TableCopy::Next));
         let at = position_of(&mut tx, live.table).await?;
         let reached = position_of(&mut tx, next.table).await?;
-        let Some(reached) = reached.filter(|next| at.is_none_or(|at| at.0 <= next.0.saturating_add(behind_max))) else {
+        let Some(reached) = table_rules::replaces(at, reached, behind_max) else {
             return Err(Failure::Moved { projection: projection.name, stored: at });
         };
         remove(&mut tx, projection, TableCopy::Live).await?;
@@ -205,15 +206,7 @@ async fn stale(connection: &mut PgConnection) -> Result<Vec<&'static Projection>
     let names: Vec<String> =
         sqlx::query_scalar(sql::TABLE_NAMES).fetch_all(&mut *connection).await.map_err(|e| failure(&e))?;
     let known = checkpoints(connection).await?;
-    let fresh = |projection: &Projection| {
-        let filled = |checkpoint: &Checkpoint| {
-            checkpoint.projection == projection.name
-                && checkpoint.table_copy == TableCopy::Live
-                && checkpoint.version == projection.version
-        };
-        known.iter().any(filled) && names.iter().any(|name| name == projection.name)
-    };
-    Ok(ALL.into_iter().filter(|projection| !fresh(projection)).collect())
+    Ok(table_rules::outdated(&known, |projection| names.iter().any(|name| name == projection.name)))
 }
 
 /// Applies a batch to its table: rows are read once, changed in memory, written once.

@@ -1,5 +1,6 @@
-//! Code shared by adapters of remote systems. Names none of them.
+//! Code that several adapters need. Names no external system.
 
 pub mod pause;
 pub mod percent;
 pub mod retry_after;
+pub mod table_rules;

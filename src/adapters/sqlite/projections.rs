@@ -20,10 +20,11 @@ use super::{
     projection_sql::book,
 };
 use crate::{
+    adapters::shared::table_rules,
     domain::ids::Position,
     ports::projection_store::{Batch, Checkpoint, Comparison, Failure, ProjectionStore, TableCopy},
     projections::{
-        ALL, Drafts, Projection, Row, Value,
+        Drafts, Projection, Row, Value,
         query::Query,
         query_statements::statement_call,
         statements::{CREATE_CHECKPOINTS, DROP_CHECKPOINT},
@@ -95,20 +96,12 @@ impl ProjectionStore for SqliteProjections {
         let names: Vec<String> =
             sqlx::query_scalar(sql::TABLE_NAMES).fetch_all(&mut *tx).await.map_err(|e| failure(&e))?;
         let known = checkpoints(&mut tx).await?;
-        let mut made = Vec::new();
-        for projection in ALL {
-            let fresh = known.iter().any(|checkpoint| {
-                checkpoint.projection == projection.name
-                    && checkpoint.table_copy == TableCopy::Live
-                    && checkpoint.version == projection.version
-            });
-            if !fresh || !names.iter().any(|name| name == projection.name) {
-                create(&mut tx, projection, TableCopy::Live, now).await?;
-                made.push(projection.name);
-            }
+        let outdated = table_rules::outdated(&known, |projection| names.iter().any(|name| name == projection.name));
+        for projection in &outdated {
+            create(&mut tx, projection, TableCopy::Live, now).await?;
         }
         tx.commit().await.map_err(|e| failure(&e))?;
-        Ok(made)
+        Ok(outdated.into_iter().map(|projection| projection.name).collect())
     }
 
     async fn checkpoints(&self) -> Result<Vec<Checkpoint>, Failure> {
@@ -183,7 +176,7 @@ impl ProjectionStore for SqliteProjections {
         let (live, next) = (book().copy(projection, TableCopy::Live), book().copy(projection, TableCopy::Next));
         let at = position_of(&mut tx, live.table).await?;
         let reached = position_of(&mut tx, next.table).await?;
-        let Some(reached) = reached.filter(|next| at.is_none_or(|at| at.0 <= next.0.saturating_add(behind_max))) else {
+        let Some(reached) = table_rules::replaces(at, reached, behind_max) else {
             return Err(Failure::Moved { projection: projection.name, stored: at });
         };
         remove(&mut tx, projection, TableCopy::Live).await?;
