@@ -21,10 +21,15 @@ impl Target {
     /// Parses `url`; `None` unless it is an absolute URL with a host.
     pub fn of(url: &str) -> Option<Self> {
         let url: Uri = url.parse().ok()?;
-        let host = url.authority().filter(|_| url.scheme().is_some())?.as_str().to_owned();
+        let host = host(&url)?;
         let segments = url.path().split('/').filter(|s| !s.is_empty()).map(decoded).collect();
         let query = form_urlencoded::parse(url.query().unwrap_or_default().as_bytes()).into_owned().collect();
         Some(Self { host, path: url.path().to_owned(), segments, query })
+    }
+
+    /// The host of `url`, as [`Target::host`] has it.
+    pub fn host_of(url: &str) -> Option<String> {
+        host(&url.parse().ok()?)
     }
 
     /// The path's segments, borrowed, to match on.
@@ -41,6 +46,10 @@ impl Target {
     pub fn query_values<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
         self.query.iter().filter(move |(k, _)| k == name).map(|(_, v)| v.as_str())
     }
+}
+
+fn host(url: &Uri) -> Option<String> {
+    Some(url.authority().filter(|_| url.scheme().is_some())?.as_str().to_owned())
 }
 
 /// A path segment, percent-decoded. A `+` stays a plus: only queries and forms write a space so.

@@ -40,7 +40,7 @@ impl DirectTransport {
 #[async_trait]
 impl Transport for DirectTransport {
     async fn send(&self, request: Request, timeout: Duration) -> Result<Response, Failure> {
-        let host = Target::of(&request.url).map(|t| t.host).unwrap_or_default();
+        let host = Target::host_of(&request.url).unwrap_or_default();
         let model = self.hosts.lock().unwrap_or_else(PoisonError::into_inner).get(&host).cloned();
         let Some(model) = model else { return Err(Failure::NotSent(format!("unknown host {host}"))) };
         let now = self.clock.now();

@@ -16,14 +16,17 @@ use super::{
 };
 use crate::{
     domain::{
-        booking, calendar, connection,
+        calendar, connection,
         event::Event,
         ids::{BookingId, LinkId, Position, RemoteId, SubjectId, Version},
         link::LinkRef,
         operations, source,
     },
     ports::source::BookingSource,
-    record::envelope::{Actor, Origin, StoredEvent},
+    record::{
+        envelope::{Actor, Origin, StoredEvent},
+        stream::Category,
+    },
     services::{
         Error,
         journal::{Context, DecodedEvent},
@@ -134,8 +137,15 @@ impl Reactor {
                 if self.is_own_echo(&recorded) {
                     continue;
                 }
-                let decoded = self.reconciler.journal.decode(recorded).await?;
-                self.mark(decoded, &mut marks).await?;
+                match recorded.stream.category {
+                    // That there is news is enough: what it says is read with the whole stream when the link is decided.
+                    Category::Link => self.mark_link(&recorded, &mut marks).await?,
+                    Category::Booking => self.mark_booking(&recorded, &mut marks).await?,
+                    _ => {
+                        let decoded = self.reconciler.journal.decode(recorded).await?;
+                        self.mark(decoded, &mut marks).await?;
+                    }
+                }
             }
             if !full {
                 return Ok((marks, next));
@@ -145,7 +155,7 @@ impl Reactor {
 
     /// Whether it is our own append, which the run that made it has already handled.
     fn is_own_echo(&self, recorded: &StoredEvent) -> bool {
-        if recorded.stream.category != crate::record::stream::Category::Link {
+        if recorded.stream.category != Category::Link {
             return false;
         }
         let settled = self.settled.lock().unwrap_or_else(PoisonError::into_inner);
@@ -161,10 +171,6 @@ impl Reactor {
         let because = decoded.recorded.clone();
         let mut links: Vec<(LinkId, Trigger)> = Vec::new();
         match &decoded.event {
-            Event::Booking(event) => {
-                let Ok(id) = BookingId::new(because.stream.id.clone()) else { return Ok(()) };
-                return self.mark_booking(&id, event, &because, marks).await;
-            }
             Event::Calendar(calendar::Event::RemoteEntryObserved { link, observation, .. }) => {
                 let observation = Some(observation.clone());
                 links.push((link.clone(), Trigger { observation, ..Trigger::default() }));
@@ -172,11 +178,6 @@ impl Reactor {
             Event::Calendar(calendar::Event::RemoteEntryRemoved { link, observation, approval, .. }) => {
                 let (observation, approval) = (Some(observation.clone()), approval.clone());
                 links.push((link.clone(), Trigger { observation, approval }));
-            }
-            Event::Link(_) => {
-                if let Ok(link) = LinkId::new(because.stream.id.clone()) {
-                    links.push((link, Trigger::default()));
-                }
             }
             Event::Operations(
                 operations::Event::ApprovalGranted { approval, .. }
@@ -207,8 +208,14 @@ impl Reactor {
             Event::Source(source::Event::DeliveryReceived { .. } | source::Event::DeliveryReprocessed { .. }) => {
                 intake::apply(&self.reconciler.journal, &self.sources, &decoded).await?;
             }
-            Event::Connection(_) | Event::Calendar(_) | Event::Source(_) | Event::Profile(_) | Event::Operations(_) => {
-            }
+            // Bookings and links are marked by their stream.
+            Event::Booking(_)
+            | Event::Link(_)
+            | Event::Connection(_)
+            | Event::Calendar(_)
+            | Event::Source(_)
+            | Event::Profile(_)
+            | Event::Operations(_) => {}
         }
         for (link, trigger) in links {
             if let Some(of) = self.reconciler.link_ref(&link).await? {
@@ -228,22 +235,38 @@ impl Reactor {
         }
     }
 
-    async fn mark_booking(
+    /// Marks the link of a stream that has news.
+    async fn mark_link(
         &self,
-        id: &BookingId,
-        event: &booking::Event,
         because: &StoredEvent,
         marks: &mut BTreeMap<LinkId, (LinkRef, LinkTriggers)>,
     ) -> Result<(), Error> {
-        let (Some(booking), _) = self.reconciler.journal.booking(id).await? else { return Ok(()) };
+        let Ok(link) = LinkId::new(because.stream.id.clone()) else { return Ok(()) };
+        let of = match marks.get(&link) {
+            Some((of, _)) => Some(of.clone()),
+            None => self.reconciler.link_ref(&link).await?,
+        };
+        if let Some(of) = of {
+            put(marks, of, LinkTriggers::new(Trigger::default(), because.clone()));
+        }
+        Ok(())
+    }
+
+    async fn mark_booking(
+        &self,
+        because: &StoredEvent,
+        marks: &mut BTreeMap<LinkId, (LinkRef, LinkTriggers)>,
+    ) -> Result<(), Error> {
+        let Ok(id) = BookingId::new(because.stream.id.clone()) else { return Ok(()) };
+        let (Some(booking), _) = self.reconciler.journal.booking(&id).await? else { return Ok(()) };
         let routing = &self.reconciler.routing;
-        let mut links = routing.links(id, &booking.source_ref, &booking.resource);
+        let mut links = routing.links(&id, &booking.source_ref, &booking.resource);
         for former in &booking.former_resources {
-            links.extend(routing.links(id, &booking.source_ref, former));
+            links.extend(routing.links(&id, &booking.source_ref, former));
         }
         // Links of routes no longer configured. A booking that was just registered has none.
-        if !matches!(event, booking::Event::Registered { .. }) {
-            links.extend(self.reconciler.worklist.links_of_booking(id).await?);
+        if because.event.kind != "booking.registered" {
+            links.extend(self.reconciler.worklist.links_of_booking(&id).await?);
         }
         for of in links {
             put(marks, of, LinkTriggers::new(Trigger::default(), because.clone()));
