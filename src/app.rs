@@ -32,7 +32,7 @@ use crate::{
     ports::{clock::Clock, provider::CalendarProvider, source::BookingSource, transport::Transport},
     services::{
         current_failures::CurrentFailures,
-        operators::publish_profiles::{publish, unpublished},
+        operators::publish_profiles::{self, publish, unpublished},
         sync::{
             calendars::Calendars,
             poll::Poller,
@@ -88,6 +88,9 @@ impl App {
         let stores = open_as(config, program).await?;
         stores.versions.require(program.needs).await.context("the ledger")?;
         let profiles = publish(&stores.journal, &config.profiles).await?;
+        if let Some(least) = stores.versions.required() {
+            publish_profiles::require(&stores.journal, profiles.keys(), least).await?;
+        }
         Self::with(config, stores, profiles)
     }
 

@@ -10,9 +10,10 @@ use crate::domain::program_version::ProgramVersion;
 pub const FIRST: ProgramVersion = ProgramVersion::new(0, 1, 0);
 
 /// Types that came later, or have grown since: the type, the version of its data, and the first program that reads it.
-const LATER: [(&str, u16, ProgramVersion); 2] = [
+const LATER: [(&str, u16, ProgramVersion); 3] = [
     ("link.wait_ended", 1, ProgramVersion::new(0, 2, 0)),
     ("operations.program_required", 1, ProgramVersion::new(0, 2, 0)),
+    ("profile.program_required", 1, ProgramVersion::new(0, 2, 0)),
 ];
 
 /// The first version of the program that reads events of that type and version of data.

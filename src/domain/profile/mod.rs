@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::ids::ProfileId;
+use super::{ids::ProfileId, program_version::ProgramVersion};
 
 /// An event of a profile. Type: `profile.<variant in snake case>`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -19,6 +19,15 @@ pub enum Event {
         /// The policy.
         policy: Policy,
     },
+    /// The ledger has events that an older program cannot read. Every program reads this stream when it starts, so that one from before
+    /// `operations.program_required` existed (0.1.0) meets an event it does not know, and does not start.
+    ProgramRequired {
+        /// Id of the profile.
+        profile: ProfileId,
+        /// The least version that can read the ledger: `0.2.0`.
+        #[schemars(with = "String")]
+        least: ProgramVersion,
+    },
 }
 
 impl Event {
@@ -26,6 +35,7 @@ impl Event {
     pub fn name(&self) -> &'static str {
         match self {
             Self::Published { .. } => "published",
+            Self::ProgramRequired { .. } => "program_required",
         }
     }
 }

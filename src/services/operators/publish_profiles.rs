@@ -7,6 +7,7 @@ use crate::{
         event,
         ids::{ProfileId, Version},
         profile::{Event, Policy, Profile},
+        program_version::ProgramVersion,
     },
     ports::event_store::ExpectedVersion,
     record::{
@@ -15,7 +16,7 @@ use crate::{
     },
     services::{
         Error,
-        journal::{Context, Journal},
+        journal::{Context, DecodedEvent, Journal},
     },
 };
 
@@ -53,6 +54,35 @@ pub async fn unpublished(
         profiles.insert(id.clone(), Profile { id: id.clone(), version, policy: policy.clone() });
     }
     Ok(profiles)
+}
+
+/// Says in every profile's stream that the ledger needs `least`, where no event says so yet: for programs that read nothing else first.
+///
+/// # Errors
+/// The ledger is not available.
+pub async fn require(
+    journal: &Journal,
+    profiles: impl Iterator<Item = &ProfileId>,
+    least: ProgramVersion,
+) -> Result<(), Error> {
+    for id in profiles {
+        loop {
+            let stream = journal.stream(&StreamName::profile(id), Version(0)).await?;
+            let said = |it: &DecodedEvent| matches!(it.event, event::Event::Profile(Event::ProgramRequired { .. }));
+            if stream.iter().any(said) {
+                break;
+            }
+            let expected = ExpectedVersion::after(stream.last().map(|it| it.recorded.version));
+            let fact = Event::ProgramRequired { profile: id.clone(), least };
+            let context = Context::root(Actor::new("operator", "upgrade"), Origin::Admin, journal.clock().event_id());
+            match journal.append(&StreamName::profile(id), expected, vec![fact], &context).await {
+                Ok(_) => break,
+                Err(error) if error.is_conflict() => {}
+                Err(error) => return Err(error),
+            }
+        }
+    }
+    Ok(())
 }
 
 /// The policy as last published, and the version of its event.

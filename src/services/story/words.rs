@@ -7,7 +7,9 @@ use crate::{
         calendar, connection,
         entry::{EntryState, Evidence},
         event::Event,
-        operations, source,
+        operations, profile,
+        program_version::ProgramVersion,
+        source,
     },
     record::envelope::{NewEvent, Origin},
 };
@@ -29,7 +31,8 @@ impl LocalTimes {
             Event::Source(event) => delivery(event),
             Event::Operations(event) => operation(event),
             Event::Connection(event) => connection(event),
-            Event::Profile(_) => plain("A policy was published."),
+            Event::Profile(profile::Event::Published { .. }) => plain("A policy was published."),
+            Event::Profile(profile::Event::ProgramRequired { least, .. }) => program_required(*least),
         }
     }
 
@@ -185,10 +188,12 @@ fn operation(event: &operations::Event) -> Sentence {
             plain(format!("{by} requested the erasure of {subject}."))
         }
         operations::Event::SubjectErased { subject, .. } => plain(format!("{subject} was erased.")),
-        operations::Event::ProgramRequired { least, .. } => {
-            plain(format!("The ledger needs syncledger {least} or later from now on."))
-        }
+        operations::Event::ProgramRequired { least, .. } => program_required(*least),
     }
+}
+
+fn program_required(least: ProgramVersion) -> Sentence {
+    plain(format!("The ledger needs syncledger {least} or later from now on."))
 }
 
 fn connection(event: &connection::Event) -> Sentence {

@@ -314,7 +314,8 @@ fn profiles() -> Vec<profile::Event> {
         Policy { remote_removal: OnRemoval::Ignore, ..policy() },
     ];
     let published = |(version, policy)| profile::Event::Published { profile: profile_id(), version, policy };
-    (1..).zip(policies).map(published).collect()
+    let required = profile::Event::ProgramRequired { profile: profile_id(), least: ProgramVersion::new(0, 2, 0) };
+    (1..).zip(policies).map(published).chain([required]).collect()
 }
 
 fn operations() -> Vec<operations::Event> {

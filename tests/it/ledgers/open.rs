@@ -51,6 +51,7 @@ pub async fn opens(folder: &Path, name: &str, database: Option<&Database>) {
     opened.heals().await;
     opened.sends_nothing_needless(failing.is_some());
     opened.says_how_it_is_doing().await;
+    opened.keeps_0_1_0_out();
     opened.tables_are_what_a_replay_gives();
     opened.verifies(&kept::checkpoints(folder, name), &folder.join(name).join(kept::EXPORT));
     opened.tokens_are_good().await;
@@ -231,6 +232,22 @@ impl Opened {
         let attention = self.story.bookings.iter().filter(|told| told.part.shown().1.is_some()).count();
         // A dead letter that is a delivery has no link.
         assert_eq!(health["attention"], json!(attention), "{health:#}");
+    }
+
+    /// 0.1.0 reads the streams of profiles before it serves. What each says once is a type of event that it does not know.
+    fn keeps_0_1_0_out(&self) {
+        let mut said: BTreeMap<String, Vec<String>> = BTreeMap::new();
+        for event in self.world.events(self.port) {
+            let [stream, kind] = ["stream", "type"].map(|field| event[field].as_str().expect("a text").to_owned());
+            if stream.starts_with("profile-") {
+                said.entry(stream).or_default().push(kind);
+            }
+        }
+        assert!(!said.is_empty());
+        for (stream, kinds) in said {
+            let required = kinds.iter().filter(|kind| *kind == "profile.program_required").count();
+            assert_eq!(required, 1, "{stream}: {kinds:?}");
+        }
     }
 
     fn tables_are_what_a_replay_gives(&self) {

@@ -151,12 +151,17 @@ impl EventStore for Window {
     }
 
     async fn wait(&self, from: Position) {
-        // Others' events wake too; whoever waits reads again either way.
-        if let Ok(own) = self.own().await
-            && own.len() as u64 <= from.0
-        {
+        loop {
+            let missing = self.own().await.is_ok_and(|own| own.len() as u64 <= from.0);
             let looked = self.own.lock().await.1;
+            if !missing {
+                return;
+            }
             self.whole.wait(Position(looked)).await;
+            // Others' events wake too: only if there were none was it waited long enough.
+            if self.whole.end().await.is_ok_and(|end| end.0 <= looked) {
+                return;
+            }
         }
     }
 }
