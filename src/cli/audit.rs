@@ -60,7 +60,6 @@ pub async fn run(session: &Session, command: Command) -> Result<(), CliError> {
 async fn seal(session: &Session) -> Result<(), CliError> {
     let stores = session.existing_stores().await?;
     let outcome = stores.audit.seal(&session.operator(&stores)).await?;
-    stores.ledger.close().await;
     let (sealed, new) = match outcome {
         Outcome::Sealed(sealed) => (Some(sealed), true),
         Outcome::Nothing(sealed) => (sealed, false),

@@ -173,22 +173,28 @@ async fn dispatch(cli: Cli) -> Result<(), CliError> {
     {
         return audit_verify::file(printer, file, asked);
     }
-    let session = Session { config: loaded?, env, by: common.by, printer };
+    let session = Session::new(loaded?, env, common.by, printer);
+    let outcome = run_command(&session, command).await;
+    session.close().await;
+    outcome
+}
+
+async fn run_command(session: &Session, command: Command) -> Result<(), CliError> {
     match command {
-        Command::Serve => serve::run(&session).await,
-        Command::Bookings(command) => bookings::run(&session, command).await,
-        Command::Events(command) => events::run(&session, command).await,
-        Command::Audit(command) => audit::run(&session, command).await,
-        Command::Projections(command) => projections::run(&session, command).await,
-        Command::Reconcile(command) => reconcile::run(&session, command).await,
-        Command::Resync(command) => resync::run(&session, command).await,
-        Command::Attempts(command) => attempts::run(&session, command).await,
-        Command::Approvals(command) => approvals::run(&session, command).await,
-        Command::Held(command) => held::run(&session, command).await,
-        Command::Subject(command) => subject::run(&session, command).await,
-        Command::Key(command) => key::run(&session, command).await,
-        Command::Nats(command) => nats::run(&session, command).await,
-        Command::Token(command) => token::run(&session, command).await,
+        Command::Serve => serve::run(session).await,
+        Command::Bookings(command) => bookings::run(session, command).await,
+        Command::Events(command) => events::run(session, command).await,
+        Command::Audit(command) => audit::run(session, command).await,
+        Command::Projections(command) => projections::run(session, command).await,
+        Command::Reconcile(command) => reconcile::run(session, command).await,
+        Command::Resync(command) => resync::run(session, command).await,
+        Command::Attempts(command) => attempts::run(session, command).await,
+        Command::Approvals(command) => approvals::run(session, command).await,
+        Command::Held(command) => held::run(session, command).await,
+        Command::Subject(command) => subject::run(session, command).await,
+        Command::Key(command) => key::run(session, command).await,
+        Command::Nats(command) => nats::run(session, command).await,
+        Command::Token(command) => token::run(session, command).await,
         Command::Demo(_) | Command::Simulate(_) | Command::Doctor => Ok(()),
     }
 }

@@ -1,11 +1,15 @@
 //! What every command works with: the configuration, and what it opens.
 
-use std::collections::BTreeMap;
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, PoisonError},
+};
 
 use super::{exit::CliError, print::Printer};
 use crate::{
     app::{self, App, Stores, logging},
     config::{Config, Logging},
+    ports::upkeep::Upkeep,
     record::envelope::{Actor, Origin},
     services::journal::Context,
 };
@@ -16,13 +20,33 @@ pub struct Session {
     pub env: BTreeMap<String, String>,
     pub by: String,
     pub printer: Printer,
+    opened: Mutex<Vec<Arc<dyn Upkeep>>>,
 }
 
 impl Session {
+    /// A session of the operator `by`. Nothing is opened yet.
+    pub fn new(config: Config, env: BTreeMap<String, String>, by: String, printer: Printer) -> Self {
+        Self { config, env, by, printer, opened: Mutex::default() }
+    }
+
+    /// Closes every ledger that was opened, so that a copy of its file is complete.
+    pub async fn close(&self) {
+        let opened = std::mem::take(&mut *self.opened.lock().unwrap_or_else(PoisonError::into_inner));
+        for ledger in opened {
+            ledger.close().await;
+        }
+    }
+
+    fn remember(&self, stores: &Stores) {
+        self.opened.lock().unwrap_or_else(PoisonError::into_inner).push(Arc::clone(&stores.ledger));
+    }
+
     /// Opens the stores; creates the ledger if there is none.
     pub async fn stores(&self) -> Result<Stores, CliError> {
         self.log_warnings()?;
-        Ok(app::open(&self.config).await?)
+        let stores = app::open(&self.config).await?;
+        self.remember(&stores);
+        Ok(stores)
     }
 
     /// Opens the stores; fails if there is no ledger. A query that creates an empty ledger would hide a wrong path.
@@ -35,7 +59,9 @@ impl Session {
     pub async fn app(&self) -> Result<App, CliError> {
         self.check_exists().await?;
         self.log_warnings()?;
-        Ok(App::open_read_only(&self.config).await?)
+        let app = App::open_read_only(&self.config).await?;
+        self.remember(&app.stores);
+        Ok(app)
     }
 
     async fn check_exists(&self) -> Result<(), CliError> {

@@ -70,18 +70,22 @@ impl Thread {
                     }
                     Job::Close(done) => {
                         self.queue.close();
-                        // After a close the caller may copy the file: the last connection writes the log to it.
-                        self.inserter = None;
-                        if let Some(connection) = self.connection.take() {
-                            connection.close().await.ok();
-                        }
+                        self.shut().await;
                         done.send(()).ok();
                         return;
                     }
                 }
             }
         }
-        if let Some(connection) = self.connection.take() {
+        self.shut().await;
+    }
+
+    /// Writes the log to the file, which may be copied from then on: the read models' connections, which stay open, would leave it as it
+    /// is. Whatever a reader in another process prevents stays in the log.
+    async fn shut(&mut self) {
+        self.inserter = None;
+        if let Some(mut connection) = self.connection.take() {
+            sqlx::query(sql::TRUNCATE_LOG).execute(&mut connection).await.ok();
             connection.close().await.ok();
         }
     }

@@ -19,6 +19,7 @@ use crate::{
         event,
         failure::{CallFailure, FailureClass},
         ids::{CalendarKey, CursorToken, LinkId, SubjectId, short_hash},
+        link::Operation,
         operations,
         profile::Policy,
     },
@@ -217,6 +218,8 @@ impl Puller {
         context: &Context,
     ) -> Result<PullTally, Error> {
         self.worklist.refresh().await?;
+        // In this order: one that is answered in between is a live link by then.
+        let creates = self.worklist.creates_under_way().await?;
         let live = self.worklist.live_links(key).await?;
         let mut observed = Vec::new();
         let mut removed = Vec::new();
@@ -237,7 +240,8 @@ impl Puller {
             }
         }
         if listing.mode == PullMode::Full {
-            removed.extend(absent(&listing, &live, provider.lists_beyond_window(), self).await?);
+            let ours = live.iter().map(|live| &live.link).chain(&creates).collect();
+            removed.extend(absent(key, &listing, ours, provider.lists_beyond_window(), self).await?);
         }
         let counted = removed.iter().filter(|(link, o)| live.iter().any(|l| l.link == *link && l.remote == o.remote));
         let removals = counted.count();
@@ -345,24 +349,39 @@ impl Puller {
 }
 
 /// Our entries that a complete listing should contain but does not: those in the window, and those after it where the listing
-/// goes `beyond` its end.
+/// goes `beyond` its end. An entry that is being created counts: if it was deleted meanwhile, no later listing says so.
 async fn absent(
+    key: &CalendarKey,
     listing: &Listing,
-    live: &[LiveLink],
+    ours: BTreeSet<&LinkId>,
     beyond: bool,
     puller: &Puller,
 ) -> Result<Vec<(LinkId, Observation)>, Error> {
     let listed: BTreeSet<&str> =
         listing.entries.iter().filter(|e| !matches!(e.body, Body::Deleted)).map(|e| e.id.as_str()).collect();
     let mut absent = Vec::new();
-    for known in live.iter().filter(|l| !listed.contains(l.remote.as_str())) {
-        let (link, _) = puller.journal.link(&known.link).await?;
-        let Some(remote) = link.and_then(|link| link.remote) else { continue };
-        let (starts, ends) = remote.content.slot.widest();
+    for id in ours {
+        let (Some(link), _) = puller.journal.link(id).await? else { continue };
+        if link.of.calendar != *key {
+            continue;
+        }
+        let creating = link.in_flight.as_ref().and_then(|flight| match &flight.command.operation {
+            Operation::Create { content } => Some((&flight.command.remote, content)),
+            Operation::Update { .. }
+            | Operation::Delete { .. }
+            | Operation::WriteBackSlot { .. }
+            | Operation::WriteBackCancel { .. } => None,
+        });
+        let present = link.remote.as_ref().map(|remote| (&remote.id, &remote.content));
+        let Some((remote, content)) = creating.or(present).filter(|(remote, _)| !listed.contains(remote.as_str()))
+        else {
+            continue;
+        };
+        let (starts, ends) = content.slot.widest();
         if starts >= listing.window.from && (beyond || ends <= listing.window.until) {
             let seen = EntryState::Gone { evidence: Evidence::AbsentInCoverage, updated: None };
-            let observation = Observation { remote: remote.id, seen_at: listing.asked_at, seen };
-            absent.push((known.link.clone(), observation));
+            let observation = Observation { remote: remote.clone(), seen_at: listing.asked_at, seen };
+            absent.push((id.clone(), observation));
         }
     }
     Ok(absent)

@@ -139,6 +139,12 @@ impl Worklist for ReadModelWorklist {
             .collect())
     }
 
+    async fn creates_under_way(&self) -> Result<Vec<LinkId>, Error> {
+        let mut open = self.all(Query::OpenCommands).await?;
+        open.retain(|row| row.text("operation") == Some("create"));
+        Ok(link_ids(&open))
+    }
+
     async fn links_of_subject(&self, subject: &SubjectId) -> Result<Vec<LinkRef>, Error> {
         let mut links = Vec::new();
         for row in crate::services::people::forget_outside::of_subject(&*self.models, subject).await? {

@@ -42,6 +42,8 @@ pub trait Worklist: Send + Sync {
     async fn held_for(&self, approval: &str) -> Result<Vec<LinkId>, Error>;
     /// Links whose entry exists on this calendar.
     async fn live_links(&self, calendar: &CalendarKey) -> Result<Vec<LiveLink>, Error>;
+    /// Links on any calendar whose entry is being created: the outcome is not recorded yet.
+    async fn creates_under_way(&self) -> Result<Vec<LinkId>, Error>;
     /// The links of a person's bookings.
     async fn links_of_subject(&self, subject: &SubjectId) -> Result<Vec<LinkRef>, Error>;
     /// Links that wait because access of this connection was revoked.

@@ -1,6 +1,7 @@
 //! The program as people run it: real processes, real sockets, and `kill -9`.
 
 mod demo;
+mod during_a_call;
 mod far_ahead;
 mod forgotten;
 mod killed;

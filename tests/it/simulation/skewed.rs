@@ -136,6 +136,10 @@ impl Worklist for SkewedWorklist {
         self.inner.live_links(calendar).await
     }
 
+    async fn creates_under_way(&self) -> Result<Vec<LinkId>, Error> {
+        self.inner.creates_under_way().await
+    }
+
     async fn links_of_subject(&self, subject: &SubjectId) -> Result<Vec<LinkRef>, Error> {
         self.inner.links_of_subject(subject).await
     }
