@@ -15,7 +15,7 @@ use anyhow::Context as _;
 use chrono::TimeDelta;
 
 pub use program::program;
-pub use stores::{Stores, for_replay, missing, open, open_as};
+pub use stores::{Stores, for_replay, missing, open, open_as, open_to_verify};
 
 use crate::{
     adapters::{

@@ -19,12 +19,20 @@ use crate::{
         system::{CheckpointFolder, KeyFile, SystemClock, master_key},
     },
     config::{Address, Config, Store},
+    domain::program_version::ProgramVersion,
     keys::keyring::Keyring,
-    ledger::required_version::{Program, VersionedLedger},
+    ledger::required_version::{Program, VersionedLedger, required},
     ports::{
-        checkpoints::Checkpoints, clock::Clock, event_store::EventStore, master_keys::MasterKeyFile,
-        projection_store::ProjectionStore, rotation::Rotation, signing_keys::SigningKeys, tokens::Tokens,
-        upkeep::Upkeep, vault::Vault,
+        checkpoints::Checkpoints,
+        clock::Clock,
+        event_store::{EventStore, Failure},
+        master_keys::MasterKeyFile,
+        projection_store::ProjectionStore,
+        rotation::Rotation,
+        signing_keys::SigningKeys,
+        tokens::Tokens,
+        upkeep::Upkeep,
+        vault::Vault,
     },
     services::{
         audit::Audit,
@@ -79,12 +87,8 @@ pub async fn open(config: &Config) -> anyhow::Result<Stores> {
 /// As [`open`].
 pub async fn open_as(config: &Config, program: Program) -> anyhow::Result<Stores> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
-    let LedgerParts { store, ledger, vault, rotation, master_file, tokens, signing, checkpoints } = match &config.ledger
-    {
-        Store::Sqlite(path) => sqlite(config, path, &clock).await?,
-        Store::Postgres(address) => postgres(config, address, &clock).await?,
-        Store::Esdb(address) => esdb(config, address, &clock).await?,
-    };
+    let LedgerParts { store, ledger, vault, rotation, master_file, tokens, signing, checkpoints } =
+        ledger_parts(config, &clock).await?;
     // Before anything is changed: the read models of a newer program are not this one's either.
     let versions = match VersionedLedger::open(store, Arc::clone(&clock), &config.workspace, program).await {
         Ok(versions) => Arc::new(versions),
@@ -115,6 +119,25 @@ pub async fn open_as(config: &Config, program: Program) -> anyhow::Result<Stores
         models,
         projector,
     })
+}
+
+/// The ledger of a configuration, to verify it: without read models, and even if what it requires of the program cannot be read, which may
+/// be the very thing that was tampered with.
+///
+/// # Errors
+/// As [`open`].
+pub async fn open_to_verify(config: &Config) -> anyhow::Result<(Audit, Arc<dyn Upkeep>)> {
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
+    let parts = ledger_parts(config, &clock).await?;
+    let version = super::program::program()?.version;
+    let least = required(&*parts.store, &config.workspace).await?;
+    if let Some(least) = least.filter(|least| *least > version && *least != ProgramVersion::UNREADABLE) {
+        parts.ledger.close().await;
+        return Err(Failure::ProgramTooOld { least, version }.into());
+    }
+    let journal = Journal::new(parts.store, parts.vault, clock);
+    let kept = Arc::new(CheckpointFolder::new(&config.audit.checkpoints));
+    Ok((Audit::new(&config.workspace, journal, parts.signing, kept), parts.ledger))
 }
 
 /// Where the ledger is expected but missing; `None` if it exists.
@@ -152,6 +175,14 @@ struct LedgerParts {
     tokens: Arc<dyn Tokens>,
     signing: Arc<dyn SigningKeys>,
     checkpoints: Arc<dyn Checkpoints>,
+}
+
+async fn ledger_parts(config: &Config, clock: &Arc<dyn Clock>) -> anyhow::Result<LedgerParts> {
+    match &config.ledger {
+        Store::Sqlite(path) => sqlite(config, path, clock).await,
+        Store::Postgres(address) => postgres(config, address, clock).await,
+        Store::Esdb(address) => esdb(config, address, clock).await,
+    }
 }
 
 async fn sqlite(config: &Config, path: &Path, clock: &Arc<dyn Clock>) -> anyhow::Result<LedgerParts> {

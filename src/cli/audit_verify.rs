@@ -28,11 +28,11 @@ pub struct Verify {
 
 /// Verifies the configured ledger, its checkpoints and its keys.
 pub async fn ledger(session: &Session, asked: &Verify) -> Result<(), CliError> {
-    let stores = session.existing_stores().await?;
+    let (audit, ledger) = session.to_verify().await?;
     let asked = VerifyOptions { keys: asked.keys.clone(), checkpoints: read_files(&asked.checkpoints)? };
     let bar = bar(session.printer, "events");
     let mut show = |done, of| show(&bar, done, of);
-    let (report, below) = tokio::join!(stores.audit.verify(&asked, &mut show), stores.ledger.inspect());
+    let (report, below) = tokio::join!(audit.verify(&asked, &mut show), ledger.inspect());
     bar.finish_and_clear();
     let mut report = report?;
     report.add(below.unwrap_or_else(|unfinished| vec![unfinished]));

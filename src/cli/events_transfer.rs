@@ -69,7 +69,7 @@ pub async fn import(session: &Session, asked: Import) -> Result<(), CliError> {
         bar.set_message(what);
         show(&bar, done, of);
     };
-    let done = transfer::import(&stores.audit, &open, &asked.keys, &mut show).await;
+    let done = transfer::import(&stores.audit, &open, &asked.keys, stores.versions.program().version, &mut show).await;
     bar.finish_and_clear();
     let done = done?;
     let root = write_hash(&done.checkpoint.root);

@@ -11,7 +11,7 @@ use crate::{
     config::{Config, Logging},
     ports::upkeep::Upkeep,
     record::envelope::{Actor, Origin},
-    services::journal::Context,
+    services::{audit::Audit, journal::Context},
 };
 
 /// Everything a command works with.
@@ -37,15 +37,15 @@ impl Session {
         }
     }
 
-    fn remember(&self, stores: &Stores) {
-        self.opened.lock().unwrap_or_else(PoisonError::into_inner).push(Arc::clone(&stores.ledger));
+    fn remember(&self, ledger: &Arc<dyn Upkeep>) {
+        self.opened.lock().unwrap_or_else(PoisonError::into_inner).push(Arc::clone(ledger));
     }
 
     /// Opens the stores; creates the ledger if there is none.
     pub async fn stores(&self) -> Result<Stores, CliError> {
         self.log_warnings()?;
         let stores = app::open(&self.config).await?;
-        self.remember(&stores);
+        self.remember(&stores.ledger);
         Ok(stores)
     }
 
@@ -55,12 +55,21 @@ impl Session {
         self.stores().await
     }
 
+    /// Opens the ledger alone, to verify it.
+    pub async fn to_verify(&self) -> Result<(Audit, Arc<dyn Upkeep>), CliError> {
+        self.check_exists().await?;
+        self.log_warnings()?;
+        let (audit, ledger) = app::open_to_verify(&self.config).await?;
+        self.remember(&ledger);
+        Ok((audit, ledger))
+    }
+
     /// Wires everything that acts, to inspect it. Calls nobody and records nothing.
     pub async fn app(&self) -> Result<App, CliError> {
         self.check_exists().await?;
         self.log_warnings()?;
         let app = App::open_read_only(&self.config).await?;
-        self.remember(&app.stores);
+        self.remember(&app.stores.ledger);
         Ok(app)
     }
 

@@ -23,6 +23,9 @@ impl ProgramVersion {
     pub const fn new(major: u32, minor: u32, patch: u32) -> Self {
         Self { major, minor, patch }
     }
+
+    /// A version that was named in a form which this program cannot read: newer than any that it can.
+    pub const UNREADABLE: Self = Self::new(u32::MAX, u32::MAX, u32::MAX);
 }
 
 impl fmt::Display for ProgramVersion {

@@ -34,6 +34,9 @@ use crate::{
 /// The type of the event.
 const KIND: &str = "operations.program_required";
 
+/// Events per read.
+const PAGE_EVENTS: usize = 1_000;
+
 /// A program that uses a ledger.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Program {
@@ -56,21 +59,29 @@ pub struct VersionedLedger {
 /// The least version of the program that may use a workspace's ledger; `None` where every version may.
 ///
 /// # Errors
-/// As [`EventStore::last`].
+/// As [`EventStore::read_stream`].
 pub async fn required(store: &dyn EventStore, workspace: &str) -> Result<Option<ProgramVersion>, Failure> {
-    Ok(store.last(&StreamName::program(workspace)).await?.and_then(|it| least(&it.event)))
+    let (stream, mut required, mut next) = (StreamName::program(workspace), None, Version(0));
+    loop {
+        // The highest counts, not the last: somebody may have written past this program.
+        let page = store.read_stream(&stream, next, PAGE_EVENTS).await?;
+        required = page.iter().filter_map(|it| required_by(&it.event)).max().max(required);
+        match page.last() {
+            Some(last) if page.len() == PAGE_EVENTS => next = last.version.next(),
+            _ => return Ok(required),
+        }
+    }
 }
 
-/// The version that an event requires, if it requires one. An event that was tampered with requires none: it must not keep
-/// `audit verify` from saying so.
-fn least(event: &NewEvent) -> Option<ProgramVersion> {
+/// The version that an event requires, if it requires one. One that cannot be read is newer than this program, or was tampered with:
+/// either way this program must not go on.
+pub fn required_by(event: &NewEvent) -> Option<ProgramVersion> {
     if event.kind != KIND {
         return None;
     }
-    let data = serde_json::from_str(&event.data).ok()?;
-    match codec::from_data(&event.kind, event.schema, data) {
+    match codec::from_text(&event.kind, event.schema, &event.data) {
         Ok(Event::Operations(operations::Event::ProgramRequired { least, .. })) => Some(least),
-        Ok(_) | Err(_) => None,
+        Ok(_) | Err(_) => Some(ProgramVersion::UNREADABLE),
     }
 }
 
@@ -78,7 +89,7 @@ impl VersionedLedger {
     /// The ledger of a workspace for `program`, after a look at what the ledger requires.
     ///
     /// # Errors
-    /// `ProgramTooOld`, or as [`EventStore::last`].
+    /// `ProgramTooOld`, or as [`required`].
     pub async fn open(
         store: Arc<dyn EventStore>,
         clock: Arc<dyn Clock>,
@@ -154,7 +165,7 @@ impl VersionedLedger {
 
     /// Takes note of what the ledger requires, where these events say so.
     fn note<'a>(&self, events: impl Iterator<Item = &'a StoredEvent>) -> Result<(), Failure> {
-        events.filter_map(|it| least(&it.event)).for_each(|least| self.raise(least));
+        events.filter_map(|it| required_by(&it.event)).for_each(|least| self.raise(least));
         self.check()
     }
 
@@ -179,15 +190,26 @@ impl VersionedLedger {
         Failure::ProgramTooOld { least, version: self.program.version }
     }
 
-    /// Refuses a requirement that would shut this program out.
+    /// Refuses a requirement that would shut this program out, and one that says less than there is already.
     fn admit(&self, events: &[NewEvent]) -> Result<(), Failure> {
         let version = self.program.version;
-        match events.iter().filter_map(least).max() {
-            Some(least) if least > version => Err(Failure::Invalid(format!(
-                "this is syncledger {version}: it cannot have the ledger require {least} or later"
-            ))),
-            _ => Ok(()),
+        for least in events.iter().filter_map(required_by) {
+            if least > version {
+                let what = match least {
+                    ProgramVersion::UNREADABLE => "a version that it cannot read".to_owned(),
+                    least => format!("{least} or later"),
+                };
+                return Err(Failure::Invalid(format!(
+                    "this is syncledger {version}: it cannot make the ledger require {what}"
+                )));
+            }
+            if let Some(required) = self.required().filter(|required| least < *required) {
+                return Err(Failure::Invalid(format!(
+                    "the ledger requires syncledger {required} already: a requirement can only be raised"
+                )));
+            }
         }
+        Ok(())
     }
 }
 

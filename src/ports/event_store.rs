@@ -58,7 +58,7 @@ pub const EVENT_BYTES_MAX: usize = 1024 * 1024;
 #[derive(Debug, thiserror::Error)]
 pub enum Failure {
     /// The stream has another version than expected. Load and decide again.
-    #[error("{stream} is at {actual:?}, not where the caller expected it")]
+    #[error("{stream} {}, not where the caller expected it", place(*.actual))]
     Conflict {
         /// The stream.
         stream: StreamName,
@@ -85,8 +85,8 @@ pub enum Failure {
     },
     /// A newer program has written what this one cannot read.
     #[error(
-        "this ledger needs syncledger {least} or later; this is {version}: upgrade this program, or go back to a copy of the \
-         ledger from before the upgrade (docs/operating/upgrade.md)"
+        "this ledger needs {}; this is {version}: upgrade this program, or go back to a copy of the ledger from before the upgrade \
+         (docs/operating/upgrade.md)", needed(*.least)
     )]
     ProgramTooOld {
         /// The least version that can.
@@ -94,6 +94,19 @@ pub enum Failure {
         /// The version of this program.
         version: ProgramVersion,
     },
+}
+
+fn needed(least: ProgramVersion) -> String {
+    match least {
+        ProgramVersion::UNREADABLE => {
+            "a newer syncledger, which it names in a form that this one cannot read".to_owned()
+        }
+        least => format!("syncledger {least} or later"),
+    }
+}
+
+fn place(actual: Option<Version>) -> String {
+    actual.map_or_else(|| "has no events".to_owned(), |version| format!("is at version {version}"))
 }
 
 /// The ledger.

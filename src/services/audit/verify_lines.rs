@@ -5,7 +5,8 @@ use super::{
     walk::{ExpectedCheckpoint, Walk},
 };
 use crate::{
-    domain::ids::Position,
+    domain::{ids::Position, program_version::ProgramVersion},
+    ledger::required_version::required_by,
     ports::{checkpoint_archive::ArchivedCheckpoint, lines::Lines},
     record::{
         checkpoint::{Checkpoint, write_hash},
@@ -28,6 +29,8 @@ pub struct Contents {
     pub keys: Vec<VerifierKey>,
     /// Whether it was signed with a key the auditor kept. If not, it is consistent, but its author is unknown.
     pub authentic: bool,
+    /// The least version of the program that its events require; `None` where every version reads them.
+    pub required: Option<ProgramVersion>,
 }
 
 /// Reads and verifies all lines, with the keys the auditor kept, if any.
@@ -37,9 +40,15 @@ pub fn verify_lines(
     kept: &[ArchivedCheckpoint],
     progress: &mut dyn FnMut(u64, u64),
 ) -> Contents {
-    let mut contents =
-        Contents { report: Report::default(), header: None, checkpoint: None, keys: Vec::new(), authentic: false };
-    let mut reading = LineReader { lines, line: 0 };
+    let mut contents = Contents {
+        report: Report::default(),
+        header: None,
+        checkpoint: None,
+        keys: Vec::new(),
+        authentic: false,
+        required: None,
+    };
+    let mut reading = LineReader { lines, line: 0, required: None };
     match reading.check(known, kept, progress, &mut contents) {
         Ok(()) => contents.report.sound = true,
         Err(fault) => {
@@ -47,6 +56,7 @@ pub fn verify_lines(
             contents.report.faults.push(fault);
         }
     }
+    contents.required = reading.required;
     contents
 }
 
@@ -54,6 +64,7 @@ struct LineReader {
     lines: Lines,
     /// Number of the last line read, from 1.
     line: u64,
+    required: Option<ProgramVersion>,
 }
 
 impl LineReader {
@@ -131,6 +142,7 @@ impl LineReader {
             let line = self.next(&format!("position {position}"));
             let line = line.map_err(|fault| Fault { position: Some(position), ..fault })?;
             let read = leaf::read(&line).map_err(|e| Fault::at(Position(position), e.to_string()).on(self.line))?;
+            self.required = self.required.max(required_by(&read.event));
             walk.take(&read).map_err(|fault| fault.on(self.line))?;
             if position.is_multiple_of(8_192) {
                 progress(position - from, to - from);

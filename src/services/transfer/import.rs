@@ -1,9 +1,9 @@
 //! Restores an exported ledger into an empty one of any kind, with the same positions and the same root.
 
 use crate::{
-    domain::ids::Position,
+    domain::{ids::Position, program_version::ProgramVersion},
     ports::{
-        event_store::APPEND_EVENTS_MAX,
+        event_store::{APPEND_EVENTS_MAX, Failure},
         lines::{LineError, Lines},
     },
     record::{checkpoint::Checkpoint, envelope::StoredEvent, leaf, merkle::Hash, note::VerifierKey},
@@ -29,18 +29,22 @@ pub struct ImportSummary {
     pub authentic: bool,
 }
 
-/// Verifies the whole export before writing anything. `lines` opens it from the beginning.
+/// Verifies the whole export before writing anything. `lines` opens it from the beginning. `version` is this program's.
 ///
 /// # Errors
-/// `Invalid` with the export's first fault, or if the ledger contains anything but its beginning.
+/// `ProgramTooOld` if the export requires a newer program; `Invalid` with the export's first fault, or if the ledger contains anything but its beginning.
 pub async fn import(
     audit: &Audit,
     lines: &(dyn Fn() -> Result<Lines, LineError> + Send + Sync),
     known: &[VerifierKey],
+    version: ProgramVersion,
     progress: &mut (dyn FnMut(&'static str, u64, u64) + Send),
 ) -> Result<ImportSummary, Error> {
     let open = || lines().map_err(|e| Error::Invalid(e.to_string()));
     let contents = verify_lines(open()?, known, &[], &mut |done, of| progress("checked", done, of));
+    if let Some(least) = contents.required.filter(|least| *least > version) {
+        return Err(Failure::ProgramTooOld { least, version }.into());
+    }
     let (checkpoint, keys, authentic) = checked(audit, contents)?;
     let resumed = audit.store().end().await?.0;
     if resumed > checkpoint.size {

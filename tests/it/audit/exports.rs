@@ -8,12 +8,12 @@ use syncledger::{
         memory::MemoryLedger,
         sqlite::SqliteSigningKeys,
     },
-    domain::ids::Position,
+    domain::{ids::Position, program_version::ProgramVersion},
     ports::{
         event_store::{EventStore, ExpectedVersion, Failure},
         lines::LineSink,
     },
-    record::{note::VerifierKey, wrap::MasterKey},
+    record::{envelope::NewEvent, note::VerifierKey, stream::StreamName, wrap::MasterKey},
     services::{
         Error,
         audit::{Audit, VerifyOptions, verify_lines},
@@ -24,13 +24,15 @@ use syncledger::{
 use super::given::{OnDisk, append, audit, event, event_of, fill, folder, in_memory, open_sqlite, seal};
 use crate::conformance::given::sound;
 
+pub const VERSION: ProgramVersion = ProgramVersion::new(0, 2, 0);
+
 async fn export(audit: &Audit, path: &Path, range: Range) -> Result<ExportSummary, Error> {
     let Archive { already, sink } = archive::begin(path).unwrap();
     transfer::export(audit, range, already, sink, &mut |_, _| {}).await
 }
 
 async fn import(audit: &Audit, path: &Path, keys: &[VerifierKey]) -> Result<ImportSummary, Error> {
-    transfer::import(audit, &|| archive::lines(path), keys, &mut |_, _, _| {}).await
+    transfer::import(audit, &|| archive::lines(path), keys, VERSION, &mut |_, _, _| {}).await
 }
 
 async fn leaves(store: &dyn EventStore) -> Vec<[u8; 32]> {
@@ -215,4 +217,26 @@ async fn events_are_restored_only_where_they_belong() {
         assert_eq!(sound(store.as_ref()).await, all);
         append(store.as_ref(), "s0", ExpectedVersion::Any, &[event(0)]).await.unwrap();
     }
+}
+
+#[tokio::test]
+async fn an_export_that_requires_a_newer_program_is_refused_before_anything_is_written() {
+    let (one, other, folder) = (folder(), folder(), folder());
+    let (audit, to) = (in_memory(one.path()), in_memory(other.path()));
+    let path = folder.path().join("newer.zst");
+    // More events than are written at once come before it.
+    fill(audit.store().as_ref(), 0, 1_500).await;
+    let data = r#"{"by":"syncledger 9.0.0","least":"9.0.0"}"#.to_owned();
+    let required = NewEvent { kind: "operations.program_required".to_owned(), data, ..event(9_000) };
+    let stream = StreamName::program("loft");
+    audit.store().append(&stream, ExpectedVersion::NoStream, vec![required]).await.unwrap();
+    seal(&audit).await;
+    export(&audit, &path, Range::default()).await.unwrap();
+    assert_eq!(
+        verify_lines(archive::lines(&path).unwrap(), &[], &[], &mut |_, _| {}).required.unwrap().to_string(),
+        "9.0.0"
+    );
+    let refused = import(&to, &path, &[]).await.unwrap_err();
+    assert!(refused.to_string().starts_with("this ledger needs syncledger 9.0.0 or later"), "{refused}");
+    assert_eq!(to.store().end().await.unwrap(), Position(0));
 }

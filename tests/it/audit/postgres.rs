@@ -17,7 +17,10 @@ use syncledger::{
     },
 };
 
-use super::given::{OnDisk, audit, fill, folder, seal};
+use super::{
+    exports::VERSION,
+    given::{OnDisk, audit, fill, folder, seal},
+};
 use crate::{
     conformance::given::{open_postgres, sound},
     support::postgres::Database,
@@ -91,7 +94,7 @@ async fn a_ledger_comes_over_from_sqlite() {
     let archive::Archive { already, sink } = archive::begin(&path).unwrap();
     let done = transfer::export(&disk.audit, Range::default(), already, sink, &mut |_, _| {}).await.unwrap();
     let (ledger, trail) = opened(&database, there.path()).await;
-    let came = transfer::import(&trail, &|| archive::lines(&path), &[], &mut |_, _, _| {}).await.unwrap();
+    let came = transfer::import(&trail, &|| archive::lines(&path), &[], VERSION, &mut |_, _, _| {}).await.unwrap();
     assert_eq!(came.checkpoint, done.checkpoint);
     assert_eq!(sound(&ledger).await, sound(&disk.ledger).await);
     fill(&ledger, 30, 3).await;

@@ -162,10 +162,38 @@ async fn an_export_of_a_newer_program_is_not_taken() {
 }
 
 #[tokio::test]
-async fn a_requirement_that_was_tampered_with_keeps_nobody_from_looking() {
+async fn a_requirement_that_cannot_be_read_keeps_everybody_out() {
+    for data in [r#"{"least":"9.0.0-rc.1","by":"x"}"#, r#"{"least":"9.0.0"}"#, r#"{"least":"soon","by":"x"}"#, "{}"] {
+        let (store, clock): (Store, _) = (Arc::new(MemoryLedger::new()), clock());
+        let ledger = opened(&store, &clock, SECOND).await.unwrap();
+        append(&ledger, "a", ExpectedVersion::NoStream, &[event(0)]).await.unwrap();
+        let odd = NewEvent { data: data.to_owned(), ..requirement(SECOND) };
+        store.append(&StreamName::program("loft"), ExpectedVersion::NoStream, vec![odd.clone()]).await.unwrap();
+        let refusals = [
+            opened(&store, &clock, SECOND).await.err(),
+            ledger.read_all(Position(0), 10).await.err(),
+            append(&ledger, "a", ExpectedVersion::Any, &[event(1)]).await.err(),
+        ];
+        for refusal in refusals {
+            let said = refusal.expect("it is refused").to_string();
+            assert!(said.contains("in a form that this one cannot read; this is 0.2.0: upgrade"), "{said}");
+        }
+        let other = opened(&(Arc::new(MemoryLedger::new()) as Store), &clock, SECOND).await.unwrap();
+        let out = other.append(&StreamName::program("loft"), ExpectedVersion::Any, vec![odd]).await;
+        assert!(matches!(&out, Err(Failure::Invalid(why)) if why.contains("a version that it cannot read")), "{out:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_requirement_only_rises() {
     let (store, clock): (Store, _) = (Arc::new(MemoryLedger::new()), clock());
-    let odd = NewEvent { data: r#"{"least":"soon"}"#.to_owned(), ..requirement(SECOND) };
-    store.append(&StreamName::program("loft"), ExpectedVersion::NoStream, vec![odd]).await.unwrap();
-    let ledger = opened(&store, &clock, FIRST).await.unwrap();
-    assert_eq!((ledger.required(), ledger.read_all(Position(0), 10).await.unwrap().len()), (None, 1));
+    let program = StreamName::program("loft");
+    let ledger = opened(&store, &clock, THIRD).await.unwrap();
+    ledger.require(THIRD).await.unwrap();
+    let lower = ledger.append(&program, ExpectedVersion::Any, vec![requirement(SECOND)]).await;
+    assert!(matches!(&lower, Err(Failure::Invalid(why)) if why.contains("can only be raised")), "{lower:?}");
+    // Written past the program: the highest counts, and not the last.
+    store.append(&program, ExpectedVersion::Any, vec![requirement(SECOND)]).await.unwrap();
+    refused(opened(&store, &clock, SECOND).await, THIRD, SECOND);
+    assert_eq!(required(&*store, "loft").await.unwrap(), Some(THIRD));
 }
