@@ -156,7 +156,9 @@ fn accepted_reason(link: Option<&Option<Link>>) -> Option<&'static str> {
     match link.held.as_ref().map(|held| &held.reason) {
         Some(HoldReason::Overlap { .. }) => return Some("held: overlap"),
         Some(HoldReason::MassRemoval { .. }) => return Some("held: mass removal"),
-        Some(HoldReason::WholeDay | HoldReason::BroughtBack | HoldReason::AskFirst) => return Some("held: a person"),
+        Some(HoldReason::WholeDay | HoldReason::Restored | HoldReason::OperatorDecision) => {
+            return Some("held: a person");
+        }
         Some(HoldReason::Unreadable { .. }) => return Some("held: unreadable"),
         Some(HoldReason::Busy | HoldReason::Grace) | None => {}
     }

@@ -240,8 +240,8 @@ fn needs_answer(reason: &link::HoldReason) -> bool {
         reason,
         link::HoldReason::Overlap { .. }
             | link::HoldReason::WholeDay
-            | link::HoldReason::BroughtBack
-            | link::HoldReason::AskFirst
+            | link::HoldReason::Restored
+            | link::HoldReason::OperatorDecision
     )
 }
 

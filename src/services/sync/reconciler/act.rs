@@ -40,10 +40,10 @@ impl Reconciler {
         self.throttle.passed(&credential, self.journal.clock().now());
         let whose = &round.booking.details.title.subject;
         let outcome = match (&command.operation, round.source) {
-            (Operation::WriteBackSlot { .. } | Operation::WriteBackCancel { .. }, None) => {
+            (Operation::WriteBackUpdate { .. } | Operation::WriteBackCancel { .. }, None) => {
                 Err(CallFailure::new(FailureClass::OperatorNeeded, "the booking's source is no longer configured"))
             }
-            (Operation::WriteBackSlot { slot, expect_revision }, Some(source)) => source
+            (Operation::WriteBackUpdate { slot, expect_revision }, Some(source)) => source
                 .reschedule(&round.of.appointment, slot, *expect_revision, &command.key)
                 .await
                 .map(|source_revision| Attempt::WrittenBack { source_revision }),
@@ -190,7 +190,7 @@ impl Reconciler {
             Err(failure) => return Ok(Err(failure)),
         };
         let done = match (&command.operation, &shown) {
-            (Operation::WriteBackSlot { slot, .. }, Some(shown)) => {
+            (Operation::WriteBackUpdate { slot, .. }, Some(shown)) => {
                 !shown.snapshot.cancelled && shown.snapshot.slot.same_time(slot)
             }
             (Operation::WriteBackCancel { .. }, Some(shown)) => shown.snapshot.cancelled,
