@@ -58,11 +58,11 @@ impl PostgresProjections {
     /// `Unavailable` if the server is unreachable or refuses the login.
     pub async fn open(server: &Server) -> Result<Self, Failure> {
         let (writers, readers) = (pool(server, WRITERS_MAX), pool(server, READERS_MAX));
-        let there: bool =
-            sqlx::query_scalar(sql::CHECKPOINTS_THERE).fetch_one(&writers).await.map_err(|e| failure(&e))?;
-        if !there {
+        let table_exists: bool =
+            sqlx::query_scalar(sql::CHECKPOINTS_TABLE_EXISTS).fetch_one(&writers).await.map_err(|e| failure(&e))?;
+        if !table_exists {
             let mut tx = writers.begin().await.map_err(|e| failure(&e))?;
-            run(&mut tx, sql::LOCK_TO_MAKE).await?;
+            run(&mut tx, sql::CREATION_LOCK).await?;
             run(&mut tx, CREATE_CHECKPOINTS).await?;
             tx.commit().await.map_err(|e| failure(&e))?;
         }
@@ -110,9 +110,9 @@ impl ProjectionStore for PostgresProjections {
         let table = |batch: &Batch| book().copy(batch.projection, batch.table_copy).table;
         let tables: Vec<&str> = batches.iter().map(table).collect();
         let mut tx = self.writers.begin().await.map_err(|e| failure(&e))?;
-        let kept = keep_checkpoints(&mut tx, &tables).await?;
+        let locked = keep_checkpoints(&mut tx, &tables).await?;
         for batch in &batches {
-            let stored = kept.get(table(batch)).copied();
+            let stored = locked.get(table(batch)).copied();
             if stored != Some((i64::from(batch.projection.version), number(batch.from))) {
                 let stored = stored.map(|(_, position)| Position(u64::try_from(position).unwrap_or(0)));
                 return Err(Failure::Moved { projection: batch.projection.name, stored });

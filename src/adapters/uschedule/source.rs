@@ -115,7 +115,7 @@ impl BookingSource for USchedule {
         match self.write(Request::new("POST", url), expect_revision, key).await {
             Err(failure) if failure.reason.as_deref() == Some("already_cancelled") => {
                 // It is cancelled, as wanted. An unreadable revision is no failure.
-                Ok(self.get(source_ref).await.ok().flatten().and_then(|shown| shown.revision))
+                Ok(self.get(source_ref).await.ok().flatten().and_then(|booking| booking.revision))
             }
             other => other,
         }
@@ -134,7 +134,7 @@ impl USchedule {
             request = request.header("if-match", format!("\"{revision}\""));
         }
         let response = self.client.send(Call::Write, request).await?;
-        self.source_booking(Call::Write, &response).map(|shown| shown.revision)
+        self.source_booking(Call::Write, &response).map(|booking| booking.revision)
     }
 
     fn source_booking(&self, call: Call, response: &Response) -> Result<SourceBooking, CallFailure> {

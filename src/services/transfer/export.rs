@@ -52,7 +52,7 @@ pub async fn export(
     mut sink: Box<dyn LineSink>,
     progress: &mut (dyn FnMut(u64, u64) + Send),
 ) -> Result<ExportSummary, Error> {
-    let failed = |told: String| Error::Invalid(format!("cannot write the export: {told}"));
+    let failed = |reason: String| Error::Invalid(format!("cannot write the export: {reason}"));
     let (header, mut tree) = match resumed(audit, range, already).await? {
         Some(resumed) => resumed,
         None => begun(audit, range, &mut *sink).await?,
@@ -113,7 +113,7 @@ async fn begun(audit: &Audit, range: Range, sink: &mut dyn LineSink) -> Result<(
     audit.keys().signer().await?;
     let header = Header::new(audit.origin(), &tree, to, &audit.known().await?);
     let written = sink.line(&line(&header)).and_then(|()| sink.settle());
-    written.map_err(|told| Error::Invalid(format!("cannot write the export: {told}")))?;
+    written.map_err(|reason| Error::Invalid(format!("cannot write the export: {reason}")))?;
     Ok((header, tree))
 }
 

@@ -52,8 +52,8 @@ pub(super) fn normalise(which: &str, side: Option<&Value>, calendar_zone: Tz) ->
                     resolve(local, named.ok_or_else(missing)?)
                 }
             };
-            let shown = named.unwrap_or(calendar_zone);
-            Ok(json!({"dateTime": written(instant, calendar_zone), "timeZone": shown.name()}))
+            let zone = named.unwrap_or(calendar_zone);
+            Ok(json!({"dateTime": written(instant, calendar_zone), "timeZone": zone.name()}))
         }
         (None, None) => Err(error_saying(400, "required", &format!("Missing {which} time."))),
         (Some(_), Some(_)) => Err(wrong()),
