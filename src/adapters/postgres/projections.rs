@@ -16,7 +16,7 @@ use sqlx::{
 use super::{
     address::Server,
     projection_checkpoints::{checkpoints, number, position_of, put_checkpoint},
-    projection_compare::compared,
+    projection_compare::compare_tables,
     projection_rows::{corrupt, failure, rows_from, stored, with_keys, with_rows},
     projection_sql as sql,
     projection_sql::book,
@@ -167,7 +167,7 @@ impl ProjectionStore for PostgresProjections {
     ) -> Result<Comparison, Failure> {
         // One snapshot of both copies and both checkpoints; without the lock, a copy might be swapped during it.
         let mut tx = self.writers.begin_with(sql::BEGIN_TO_COMPARE).await.map_err(|e| failure(&e))?;
-        compared(&mut tx, projection, table_copy, examples).await
+        compare_tables(&mut tx, projection, table_copy, examples).await
     }
 
     async fn swap(&self, projection: &'static Projection, behind_max: u64, now: DateTime<Utc>) -> Result<(), Failure> {

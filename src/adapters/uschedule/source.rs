@@ -67,13 +67,13 @@ impl BookingSource for USchedule {
         let newest = listed.appointments.iter().filter_map(|a| updated_at(a.get())).max().max(newest_before);
         let next = listed.next_page_token.filter(|token| !token.is_empty());
         if let Some(token) = next {
-            let newest = newest.map_or_else(|| "-".into(), written);
+            let newest = newest.map_or_else(|| "-".into(), format_time);
             return Ok(Changes { deliveries, next: Some(format!("{newest} {token}")), cursor: None });
         }
         // Never moves back: a source that lists something older does not make us request more.
         let before = cursor.and_then(time);
         let reached = newest.map(|newest| newest - OVERLAP).max(before);
-        let cursor = reached.map(written).or_else(|| cursor.map(str::to_owned));
+        let cursor = reached.map(format_time).or_else(|| cursor.map(str::to_owned));
         Ok(Changes { deliveries, next: None, cursor })
     }
 
@@ -153,6 +153,6 @@ fn time(text: &str) -> Option<DateTime<Utc>> {
     DateTime::parse_from_rfc3339(text).ok().map(|at| at.with_timezone(&Utc))
 }
 
-fn written(at: DateTime<Utc>) -> String {
+fn format_time(at: DateTime<Utc>) -> String {
     at.to_rfc3339_opts(SecondsFormat::Micros, true)
 }

@@ -95,7 +95,7 @@ impl Audit {
         }
         report.events = walk.tree().size();
         if report.faults.iter().all(|fault| fault.position.is_none()) {
-            let beyond = walk.unmet().map(|(size, due)| {
+            let beyond = walk.pending_checkpoints().map(|(size, due)| {
                 let why = "events were removed, or this is an older copy";
                 Fault::general(format!("{} covers {size} events, but there are {}: {why}", due.name, report.events))
             });

@@ -75,7 +75,7 @@ impl Walk {
     }
 
     /// Checkpoints beyond the end of the pass.
-    pub(super) fn unmet(&self) -> impl Iterator<Item = (u64, &ExpectedCheckpoint)> {
+    pub(super) fn pending_checkpoints(&self) -> impl Iterator<Item = (u64, &ExpectedCheckpoint)> {
         self.due.iter().flat_map(|(size, dues)| dues.iter().map(|due| (*size, due)))
     }
 

@@ -130,7 +130,7 @@ pub(super) async fn refuse(
 }
 
 /// Records that a command cannot be retried, because its content was erased.
-pub(super) async fn forgotten(journal: &Journal, last: &StoredEvent) -> Result<(), Error> {
+pub(super) async fn refuse_erased(journal: &Journal, last: &StoredEvent) -> Result<(), Error> {
     let delivery = last.stream.id.strip_prefix(SOURCE).and_then(|id| id.strip_prefix('.')).unwrap_or(&last.stream.id);
     let fact = Event::DeliveryRefused {
         source: source(),

@@ -31,7 +31,7 @@ impl Projector {
         let mut replay = Replay::start(self, projection, TableCopy::Check, options).await?;
         let mut found = Ok(None);
         for _ in 0..TRIES_MAX {
-            found = replay.compared(on_progress).await;
+            found = replay.replay_and_compare(on_progress).await;
             if !matches!(found, Ok(None)) {
                 break;
             }

@@ -74,7 +74,7 @@ impl Projector {
         let rebuilt = async {
             let mut tries = 0;
             loop {
-                let comparison = replay.compared(on_progress).await?;
+                let comparison = replay.replay_and_compare(on_progress).await?;
                 tries += 1;
                 if comparison.is_none() && tries < TRIES_MAX {
                     continue;
@@ -122,7 +122,7 @@ impl<'a> Replay<'a> {
     }
 
     /// Replays up to the live table's position and compares both; `None` if that moved meanwhile.
-    pub(super) async fn compared(
+    pub(super) async fn replay_and_compare(
         &mut self,
         on_progress: &mut (dyn FnMut(Step) + Send),
     ) -> Result<Option<Comparison>, Error> {

@@ -65,7 +65,7 @@ pub async fn erase(
         return Err(Error::Invalid(format!("{subject} is not a person: it marks texts that are about nobody")));
     }
     let state = history(journal, workspace, subject).await?;
-    if state.asked_by.is_none() && state.erased.is_none() && !unseen && !known(journal, subject).await? {
+    if state.asked_by.is_none() && state.erased.is_none() && !unseen && !subject_exists(journal, subject).await? {
         return Err(Error::NotFound { what: "subject", id: subject.to_string() });
     }
     let by = match &state.asked_by {
@@ -83,7 +83,7 @@ pub async fn erase(
 }
 
 /// Whether anything was ever sealed for them. A key that this program cannot unwrap counts.
-async fn known(journal: &Journal, subject: &SubjectId) -> Result<bool, Error> {
+async fn subject_exists(journal: &Journal, subject: &SubjectId) -> Result<bool, Error> {
     match journal.vault.key(subject).await {
         Ok(KeyState::Unknown) => Ok(false),
         Ok(KeyState::Held(_) | KeyState::Destroyed(_)) | Err(vault::Failure::WrongMaster(_)) => Ok(true),
