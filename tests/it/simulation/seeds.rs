@@ -10,7 +10,7 @@ use syncledger::{
 
 use crate::support::size::sized;
 
-/// Fewer miss something.
+/// With fewer seeds, some fault or counter is missing.
 const SEEDS: u64 = 30;
 
 fn hold(seeds: impl Iterator<Item = Plan>) -> BTreeMap<&'static str, u64> {
@@ -26,7 +26,7 @@ fn hold(seeds: impl Iterator<Item = Plan>) -> BTreeMap<&'static str, u64> {
     counts
 }
 
-/// Everything that goes wrong goes wrong, and every rule has something to hold on to.
+/// Every fault occurs, and every rule has something to check.
 #[test]
 fn seeds_hold_and_miss_nothing() {
     let counts = hold((0..SEEDS).map(Plan::new));
@@ -128,7 +128,7 @@ fn a_summary_says_what_was_done() {
     assert!(run(&none, &clock, &mut Vec::new(), &mut |_| {}).is_err(), "no seed is no proof");
 }
 
-/// However many threads play the seeds, the same is printed, in the same order.
+/// The output does not depend on the number of threads.
 #[test]
 fn the_number_of_cores_changes_nothing_that_is_simulated() {
     let clock = VirtualClock::new(0, DateTime::<Utc>::UNIX_EPOCH);
