@@ -65,8 +65,8 @@ impl LedgerWithVault {
             self.file.end().await? == Position(0),
             "{path} is a ledger with events of its own: set vault.url to another file"
         );
-        let kept = SqliteCheckpoints::new(&self.file);
-        let (origin, mark) = (kept.load(ORIGIN).await?.0, kept.load(MARK).await?.0);
+        let checkpoints = SqliteCheckpoints::new(&self.file);
+        let (origin, mark) = (checkpoints.load(ORIGIN).await?.0, checkpoints.load(MARK).await?.0);
         ensure!(
             origin == 0 || origin == self.ledger.origin().await?,
             "{path} contains the keys of another ledger than ledger.url: set ledger.url to that ledger, or vault.url to another file"
@@ -81,9 +81,9 @@ impl LedgerWithVault {
 
     /// Stores which ledger it is and where it ends.
     async fn remember(&self) -> anyhow::Result<()> {
-        let kept = SqliteCheckpoints::new(&self.file);
-        kept.save(ORIGIN, Position(self.ledger.origin().await?)).await?;
-        kept.save(MARK, Position(self.ledger.mark())).await?;
+        let checkpoints = SqliteCheckpoints::new(&self.file);
+        checkpoints.save(ORIGIN, Position(self.ledger.origin().await?)).await?;
+        checkpoints.save(MARK, Position(self.ledger.mark())).await?;
         Ok(())
     }
 }

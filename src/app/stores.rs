@@ -103,9 +103,9 @@ pub async fn open_as(config: &Config, program: Program) -> anyhow::Result<Stores
     let projector = Projector::new(Arc::clone(&store), Arc::clone(&models), Arc::clone(&clock));
     projector.start_over().await.context("the read models")?;
     let journal = Journal::new(store, Arc::clone(&vault), Arc::clone(&clock));
-    let kept = Arc::new(CheckpointFolder::new(&config.audit.checkpoints));
+    let archive = Arc::new(CheckpointFolder::new(&config.audit.checkpoints));
     Ok(Stores {
-        audit: Audit::new(&config.workspace, journal.clone(), signing, kept),
+        audit: Audit::new(&config.workspace, journal.clone(), signing, archive),
         journal,
         tokens,
         worklist: Arc::new(ReadModelWorklist::new(Arc::clone(&models), projector.clone(), Arc::clone(&checkpoints))),

@@ -71,8 +71,8 @@ async fn seal(session: &Session) -> Result<(), CliError> {
             "sealed": new, "size": size, "root": root, "position": sealed.position, "checkpoint": sealed.note,
         }));
     }
-    let told = if new { "Sealed" } else { "Nothing new since this checkpoint:" };
-    session.printer.print_line(format!("{told} {size} events\n\n{}", sealed.note))
+    let heading = if new { "Sealed" } else { "Nothing new since this checkpoint:" };
+    session.printer.print_line(format!("{heading} {size} events\n\n{}", sealed.note))
 }
 
 async fn key(session: &Session, rotate: bool) -> Result<(), CliError> {
@@ -103,9 +103,9 @@ async fn key(session: &Session, rotate: bool) -> Result<(), CliError> {
 async fn inclusion(session: &Session, asked: &Prove) -> Result<(), CliError> {
     let text = asked.event.as_deref().unwrap_or_default();
     let id = text.parse().map(EventId).map_err(|_| CliError::usage(format!("{text:?} is not an event id")))?;
-    let kept = asked.checkpoint.as_deref().map(archive::checkpoint).transpose().map_err(CliError::usage)?;
+    let checkpoint = asked.checkpoint.as_deref().map(archive::checkpoint).transpose().map_err(CliError::usage)?;
     let stores = session.existing_stores().await?;
-    let proof = stores.audit.inclusion(id, kept.as_ref().map(|kept| kept.note.as_str())).await?;
+    let proof = stores.audit.inclusion(id, checkpoint.as_ref().map(|it| it.note.as_str())).await?;
     if session.printer.json {
         return session.printer.document(&proof);
     }

@@ -147,13 +147,13 @@ async fn print_story(session: &Session, id: &str, then: AsOfOption) -> Result<()
     ask::refresh(&stores).await?;
     let rows = ask::rows(&stores, &Query::LinksOfBooking(id.clone())).await?;
     let links: Vec<LinkId> = rows.iter().filter_map(|row| LinkId::new(row.text("link")?).ok()).collect();
-    let mut told = story::collect(&stores.journal, &id, &links).await?;
+    let mut events = story::collect(&stores.journal, &id, &links).await?;
     if let Some(reach) = then.reach(&stores).await? {
-        told.retain(|told| told.recorded.position < reach.events);
-        if told.is_empty() {
+        events.retain(|event| event.recorded.position < reach.events);
+        if events.is_empty() {
             return Err(CliError::refused(format!("there was no booking {id} at that time")));
         }
     }
-    let story = story::compose(&id, &told);
+    let story = story::compose(&id, &events);
     if session.printer.json { session.printer.document(&story) } else { session.printer.print_line(story.to_string()) }
 }

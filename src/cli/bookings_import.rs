@@ -80,12 +80,12 @@ pub async fn run(session: &Session, options: Import) -> Result<(), CliError> {
         .map_err(|e| CliError::refused(format!("{path} cannot be read: {e}")))?;
     let context = Context::root(Actor::new("importer", session.by.clone()), Origin::Import, stores.clock.event_id());
     let bar = bar(session.printer.watched());
-    let mut shown: Vec<ImportedLine> = Vec::new();
+    let mut printed: Vec<ImportedLine> = Vec::new();
     let mut tell = |line: &ImportedLine| {
         bar.inc(1);
         let news = line.outcome != Outcome::Unchanged || line.note.is_some();
-        if (session.printer.json || news) && shown.len() < SHOWN_MAX {
-            shown.push(line.clone());
+        if (session.printer.json || news) && printed.len() < SHOWN_MAX {
+            printed.push(line.clone());
         }
     };
     let imported = import(&stores.journal, lines, options.dry_run, &context, &mut tell).await;
@@ -98,10 +98,10 @@ pub async fn run(session: &Session, options: Import) -> Result<(), CliError> {
             "changed": tally.changed,
             "unchanged": tally.unchanged,
             "refused": tally.refused,
-            "lines": shown.iter().map(object).collect::<Vec<_>>(),
+            "lines": printed.iter().map(object).collect::<Vec<_>>(),
         }))?;
     } else {
-        for line in shown.iter().filter(|line| line.outcome != Outcome::Registered || line.note.is_some()) {
+        for line in printed.iter().filter(|line| line.outcome != Outcome::Registered || line.note.is_some()) {
             session.printer.print_line(sentence(line))?;
         }
         let would = if options.dry_run { " (dry run: nothing was changed)" } else { "" };

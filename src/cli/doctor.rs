@@ -42,7 +42,7 @@ pub async fn run(loaded: Result<Config, Problems>, file: Option<&Path>, printer:
         checks.push(doctor::skew(&whose, machine::ahead_of(&url).await));
     }
     checks.extend(feed(&config).await);
-    checks.extend(opened(&config).await);
+    checks.extend(check_stores(&config).await);
     print(printer, &checks)?;
     match checks.iter().filter(|check| check.state == State::Fail).count() {
         0 => Ok(()),
@@ -104,7 +104,7 @@ fn servers(config: &Config) -> Vec<(String, String)> {
 }
 
 /// Checks that need the ledger and everything else to be open.
-async fn opened(config: &Config) -> Vec<Check> {
+async fn check_stores(config: &Config) -> Vec<Check> {
     match app::missing(config).await {
         Ok(None) => {}
         Ok(Some(place)) => {

@@ -34,8 +34,12 @@ pub async fn run(session: &Session, append: Append) -> Result<(), CliError> {
     let types = types();
     if !types.contains(kind) {
         let category = format!("{}.", stream.category.as_str());
-        let there: Vec<&str> = types.iter().filter(|t| t.starts_with(&category)).map(String::as_str).collect();
-        return Err(CliError::usage(format!("unknown event type {kind:?}; this stream takes {}", there.join(", "))));
+        let types_of_stream: Vec<&str> =
+            types.iter().filter(|t| t.starts_with(&category)).map(String::as_str).collect();
+        return Err(CliError::usage(format!(
+            "unknown event type {kind:?}; this stream takes {}",
+            types_of_stream.join(", ")
+        )));
     }
     let fact = codec::from_data(kind, upcast::current(kind), data).map_err(CliError::usage)?;
     if fact.category() != stream.category.as_str() {

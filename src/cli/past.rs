@@ -51,11 +51,11 @@ impl AsOfOption {
 
 /// Printed on standard error, so that the answer has the same format with and without `--as-of`.
 fn print_moment(reach: Reach) {
-    let said = match reach.recorded_at {
+    let text = match reach.recorded_at {
         Some(at) => {
             format!("as of {} events, the last one recorded at {}", reach.events, at.format("%Y-%m-%d %H:%M:%SZ"))
         }
         None => "the ledger was empty at that time".to_owned(),
     };
-    drop(writeln!(std::io::stderr(), "({said})"));
+    drop(writeln!(std::io::stderr(), "({text})"));
 }

@@ -60,8 +60,8 @@ pub async fn run(session: &Session, show: Show) -> Result<(), CliError> {
         return printer.table(&["field", "value"], fields.collect(), "");
     }
     // Leave out columns that are empty in every row.
-    let told = |column: &&str| rows.iter().any(|row| *row.get(column) != Value::Null);
-    let columns: Vec<&str> = projection.table.columns.iter().map(|column| column.name).filter(told).collect();
+    let has_value = |column: &&str| rows.iter().any(|row| *row.get(column) != Value::Null);
+    let columns: Vec<&str> = projection.table.columns.iter().map(|column| column.name).filter(has_value).collect();
     let table = rows.iter().map(|row| columns.iter().map(|name| cell(row, name)).collect());
     printer.table(&columns, table.collect(), "No matching rows.")?;
     if rows.len() >= show.limit {

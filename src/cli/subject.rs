@@ -47,8 +47,8 @@ fn summary(done: &ErasureOutcome, left: &RemainingCopies) -> String {
         format!("{subject} {head}: the key was destroyed on {at}, as requested by {by}."),
         format!("Their {} booking(s) stay, without personal data.", left.bookings),
     ];
-    let entries = |shown: &[RemainingEntry]| -> Vec<String> {
-        shown
+    let entries = |remaining: &[RemainingEntry]| -> Vec<String> {
+        remaining
             .iter()
             .map(|s| format!("    {}  on {}:{}  entry {}", s.booking, s.connection, s.calendar, s.entry))
             .collect()

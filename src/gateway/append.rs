@@ -106,7 +106,9 @@ impl Gateway {
         }
         let result = match self.write(caller, &stream, expectation, gathered).await {
             Ok(appended) => append_resp::Result::Success(success(appended)),
-            Err(Refusal::WrongVersion(actual)) => append_resp::Result::WrongExpectedVersion(expectation.wrong(actual)),
+            Err(Refusal::WrongVersion(actual)) => {
+                append_resp::Result::WrongExpectedVersion(expectation.wrong_version(actual))
+            }
             Err(refusal) => return Err(refusal.status()),
         };
         Ok(AppendResp { result: Some(result) })

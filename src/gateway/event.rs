@@ -62,7 +62,7 @@ pub(super) fn read_id(id: Option<&wire::Uuid>) -> Option<Uuid> {
 pub(super) fn answer(recorded: StoredEvent, ids: Ids) -> ReadResp {
     let position = recorded.position.0;
     let custom = metadata::write_recorded(&recorded);
-    let said = [
+    let fields = [
         ("type", recorded.event.kind),
         ("content-type", JSON.to_owned()),
         ("created", ticks(recorded.event.recorded_at).to_string()),
@@ -73,7 +73,7 @@ pub(super) fn answer(recorded: StoredEvent, ids: Ids) -> ReadResp {
         stream_revision: recorded.version.0,
         prepare_position: position,
         commit_position: position,
-        metadata: said.into_iter().map(|(key, value)| (key.to_owned(), value)).collect(),
+        metadata: fields.into_iter().map(|(key, value)| (key.to_owned(), value)).collect(),
         custom_metadata: Bytes::from(custom),
         data: Bytes::from(recorded.event.data),
     };

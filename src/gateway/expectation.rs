@@ -65,7 +65,7 @@ impl Expectation {
 
     /// The response to a unary append whose stream is at `actual`. All groups are filled: old clients read the first
     /// two and new ones the last two, and some crash if one is missing.
-    pub(super) fn wrong(self, actual: Option<Version>) -> append_resp::WrongExpectedVersion {
+    pub(super) fn wrong_version(self, actual: Option<Version>) -> append_resp::WrongExpectedVersion {
         use append_resp::wrong_expected_version as on;
         append_resp::WrongExpectedVersion {
             current_revision_option_20_6_0: Some(

@@ -183,8 +183,8 @@ fn page(name: &str) -> Value {
 /// A row's schema follows from its table. Columns may be added, but never removed.
 fn row(name: &str) -> Value {
     let columns = projections::named(name).map(|projection| projection.table.columns).unwrap_or_default();
-    let shown = columns.iter().filter(|column| !HIDDEN_COLUMNS.contains(&column.name));
-    let properties: Map<String, Value> = shown
+    let visible = columns.iter().filter(|column| !HIDDEN_COLUMNS.contains(&column.name));
+    let properties: Map<String, Value> = visible
         .map(|column| {
             let kind = match column.kind {
                 CellKind::Text => "string",

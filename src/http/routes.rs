@@ -43,7 +43,7 @@ fn machines() -> Vec<Route> {
 fn hooks() -> Vec<Route> {
     let uschedule = "Receives a signed delivery from USchedule; it is recorded before the response";
     vec![
-        Route::new(Verb::Post, "/webhook/uschedule", "takeUscheduleDelivery", uschedule, webhooks::uschedule)
+        Route::new(Verb::Post, "/webhook/uschedule", "receiveUscheduleWebhook", uschedule, webhooks::uschedule)
             .access(SIGNED_DELIVERY)
             .body_max(webhooks::DELIVERY_BYTES_MAX)
             .answers::<webhooks::DeliveryReceipt>(Success::Accepted)
@@ -51,7 +51,7 @@ fn hooks() -> Vec<Route> {
         Route::new(
             Verb::Post,
             "/webhook/gcal",
-            "takeGoogleNotification",
+            "receiveGoogleNotification",
             "Receives a push notification from Google",
             webhooks::gcal,
         )
@@ -79,7 +79,7 @@ fn bookings() -> Vec<Route> {
         Route::new(
             Verb::Get,
             "/api/v1/bookings/{id}/story",
-            "tellBooking",
+            "getBookingStory",
             "Returns the story of a booking: what happened, and why",
             story::show,
         )

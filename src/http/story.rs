@@ -19,6 +19,6 @@ pub async fn show(server: Arc<Server>, call: Call) -> Result<Answer, Problem> {
     let mut links: BTreeSet<LinkId> = routed.into_iter().map(|of| of.link).collect();
     links.extend(rows.iter().filter_map(|row| LinkId::new(row.text("link")?).ok()));
     let links: Vec<LinkId> = links.into_iter().collect();
-    let told = story::collect(&server.journal, &id, &links).await?;
-    Answer::json(Success::Ok, &story::compose(&id, &told))
+    let events = story::collect(&server.journal, &id, &links).await?;
+    Answer::json(Success::Ok, &story::compose(&id, &events))
 }

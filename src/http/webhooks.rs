@@ -46,7 +46,7 @@ pub async fn uschedule(server: Arc<Server>, call: Call) -> Result<Answer, Proble
     let now = server.journal.clock().now();
     let read = |name: &str| call.header(name);
     let headers: &Headers<'_> = &read;
-    let mut refusal = Refusal::NotBelieved("no source is configured for this webhook".into());
+    let mut refusal = Refusal::NotAuthentic("no source is configured for this webhook".into());
     for verifier in &server.uschedule {
         match verifier.verify(headers, &call.body, now) {
             Ok(delivery) => {

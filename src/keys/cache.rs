@@ -36,8 +36,8 @@ impl KeyCache {
 
     /// A key that was read a moment ago.
     pub(super) fn get(&self, subject: &SubjectId, now: DateTime<Utc>) -> Option<SubjectKey> {
-        let kept = self.cached_keys();
-        let (key, read_at) = kept.keys.get(subject)?;
+        let cached = self.cached_keys();
+        let (key, read_at) = cached.keys.get(subject)?;
         // If the clock was set back, a key looks too young; it is not kept longer for that.
         ((*read_at..*read_at + TIME_TO_LIVE).contains(&now)).then(|| key.clone())
     }
@@ -50,21 +50,21 @@ impl KeyCache {
     /// Keeps what was read, unless a key was destroyed since `destroyed_before` was asked for.
     pub(super) fn keep(&self, subject: &SubjectId, state: &KeyState, destroyed_before: u64, now: DateTime<Utc>) {
         let KeyState::Held(key) = state else { return };
-        let mut kept = self.cached_keys();
-        if kept.destroyed != destroyed_before {
+        let mut cached = self.cached_keys();
+        if cached.destroyed != destroyed_before {
             return;
         }
-        if kept.keys.len() >= KEYS_MAX {
-            kept.keys.clear();
+        if cached.keys.len() >= KEYS_MAX {
+            cached.keys.clear();
         }
-        kept.keys.insert(subject.clone(), (key.clone(), now));
+        cached.keys.insert(subject.clone(), (key.clone(), now));
     }
 
     /// Forgets a key that was destroyed, and what others are reading at this moment.
     pub(super) fn forget(&self, subject: &SubjectId) {
-        let mut kept = self.cached_keys();
-        kept.destroyed += 1;
-        kept.keys.remove(subject);
+        let mut cached = self.cached_keys();
+        cached.destroyed += 1;
+        cached.keys.remove(subject);
     }
 }
 

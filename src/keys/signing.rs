@@ -21,7 +21,7 @@ use crate::{
 /// A public key as stored. Times are microseconds since 1970.
 #[derive(Debug)]
 pub struct PublicRow {
-    /// Whose key it is.
+    /// The name of the key.
     pub name: String,
     /// 32 bytes.
     pub public: Vec<u8>,
@@ -34,7 +34,7 @@ pub struct PublicRow {
 /// A key to add.
 #[derive(Debug)]
 pub struct NewKey {
-    /// Whose key it is.
+    /// The name of the key.
     pub name: String,
     /// The public name of the master key that encrypts it.
     pub master: String,
@@ -49,7 +49,7 @@ pub struct NewKey {
 /// What a database does for signing keys: statements, without decisions. Every error is `Unavailable`.
 #[async_trait]
 pub trait SigningTable: Send + Sync {
-    /// Whose ledger it is.
+    /// The workspace of the ledger.
     fn workspace(&self) -> &str;
 
     /// Time and randomness.

@@ -37,7 +37,7 @@ pub struct WrappedKey {
 /// [`Failure`] of the database, unless it says more.
 #[async_trait]
 pub trait KeyTables: Send + Sync {
-    /// Whose ledger it is.
+    /// The workspace of the ledger.
     fn workspace(&self) -> &str;
 
     /// Time and randomness.

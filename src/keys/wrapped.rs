@@ -40,7 +40,7 @@ pub struct Dialect {
     /// The hex digits of a column's bytes, in lower case.
     pub hex: fn(&str) -> String,
     /// Locks the rows that were read until the transaction ends.
-    pub keep_rows: &'static str,
+    pub row_lock: &'static str,
 }
 
 /// The statements about the master key.
@@ -98,18 +98,18 @@ impl Statements {
 
 impl TableStatements {
     fn written(table: &'static WrappedTable, dialect: &Dialect) -> Self {
-        let shown = |column: Column| match column {
+        let expression = |column: Column| match column {
             Column::Text(name) => name.to_owned(),
             Column::Bytes(name) => (dialect.hex)(name),
         };
-        let (name, row, key) = (table.name, shown(table.row), shown(table.key));
+        let (name, row, key) = (table.name, expression(table.row), expression(table.key));
         Self {
             table,
             count: format!("SELECT master, count(*) FROM {name} WHERE wrapped IS NOT NULL GROUP BY master"),
             list: format!(
                 "SELECT {row}, {key}, master, nonce, wrapped FROM {name} \
                  WHERE wrapped IS NOT NULL AND master <> $1 LIMIT $2 {}",
-                dialect.keep_rows
+                dialect.row_lock
             ),
             put: format!("UPDATE {name} SET master = $1, nonce = $2, wrapped = $3 WHERE {row} = $4 AND nonce = $5"),
         }
@@ -146,7 +146,7 @@ impl Rewrapper {
     ///
     /// # Errors
     /// `NoMaster` if a key is missing, `Unavailable` if a secret cannot be decrypted.
-    pub fn anew(&self, table: &WrappedTable, rows: &[WrappedRow]) -> Result<Vec<(Vec<u8>, Vec<u8>)>, Failure> {
+    pub fn rewrap(&self, table: &WrappedTable, rows: &[WrappedRow]) -> Result<Vec<(Vec<u8>, Vec<u8>)>, Failure> {
         let to = self.keyring.find(&self.current).ok_or_else(|| Failure::NoMaster(self.current.clone()))?;
         let one = |it: &WrappedRow| {
             let place =
@@ -173,7 +173,7 @@ mod tests {
 
     #[test]
     fn no_table_of_secrets_is_left_out_when_a_key_is_adopted_or_a_rotation_ends() {
-        let dialect = Dialect { hex: |column| format!("hex({column})"), keep_rows: "FOR UPDATE" };
+        let dialect = Dialect { hex: |column| format!("hex({column})"), row_lock: "FOR UPDATE" };
         let statements = Statements::written(&dialect);
         for table in &WRAPPED {
             let adopts = format!("NOT EXISTS (SELECT 1 FROM {} WHERE master <> $1)", table.name);

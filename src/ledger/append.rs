@@ -170,7 +170,7 @@ fn repeated<'a>(
     stored: impl Fn(EventId) -> Option<PlacedEvent<'a>>,
 ) -> Option<AppendOutcome> {
     let first = stored(events.first()?.id)?.version;
-    let there = match expected {
+    let matches_version = match expected {
         ExpectedVersion::Any => true,
         ExpectedVersion::NoStream => first == Version(0),
         ExpectedVersion::Exact(version) => version.0.checked_add(1) == Some(first.0),
@@ -183,7 +183,7 @@ fn repeated<'a>(
         }
         appended = Some(AppendOutcome { version: standing.version, position: standing.position, repeated: true });
     }
-    appended.filter(|_| there)
+    appended.filter(|_| matches_version)
 }
 
 /// The leaf hash of an event at its position.

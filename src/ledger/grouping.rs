@@ -47,9 +47,9 @@ impl Request {
 /// A caller's append, with the channel for its result.
 #[derive(Debug)]
 pub struct Append {
-    /// What is asked.
+    /// The append.
     pub request: Request,
-    /// Where the answer goes.
+    /// The channel for the result.
     pub reply: oneshot::Sender<Result<AppendOutcome, Failure>>,
 }
 

@@ -53,9 +53,9 @@ pub async fn by_appending<S: EventStore + ?Sized>(store: &S, events: Vec<StoredE
         let last = first.version.0.checked_sub(1).map(Version);
         let appended = store.append(&first.stream, ExpectedVersion::after(last), run).await?;
         if appended.repeated || Some(appended.position) != events.get(at + same - 1).map(|it| it.position) {
-            let told =
+            let detail =
                 format!("{} was written at another position: another process is writing to this ledger", first.stream);
-            return Err(Failure::Corrupt { at: format!("position {}", first.position), reason: told });
+            return Err(Failure::Corrupt { at: format!("position {}", first.position), reason: detail });
         }
         at += same;
     }

@@ -12,7 +12,7 @@ pub enum Refusal {
     Malformed(String),
     /// It is not authentic: wrong signature or time.
     #[error("{0}")]
-    NotBelieved(String),
+    NotAuthentic(String),
     /// The body is too large.
     #[error("{0}")]
     TooLong(String),

@@ -81,8 +81,8 @@ fn of_source(recorded: &StoredEvent, event: &source::Event) -> Vec<Write> {
     // Each delivery has its own stream, so the stream's id identifies it.
     let key = ["delivery", recorded.stream.id.as_str()];
     match event {
-        source::Event::DeliveryRefused { told: true, .. } => vec![Write::remove(key)],
-        source::Event::DeliveryRefused { source, delivery, reason, told: false, .. } => vec![
+        source::Event::DeliveryRefused { sender_informed: true, .. } => vec![Write::remove(key)],
+        source::Event::DeliveryRefused { source, delivery, reason, sender_informed: false, .. } => vec![
             Write::put(key)
                 .set("source", source.as_str())
                 .set("delivery", delivery.as_str())

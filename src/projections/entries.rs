@@ -55,7 +55,7 @@ fn of_link(recorded: &StoredEvent, event: &link::Event) -> Vec<Write> {
             }
             Operation::Update { .. }
             | Operation::Delete { .. }
-            | Operation::WriteBackSlot { .. }
+            | Operation::WriteBackUpdate { .. }
             | Operation::WriteBackCancel { .. } => Vec::new(),
         },
         link::Event::Established { remote, generation } => {

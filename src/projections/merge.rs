@@ -113,11 +113,11 @@ impl Draft {
     }
 
     fn wanted(&self, table: &Table, write: &Write) -> bool {
-        let there = self.row.as_ref().filter(|row| !row.removed);
-        if there.is_none() && write.act != WriteKind::Put {
+        let existing = self.row.as_ref().filter(|row| !row.removed);
+        if existing.is_none() && write.act != WriteKind::Put {
             return false;
         }
-        let cell = |column: &str| there.map_or(&Value::Null, |row| &row.cells[table.place(column)]);
+        let cell = |column: &str| existing.map_or(&Value::Null, |row| &row.cells[table.place(column)]);
         write.when.iter().all(|condition| match condition {
             Condition::Is(column, value) => cell(column) == value,
             Condition::IsNot(column, value) => cell(column) != value,
@@ -145,10 +145,10 @@ impl Table {
             .filter(|(_, (one, two))| one != two)
             .map(|(column, (one, two))| {
                 let hidden = self.personal.contains(&column.name);
-                let shown = |value: &Value| {
+                let text = |value: &Value| {
                     if hidden && *value != Value::Null { Value::from(HIDDEN) } else { value.clone() }
                 };
-                (column.name, shown(one), shown(two))
+                (column.name, text(one), text(two))
             })
             .collect();
         if one.position != two.position {

@@ -253,7 +253,7 @@ impl Decider<'_> {
             Operation::Create { .. } => Action::Create,
             Operation::Update { .. } => Action::Update,
             Operation::Delete { .. } => Action::Delete,
-            Operation::WriteBackSlot { .. } => Action::WriteBackUpdate,
+            Operation::WriteBackUpdate { .. } => Action::WriteBackUpdate,
             Operation::WriteBackCancel { .. } => Action::WriteBackCancel,
         };
         self.decided(action, reasons);
@@ -298,7 +298,7 @@ impl Decider<'_> {
             Operation::Create { .. } => &[link, "create", remote.as_str()],
             Operation::Update { expect, .. } => &[link, "update", remote.as_str(), expect.as_str(), &revision],
             Operation::Delete { expect } => &[link, "delete", remote.as_str(), expect.as_str()],
-            Operation::WriteBackSlot { slot, .. } => {
+            Operation::WriteBackUpdate { slot, .. } => {
                 &[link, "write back", remote.as_str(), &base, &slot.to_string(), &at_source]
             }
             Operation::WriteBackCancel { .. } => &[link, "write back cancel", remote.as_str(), &base, &at_source],

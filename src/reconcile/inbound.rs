@@ -115,7 +115,7 @@ impl Decider<'_> {
         let expect_revision = self.i.booking.source_revision;
         let (operation, why) = match &inbound.change {
             RemoteChange::Edited { content, .. } => (
-                Operation::WriteBackSlot { slot: content.slot.clone(), expect_revision },
+                Operation::WriteBackUpdate { slot: content.slot.clone(), expect_revision },
                 "a person moved the entry in the calendar",
             ),
             RemoteChange::Removed { .. } => {

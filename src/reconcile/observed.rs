@@ -161,7 +161,7 @@ impl Decider<'_> {
         }
         let wanted = matches!(self.wants(), DesiredEntry::Present(_)) && self.i.booking.active();
         if !wanted {
-            self.hold(seen.clone(), HoldReason::BroughtBack, None);
+            self.hold(seen.clone(), HoldReason::Restored, None);
             return;
         }
         let reason = if self.link().deleted.is_some() {

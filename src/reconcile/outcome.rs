@@ -70,7 +70,7 @@ pub fn shown_by_entry(command: &IssuedCommand, seen: &EntryState) -> Verificatio
             Operation::Create { .. }
             | Operation::Update { .. }
             | Operation::Delete { .. }
-            | Operation::WriteBackSlot { .. }
+            | Operation::WriteBackUpdate { .. }
             | Operation::WriteBackCancel { .. },
             EntryState::Live { .. } | EntryState::Unreadable { .. } | EntryState::Gone { .. },
         ) => Verification::NotDone {},
@@ -80,7 +80,7 @@ pub fn shown_by_entry(command: &IssuedCommand, seen: &EntryState) -> Verificatio
 /// Whether the booking, as its source has it now, shows that a write-back was carried out. `revision` is the source's.
 pub fn shown_by_source(operation: &Operation, source: Option<&Snapshot>, revision: Option<u64>) -> Verification {
     let done = match (operation, source) {
-        (Operation::WriteBackSlot { slot, .. }, Some(now)) => !now.cancelled && now.slot.same_time(slot),
+        (Operation::WriteBackUpdate { slot, .. }, Some(now)) => !now.cancelled && now.slot.same_time(slot),
         (Operation::WriteBackCancel { .. }, Some(now)) => now.cancelled,
         (_, None) | (Operation::Create { .. } | Operation::Update { .. } | Operation::Delete { .. }, Some(_)) => false,
     };

@@ -69,7 +69,7 @@ impl Decider<'_> {
                 remote: seen.remote.clone(),
                 reason: "it was removed in the calendar, and this profile ignores removals".into(),
             }),
-            OnRemoval::Ask => self.hold(seen.clone(), HoldReason::AskFirst, None),
+            OnRemoval::Ask => self.hold(seen.clone(), HoldReason::OperatorDecision, None),
             OnRemoval::Cancel | OnRemoval::Mark => {
                 let grace = TimeDelta::seconds(i64::from(self.i.profile.policy.removal_grace_s));
                 let waited = self.link().held.as_ref().filter(|h| h.reason == HoldReason::Grace).and_then(|h| h.until);

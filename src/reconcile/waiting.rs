@@ -55,7 +55,7 @@ impl Decider<'_> {
     fn answered_by_person(&mut self, held: &HeldChange, accept: bool) {
         match (accept, change_of(&held.observation)) {
             (_, None) => self.push(Event::RemoteChangeReleased { reason: "an operator answered".into() }),
-            (_, Some(change)) if held.reason == HoldReason::BroughtBack && self.link().remote.is_none() => {
+            (_, Some(change)) if held.reason == HoldReason::Restored && self.link().remote.is_none() => {
                 self.answered_about_brought_back(&held.observation.remote, change, accept);
             }
             (false, Some(_)) => self.reject(&held.observation, "an operator rejected it"),

@@ -95,8 +95,8 @@ fn enveloped(event: ProposedEvent, caller: &Caller, root: EventId, now: DateTime
 /// The event, if its type is known and belongs in the stream, with plain personal texts sealed.
 async fn check_known(journal: &Journal, stream: &StreamName, mut event: ProposedEvent) -> Result<ProposedEvent, Error> {
     let invalid = |why: String| Err(Error::Invalid(why));
-    let said = &event.metadata;
-    if said.recorded_at.is_some() || said.actor.is_some() || said.origin.is_some() {
+    let metadata = &event.metadata;
+    if metadata.recorded_at.is_some() || metadata.actor.is_some() || metadata.origin.is_some() {
         return invalid(
             "its metadata contains recorded_at, actor or origin, which this ledger sets itself: leave them out"
                 .to_owned(),
@@ -107,7 +107,7 @@ async fn check_known(journal: &Journal, stream: &StreamName, mut event: Proposed
     }
     let mut data: Value =
         serde_json::from_str(&event.data).map_err(|e| Error::Invalid(format!("its data is not JSON: {e}")))?;
-    let schema = said.schema.unwrap_or_else(|| upcast::current(&event.kind));
+    let schema = metadata.schema.unwrap_or_else(|| upcast::current(&event.kind));
     // Texts sealed by another program must be readable, or the stream could not be read from here on.
     let mut opened = data.clone();
     journal.open_texts(event.id, &mut opened).await?.map_err(|e| Error::Invalid(e.to_string()))?;

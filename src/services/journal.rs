@@ -287,9 +287,9 @@ impl Journal {
     /// # Errors
     /// As [`Journal::stream`].
     pub async fn connection(&self, id: &ConnectionId) -> Result<(Connection, Option<Version>), Error> {
-        let kept = &self.snapshots.connections;
+        let cache = &self.snapshots.connections;
         let (state, version) = self
-            .fold(&StreamName::connection(id), kept, |state, decoded| match &decoded.event {
+            .fold(&StreamName::connection(id), cache, |state, decoded| match &decoded.event {
                 Event::Connection(event) => Some(connection::evolve(state.unwrap_or_default(), event)),
                 _ => state,
             })
@@ -301,10 +301,10 @@ impl Journal {
     async fn fold<S: Clone + Send>(
         &self,
         stream: &StreamName,
-        kept: &StateCache<S>,
+        cache: &StateCache<S>,
         evolve: impl Fn(Option<S>, &DecodedEvent) -> Option<S> + Send + Sync,
     ) -> Result<(Option<S>, Option<Version>), Error> {
-        let mut snapshot = kept.get(&stream.id);
+        let mut snapshot = cache.get(&stream.id);
         if !self.all_held(&snapshot.subjects).await? {
             snapshot = Snapshot::default();
         }
@@ -324,7 +324,7 @@ impl Journal {
             }
         }
         if snapshot.version != known {
-            kept.put(&stream.id, snapshot.clone());
+            cache.put(&stream.id, snapshot.clone());
         }
         Ok((snapshot.state, snapshot.version))
     }

@@ -222,7 +222,7 @@ impl From<webhooks::Refusal> for Problem {
     fn from(refusal: webhooks::Refusal) -> Self {
         let kind = match refusal {
             webhooks::Refusal::Malformed(_) => Kind::Malformed,
-            webhooks::Refusal::NotBelieved(_) => Kind::Unauthorised,
+            webhooks::Refusal::NotAuthentic(_) => Kind::Unauthorised,
             webhooks::Refusal::TooLong(_) => Kind::TooLarge,
         };
         Self::new(kind, refusal.to_string())

@@ -58,12 +58,12 @@ impl<S: Clone> StateCache<S> {
 
     /// The snapshot of a stream; empty if there is none.
     pub fn get(&self, id: &str) -> Snapshot<S> {
-        let mut kept = self.open();
-        if let Some(known) = kept.young.get(id) {
+        let mut cache = self.open();
+        if let Some(known) = cache.young.get(id) {
             return known.clone();
         }
-        let Some(known) = kept.old.remove(id) else { return Snapshot::default() };
-        kept.put(id, known.clone());
+        let Some(known) = cache.old.remove(id) else { return Snapshot::default() };
+        cache.put(id, known.clone());
         known
     }
 
@@ -74,9 +74,9 @@ impl<S: Clone> StateCache<S> {
 
     /// Drops a snapshot: the next read starts at the beginning of the stream.
     pub fn drop(&self, id: &str) {
-        let mut kept = self.open();
-        kept.young.remove(id);
-        kept.old.remove(id);
+        let mut cache = self.open();
+        cache.young.remove(id);
+        cache.old.remove(id);
     }
 }
 
@@ -107,25 +107,25 @@ mod tests {
 
     #[test]
     fn what_is_used_stays_and_the_number_is_bounded() {
-        let kept = StateCache::default();
-        kept.put("often", snapshot(7));
+        let cache = StateCache::default();
+        cache.put("often", snapshot(7));
         for n in 0..10 * KEPT_MAX as u64 {
-            kept.put(&n.to_string(), snapshot(n));
-            assert_eq!(kept.get("often").state, Some(7), "after {n}");
-            let generations = kept.open();
+            cache.put(&n.to_string(), snapshot(n));
+            assert_eq!(cache.get("often").state, Some(7), "after {n}");
+            let generations = cache.open();
             assert!(generations.young.len() + generations.old.len() <= 2 * KEPT_MAX);
         }
-        assert_eq!(kept.get("0").state, None);
+        assert_eq!(cache.get("0").state, None);
     }
 
     #[test]
     fn a_dropped_one_is_gone_whatever_its_age() {
-        let kept = StateCache::default();
-        kept.put("a", snapshot(1));
+        let cache = StateCache::default();
+        cache.put("a", snapshot(1));
         for n in 0..KEPT_MAX as u64 + 5 {
-            kept.put(&n.to_string(), snapshot(n));
+            cache.put(&n.to_string(), snapshot(n));
         }
-        kept.drop("a");
-        assert_eq!(kept.get("a").version, None);
+        cache.drop("a");
+        assert_eq!(cache.get("a").version, None);
     }
 }

@@ -10,12 +10,12 @@ pub(super) struct Chance {
 }
 
 impl Chance {
-    /// The stream of that seed.
+    /// The stream of a seed.
     pub fn new(seed: u64) -> Self {
         Self { seed, count: 0 }
     }
 
-    /// A stream of its own for one step: leaving a step out changes no other step's chances.
+    /// A separate stream for one step: skipping a step changes no other step.
     pub fn of_step(seed: u64, step: u64) -> Self {
         Self::new(scramble(seed ^ 0x5EED_0F57_E9A1, step))
     }
@@ -37,12 +37,12 @@ impl Chance {
         low + i64::try_from(self.below(span)).unwrap_or(0)
     }
 
-    /// True in so many of a thousand.
+    /// True with a probability of `n` in 1,000.
     pub fn permille(&mut self, n: u64) -> bool {
         self.below(1_000) < n
     }
 
-    /// One of them; `None` where there is none.
+    /// A random element; `None` if there is none.
     pub fn pick<'a, T>(&mut self, of: &'a [T]) -> Option<&'a T> {
         let at = self.below(of.len() as u64);
         usize::try_from(at).ok().and_then(|at| of.get(at))

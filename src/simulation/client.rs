@@ -1,5 +1,5 @@
-//! I9 from outside: a host application that books over the API, repeats its requests at any process, and at times uses a key
-//! for another request.
+//! I9 from outside: a host application that books over the API, repeats its requests at any process, and sometimes reuses an
+//! idempotency key for another request.
 
 use std::sync::Arc;
 
@@ -7,7 +7,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 use super::{
     chance::Chance,
-    notes::Notebook,
+    observations::SharedObservations,
     people,
     process::{Process, Step},
     world::{BAYS, World},
@@ -26,31 +26,31 @@ use crate::{
     },
 };
 
-/// A request as it is sent, and sent again.
+/// A request with its idempotency key.
 #[derive(Debug, Clone)]
-pub(super) struct Order {
+pub(super) struct ClientRequest {
     key: String,
-    what: What,
+    action: ClientAction,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-enum What {
+enum ClientAction {
     Create { resource: String, starts_at: DateTime<Utc>, title: String },
     Reschedule { booking: String, starts_at: DateTime<Utc> },
     Cancel { booking: String },
 }
 
-/// What was answered to the first request under a key that changed something.
+/// The answer to the first request with a key that changed something.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Answered {
-    what: What,
+pub(super) struct ClientAnswer {
+    action: ClientAction,
     booking: String,
     revision: Revision,
     created: bool,
 }
 
-impl Answered {
-    /// The booking that it is about.
+impl ClientAnswer {
+    /// The id of the booking.
     pub fn booking(&self) -> &str {
         &self.booking
     }
@@ -62,16 +62,16 @@ fn slot(starts_at: DateTime<Utc>) -> SlotBody {
     SlotBody { kind: None, starts_at, ends_at, zone: Some("America/Chicago".into()), from: None, until: None }
 }
 
-impl What {
-    /// The booking that it changes; `None` where it makes one.
-    fn of(&self) -> Option<&str> {
+impl ClientAction {
+    /// The booking that it changes; `None` if it creates one.
+    fn target(&self) -> Option<&str> {
         match self {
             Self::Create { .. } => None,
             Self::Reschedule { booking, .. } | Self::Cancel { booking } => Some(booking),
         }
     }
 
-    fn asked(&self) -> (String, BookingRequest) {
+    fn to_request(&self) -> (String, BookingRequest) {
         match self {
             Self::Create { resource, starts_at, title } => {
                 let details = DetailsBody { title: title.clone(), notes: None, customer: None };
@@ -87,81 +87,92 @@ impl What {
     }
 }
 
-/// The application's next request: a new one, one that it sent before, or a new one under a key that it used before.
-pub(super) fn next(world: &World, chance: &mut Chance) -> (Order, String) {
+/// The application's next request: a new one, a repeated one, or a new one with a key that was used before.
+pub(super) fn next_request(world: &World, chance: &mut Chance) -> (ClientRequest, String) {
     let (starts_at, _) = people::time(chance, world.now());
-    let mut notes = world.notes.open();
-    let known = chance.pick(&notes.orders).cloned();
-    let bookings: Vec<String> = notes.answered.values().map(|answered| answered.booking.clone()).collect();
+    let mut observations = world.observations.lock();
+    let known = chance.pick(&observations.requests).cloned();
+    let bookings: Vec<String> = observations.answers.values().map(|answer| answer.booking.clone()).collect();
     if let (Some(known), 0..=3) = (&known, chance.below(10)) {
-        notes.count("requests_repeated");
+        observations.count("requests_repeated");
         return (known.clone(), format!("the application repeats {known:?}"));
     }
-    let what = match (chance.pick(&bookings).cloned(), chance.below(10)) {
-        (Some(booking), 0..=3) => What::Reschedule { booking, starts_at },
-        (Some(booking), 4) => What::Cancel { booking },
-        _ => What::Create {
+    let action = match (chance.pick(&bookings).cloned(), chance.below(10)) {
+        (Some(booking), 0..=3) => ClientAction::Reschedule { booking, starts_at },
+        (Some(booking), 4) => ClientAction::Cancel { booking },
+        _ => ClientAction::Create {
             resource: BAYS[usize::from(chance.permille(400))].0.to_owned(),
             starts_at,
             title: format!("Swing lesson {}", chance.below(1_000)),
         },
     };
-    // A booking remembers the keys that changed it. A key that is used for another booking is not looked for.
-    let reused = known.filter(|known| chance.permille(300) && known.what != what && known.what.of() == what.of());
+    // A booking stores the keys of the requests that changed it. Nothing checks whether another booking has the key.
+    let reused = known
+        .filter(|known| chance.permille(300) && known.action != action && known.action.target() == action.target());
     let fresh = reused.is_none();
-    let key = reused.map_or_else(|| format!("key-{}", notes.orders.len()), |known| known.key);
-    let order = Order { key, what };
+    let key = reused.map_or_else(|| format!("key-{}", observations.requests.len()), |known| known.key);
+    let request = ClientRequest { key, action };
     if fresh {
-        notes.orders.push(order.clone());
+        observations.requests.push(request.clone());
     }
-    let said = format!("the application sends {order:?}");
-    (order, said)
+    let description = format!("the application sends {request:?}");
+    (request, description)
 }
 
-/// Hands a request to a process, and compares the answer with what was answered before.
-pub(super) fn send(process: &Arc<Process>, notes: &Notebook, order: Order) -> Step {
-    let (process, notes) = (Arc::clone(process), notes.clone());
+/// Sends a request to a process and compares the answer with the earlier one.
+pub(super) fn send(process: &Arc<Process>, observations: &SharedObservations, request: ClientRequest) -> Step {
+    let (process, observations) = (Arc::clone(process), observations.clone());
     Box::pin(async move {
         let clock = process.journal.clock();
         let context = Context::root(Actor::new("client", "app"), Origin::Api, clock.event_id());
-        let requester = Requester { context, only: None, key: Some(order.key.clone()) };
-        let (id, asked) = order.what.asked();
-        let done = handle(&process.journal, &process.keys, &id, &asked, &requester).await;
-        Ok(judge(&notes, &order, done))
+        let requester = Requester { context, only: None, key: Some(request.key.clone()) };
+        let (id, body) = request.action.to_request();
+        let done = handle(&process.journal, &process.keys, &id, &body, &requester).await;
+        Ok(check_answer(&observations, &request, done))
     })
 }
 
-/// Same key and same request: the same answer. Same key and another request: none. A request that changed nothing is
-/// remembered by its process only, so nothing is concluded from it.
-fn judge(notes: &Notebook, order: &Order, done: Result<RequestOutcome, RequestFailure>) -> String {
-    let mut notes = notes.open();
-    let known = notes.answered.get(&order.key).cloned();
+/// The same key with the same request gets the same answer; the same key with another request is refused. Only one process
+/// remembers a request that changed nothing, so such a request is not checked.
+fn check_answer(
+    observations: &SharedObservations,
+    request: &ClientRequest,
+    done: Result<RequestOutcome, RequestFailure>,
+) -> String {
+    let mut observations = observations.lock();
+    let known = observations.answers.get(&request.key).cloned();
     match done {
         Ok(done) => {
             let booking = done.booking.to_string();
             let (revision, created) = (done.revision, done.created);
-            let answered = Answered { what: order.what.clone(), booking: booking.clone(), revision, created };
+            let answer = ClientAnswer { action: request.action.clone(), booking: booking.clone(), revision, created };
             match known {
-                Some(known) if known.what != order.what => {
-                    notes.broken("I9", format!("{order:?} is carried out, and its key stood for {:?}", known.what));
+                Some(known) if known.action != request.action => {
+                    observations.add_violation(
+                        "I9",
+                        format!("{request:?} was carried out, but its key was used before for {:?}", known.action),
+                    );
                 }
-                Some(known) if known != answered => {
-                    notes.broken("I9", format!("{order:?} was answered {known:?}, and is now answered {answered:?}"));
+                Some(known) if known != answer => {
+                    observations.add_violation(
+                        "I9",
+                        format!("{request:?} was answered with {known:?} before, and now with {answer:?}"),
+                    );
                 }
-                Some(_) => notes.count("requests_answered_again"),
-                None if done.changed => drop(notes.answered.insert(order.key.clone(), answered)),
+                Some(_) => observations.count("requests_answered_again"),
+                None if done.changed => drop(observations.answers.insert(request.key.clone(), answer)),
                 None => {}
             }
             if done.changed {
-                notes.act(booking.strip_prefix("api.").unwrap_or(&booking));
+                observations.count_action(booking.strip_prefix("api.").unwrap_or(&booking));
             }
             format!("done: {booking}")
         }
-        Err(not) => {
-            if known.is_some_and(|known| known.what != order.what) {
-                notes.count("keys_refused");
+        Err(failure) => {
+            if known.is_some_and(|known| known.action != request.action) {
+                observations.count("keys_refused");
             }
-            format!("not done: {:?}", Problem::from(not))
+            format!("not done: {:?}", Problem::from(failure))
         }
     }
 }

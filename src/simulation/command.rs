@@ -21,33 +21,33 @@ use super::{
 };
 use crate::ports::clock::Clock;
 
-/// How many seeds are played.
+/// How many seeds to run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Span {
-    /// That many.
+    /// A fixed number of seeds.
     Seeds(u64),
-    /// As many as can be begun in that time.
+    /// All seeds that can be started within this time.
     For(TimeDelta),
 }
 
-/// What is asked for.
+/// The options of a run.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Request {
-    /// The first seed. The others follow it one by one.
+    /// The first seed. The others are the numbers after it.
     pub seed: u64,
-    /// How many.
+    /// How many seeds to run.
     pub span: Span,
-    /// Steps of chaos for each.
+    /// Steps of random activity per seed.
     pub steps: u32,
-    /// Faults that do not happen, by name.
+    /// Names of disabled faults.
     pub without: Vec<String>,
-    /// Steps that are left out.
+    /// Disabled steps.
     pub skip: BTreeSet<u32>,
-    /// Whether everything that happens is printed.
+    /// Whether to print everything that happens.
     pub trace: bool,
-    /// Whether the summary is printed as JSON.
+    /// Whether to print the summary as JSON.
     pub json: bool,
-    /// Seeds played at the same time, each on a thread of its own. Changes how long it takes, and nothing else.
+    /// Number of threads, each of which runs one seed at a time. Changes only the duration of the run.
     pub cores: usize,
 }
 
@@ -66,25 +66,25 @@ impl Default for Request {
     }
 }
 
-/// How far it has come.
+/// The progress of a run.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Progress {
-    /// Seeds played.
+    /// Number of finished seeds.
     pub done: u64,
-    /// Seeds that broke a rule.
+    /// Number of seeds that broke a rule.
     pub broken: u64,
-    /// Time gone by.
+    /// Time since the start of the run.
     pub took: TimeDelta,
 }
 
-/// Why nothing was simulated.
+/// Why a run failed.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// There is no such fault.
+    /// A disabled fault does not exist.
     #[error("there is no fault {0:?}; there are: {names}", names = names())]
     UnknownFault(String),
-    /// No seed is asked for.
-    #[error("no seed would be played: ask for at least one, or for a longer time")]
+    /// The request contains no seed.
+    #[error("no seed would be run: give at least one seed, or a longer time")]
     NoSeeds,
     /// The output cannot be written.
     #[error("the output cannot be written")]
@@ -95,11 +95,11 @@ fn names() -> String {
     Fault::ALL.map(|(_, name)| name).join(", ")
 }
 
-/// Plays what is asked for and writes the summary to `out`; `report` is called after every seed. `clock` is the machine's:
-/// it says how long it took, and nothing of what is simulated. Answers whether every rule held: exit code 0, else 1.
+/// Runs the seeds and writes the summary to `out`; `progress` is called after every seed. `clock` is the machine's: it
+/// measures the duration of the run and does not influence the simulation. Returns whether every rule held.
 ///
 /// # Errors
-/// [`Error`]: exit code 2.
+/// [`Error`]
 pub fn run(
     request: &Request,
     clock: &dyn Clock,
@@ -117,41 +117,41 @@ pub fn run(
     let template = Plan { seed: 0, steps: request.steps, without, skip: request.skip.clone(), crash_at_turn: None };
     let began = clock.now();
     let mut tally =
-        Tally { request, began, out, progress, next: 0, early: BTreeMap::new(), played: Summary::default() };
-    let begun = AtomicU64::new(0);
+        Tally { request, began, out, progress, next: 0, pending: BTreeMap::new(), summary: Summary::default() };
+    let next_seed = AtomicU64::new(0);
     let written = thread::scope(|scope| {
         let (send, outcomes) = mpsc::channel();
         for _ in 0..request.cores.max(1) {
-            let (send, begun, template) = (send.clone(), &begun, &template);
-            scope.spawn(move || draw(request, clock, began, begun, template, &send));
+            let (send, next_seed, template) = (send.clone(), &next_seed, &template);
+            scope.spawn(move || play_seeds(request, clock, began, next_seed, template, &send));
         }
         drop(send);
-        // Threads end by themselves when nobody receives any more.
-        outcomes.into_iter().try_for_each(|(nth, plan, outcome)| tally.take(clock, nth, plan, outcome))
+        // The threads end when the receiver is dropped.
+        outcomes.into_iter().try_for_each(|(nth, plan, outcome)| tally.add(clock, nth, plan, outcome))
     });
     written?;
-    let mut summary = tally.played;
+    let mut summary = tally.summary;
     summary.took = clock.now() - began;
     report::write(request, &summary, &AsShipped, out)?;
     Ok(summary.broken.is_empty())
 }
 
-type Played = (u64, Plan, Outcome);
+type NumberedOutcome = (u64, Plan, Outcome);
 
-/// Plays the next seed that nobody has begun, until there is none.
-fn draw(
+/// Runs the next seed until none is left.
+fn play_seeds(
     request: &Request,
     clock: &dyn Clock,
     began: DateTime<Utc>,
-    begun: &AtomicU64,
+    next_seed: &AtomicU64,
     template: &Plan,
-    send: &mpsc::Sender<Played>,
+    send: &mpsc::Sender<NumberedOutcome>,
 ) {
     loop {
         if matches!(request.span, Span::For(time) if clock.now() - began >= time) {
             return;
         }
-        let nth = begun.fetch_add(1, Ordering::Relaxed);
+        let nth = next_seed.fetch_add(1, Ordering::Relaxed);
         if matches!(request.span, Span::Seeds(seeds) if nth >= seeds) {
             return;
         }
@@ -163,21 +163,21 @@ fn draw(
     }
 }
 
-/// Takes outcomes in the order of their seeds, in whatever order they come.
+/// Adds outcomes to the summary in the order of their seeds, whatever the order in which they finish.
 struct Tally<'a> {
     request: &'a Request,
     began: DateTime<Utc>,
     out: &'a mut dyn Write,
     progress: &'a mut dyn FnMut(Progress),
     next: u64,
-    early: BTreeMap<u64, (Plan, Outcome)>,
-    played: Summary,
+    pending: BTreeMap<u64, (Plan, Outcome)>,
+    summary: Summary,
 }
 
 impl Tally<'_> {
-    fn take(&mut self, clock: &dyn Clock, nth: u64, plan: Plan, outcome: Outcome) -> io::Result<()> {
-        self.early.insert(nth, (plan, outcome));
-        while let Some((plan, outcome)) = self.early.remove(&self.next) {
+    fn add(&mut self, clock: &dyn Clock, nth: u64, plan: Plan, outcome: Outcome) -> io::Result<()> {
+        self.pending.insert(nth, (plan, outcome));
+        while let Some((plan, outcome)) = self.pending.remove(&self.next) {
             self.next += 1;
             if self.request.trace {
                 for line in &outcome.trace {
@@ -185,10 +185,10 @@ impl Tally<'_> {
                 }
                 writeln!(self.out, "seed {} ended with trace {}", plan.seed, outcome.hash)?;
             }
-            self.played.add(plan, outcome);
+            self.summary.add(plan, outcome);
         }
         let took = clock.now() - self.began;
-        (self.progress)(Progress { done: self.played.seeds, broken: self.played.broken.len() as u64, took });
+        (self.progress)(Progress { done: self.summary.seeds, broken: self.summary.broken.len() as u64, took });
         Ok(())
     }
 }

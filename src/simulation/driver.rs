@@ -1,4 +1,4 @@
-//! The scheduler: which process runs next, what people and faults do meanwhile, and which process dies.
+//! The scheduler: chooses which process runs next, what people do, which faults occur, and which process crashes.
 
 use std::sync::Arc;
 
@@ -7,43 +7,43 @@ use chrono::{DateTime, TimeDelta, Utc};
 use super::{
     chance::Chance,
     client,
+    deliveries::{self, PendingDelivery},
+    fault_injection,
     parts::Parts,
     people,
-    plan::{Climate, Fault, Plan},
-    post::{self, Letter},
+    plan::{Conditions, Fault, Plan},
     process::{Loop, Process, Step},
-    safety::Safety,
+    step_checks::StepChecks,
     trace::Trace,
     turn::{Turn, take_turn},
-    weather,
-    world::{BAYS, World, open},
+    world::{BAYS, World, lock},
 };
 use crate::adapters::memory::projections::MemoryProjections;
 
-/// The most turns that one step may take before something is said to go in circles.
+/// Maximum number of turns of one step; more count as an endless loop.
 pub(super) const TURNS_MAX: u64 = 200_000;
 
-/// A step of a process that is under way.
+/// A running step of a process.
 struct Task {
     id: u64,
     process: usize,
     which: Loop,
     step: Step,
     began: DateTime<Utc>,
-    letter: Option<Letter>,
+    pending: Option<PendingDelivery>,
 }
 
 /// Drives one simulation.
 pub(super) struct Driver<'a> {
     pub plan: &'a Plan,
-    pub climate: Climate,
+    pub conditions: Conditions,
     parts: &'a dyn Parts,
     pub world: World,
     pub processes: Vec<Arc<Process>>,
     tasks: Vec<Task>,
-    letters: Vec<Letter>,
+    deliveries: Vec<PendingDelivery>,
     pub trace: Trace,
-    pub safety: Safety,
+    pub checks: StepChecks,
     pub step: u32,
     turns: u64,
     incarnations: u32,
@@ -53,92 +53,92 @@ pub(super) struct Driver<'a> {
 impl<'a> Driver<'a> {
     /// A world with its processes, before the first step.
     pub fn new(plan: &'a Plan, parts: &'a dyn Parts, keep_trace: bool) -> Self {
-        let climate = plan.climate();
-        let world = World::new(plan, &climate, parts);
+        let conditions = plan.conditions();
+        let world = World::new(plan, &conditions, parts);
         let mut driver = Self {
             plan,
             parts,
             world,
             processes: Vec::new(),
             tasks: Vec::new(),
-            letters: Vec::new(),
+            deliveries: Vec::new(),
             trace: Trace::new(keep_trace),
-            safety: Safety::new(keep_trace),
+            checks: StepChecks::new(keep_trace),
             step: 0,
             turns: 0,
             incarnations: 0,
             tasks_begun: 0,
-            climate,
+            conditions,
         };
         {
-            let mut trouble = open(&driver.world.trouble);
-            trouble.down = driver.climate.rate(Fault::LedgerDown);
-            trouble.answer_lost = driver.climate.rate(Fault::LedgerAnswerLost);
+            let mut ledger_faults = lock(&driver.world.ledger_faults);
+            ledger_faults.unavailable_permille = driver.conditions.rate(Fault::LedgerDown);
+            ledger_faults.lost_answer_permille = driver.conditions.rate(Fault::LedgerAnswerLost);
         }
-        for _ in 0..driver.climate.processes {
-            let process = driver.birth();
+        for _ in 0..driver.conditions.processes {
+            let process = driver.start_process();
             driver.processes.push(process);
         }
         driver
     }
 
-    /// Looks at what is new.
+    /// Runs the checks after a step.
     pub fn check(&mut self) {
-        self.safety.check(&self.world);
-        let news = std::mem::take(&mut self.safety.news);
+        self.checks.check(&self.world);
+        let lines = std::mem::take(&mut self.checks.trace_lines);
         if self.trace.keep {
-            self.trace.lines.extend(news);
+            self.trace.lines.extend(lines);
         }
     }
 
-    /// A line of the trace, with the step and the time.
-    pub fn say(&mut self, line: &str) {
-        self.trace.say(self.step, self.world.now(), line);
+    /// Adds a line to the trace, with the step and the time.
+    pub fn log(&mut self, line: &str) {
+        self.trace.add(self.step, self.world.now(), line);
     }
 
-    fn birth(&mut self) -> Arc<Process> {
+    fn start_process(&mut self) -> Arc<Process> {
         self.incarnations += 1;
         Process::start(&self.world, self.parts, &format!("worker-{}", self.incarnations))
     }
 
-    /// One step of chaos.
-    pub fn chaos(&mut self, step: u32) {
+    /// One step of random activity.
+    pub fn run_step(&mut self, step: u32) {
         self.step = step;
         let mut chance = Chance::of_step(self.plan.seed, u64::from(step));
-        for (fault, rate) in self.climate.rates.clone() {
+        for (fault, rate) in self.conditions.rates.clone() {
             if chance.permille(rate) {
-                self.strike(fault, &mut chance);
+                self.inject(fault, &mut chance);
             }
         }
         match chance.below(100) {
-            0..=2 => self.application(&mut chance),
+            0..=2 => self.send_request(&mut chance),
             3..=11 => {
                 let what = people::customer(&self.world, &mut chance);
-                self.say(&what);
+                self.log(&what);
             }
             12..=21 => {
                 let what = people::person(&self.world, &mut chance);
-                self.say(&what);
+                self.log(&what);
             }
             22..=33 => self.pass_time(&mut chance),
-            34..=47 => self.hand_over(&mut chance),
+            34..=47 => self.deliver_one(&mut chance),
             48..=59 if self.processes.len() > 1 => self.race(&mut chance),
             _ => self.run_some(&mut chance),
         }
     }
 
     /// The host application sends a request to one of the processes.
-    fn application(&mut self, chance: &mut Chance) {
-        let (order, what) = client::next(&self.world, chance);
-        self.say(&what);
+    fn send_request(&mut self, chance: &mut Chance) {
+        let (request, what) = client::next_request(&self.world, chance);
+        self.log(&what);
         let process = usize::try_from(chance.below(self.processes.len() as u64)).unwrap_or(0);
-        let step = client::send(&self.processes[process], &self.world.notes, order);
+        let step = client::send(&self.processes[process], &self.world.observations, request);
         self.add(process, Loop::Receive(self.tasks_begun), step, None);
     }
 
-    /// Two processes react to the same news, turn by turn.
+    /// Two processes react to the same events, turn by turn.
     fn race(&mut self, chance: &mut Chance) {
-        self.say("two processes race");
+        self.log("two processes race");
         let ids = [self.begin(0, Loop::React), self.begin(1, Loop::React)];
         for _ in 0..chance.between(10, 80) {
             let Some(id) = chance.pick(&ids) else { return };
@@ -146,7 +146,7 @@ impl<'a> Driver<'a> {
         }
     }
 
-    fn strike(&mut self, fault: Fault, chance: &mut Chance) {
+    fn inject(&mut self, fault: Fault, chance: &mut Chance) {
         match fault {
             Fault::Crash => {
                 let process = usize::try_from(chance.below(self.processes.len() as u64)).unwrap_or(0);
@@ -154,45 +154,45 @@ impl<'a> Driver<'a> {
             }
             Fault::ModelsLost => self.lose_models(),
             Fault::Forged => {
-                let (sender, request) = post::forged(&self.world, chance);
+                let (sender, request) = deliveries::forged_request(&self.world, chance);
                 let Some(process) = self.processes.first() else { return };
-                let step = post::hand_over_forged(process, &self.world.notes, sender, request);
-                self.world.notes.open().count(Fault::Forged.name());
-                self.say(&format!("forged notification of {sender:?}"));
+                let step = deliveries::deliver_forged(process, &self.world.observations, sender, request);
+                self.world.observations.lock().count(Fault::Forged.name());
+                self.log(&format!("forged notification of {sender:?}"));
                 self.add(0, Loop::Receive(self.tasks_begun), step, None);
             }
             _ => {
-                if let Some(what) = weather::strike(&self.world, fault, chance) {
-                    self.say(&format!("weather: {what}"));
+                if let Some(what) = fault_injection::inject(&self.world, fault, chance) {
+                    self.log(&format!("fault: {what}"));
                 }
             }
         }
     }
 
-    /// A process dies: what it was doing stops where it is, and what it knew is gone. Another takes its place.
+    /// A process crashes: its running steps stop and its memory is lost. A new process replaces it.
     pub fn crash(&mut self, process: usize) {
         let (dead, live): (Vec<Task>, Vec<Task>) =
             std::mem::take(&mut self.tasks).into_iter().partition(|task| task.process == process);
         self.tasks = live;
         for task in &dead {
-            self.world.notes.open().count("steps_cut_short");
-            if let Some(letter) = &task.letter {
-                post::settled(&self.world, letter, None);
+            self.world.observations.lock().count("steps_cut_short");
+            if let Some(pending) = &task.pending {
+                deliveries::report_status(&self.world, pending, None);
             }
         }
         drop(dead);
-        self.world.notes.open().count(Fault::Crash.name());
-        let born = self.birth();
-        let line = format!("crash: {} dies, {} takes its place", self.processes[process].name, born.name);
-        self.processes[process] = born;
-        self.say(&line);
-        self.safety.recheck_all();
+        self.world.observations.lock().count(Fault::Crash.name());
+        let successor = self.start_process();
+        let line = format!("crash: {} dies, {} replaces it", self.processes[process].name, successor.name);
+        self.processes[process] = successor;
+        self.log(&line);
+        self.checks.recheck_acknowledged();
     }
 
     fn lose_models(&mut self) {
         self.world.models = Arc::new(MemoryProjections::default());
-        self.world.notes.open().count(Fault::ModelsLost.name());
-        self.say("the read models are lost");
+        self.world.observations.lock().count(Fault::ModelsLost.name());
+        self.log("the read models are lost");
         for process in 0..self.processes.len() {
             self.crash(process);
         }
@@ -205,35 +205,35 @@ impl<'a> Driver<'a> {
             _ => chance.between(300_000, 7_200_000),
         };
         let by = TimeDelta::milliseconds(ms);
-        if self.climate.rate(Fault::Stall) == 0 {
-            // No call lasts as long as a lease: whoever is in the middle of something comes to its end first.
+        if self.conditions.rate(Fault::Stall) == 0 {
+            // No call lasts as long as a lease: running steps are finished first.
             let then = self.world.now() + by;
             let overdue = self.tasks.iter().any(|task| then - task.began > TimeDelta::seconds(30));
             if overdue {
                 self.finish_all();
             }
         } else if !self.tasks.is_empty() && by > TimeDelta::minutes(1) {
-            self.world.notes.open().count(Fault::Stall.name());
+            self.world.observations.lock().count(Fault::Stall.name());
         }
         self.world.clock.advance(by);
-        self.say(&format!("time passes: {}.{:03} s", ms / 1_000, ms % 1_000));
+        self.log(&format!("time passes: {}.{:03} s", ms / 1_000, ms % 1_000));
     }
 
-    fn hand_over(&mut self, chance: &mut Chance) {
-        self.letters.extend(post::collect(&self.world));
-        if self.letters.is_empty() {
+    fn deliver_one(&mut self, chance: &mut Chance) {
+        self.deliveries.extend(deliveries::take_due(&self.world));
+        if self.deliveries.is_empty() {
             return;
         }
-        let at = usize::try_from(chance.below(self.letters.len() as u64)).unwrap_or(0);
-        let letter = self.letters.remove(at);
+        let at = usize::try_from(chance.below(self.deliveries.len() as u64)).unwrap_or(0);
+        let pending = self.deliveries.remove(at);
         let process = usize::try_from(chance.below(self.processes.len() as u64)).unwrap_or(0);
-        self.post(letter, process);
+        self.deliver(pending, process);
     }
 
-    fn post(&mut self, letter: Letter, process: usize) {
-        self.say(&format!("notification of {:?}, attempt {}", letter.sender, letter.delivery.attempt));
-        let step = post::hand_over(&self.processes[process], letter.sender, letter.delivery.request.clone());
-        self.add(process, Loop::Receive(self.tasks_begun), step, Some(letter));
+    fn deliver(&mut self, pending: PendingDelivery, process: usize) {
+        self.log(&format!("notification of {:?}, attempt {}", pending.sender, pending.delivery.attempt));
+        let step = deliveries::deliver(&self.processes[process], pending.sender, pending.delivery.request.clone());
+        self.add(process, Loop::Receive(self.tasks_begun), step, Some(pending));
     }
 
     fn run_some(&mut self, chance: &mut Chance) {
@@ -247,10 +247,10 @@ impl<'a> Driver<'a> {
         self.run(id, turns, &mut Vec::new());
     }
 
-    /// Begins a step of a loop, or answers the one that is under way.
+    /// Begins a step of a loop, or returns the one that is running.
     fn begin(&mut self, process: usize, which: Loop) -> u64 {
-        let known = self.tasks.iter().find(|task| task.process == process && task.which == which);
-        match known {
+        let running = self.tasks.iter().find(|task| task.process == process && task.which == which);
+        match running {
             Some(task) => task.id,
             None => {
                 let step = self.processes[process].begin(which);
@@ -259,14 +259,14 @@ impl<'a> Driver<'a> {
         }
     }
 
-    fn add(&mut self, process: usize, which: Loop, step: Step, letter: Option<Letter>) -> u64 {
+    fn add(&mut self, process: usize, which: Loop, step: Step, pending: Option<PendingDelivery>) -> u64 {
         self.tasks_begun += 1;
         let (id, began) = (self.tasks_begun, self.world.now());
-        self.tasks.push(Task { id, process, which, step, began, letter });
+        self.tasks.push(Task { id, process, which, step, began, pending });
         id
     }
 
-    /// Gives a task so many turns; answers its result where it came to its end. `waiting` are those that wait for it.
+    /// Gives a task up to `turns` turns and returns its result if it ends. `waiting` contains the tasks that wait for it.
     fn run(&mut self, id: u64, turns: u64, waiting: &mut Vec<u64>) -> Option<Result<String, String>> {
         let mut taken = 0;
         while taken < turns {
@@ -281,24 +281,27 @@ impl<'a> Driver<'a> {
             }
             match turn {
                 Turn::Done(result) => {
-                    self.ended(id, &result);
+                    self.finish_task(id, &result);
                     return Some(result);
                 }
-                Turn::Moved => {}
+                Turn::Yielded => {}
                 Turn::Blocked => self.unblock(id, process, waiting),
             }
             if taken > TURNS_MAX {
-                self.world.notes.open().broken("progress", format!("{which:?} takes more than {TURNS_MAX} turns"));
+                self.world
+                    .observations
+                    .lock()
+                    .add_violation("progress", format!("{which:?} takes more than {TURNS_MAX} turns"));
                 return None;
             }
         }
         let task = self.tasks.iter().find(|task| task.id == id)?;
-        let line = format!("{} {:?} rests after {taken} turns", self.processes[task.process].name, task.which);
-        self.say(&line);
+        let line = format!("{} {:?} paused after {taken} turns", self.processes[task.process].name, task.which);
+        self.log(&line);
         None
     }
 
-    /// Moves the other steps of that process on, one of which holds what this one waits for.
+    /// Gives each other step of that process a turn: one of them holds the lock that this one waits for.
     fn unblock(&mut self, id: u64, process: usize, waiting: &mut Vec<u64>) {
         waiting.push(id);
         let others: Vec<u64> = self.tasks.iter().filter(|task| task.process == process).map(|task| task.id).collect();
@@ -310,54 +313,54 @@ impl<'a> Driver<'a> {
         waiting.pop();
     }
 
-    fn ended(&mut self, id: u64, result: &Result<String, String>) {
+    fn finish_task(&mut self, id: u64, result: &Result<String, String>) {
         let Some(at) = self.tasks.iter().position(|task| task.id == id) else { return };
-        let said = match result {
-            Ok(said) => said.clone(),
+        let result_text = match result {
+            Ok(result_text) => result_text.clone(),
             Err(failure) => format!("failed: {failure}"),
         };
         let task = self.tasks.remove(at);
-        if let Some(letter) = &task.letter {
-            post::settled(&self.world, letter, said.parse().ok());
+        if let Some(pending) = &task.pending {
+            deliveries::report_status(&self.world, pending, result_text.parse().ok());
         }
-        let line = format!("{} {:?}: {said}", self.processes[task.process].name, task.which);
-        self.say(&line);
+        let line = format!("{} {:?}: {result_text}", self.processes[task.process].name, task.which);
+        self.log(&line);
     }
 
-    /// Every step under way comes to its end.
+    /// Runs every step to its end.
     pub fn finish_all(&mut self) {
         while let Some(id) = self.tasks.first().map(|task| task.id) {
             self.run(id, u64::MAX, &mut Vec::new());
-            // One that does not end has been noted as such.
+            // A step that does not end is a violation already.
             self.tasks.retain(|task| task.id != id);
         }
     }
 
-    /// Delivers whatever is due.
+    /// Delivers all notifications that are due.
     pub fn deliver_all(&mut self) {
-        self.letters.extend(post::collect(&self.world));
-        for letter in std::mem::take(&mut self.letters) {
-            self.post(letter, 0);
+        self.deliveries.extend(deliveries::take_due(&self.world));
+        for pending in std::mem::take(&mut self.deliveries) {
+            self.deliver(pending, 0);
             self.finish_all();
         }
     }
 
-    /// Whether a notification is on its way that would arrive now.
-    pub fn mail(&mut self) -> bool {
-        self.letters.extend(post::collect(&self.world));
-        !self.letters.is_empty()
+    /// Whether a notification is due.
+    pub fn has_deliveries(&mut self) -> bool {
+        self.deliveries.extend(deliveries::take_due(&self.world));
+        !self.deliveries.is_empty()
     }
 
-    /// One whole step of a loop; a failure is answered in words.
-    pub fn whole(&mut self, process: usize, which: Loop) -> Result<(), String> {
+    /// Runs one step of a loop to its end; returns a description of a failure.
+    pub fn run_loop(&mut self, process: usize, which: Loop) -> Result<(), String> {
         let id = self.begin(process, which);
         match self.run(id, u64::MAX, &mut Vec::new()) {
-            Some(Err(failure)) => Err(format!("{which:?} failed although nothing is wrong any more: {failure}")),
+            Some(Err(failure)) => Err(format!("{which:?} failed after all faults were cleared: {failure}")),
             Some(Ok(_)) | None => Ok(()),
         }
     }
 
-    /// How many turns were taken.
+    /// The number of turns so far.
     pub fn turns(&self) -> u64 {
         self.turns
     }

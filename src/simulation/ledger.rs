@@ -1,12 +1,12 @@
-//! The ledger and the read models as a process meets them: a turn at every effect, failures at times, and a note of
-//! everything that was acknowledged.
+//! The ledger and the read models as a process sees them: a turn at every effect, injected failures, and a record of every
+//! acknowledged event.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 
-use super::{chance::Chance, notes::Notebook, plan::Fault, turn::effect};
+use super::{chance::Chance, observations::SharedObservations, plan::Fault, turn::effect};
 use crate::{
     domain::ids::{EventId, Position, Version},
     ledger::restore::by_appending,
@@ -22,29 +22,29 @@ use crate::{
     },
 };
 
-/// How often the ledger fails, of a thousand appends; changed while the simulation runs.
+/// How often the ledger fails, per 1,000 appends; changed while the simulation runs.
 #[derive(Debug)]
-pub(super) struct Trouble {
-    /// It takes nothing.
-    pub down: u64,
-    /// It takes the append, and the answer is lost.
-    pub answer_lost: u64,
-    /// Which of them.
+pub(super) struct LedgerFaults {
+    /// The append is refused.
+    pub unavailable_permille: u64,
+    /// The append is carried out, but its answer is lost.
+    pub lost_answer_permille: u64,
+    /// Chooses the appends that fail.
     pub chance: Chance,
 }
 
-/// A ledger whose appends are effects.
-pub(super) struct Effects {
-    /// The real one.
+/// A ledger whose appends are effects and sometimes fail.
+pub(super) struct FaultyLedger {
+    /// The real ledger.
     pub inner: Arc<dyn EventStore>,
-    /// How it fails.
-    pub trouble: Arc<Mutex<Trouble>>,
-    /// Where it is noted.
-    pub notes: Notebook,
+    /// The faults to inject.
+    pub ledger_faults: Arc<Mutex<LedgerFaults>>,
+    /// Counts the faults, or records the acknowledged events.
+    pub observations: SharedObservations,
 }
 
 #[async_trait]
-impl EventStore for Effects {
+impl EventStore for FaultyLedger {
     async fn append(
         &self,
         stream: &StreamName,
@@ -52,17 +52,17 @@ impl EventStore for Effects {
         events: Vec<NewEvent>,
     ) -> Result<AppendOutcome, Failure> {
         let (down, lost) = {
-            let mut trouble = self.trouble.lock().unwrap_or_else(PoisonError::into_inner);
-            let (down, lost) = (trouble.down, trouble.answer_lost);
-            (trouble.chance.permille(down), trouble.chance.permille(lost))
+            let mut ledger_faults = self.ledger_faults.lock().unwrap_or_else(PoisonError::into_inner);
+            let (down, lost) = (ledger_faults.unavailable_permille, ledger_faults.lost_answer_permille);
+            (ledger_faults.chance.permille(down), ledger_faults.chance.permille(lost))
         };
         if down {
-            self.notes.open().count(Fault::LedgerDown.name());
+            self.observations.lock().count(Fault::LedgerDown.name());
             return Err(Failure::Unavailable("the simulation's disk is full".into()));
         }
         let appended = effect(self.inner.append(stream, expected, events)).await?;
         if lost {
-            self.notes.open().count(Fault::LedgerAnswerLost.name());
+            self.observations.lock().count(Fault::LedgerAnswerLost.name());
             return Err(Failure::Unavailable("the simulation lost the answer".into()));
         }
         Ok(appended)
@@ -95,16 +95,16 @@ impl EventStore for Effects {
     async fn wait(&self, _from: Position) {}
 }
 
-/// A ledger that notes what it acknowledges: the outermost, so that it hears what the service hears.
-pub(super) struct Acknowledged {
-    /// What the service would otherwise talk to.
+/// A ledger that records every acknowledged event. It is the outermost wrapper, so it sees the answers that the service sees.
+pub(super) struct RecordingLedger {
+    /// The wrapped ledger.
     pub inner: Arc<dyn EventStore>,
-    /// Where it is noted.
-    pub notes: Notebook,
+    /// Counts the faults, or records the acknowledged events.
+    pub observations: SharedObservations,
 }
 
 #[async_trait]
-impl EventStore for Acknowledged {
+impl EventStore for RecordingLedger {
     async fn append(
         &self,
         stream: &StreamName,
@@ -113,9 +113,9 @@ impl EventStore for Acknowledged {
     ) -> Result<AppendOutcome, Failure> {
         let ids: Vec<EventId> = events.iter().map(|event| event.id).collect();
         let appended = self.inner.append(stream, expected, events).await?;
-        let mut notes = self.notes.open();
-        notes.acknowledged_count += ids.len() as u64;
-        notes.acknowledged.extend(ids);
+        let mut observations = self.observations.lock();
+        observations.acknowledged_count += ids.len() as u64;
+        observations.acknowledged.extend(ids);
         Ok(appended)
     }
 
@@ -148,11 +148,11 @@ impl EventStore for Acknowledged {
     }
 }
 
-/// Checkpoints whose saving is an effect.
-pub(super) struct SlowCheckpoints(pub Arc<dyn Checkpoints>);
+/// Checkpoints that are saved in a turn of their own.
+pub(super) struct SteppedCheckpoints(pub Arc<dyn Checkpoints>);
 
 #[async_trait]
-impl Checkpoints for SlowCheckpoints {
+impl Checkpoints for SteppedCheckpoints {
     async fn load(&self, worker: &str) -> Result<Position, Unavailable> {
         self.0.load(worker).await
     }
@@ -162,11 +162,11 @@ impl Checkpoints for SlowCheckpoints {
     }
 }
 
-/// Read models whose changes are effects.
-pub(super) struct SlowModels(pub Arc<dyn ProjectionStore>);
+/// Read models that are changed in a turn of their own.
+pub(super) struct SteppedModels(pub Arc<dyn ProjectionStore>);
 
 #[async_trait]
-impl ProjectionStore for SlowModels {
+impl ProjectionStore for SteppedModels {
     async fn prepare(&self, now: DateTime<Utc>) -> Result<Vec<&'static str>, projection_store::Failure> {
         self.0.prepare(now).await
     }

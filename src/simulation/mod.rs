@@ -1,55 +1,55 @@
 //! Floor 5. The whole system in one thread on a virtual clock: real services and adapters, model providers, people who
-//! edit, faults, crashes; and the invariants that must hold all the time and at the end (`docs/DESIGN.md`, "Simulation").
+//! edit, faults, crashes; and the invariants that must hold after every step and at the end (`docs/DESIGN.md`, "Simulation").
 //!
 //! One seed determines everything: the same plan gives the same trace. Nothing here asks the machine for time or randomness.
 
-mod calm;
+mod call_rules;
 mod chance;
 mod client;
 mod command;
+mod deliveries;
 mod driver;
-mod ends;
+mod fault_injection;
+mod final_checks;
 mod ledger;
-mod manners;
 mod network;
-mod notes;
+mod observations;
 mod parts;
 mod people;
 mod plan;
-mod post;
 mod process;
+mod quiescence;
 mod report;
-mod safety;
 mod shrink;
+mod step_checks;
 mod trace;
 mod turn;
-mod weather;
 mod world;
 
 use std::collections::BTreeMap;
 
 pub use command::{Error, Progress, Request, Span, run};
-pub use notes::Violation;
+pub use observations::Violation;
 pub use parts::{AsShipped, Parts};
 pub use plan::{Fault, Plan, STEPS};
 pub use shrink::shrink;
 
 use driver::Driver;
 
-/// How a simulation ended.
+/// The result of a simulation.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Outcome {
-    /// The step at which a rule was broken, and the rules; empty where all held.
+    /// The violations found; empty if every rule held.
     pub violations: Vec<Violation>,
-    /// The step of the first violation; the number of steps where it came in the calm after them.
+    /// The step of the first violation; the number of steps if it occurred in the quiet phase after them.
     pub step: u32,
-    /// Over everything that happened and every event in the ledger.
+    /// A hash over the trace and every event in the ledger.
     pub hash: String,
-    /// What happened, line by line, where it was asked for.
+    /// The lines of the trace, if requested.
     pub trace: Vec<String>,
-    /// What happened how often.
+    /// Counters by name.
     pub counts: BTreeMap<&'static str, u64>,
-    /// Turns taken: each is a place where a process can die.
+    /// The number of turns: a process can crash at each of them.
     pub turns: u64,
 }
 
@@ -62,48 +62,48 @@ impl Outcome {
 
 impl Driver<'_> {
     /// Whether a rule was broken.
-    fn broken(&self) -> bool {
-        !self.world.notes.open().violations.is_empty()
+    fn has_violations(&self) -> bool {
+        !self.world.observations.lock().violations.is_empty()
     }
 }
 
-/// Plays `plan` with these parts.
+/// Runs `plan` with these parts.
 pub fn play(plan: &Plan, parts: &dyn Parts, keep_trace: bool) -> Outcome {
     let mut driver = Driver::new(plan, parts, keep_trace);
     for step in 0..plan.steps {
         if plan.skip.contains(&step) {
             continue;
         }
-        driver.chaos(step);
+        driver.run_step(step);
         driver.check();
-        if driver.broken() {
+        if driver.has_violations() {
             return outcome(driver, step);
         }
     }
     driver.step = plan.steps;
-    if let Some(outage) = driver.climate.outage {
-        calm::outage(&mut driver, outage);
+    if let Some(outage) = driver.conditions.outage {
+        quiescence::run_outage(&mut driver, outage);
     }
-    if driver.broken() {
+    if driver.has_violations() {
         return outcome(driver, plan.steps);
     }
-    let began = calm::two_days(&mut driver);
-    if !driver.broken() {
-        ends::check(&driver, began);
+    let began = quiescence::run_two_days(&mut driver);
+    if !driver.has_violations() {
+        final_checks::check(&driver, began);
     }
     outcome(driver, plan.steps)
 }
 
 fn outcome(mut driver: Driver<'_>, step: u32) -> Outcome {
-    weather::count_struck(&driver.world, &driver.climate);
+    fault_injection::count_injected(&driver.world, &driver.conditions);
     let turns = driver.turns();
-    let leaves = ends::leaves(&driver.world);
-    let hash = driver.trace.sealed(&leaves);
-    let mut notes = driver.world.notes.open();
+    let leaves = final_checks::ledger_leaves(&driver.world);
+    let hash = driver.trace.hash_with(&leaves);
+    let mut observations = driver.world.observations.lock();
     let events = leaves.len() as u64 / 32;
-    notes.counts.insert("events", events);
-    let (violations, mut counts) = (notes.violations.clone(), notes.counts.clone());
-    drop(notes);
-    counts.insert("acknowledged", driver.world.notes.open().acknowledged_count);
+    observations.counts.insert("events", events);
+    let (violations, mut counts) = (observations.violations.clone(), observations.counts.clone());
+    drop(observations);
+    counts.insert("acknowledged", driver.world.observations.lock().acknowledged_count);
     Outcome { violations, step, hash, trace: std::mem::take(&mut driver.trace.lines), counts, turns }
 }

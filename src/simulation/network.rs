@@ -1,4 +1,4 @@
-//! The network as seen by the adapters: every call is an effect, and is compared with the ledger before it is sent.
+//! The network as seen by the adapters: every call is an effect and is checked against the ledger before it is sent.
 
 use std::{
     collections::BTreeMap,
@@ -11,12 +11,12 @@ use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::Value;
 
 use super::{
-    manners::Manners,
-    notes::Notebook,
+    call_rules::CallRules,
+    observations::SharedObservations,
     people::text,
     plan::Fault,
     turn::effect,
-    world::{self, GOOGLE_HOST, SOURCE_HOST, World, open},
+    world::{self, GOOGLE_HOST, SOURCE_HOST, World, lock},
 };
 use crate::{
     adapters::{
@@ -32,7 +32,7 @@ use crate::{
     services::journal::Journal,
 };
 
-/// A call that changes something at the other side.
+/// A call that writes to the provider or the source.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 enum Call {
     Create { calendar: String, entry: String },
@@ -44,7 +44,7 @@ enum Call {
 }
 
 impl Call {
-    fn of(request: &Request) -> Option<Self> {
+    fn from_request(request: &Request) -> Option<Self> {
         let target = Target::of(&request.url)?;
         let parts = target.parts();
         let body: Value = serde_json::from_slice(&request.body).unwrap_or(Value::Null);
@@ -74,7 +74,7 @@ impl Call {
         }
     }
 
-    /// The calendar and the entry, where it is about one.
+    /// The calendar and the entry of a call that writes an entry.
     fn entry(&self) -> Option<(&str, &str)> {
         match self {
             Self::Create { calendar, entry } | Self::Update { calendar, entry } | Self::Delete { calendar, entry } => {
@@ -84,7 +84,7 @@ impl Call {
         }
     }
 
-    /// The operation and target by which the intent is found in the ledger.
+    /// The operation and target of the intent in the ledger.
     fn intent(&self) -> (&'static str, &str) {
         match self {
             Self::Create { entry, .. } => ("create", entry),
@@ -97,7 +97,7 @@ impl Call {
     }
 }
 
-/// Intents in the ledger so far, and how many of them were sent.
+/// How often each intent was recorded in the ledger, and how often it was sent.
 #[derive(Debug, Default)]
 pub(super) struct Intents {
     next: Position,
@@ -135,8 +135,8 @@ pub(super) struct Network {
     uschedule: Arc<Mutex<USchedule>>,
     intents: Arc<futures::lock::Mutex<Intents>>,
     clock: Arc<VirtualClock>,
-    notes: Notebook,
-    manners: Mutex<Manners>,
+    observations: SharedObservations,
+    call_rules: Mutex<CallRules>,
 }
 
 impl Network {
@@ -150,103 +150,111 @@ impl Network {
             uschedule: Arc::clone(&world.uschedule),
             intents: Arc::clone(&world.intents),
             clock: Arc::clone(&world.clock),
-            notes: world.notes.clone(),
-            manners: Mutex::default(),
+            observations: world.observations.clone(),
+            call_rules: Mutex::default(),
         }
     }
 
     fn etag(&self, (calendar, entry): (&str, &str)) -> Option<String> {
-        let google = open(&self.google);
+        let google = lock(&self.google);
         google.entry(calendar, entry)?.get("etag")?.as_str().map(str::to_owned)
     }
 
-    /// I8, I14 and "no cancellation without a reason", before the call goes out.
-    async fn check(&self, call: &Call, request: &Request) {
+    /// Checks I8, I14 and "no cancellation without evidence" before the call is sent.
+    async fn check_intent(&self, call: &Call, request: &Request) {
         let mut intents = self.intents.lock().await;
         intents.read(self.ledger.as_ref()).await;
         let (operation, target) = call.intent();
         let intent = (operation.to_owned(), target.to_owned());
         let issued = intents.issued.get(&intent).copied().unwrap_or(0);
         let sent = intents.sent.get(&intent).copied().unwrap_or(0);
-        let mut notes = self.notes.open();
-        notes.count("writes_sent");
+        let mut observations = self.observations.lock();
+        observations.count("writes_sent");
         if issued == 0 {
-            notes.broken("I8", format!("{operation} of {target} is sent, and no intent of it stands in the ledger"));
+            observations
+                .add_violation("I8", format!("{operation} of {target} is sent, but the ledger has no intent for it"));
         } else if sent >= issued {
-            notes.broken("I8", format!("{operation} of {target} is sent {} times for {issued} intents", sent + 1));
+            observations.add_violation(
+                "I8",
+                format!("{operation} of {target} is sent {} times for {issued} intents", sent + 1),
+            );
         }
         if let Some((calendar, entry)) = call.entry()
-            && notes.unmanaged.contains_key(&(calendar.to_owned(), entry.to_owned()))
+            && observations.unmanaged.contains_key(&(calendar.to_owned(), entry.to_owned()))
             && !matches!(call, Call::Create { .. })
             && request
                 .header_value("if-match")
                 .is_none_or(|given| self.etag((calendar, entry)).as_deref() == Some(given))
         {
-            notes.broken("I14", format!("{operation} of {entry}, which is not ours, would be taken"));
+            observations
+                .add_violation("I14", format!("{operation} of {entry}, which we do not manage, would be accepted"));
         }
         if let Call::Cancel { appointment, .. } = call
-            && !notes.deleted_by_person.contains(appointment)
+            && !observations.deleted_by_person.contains(appointment)
         {
-            notes.broken("evidence", format!("{appointment} is cancelled at its source, and nobody removed its entry"));
+            observations.add_violation(
+                "evidence",
+                format!("{appointment} is cancelled at its source, but nobody removed its entry"),
+            );
         }
     }
 
-    /// What a 403 means stands in its body only.
+    /// Counts the fault of a 403, whose reason is in its body only.
     fn count_refusal(&self, answer: &Result<Response, Failure>) {
         let Some(refusal) = answer.as_ref().ok().filter(|response| response.status == 403) else { return };
         let body = String::from_utf8_lossy(&refusal.body);
         let fault = if body.contains("quotaExceeded") { Fault::UsageLocked } else { Fault::RateLimited };
-        self.notes.open().count(fault.name());
+        self.observations.lock().count(fault.name());
     }
 
-    async fn sent(&self, call: &Call) {
+    async fn count_sent(&self, call: &Call) {
         let (operation, target) = call.intent();
         let intent = (operation.to_owned(), target.to_owned());
         *self.intents.lock().await.sent.entry(intent).or_default() += 1;
     }
 
-    /// What a write did, seen from outside: whether a person's version was written over, or a customer's.
-    fn entry_written(&self, call: &Call, at: (&str, &str), before: Option<String>) {
+    /// Records the effect of a write: whether it changed an entry, and whether it overwrote a person's version.
+    fn observe_entry_write(&self, call: &Call, at: (&str, &str), before: Option<String>) {
         let after = self.etag(at);
         if after == before {
             return;
         }
         let now = self.clock.now();
         let (starts_at, appointment) = {
-            let google = open(&self.google);
+            let google = lock(&self.google);
             let entry = google.entry(at.0, at.1);
             let starts_at = entry.and_then(|e| e.get("start")?["dateTime"].as_str()?.parse().ok());
             (starts_at, entry.map(|e| text(e, "uscheduleAppointmentId")).unwrap_or_default())
         };
         let far_ahead = starts_at.is_some_and(|at: DateTime<Utc>| at > now + TimeDelta::days(89));
-        let mut notes = self.notes.open();
-        notes.count("writes_carried_out");
-        *notes.writes.entry(appointment).or_default() += 1;
+        let mut observations = self.observations.lock();
+        observations.count("writes_carried_out");
+        *observations.writes.entry(appointment).or_default() += 1;
         if !(matches!(call, Call::Create { .. }) && far_ahead) {
-            notes.entry_writes.push((now, format!("{} of {}", call.intent().0, at.1)));
+            observations.entry_writes.push((now, format!("{} of {}", call.intent().0, at.1)));
         }
-        if let Some(before) = before.filter(|etag| notes.edits.contains_key(etag)) {
-            notes.overwritten.push(before);
+        if let Some(before) = before.filter(|etag| observations.edits.contains_key(etag)) {
+            observations.overwritten.push(before);
         }
         if matches!(call, Call::Delete { .. }) {
-            notes.bin.push((at.0.to_owned(), at.1.to_owned()));
+            observations.deleted_entries.push((at.0.to_owned(), at.1.to_owned()));
         }
     }
 
-    async fn appointment_written(&self, appointment: &str, before: Option<u64>) {
+    async fn observe_appointment_write(&self, appointment: &str, before: Option<u64>) {
         let revision = |model: &USchedule| model.appointment(appointment).map(|a| a.revision);
-        let after = revision(&open(&self.uschedule));
+        let after = revision(&lock(&self.uschedule));
         if after == before {
             return;
         }
         let id = BookingId::of_source(&world::source_name(), appointment);
         let known = self.journal.booking(&id).await.ok().and_then(|(booking, _)| booking?.source_revision);
-        let mut notes = self.notes.open();
-        notes.count("written_back");
+        let mut observations = self.observations.lock();
+        observations.count("written_back");
         if known < before {
-            notes.broken(
+            observations.add_violation(
                 "I7",
-                format!("{appointment} is written over at revision {before:?}, and the ledger knows {known:?}"),
+                format!("{appointment} is overwritten at revision {before:?}, but the ledger has revision {known:?}"),
             );
         }
     }
@@ -255,23 +263,23 @@ impl Network {
 #[async_trait]
 impl Transport for Network {
     async fn send(&self, request: Request, timeout: Duration) -> Result<Response, Failure> {
-        self.notes.open().count("calls");
-        open(&self.manners).check(&request, self.clock.now(), &mut self.notes.open());
-        let asked = request.clone();
-        let answer = effect(self.carry(request, timeout)).await;
-        open(&self.manners).heed(&asked, &answer, self.clock.now(), &mut self.notes.open());
+        self.observations.lock().count("calls");
+        lock(&self.call_rules).check_request(&request, self.clock.now(), &mut self.observations.lock());
+        let original = request.clone();
+        let answer = effect(self.send_checked(request, timeout)).await;
+        lock(&self.call_rules).record_pause(&original, &answer, self.clock.now(), &mut self.observations.lock());
         answer
     }
 }
 
 impl Network {
-    async fn carry(&self, request: Request, timeout: Duration) -> Result<Response, Failure> {
-        let Some(call) = Call::of(&request) else {
+    async fn send_checked(&self, request: Request, timeout: Duration) -> Result<Response, Failure> {
+        let Some(call) = Call::from_request(&request) else {
             let answer = self.direct.send(request, timeout).await;
             self.count_refusal(&answer);
             return answer;
         };
-        self.check(&call, &request).await;
+        self.check_intent(&call, &request).await;
         let entry = call.entry().map(|(calendar, entry)| (calendar.to_owned(), entry.to_owned()));
         let at = entry.as_ref().map(|(calendar, entry)| (calendar.as_str(), entry.as_str()));
         let before = at.and_then(|at| self.etag(at));
@@ -279,17 +287,17 @@ impl Network {
             Call::Reschedule { appointment, .. } | Call::Cancel { appointment, .. } => Some(appointment.clone()),
             _ => None,
         };
-        let revision = appointment.as_ref().and_then(|id| open(&self.uschedule).appointment(id).map(|a| a.revision));
+        let revision = appointment.as_ref().and_then(|id| lock(&self.uschedule).appointment(id).map(|a| a.revision));
         let answer = self.direct.send(request, timeout).await;
         self.count_refusal(&answer);
         if !matches!(&answer, Ok(response) if response.status == 401) {
-            self.sent(&call).await;
+            self.count_sent(&call).await;
         }
         if let Some(at) = at {
-            self.entry_written(&call, at, before);
+            self.observe_entry_write(&call, at, before);
         }
         if let Some(appointment) = appointment {
-            self.appointment_written(&appointment, revision).await;
+            self.observe_appointment_write(&appointment, revision).await;
         }
         answer
     }

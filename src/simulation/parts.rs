@@ -10,10 +10,10 @@ use crate::{
     services::sync::worklist::Worklist,
 };
 
-/// Stands between the services and what they use. Every method answers the part as it is, unless overridden; each is
-/// called anew for every process, so what a part remembers dies with its process.
+/// Wraps what the services use. Unless overridden, every method returns its argument. Each is called once per process, so
+/// the state of a part ends with its process.
 pub trait Parts: Send + Sync {
-    /// The ledger as it stands on the disk, for everybody.
+    /// The ledger on disk, which all processes share.
     fn disk(&self, ledger: Arc<dyn EventStore>) -> Arc<dyn EventStore> {
         ledger
     }

@@ -5,8 +5,8 @@ use serde_json::{Map, Value};
 
 use super::{
     chance::Chance,
-    notes::Edit,
-    world::{BAYS, World, open},
+    observations::Edit,
+    world::{BAYS, World, lock},
 };
 use crate::adapters::sandbox::{
     google::Google,
@@ -15,10 +15,10 @@ use crate::adapters::sandbox::{
 
 const SERVICES: [&str; 4] = ["Swing lesson", "Putting", "Simulator hour", "Übungsstunde ⛳"];
 
-/// A customer does something at the source; what, in words.
+/// A random action of a customer at the source; returns its description.
 pub(super) fn customer(world: &World, chance: &mut Chance) -> String {
     let now = world.now();
-    let mut uschedule = open(&world.uschedule);
+    let mut uschedule = lock(&world.uschedule);
     let booked: Vec<String> =
         uschedule.appointments().filter(|a| a.status == Status::Booked).map(|a| a.id.clone()).collect();
     let some = chance.pick(&booked).cloned();
@@ -61,7 +61,7 @@ pub(super) fn customer(world: &World, chance: &mut Chance) -> String {
         }
     };
     if let Some(id) = &of {
-        world.notes.open().act(id);
+        world.observations.lock().count_action(id);
     }
     match done {
         (what, Ok(())) => what,
@@ -69,7 +69,7 @@ pub(super) fn customer(world: &World, chance: &mut Chance) -> String {
     }
 }
 
-/// An hour or so, on the half hour, mostly within the next weeks; seldom near the end of the profile's window.
+/// Half an hour to two hours, mostly within the next weeks, sometimes near the end of the profile's window.
 pub(super) fn time(chance: &mut Chance, now: DateTime<Utc>) -> (DateTime<Utc>, DateTime<Utc>) {
     let days = if chance.permille(40) { chance.between(88, 95) } else { chance.between(4, 20) };
     let half_hours = chance.between(0, 40);
@@ -78,7 +78,7 @@ pub(super) fn time(chance: &mut Chance, now: DateTime<Utc>) -> (DateTime<Utc>, D
     (start, start + TimeDelta::minutes(30 * chance.between(1, 4)))
 }
 
-/// An entry on a calendar, as those see it who look at the calendar.
+/// An entry on a calendar, as calendar users see it.
 struct Entry {
     calendar: &'static str,
     id: String,
@@ -87,7 +87,7 @@ struct Entry {
     length: TimeDelta,
 }
 
-/// A private property of an entry; empty where it has none.
+/// A private property of an entry; empty if the entry does not have it.
 pub(super) fn text(resource: &Map<String, Value>, property: &str) -> String {
     let value = resource.get("extendedProperties").map(|p| &p["private"][property]);
     value.and_then(Value::as_str).unwrap_or_default().to_owned()
@@ -98,14 +98,14 @@ fn length(resource: &Map<String, Value>) -> TimeDelta {
     at("start").zip(at("end")).map_or(TimeDelta::hours(1), |(start, end)| end - start)
 }
 
-/// The live entries that are ours to keep in step.
+/// The live entries that we manage.
 fn managed(world: &World, google: &Google) -> Vec<Entry> {
-    let notes = world.notes.open();
+    let observations = world.observations.lock();
     let mut found = Vec::new();
     for (_, calendar) in BAYS {
         for resource in google.entries_with(calendar, "loftSyncManaged", "true") {
             let id = resource.get("id").and_then(Value::as_str).unwrap_or_default().to_owned();
-            if notes.unmanaged.contains_key(&(calendar.to_owned(), id.clone())) {
+            if observations.unmanaged.contains_key(&(calendar.to_owned(), id.clone())) {
                 continue;
             }
             let (appointment, link) = (text(resource, "uscheduleAppointmentId"), text(resource, "syncledgerLink"));
@@ -119,118 +119,120 @@ fn etag(google: &Google, calendar: &str, id: &str) -> Option<String> {
     google.entry(calendar, id)?.get("etag")?.as_str().map(str::to_owned)
 }
 
-/// Somebody does something in the calendar; what, in words.
+/// A random action of a calendar user; returns its description.
 pub(super) fn person(world: &World, chance: &mut Chance) -> String {
     let what = chance.below(24);
     if what >= 19 {
         return stranger(world, chance, what);
     }
     let now = world.now();
-    let mut google = open(&world.google);
+    let mut google = lock(&world.google);
     if what == 18 {
         return undelete(world, &mut google, chance);
     }
     let entries = managed(world, &google);
-    let Some(entry) = chance.pick(&entries) else { return "nobody has anything to do in the calendar".into() };
+    let Some(entry) = chance.pick(&entries) else { return "no managed entry to edit".into() };
     let Entry { calendar, id, .. } = entry;
     let (starts_at, _) = time(chance, now);
-    let mut notes = world.notes.open();
-    notes.act(&entry.appointment);
+    let mut observations = world.observations.lock();
+    observations.count_action(&entry.appointment);
     match what {
         0..=8 => {
-            notes.count("edits_of_time");
+            observations.count("edits_of_time");
             drop(google.move_entry(calendar, id, starts_at, starts_at + entry.length, now));
-            note_edit(&mut notes, &google, entry);
+            note_edit(&mut observations, &google, entry);
             format!("person moves {id} of {} to {starts_at}", entry.appointment)
         }
         9..=11 => {
-            notes.count("edits_of_words");
+            observations.count("edits_of_words");
             drop(google.rename_entry(calendar, id, &format!("VIP {}", chance.below(100)), now));
-            note_edit(&mut notes, &google, entry);
+            note_edit(&mut observations, &google, entry);
             format!("person renames {id} of {}", entry.appointment)
         }
         12..=14 => {
-            notes.count("deletions");
-            notes.deleted_by_person.insert(entry.appointment.clone());
-            notes.bin.push(((*calendar).to_owned(), id.clone()));
+            observations.count("deletions");
+            observations.deleted_by_person.insert(entry.appointment.clone());
+            observations.deleted_entries.push(((*calendar).to_owned(), id.clone()));
             drop(google.delete_entry(calendar, id, now));
             format!("person deletes {id} of {}", entry.appointment)
         }
         15 => {
-            notes.count("markers_stripped");
+            observations.count("markers_stripped");
             drop(google.strip_marker(calendar, id, now));
             let version = etag(&google, calendar, id);
-            notes.unmanaged.insert(((*calendar).to_owned(), id.clone()), version);
-            notes.stripped.insert(id.clone(), entry.appointment.clone());
-            format!("person strips the marker off {id} of {}", entry.appointment)
+            observations.unmanaged.insert(((*calendar).to_owned(), id.clone()), version);
+            observations.unmarked.insert(id.clone(), entry.appointment.clone());
+            format!("person removes the marker of {id} of {}", entry.appointment)
         }
         _ => {
-            notes.count("copies");
+            observations.count("copies");
             let copy = google.copy_entry(calendar, id, now).unwrap_or_default();
             let version = etag(&google, calendar, &copy);
-            notes.unmanaged.insert(((*calendar).to_owned(), copy.clone()), version);
+            observations.unmanaged.insert(((*calendar).to_owned(), copy.clone()), version);
             format!("person copies {id} of {} to {copy}", entry.appointment)
         }
     }
 }
 
-fn note_edit(notes: &mut super::notes::Notes, google: &Google, entry: &Entry) {
+fn note_edit(observations: &mut super::observations::Observations, google: &Google, entry: &Entry) {
     let Some(etag) = etag(google, entry.calendar, &entry.id) else { return };
     let (calendar, id, link) = (entry.calendar.to_owned(), entry.id.clone(), entry.link.clone());
-    notes.edits.insert(etag, Edit { calendar, entry: id, link });
+    observations.edits.insert(etag, Edit { calendar, entry: id, link });
 }
 
 fn undelete(world: &World, google: &mut Google, chance: &mut Chance) -> String {
     let now = world.now();
-    let mut notes = world.notes.open();
-    let Some((calendar, id)) = chance.pick(&notes.bin).cloned() else { return "the bin is empty".into() };
+    let mut observations = world.observations.lock();
+    let Some((calendar, id)) = chance.pick(&observations.deleted_entries).cloned() else {
+        return "the bin is empty".into();
+    };
     if google.undelete_entry(&calendar, &id, now).is_err() {
-        return format!("{id} is not in the bin any more");
+        return format!("{id} is no longer in the bin");
     }
-    notes.count("undeletions");
+    observations.count("undeletions");
     let appointment = google.entry(&calendar, &id).map(|entry| text(entry, "uscheduleAppointmentId"));
-    notes.act(&appointment.unwrap_or_default());
-    if notes.unmanaged.contains_key(&(calendar.clone(), id.clone())) {
+    observations.count_action(&appointment.unwrap_or_default());
+    if observations.unmanaged.contains_key(&(calendar.clone(), id.clone())) {
         let version = etag(google, &calendar, &id);
-        notes.unmanaged.insert((calendar, id.clone()), version);
-        return format!("person brings {id} back, which is not ours");
+        observations.unmanaged.insert((calendar, id.clone()), version);
+        return format!("person restores {id}, which we do not manage");
     }
-    notes.brought_back.insert((calendar.clone(), id.clone()));
-    format!("person brings {id} back")
+    observations.restored_entries.insert((calendar.clone(), id.clone()));
+    format!("person restores {id}")
 }
 
-/// Somebody minds their own business: entries that were never ours.
+/// A random action of a calendar user on an entry that we do not manage.
 fn stranger(world: &World, chance: &mut Chance, what: u64) -> String {
     let now = world.now();
-    let mut google = open(&world.google);
-    let mut notes = world.notes.open();
+    let mut google = lock(&world.google);
+    let mut observations = world.observations.lock();
     let theirs: Vec<(String, String)> =
-        notes.unmanaged.iter().filter(|(_, version)| version.is_some()).map(|(at, _)| at.clone()).collect();
+        observations.unmanaged.iter().filter(|(_, version)| version.is_some()).map(|(at, _)| at.clone()).collect();
     let (starts_at, ends_at) = time(chance, now);
     match (chance.pick(&theirs), what) {
         (Some((calendar, id)), 21) => {
             drop(google.rename_entry(calendar, id, "their own", now));
             let version = etag(&google, calendar, id);
-            notes.unmanaged.insert((calendar.clone(), id.clone()), version);
-            format!("person renames {id}, which is not ours")
+            observations.unmanaged.insert((calendar.clone(), id.clone()), version);
+            format!("person renames {id}, which we do not manage")
         }
         (Some((calendar, id)), 22) => {
             drop(google.delete_entry(calendar, id, now));
-            notes.unmanaged.insert((calendar.clone(), id.clone()), None);
-            // Where nobody saw it without its marker, it is an entry of ours that was deleted.
-            if let Some(appointment) = notes.stripped.get(id).cloned() {
-                notes.act(&appointment);
-                notes.deleted_by_person.insert(appointment);
+            observations.unmanaged.insert((calendar.clone(), id.clone()), None);
+            // If nobody saw it without its marker, this is the deletion of a managed entry.
+            if let Some(appointment) = observations.unmarked.get(id).cloned() {
+                observations.count_action(&appointment);
+                observations.deleted_by_person.insert(appointment);
             }
-            format!("person deletes {id}, which is not ours")
+            format!("person deletes {id}, which we do not manage")
         }
         _ => {
             let calendar = BAYS[usize::from(chance.permille(500))].1;
             let id = google.create_entry(calendar, "dentist", starts_at, ends_at, now);
-            notes.count("unmanaged");
+            observations.count("unmanaged");
             let version = etag(&google, calendar, &id);
-            notes.unmanaged.insert((calendar.to_owned(), id.clone()), version);
-            format!("person makes {id}, which is not ours")
+            observations.unmanaged.insert((calendar.to_owned(), id.clone()), version);
+            format!("person creates {id}, which we do not manage")
         }
     }
 }

@@ -1,25 +1,25 @@
-//! A simulation plan: a seed, a number of steps, and what is left out.
+//! A simulation plan: a seed, a number of steps, disabled faults and disabled steps.
 
 use std::collections::BTreeSet;
 
 use super::chance::Chance;
 
-/// What can go wrong. Each seed has its own selection and its own rates.
+/// The faults. Each seed has its own selection of them and its own rates.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Fault {
-    /// A write at the calendar is lost on its way there.
+    /// A write to the calendar is lost before it arrives.
     LostRequest,
-    /// A write at the calendar is carried out, and its answer is lost.
+    /// A write to the calendar is carried out, but its answer is lost.
     LostAnswer,
-    /// An answer breaks off.
+    /// An answer is truncated.
     Truncated,
     /// No connection.
     Unreachable,
-    /// An answer comes too late.
+    /// An answer arrives too late.
     Slow,
     /// 409 on an insert.
     Conflict,
-    /// Every sync token is void: 410.
+    /// Every sync token expires: 410.
     TokensExpire,
     /// 412 although nothing changed.
     Stale,
@@ -35,39 +35,39 @@ pub enum Fault {
     Unauthorised,
     /// The token endpoint fails.
     TokenEndpoint,
-    /// The grant is revoked, and given again later.
+    /// Access is revoked, and granted again later.
     Revoked,
-    /// A page begins with the last entry of the page before.
+    /// A page begins with the last entry of the previous page.
     PageRepeats,
-    /// A page lacks an entry, which comes with the next delta.
+    /// A page omits an entry, which the next delta contains.
     PageOmits,
     /// Notifications are lost.
     Dropped,
-    /// Notifications come twice.
+    /// Notifications arrive twice.
     Doubled,
-    /// Notifications come late, and out of order.
+    /// Notifications arrive late and out of order.
     Delayed,
-    /// Notifications and webhooks that are somebody else's.
+    /// Forged notifications and webhooks.
     Forged,
-    /// A channel goes dark.
+    /// A channel stops delivering notifications.
     ChannelDark,
     /// A calendar refuses push.
     PushRefused,
     /// A calendar cannot be reached for a while.
     CalendarGone,
-    /// A write at the booking source is lost on its way, or its answer is.
+    /// A write to the booking source is lost, or its answer is.
     SourceLost,
-    /// The source says no: 409.
+    /// The source refuses: 409.
     SourceConflict,
-    /// The source has moved on: 412.
+    /// The source has a newer revision: 412.
     SourceStale,
     /// The source fails: 5xx, 429.
     SourceError,
-    /// The ledger does not take an append.
+    /// The ledger refuses an append.
     LedgerDown,
-    /// The ledger takes an append and its answer is lost.
+    /// The ledger carries out an append, but its answer is lost.
     LedgerAnswerLost,
-    /// A process dies, before or after any effect.
+    /// A process crashes, before or after any effect.
     Crash,
     /// The read models are lost.
     ModelsLost,
@@ -78,7 +78,7 @@ pub enum Fault {
 }
 
 impl Fault {
-    /// Every fault, with its permanent name.
+    /// Every fault with its permanent name.
     pub const ALL: [(Self, &'static str); 34] = [
         (Self::LostRequest, "lost_request"),
         (Self::LostAnswer, "lost_answer"),
@@ -123,52 +123,52 @@ impl Fault {
 
     /// The fault of that name.
     pub fn named(name: &str) -> Option<Self> {
-        Self::ALL.iter().find(|(_, known)| *known == name).map(|(fault, _)| *fault)
+        Self::ALL.iter().find(|(_, other)| *other == name).map(|(fault, _)| *fault)
     }
 }
 
 /// One simulation: the same plan gives the same trace, always.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Plan {
-    /// All chance follows from it.
+    /// Determines everything random.
     pub seed: u64,
-    /// Steps of chaos before everything is healed.
+    /// Steps of random activity before the faults are cleared.
     pub steps: u32,
-    /// Faults that do not happen.
+    /// Disabled faults.
     pub without: BTreeSet<Fault>,
-    /// Steps that are left out.
+    /// Disabled steps.
     pub skip: BTreeSet<u32>,
-    /// The turn, counted from 1, after which every process dies once.
+    /// The turn, counted from 1, after which every process crashes once.
     pub crash_at_turn: Option<u64>,
 }
 
-/// Steps of chaos where nothing else is asked for.
+/// Steps of random activity by default.
 pub const STEPS: u32 = 250;
 
 impl Plan {
-    /// The usual number of steps, with everything that the seed brings.
+    /// The plan of a seed, with the default number of steps and all its faults.
     pub fn new(seed: u64) -> Self {
         Self { seed, steps: STEPS, without: BTreeSet::new(), skip: BTreeSet::new(), crash_at_turn: None }
     }
 
-    /// The same plan with no fault at all.
+    /// The same plan without any fault.
     #[must_use]
-    pub fn calm(mut self) -> Self {
+    pub fn without_faults(mut self) -> Self {
         self.without = Fault::ALL.iter().map(|(fault, _)| *fault).collect();
         self
     }
 
-    /// Steps of chaos that are not left out.
+    /// Number of steps that are not disabled.
     pub fn steps_played(&self) -> usize {
         (0..self.steps).filter(|step| !self.skip.contains(step)).count()
     }
 
-    /// The climate of this seed.
-    pub(super) fn climate(&self) -> Climate {
+    /// The conditions of this seed.
+    pub(super) fn conditions(&self) -> Conditions {
         let mut chance = Chance::new(self.seed ^ 0xC11A);
         let mut rates = Vec::new();
         for (fault, _) in Fault::ALL {
-            // Drawn for every fault, whether it is left out or not: leaving one out changes nothing about the others.
+            // Drawn for every fault, disabled or not: disabling one does not change the others.
             let (happens, rate) = (chance.permille(400), 4 + chance.below(36));
             if happens && !self.without.contains(&fault) {
                 rates.push((fault, rate));
@@ -176,31 +176,31 @@ impl Plan {
         }
         let (processes, short_pages) = (1 + usize::from(chance.permille(400)), chance.permille(300));
         let outage = chance.pick(&Outage::ALL).copied().filter(|_| chance.permille(150) && self.without.is_empty());
-        Climate { rates, processes, short_pages, outage }
+        Conditions { rates, processes, short_pages, outage }
     }
 }
 
-/// What a seed's world is like.
+/// The conditions in which a seed runs.
 #[derive(Debug, Clone)]
-pub(super) struct Climate {
-    /// Faults that happen, and in how many of a thousand steps.
+pub(super) struct Conditions {
+    /// The faults of this seed, and their rate per 1,000 steps.
     pub rates: Vec<(Fault, u64)>,
-    /// Processes on the one ledger.
+    /// Number of processes on the same ledger.
     pub processes: usize,
-    /// Whether the provider's pages come shorter than asked for.
+    /// Whether the provider's pages are shorter than requested.
     pub short_pages: bool,
-    /// What stays broken for half a day once the chaos is over.
+    /// An outage of half a day after the steps.
     pub outage: Option<Outage>,
 }
 
-/// What can stay broken for half a day.
+/// The outages of half a day.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Outage {
     /// Entries cannot be read by their id.
     Reads,
     /// Entries cannot be written.
     Writes,
-    /// Writes are carried out, and nobody hears so; nor can entries be read.
+    /// Writes are carried out but not answered, and entries cannot be read.
     Answers,
     /// The provider cannot be reached.
     Provider,
@@ -211,13 +211,13 @@ pub(super) enum Outage {
 }
 
 impl Outage {
-    /// All of them.
+    /// Every outage.
     pub const ALL: [Self; 6] = [Self::Reads, Self::Writes, Self::Answers, Self::Provider, Self::Grant, Self::Source];
 }
 
-impl Climate {
-    /// How often `fault` happens, of a thousand.
+impl Conditions {
+    /// The rate of `fault` per 1,000 steps.
     pub fn rate(&self, fault: Fault) -> u64 {
-        self.rates.iter().find(|(known, _)| *known == fault).map_or(0, |(_, rate)| *rate)
+        self.rates.iter().find(|(other, _)| *other == fault).map_or(0, |(_, rate)| *rate)
     }
 }

@@ -1,4 +1,4 @@
-//! One process: the real services and adapters, wired as `app.rs` wires them, over the world.
+//! One process: the real services and adapters, wired as in `app.rs`, over the simulated world.
 
 use std::{collections::BTreeMap, pin::Pin, sync::Arc};
 
@@ -6,7 +6,7 @@ use chrono::TimeDelta;
 use futures::executor::block_on;
 
 use super::{
-    ledger::{Acknowledged, Effects, SlowCheckpoints, SlowModels},
+    ledger::{FaultyLedger, RecordingLedger, SteppedCheckpoints, SteppedModels},
     network::Network,
     parts::Parts,
     world::{self, BAYS, GOOGLE_HOST, PUSH_ADDRESS, SOURCE_HOST, World},
@@ -44,21 +44,21 @@ use crate::{
     },
 };
 
-/// How long a command is its sender's alone.
+/// How long a worker has a command to itself.
 const LEASE: TimeDelta = TimeDelta::seconds(60);
-/// How often a calendar is pulled although nothing was said to have changed.
+/// How often a calendar is pulled without a notification.
 pub(super) const PULL_EVERY: TimeDelta = TimeDelta::minutes(15);
-/// How often a process means to poll.
+/// How often a process polls the source.
 const POLL_EVERY: TimeDelta = TimeDelta::minutes(1);
-/// Facts projected in one step: few, so that there are many steps.
+/// Events projected in one step: few, so that there are many steps.
 const PROJECT_FACTS: usize = 20;
 
 /// A loop of a process. Each runs at most once at a time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Loop {
-    /// A few facts into the read models.
+    /// Projects a few events.
     Project,
-    /// All that is there into the read models.
+    /// Projects all events.
     CatchUp,
     React,
     Pull(usize),
@@ -66,14 +66,14 @@ pub(super) enum Loop {
     Probe,
     Poll,
     Seal,
-    /// An incoming notification; as many at once as arrive.
+    /// Receives a notification or a request; any number of these run at once.
     Receive(u64),
 }
 
-/// A step that is under way.
+/// A running step.
 pub(super) type Step = Pin<Box<dyn Future<Output = Result<String, String>> + Send>>;
 
-/// A process.
+/// A process of syncledger.
 pub(super) struct Process {
     pub name: String,
     pub journal: Journal,
@@ -89,7 +89,7 @@ pub(super) struct Process {
 }
 
 impl Process {
-    /// Starts a process over the world.
+    /// Starts a process in the simulated world.
     pub fn start(world: &World, parts: &dyn Parts, name: &str) -> Arc<Self> {
         let clock: Arc<dyn Clock> = Arc::clone(&world.clock) as _;
         let store = store(world, parts);
@@ -100,10 +100,10 @@ impl Process {
         let transport = parts.transport(Arc::new(Network::new(direct, world)));
         let provider = parts.provider(provider(&transport, &clock), &clock);
         let source = parts.source(source(&transport, &clock));
-        let models: Arc<dyn ProjectionStore> = parts.models(Arc::new(SlowModels(Arc::clone(&world.models) as _)));
+        let models: Arc<dyn ProjectionStore> = parts.models(Arc::new(SteppedModels(Arc::clone(&world.models) as _)));
         block_on(models.prepare(clock.now())).expect("the read models in memory take it");
         let checkpoints: Arc<dyn Checkpoints> =
-            parts.checkpoints(Arc::new(SlowCheckpoints(Arc::clone(&world.checkpoints) as _)));
+            parts.checkpoints(Arc::new(SteppedCheckpoints(Arc::clone(&world.checkpoints) as _)));
         let projector = Projector::new(Arc::clone(&store), Arc::clone(&models), Arc::clone(&clock));
         let lists: Arc<dyn Worklist> = Arc::new(ReadModelWorklist::new(models, projector.clone(), checkpoints));
         let worklist = parts.worklist(lists, &store);
@@ -161,11 +161,11 @@ impl Process {
         match which {
             Loop::Project => Box::pin(async move {
                 let progress = process.projector.project_once(PROJECT_FACTS).await.map_err(|e| e.to_string())?;
-                goes_on(&progress).map(|()| format!("{} facts", progress.facts))
+                check_progress(&progress).map(|()| format!("{} facts", progress.facts))
             }),
             Loop::CatchUp => Box::pin(async move {
                 let progress = process.projector.catch_up(usize::MAX).await.map_err(|e| e.to_string())?;
-                goes_on(&progress).map(|()| format!("up to {}", progress.reached))
+                check_progress(&progress).map(|()| format!("up to {}", progress.reached))
             }),
             Loop::React => Box::pin(async move {
                 let taken = process.reactor.react().await.map_err(|e| e.to_string())?;
@@ -204,7 +204,7 @@ impl Process {
         }
     }
 
-    /// Whether that calendar is to be pulled, as a running service decides it.
+    /// Whether the calendar is due for a pull, decided as in a running service.
     pub fn wants_pull(&self, key: &CalendarKey) -> bool {
         let now = self.journal.clock().now();
         let loaded = block_on(self.calendars.load(&self.journal, key));
@@ -214,23 +214,26 @@ impl Process {
     }
 }
 
-/// Whether no projection stands in front of an event that it cannot read.
-fn goes_on(progress: &Progress) -> Result<(), String> {
+/// An error if a projection has stopped at an event that it cannot read.
+fn check_progress(progress: &Progress) -> Result<(), String> {
     match progress.stopped.first() {
-        Some(stopped) => Err(format!("{} stands still: {}", stopped.projection, stopped.poison)),
+        Some(stopped) => Err(format!("{} has stopped: {}", stopped.projection, stopped.poison)),
         None => Ok(()),
     }
 }
 
 fn store(world: &World, parts: &dyn Parts) -> Arc<dyn EventStore> {
-    let store =
-        Effects { inner: Arc::clone(&world.ledger), trouble: Arc::clone(&world.trouble), notes: world.notes.clone() };
-    Arc::new(Acknowledged { inner: parts.ledger(Arc::new(store)), notes: world.notes.clone() })
+    let store = FaultyLedger {
+        inner: Arc::clone(&world.ledger),
+        ledger_faults: Arc::clone(&world.ledger_faults),
+        observations: world.observations.clone(),
+    };
+    Arc::new(RecordingLedger { inner: parts.ledger(Arc::new(store)), observations: world.observations.clone() })
 }
 
 fn audit(world: &World, journal: &Journal) -> Audit {
-    let (keys, kept) = (Arc::clone(&world.signing_keys) as _, Arc::clone(&world.checkpoint_archive) as _);
-    Audit::new(world::WORKSPACE, journal.clone(), keys, kept)
+    let (keys, archive) = (Arc::clone(&world.signing_keys) as _, Arc::clone(&world.checkpoint_archive) as _);
+    Audit::new(world::WORKSPACE, journal.clone(), keys, archive)
 }
 
 fn provider(transport: &Arc<dyn Transport>, clock: &Arc<dyn Clock>) -> Arc<dyn CalendarProvider> {

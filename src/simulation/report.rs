@@ -1,4 +1,4 @@
-//! The report of a run: faults and counts, and violations, each with its shortest script.
+//! The report of a run: counters of faults and events, and violations, each with its shortest script.
 
 use std::{
     collections::BTreeMap,
@@ -16,28 +16,28 @@ use super::{
     shrink::shrink,
 };
 
-/// Seeds of one rule that are shrunk: another one may give a shorter script.
+/// Maximum number of seeds per rule that are shrunk: another seed may give a shorter script.
 const SHRUNK_MAX: usize = 3;
-/// Seeds of one rule that are listed.
+/// Maximum number of seeds per rule that are listed.
 const LISTED_MAX: usize = 20;
 
-/// What was played.
+/// The totals of a run.
 #[derive(Debug, Default)]
 pub(super) struct Summary {
-    /// Seeds.
+    /// Number of seeds.
     pub seeds: u64,
-    /// Steps of chaos, over all of them.
+    /// Number of steps of all seeds.
     pub steps: u64,
-    /// What happened how often.
+    /// Counters by name.
     pub counts: BTreeMap<&'static str, u64>,
-    /// Those that broke a rule.
+    /// The seeds that broke a rule.
     pub broken: Vec<(Plan, Outcome)>,
-    /// How long it took.
+    /// Duration of the run.
     pub took: TimeDelta,
 }
 
 impl Summary {
-    /// Adds one more.
+    /// Adds the outcome of a seed.
     pub fn add(&mut self, plan: Plan, outcome: Outcome) {
         self.seeds += 1;
         self.steps += u64::from(outcome.step);
@@ -71,7 +71,7 @@ impl Summary {
     }
 }
 
-/// Writes the summary; where it is for people, with the shortest script of each broken rule.
+/// Writes the summary as JSON, or as text with the shortest script of each broken rule.
 ///
 /// # Errors
 /// The output cannot be written.
@@ -86,13 +86,13 @@ fn as_json(request: &Request, summary: &Summary, out: &mut dyn Write) -> io::Res
         .flat_map(|(plan, outcome)| outcome.violations.iter().map(move |v| (plan.seed, outcome.step, v)))
         .map(|(seed, step, v)| json!({"seed": seed, "step": step, "invariant": v.invariant, "what": v.what}))
         .collect();
-    let said = json!({
+    let fields = json!({
         "seeds": summary.seeds, "first_seed": request.seed, "steps": request.steps,
         "took_ms": summary.took.num_milliseconds(), "cores": request.cores,
         "steps_per_core_s": summary.steps_per_core_s(request.cores).round(),
         "faults": summary.counted(true), "counts": summary.counted(false), "violations": violations,
     });
-    writeln!(out, "{said}")
+    writeln!(out, "{fields}")
 }
 
 fn as_text(request: &Request, summary: &Summary, parts: &dyn Parts, out: &mut dyn Write) -> io::Result<()> {
@@ -125,7 +125,7 @@ fn as_text(request: &Request, summary: &Summary, parts: &dyn Parts, out: &mut dy
     writeln!(out, "rules were broken")
 }
 
-/// One rule: which seeds broke it, what was seen, and the shortest script found.
+/// Writes the seeds that broke a rule, their violations, and the shortest script found.
 fn broken_rule(
     rule: &str,
     played: &[&(Plan, Outcome)],
@@ -153,7 +153,7 @@ fn broken_rule(
     writeln!(out, "replay: {}", replay(&plan))
 }
 
-/// The command that plays it again.
+/// The command that repeats a plan.
 fn replay(plan: &Plan) -> String {
     let mut command = format!("syncledger simulate --seed {} --seeds 1 --steps {} --trace", plan.seed, plan.steps);
     for fault in &plan.without {

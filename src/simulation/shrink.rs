@@ -2,7 +2,7 @@
 
 use super::{Outcome, Plan, parts::Parts, plan::Fault, play};
 
-/// Plays spent on making one plan shorter.
+/// Maximum number of runs to shrink one plan.
 const PLAYS_MAX: u32 = 120;
 
 struct Shrinking<'a> {
@@ -13,7 +13,7 @@ struct Shrinking<'a> {
 }
 
 impl Shrinking<'_> {
-    /// Takes `plan` where it still breaks the same rule.
+    /// Accepts `plan` if it still breaks the same rule.
     fn try_plan(&mut self, plan: Plan) -> bool {
         if self.plays >= PLAYS_MAX {
             return false;
@@ -28,7 +28,7 @@ impl Shrinking<'_> {
     }
 
     fn without_faults(&mut self) {
-        let faults: Vec<Fault> = self.best.0.climate().rates.iter().map(|(fault, _)| *fault).collect();
+        let faults: Vec<Fault> = self.best.0.conditions().rates.iter().map(|(fault, _)| *fault).collect();
         for fault in faults {
             let mut plan = self.best.0.clone();
             plan.without.insert(fault);
@@ -36,7 +36,7 @@ impl Shrinking<'_> {
         }
     }
 
-    /// Leaves out ever smaller runs of steps.
+    /// Disables ranges of steps, large ones first.
     fn without_steps(&mut self) {
         let mut run = (self.best.0.steps / 2).max(1);
         loop {

@@ -3,23 +3,23 @@
 use chrono::{DateTime, Utc};
 use sha2::{Digest as _, Sha256};
 
-/// What happened, line by line, and a hash over all of it.
+/// The lines of the trace and a hash over them.
 pub(super) struct Trace {
     hash: Sha256,
-    /// The lines so far, where they are kept.
+    /// The lines so far, if they are kept.
     pub lines: Vec<String>,
-    /// Whether they are.
+    /// Whether the lines are kept.
     pub keep: bool,
 }
 
 impl Trace {
-    /// An empty one; its lines are kept where `keep` says so.
+    /// An empty trace; its lines are kept if `keep`.
     pub fn new(keep: bool) -> Self {
         Self { hash: Sha256::new(), lines: Vec::new(), keep }
     }
 
     /// Adds a line, with the step and the time.
-    pub fn say(&mut self, step: u32, at: DateTime<Utc>, line: &str) {
+    pub fn add(&mut self, step: u32, at: DateTime<Utc>, line: &str) {
         self.hash.update(step.to_be_bytes());
         self.hash.update(at.timestamp_millis().to_be_bytes());
         self.hash.update(line.as_bytes());
@@ -30,7 +30,7 @@ impl Trace {
     }
 
     /// The hash over all lines so far and `last`.
-    pub fn sealed(&self, last: &[u8]) -> String {
+    pub fn hash_with(&self, last: &[u8]) -> String {
         let mut hash = self.hash.clone();
         hash.update(last);
         data_encoding::HEXLOWER.encode(&hash.finalize()[..16])

@@ -12,7 +12,7 @@ use std::{
     task::{Context, Poll, Wake, Waker},
 };
 
-/// Gives the turn away once.
+/// Ends the turn once.
 #[derive(Debug, Default)]
 struct Pause {
     paused: bool,
@@ -32,41 +32,41 @@ impl Future for Pause {
 }
 
 /// Carries out one effect, with a turn of its own before and after it.
-pub(super) async fn effect<T>(act: impl Future<Output = T>) -> T {
+pub(super) async fn effect<T>(action: impl Future<Output = T>) -> T {
     Pause::default().await;
-    let done = act.await;
+    let done = action.await;
     Pause::default().await;
     done
 }
 
-/// What came of a turn.
+/// The result of a turn.
 #[derive(Debug)]
 pub(super) enum Turn<T> {
-    /// It has come to its end.
+    /// The step has ended.
     Done(T),
-    /// It came as far as its next effect.
-    Moved,
-    /// It waits for another step of its own process (a lock that this one holds).
+    /// The step has reached its next effect.
+    Yielded,
+    /// The step waits for another step of its process, which holds a lock.
     Blocked,
 }
 
-/// Whether somebody asked to be woken.
+/// Whether the future asked to be woken.
 #[derive(Debug, Default)]
-struct Flag(AtomicBool);
+struct WakeFlag(AtomicBool);
 
-impl Wake for Flag {
+impl Wake for WakeFlag {
     fn wake(self: Arc<Self>) {
         self.0.store(true, Ordering::Relaxed);
     }
 }
 
-/// A future that nobody but its driver moves on: one call, one turn.
+/// Polls a future once: one turn. Nobody but the driver polls it.
 pub(super) fn take_turn<T>(future: &mut Pin<Box<dyn Future<Output = T> + Send>>) -> Turn<T> {
-    let woken = Arc::new(Flag::default());
+    let woken = Arc::new(WakeFlag::default());
     let waker = Waker::from(Arc::clone(&woken));
     match future.as_mut().poll(&mut Context::from_waker(&waker)) {
         Poll::Ready(done) => Turn::Done(done),
-        Poll::Pending if woken.0.load(Ordering::Relaxed) => Turn::Moved,
+        Poll::Pending if woken.0.load(Ordering::Relaxed) => Turn::Yielded,
         Poll::Pending => Turn::Blocked,
     }
 }

@@ -1,4 +1,4 @@
-//! Everything that survives a process: providers, ledger, keys, read models, and time.
+//! The simulated world, which survives every process: providers, ledger, keys, read models and time.
 
 use std::{
     collections::BTreeMap,
@@ -10,11 +10,11 @@ use futures::executor::block_on;
 
 use super::{
     chance::Chance,
-    ledger::Trouble,
+    ledger::LedgerFaults,
     network::Intents,
-    notes::Notebook,
+    observations::SharedObservations,
     parts::Parts,
-    plan::{Climate, Plan},
+    plan::{Conditions, Plan},
 };
 use crate::{
     adapters::{
@@ -36,69 +36,69 @@ use crate::{
     services::{journal::Journal, operators::publish_profiles::publish},
 };
 
-/// The calendars with the resources that lead to them.
+/// The resources with their calendars.
 pub(super) const BAYS: [(&str, &str); 2] =
     [("bay-1", "bay1@group.calendar.google.com"), ("bay-2", "bay2@group.calendar.google.com")];
-/// The workspace.
+/// The name of the workspace.
 pub(super) const WORKSPACE: &str = "loft";
 /// The connection's name.
 pub(super) const CONNECTION: &str = "loft-bot";
 /// The booking source's name.
 pub(super) const SOURCE: &str = "uschedule";
-/// What webhooks are signed with.
+/// The secret with which webhooks are signed.
 pub(super) const SECRET: &str = "a secret of the simulation";
 /// The host of the calendar provider.
 pub(super) const GOOGLE_HOST: &str = "google.sandbox.example";
 /// The host of the booking source.
 pub(super) const SOURCE_HOST: &str = "uschedule.sandbox.example";
-/// Where notifications of the provider go.
+/// The address for notifications of the provider.
 pub(super) const PUSH_ADDRESS: &str = "https://sync.sandbox.example/webhook/gcal";
 
-/// The world.
+/// The simulated world.
 pub(super) struct World {
     pub clock: Arc<VirtualClock>,
     pub google: Arc<Mutex<Google>>,
     pub uschedule: Arc<Mutex<USchedule>>,
-    /// What stands on the disk.
+    /// The ledger on disk.
     pub ledger: Arc<dyn EventStore>,
     pub vault: Arc<MemoryVault>,
     pub checkpoints: Arc<MemoryCheckpoints>,
     pub models: Arc<MemoryProjections>,
     pub signing_keys: Arc<MemorySigningKeys>,
     pub checkpoint_archive: Arc<MemoryCheckpointArchive>,
-    pub trouble: Arc<Mutex<Trouble>>,
-    pub notes: Notebook,
+    pub ledger_faults: Arc<Mutex<LedgerFaults>>,
+    pub observations: SharedObservations,
     pub intents: Arc<futures::lock::Mutex<Intents>>,
     pub profiles: BTreeMap<ProfileId, Profile>,
 }
 
-/// What is locked and may have been left by a panic: the simulation has ended then anyway.
-pub(super) fn open<T: ?Sized>(shared: &Mutex<T>) -> MutexGuard<'_, T> {
+/// Locks a mutex, even one poisoned by a panic: the simulation has ended then anyway.
+pub(super) fn lock<T: ?Sized>(shared: &Mutex<T>) -> MutexGuard<'_, T> {
     shared.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-fn named<T, E: std::fmt::Debug>(name: Result<T, E>) -> T {
-    name.expect("the simulation's own names are plain")
+fn valid<T, E: std::fmt::Debug>(name: Result<T, E>) -> T {
+    name.expect("the simulation's names are valid")
 }
 
 /// The profile's name.
 pub(super) fn profile_id() -> ProfileId {
-    named(ProfileId::new("resource-mirror"))
+    valid(ProfileId::new("resource-mirror"))
 }
 
 /// The source's name.
 pub(super) fn source_name() -> SourceName {
-    named(SourceName::new(SOURCE))
+    valid(SourceName::new(SOURCE))
 }
 
 /// The connection's name.
 pub(super) fn connection_id() -> ConnectionId {
-    named(ConnectionId::new(CONNECTION))
+    valid(ConnectionId::new(CONNECTION))
 }
 
 /// A resource's name.
 pub(super) fn resource_id(name: &str) -> ResourceId {
-    named(ResourceId::new(name))
+    valid(ResourceId::new(name))
 }
 
 /// A calendar of the one connection.
@@ -107,8 +107,8 @@ pub(super) fn calendar_key(calendar: &str) -> CalendarKey {
 }
 
 impl World {
-    /// A world at its first instant.
-    pub fn new(plan: &Plan, climate: &Climate, parts: &dyn Parts) -> Self {
+    /// A world at its start.
+    pub fn new(plan: &Plan, conditions: &Conditions, parts: &dyn Parts) -> Self {
         let mut chance = Chance::new(plan.seed ^ 0x0057_A27A);
         // Late October to early November: clocks change in between, in Europe and in America on different days.
         let start = DateTime::from_timestamp(1_792_540_800, 0).unwrap_or_default();
@@ -116,8 +116,8 @@ impl World {
         let clock = Arc::new(VirtualClock::new(plan.seed ^ 0xC10C, start));
         let mut google = Google::new(google::Settings {
             seed: plan.seed,
-            page_entries_max: if climate.short_pages { 3 } else { 2_500 },
-            short_pages: climate.short_pages,
+            page_entries_max: if conditions.short_pages { 3 } else { 2_500 },
+            short_pages: conditions.short_pages,
             channel_life_max: TimeDelta::hours(chance.between(1, 100)),
             assertions: google::Assertions::SharedSecret,
             ..google::Settings::default()
@@ -131,12 +131,13 @@ impl World {
                 url: "https://sync.sandbox.example/webhook/uschedule".into(),
                 secret: SECRET.to_owned(),
             }),
-            page_max: if climate.short_pages { 2 } else { 200 },
+            page_max: if conditions.short_pages { 2 } else { 200 },
             ..uschedule::Settings::default()
         });
         let vault = Arc::new(MemoryVault::new(Arc::clone(&clock) as Arc<dyn Clock>));
         let signing_keys = Arc::new(MemorySigningKeys::new(WORKSPACE, Arc::clone(&clock) as _));
-        let trouble = Trouble { down: 0, answer_lost: 0, chance: Chance::new(plan.seed ^ 0x1ED6) };
+        let ledger_faults =
+            LedgerFaults { unavailable_permille: 0, lost_answer_permille: 0, chance: Chance::new(plan.seed ^ 0x1ED6) };
         let mut world = Self {
             clock,
             google: Arc::new(Mutex::new(google)),
@@ -147,8 +148,8 @@ impl World {
             models: Arc::new(MemoryProjections::default()),
             signing_keys,
             checkpoint_archive: Arc::default(),
-            trouble: Arc::new(Mutex::new(trouble)),
-            notes: Notebook::default(),
+            ledger_faults: Arc::new(Mutex::new(ledger_faults)),
+            observations: SharedObservations::default(),
             intents: Arc::default(),
             profiles: BTreeMap::new(),
         };
@@ -157,12 +158,12 @@ impl World {
         world
     }
 
-    /// Now.
+    /// The current virtual time.
     pub fn now(&self) -> DateTime<Utc> {
         self.clock.now()
     }
 
-    /// The ledger without a process in between: for those who look on.
+    /// A journal that belongs to no process, for the checks.
     pub fn journal(&self) -> Journal {
         Journal::new(Arc::clone(&self.ledger), Arc::clone(&self.vault) as _, Arc::clone(&self.clock) as _)
     }

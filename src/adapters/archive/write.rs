@@ -38,10 +38,10 @@ pub fn begin(path: &Path) -> Result<Archive, String> {
     if path.exists() {
         return Err(format!("{} already exists: choose another file, or delete it", path.display()));
     }
-    opened(path, &partial).map_err(|e| format!("{}: {e}", partial.display()))
+    open_archive(path, &partial).map_err(|e| format!("{}: {e}", partial.display()))
 }
 
-fn opened(path: &Path, partial: &Path) -> io::Result<Archive> {
+fn open_archive(path: &Path, partial: &Path) -> io::Result<Archive> {
     let mut options = OpenOptions::new();
     options.read(true).write(true).create(true).truncate(false);
     // Events contain who did what and when, so only the owner may read the file.

@@ -68,18 +68,18 @@ impl Address {
         let ends = rest.find(['/', '?']).unwrap_or(rest.len());
         let (authority, tail) = rest.split_at(ends);
         let (user, hosts) = authority.rsplit_once('@').map_or((None, authority), |(user, hosts)| (Some(user), hosts));
-        let mut told = Vec::new();
+        let mut given = Vec::new();
         for (name, value) in form_urlencoded::parse(tail.split_once('?').map_or("", |(_, query)| query).as_bytes()) {
             let name = name.to_lowercase();
             if !SETTINGS.contains(&name.as_str()) {
                 return Err(wrong(format!("{name} is not a known setting: use one of {}", SETTINGS.join(", "))));
             }
             file(&name, &value).map_err(wrong)?;
-            told.push(name);
+            given.push(name);
         }
         let redacted = format!("{scheme}://{hosts}{tail}");
         let mut whole = redacted.clone();
-        if !told.iter().any(|name| name == "discoveryinterval") {
+        if !given.iter().any(|name| name == "discoveryinterval") {
             whole.push_str(if tail.contains('?') { "&" } else { "?" });
             whole.push_str(DISCOVERY);
         }

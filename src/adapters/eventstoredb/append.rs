@@ -42,7 +42,7 @@ pub(super) async fn append(
     let name = stream.to_string();
     let events = Arc::new(events);
     let _claim = shared.claims.take(&name, &events).await;
-    let (mut look, mut refusals, mut told) = (false, 0, String::new());
+    let (mut look, mut refusals, mut last_failure) = (false, 0, String::new());
     for _ in 0..ROUNDS_MAX {
         let last = match expected_end(shared, &name, expected) {
             ExpectedEnd::At(last) if !look => last,
@@ -66,10 +66,10 @@ pub(super) async fn append(
             WriteOutcome::Seen(AppendSighting::IdTaken(id)) => return Err(Failure::IdTaken(id)),
             WriteOutcome::Seen(AppendSighting::Displaced) => look = true,
             WriteOutcome::Known => {}
-            WriteOutcome::Refused(why) => (look, refusals, told) = (true, refusals + 1, why),
+            WriteOutcome::Refused(why) => (look, refusals, last_failure) = (true, refusals + 1, why),
         }
     }
-    Err(Failure::Unavailable(format!("the server kept refusing the append: {told}")))
+    Err(Failure::Unavailable(format!("the server kept refusing the append: {last_failure}")))
 }
 
 /// The assumed last version of a stream, before the server is asked.
@@ -135,12 +135,13 @@ async fn write(
     let _waiting = PendingGuard { shared, name };
     let expected = first.0.checked_sub(1).map_or(ExpectedRevision::NoStream, ExpectedRevision::Exact);
     let events: Vec<EventData> = events.iter().map(to_server).collect();
-    let mut told = String::from("the server did not answer");
+    let mut last_failure = String::from("the server did not answer");
     let written =
-        tokio::time::timeout(APPEND_MAX, send_until_seen(shared, name, expected, events, seen, &mut told)).await;
+        tokio::time::timeout(APPEND_MAX, send_until_seen(shared, name, expected, events, seen, &mut last_failure))
+            .await;
     match written {
         Ok(answer) => answer,
-        Err(_) => Err(Failure::Unavailable(told)),
+        Err(_) => Err(Failure::Unavailable(last_failure)),
     }
 }
 
@@ -150,7 +151,7 @@ async fn send_until_seen(
     expected: ExpectedRevision,
     events: Vec<EventData>,
     mut seen: oneshot::Receiver<AppendSighting>,
-    told: &mut String,
+    last_failure: &mut String,
 ) -> Result<WriteOutcome, Failure> {
     let mut broken = shared.broken.subscribe();
     let mut pause = PAUSE.0;
@@ -172,12 +173,12 @@ async fn send_until_seen(
             Ok(()) => match tokio::time::timeout(SEEN_MAX, &mut seen).await {
                 Ok(it) => return seen_or_failed(it),
                 Err(_) => {
-                    "the server acknowledged it, but it has not arrived in the log yet".clone_into(told);
+                    "the server acknowledged it, but it has not arrived in the log yet".clone_into(last_failure);
                     shared.missing.notify_one();
                 }
             },
             Err(ServerFailure::Refused(why)) => return Ok(WriteOutcome::Refused(why)),
-            Err(ServerFailure::Broken(why)) => *told = why,
+            Err(ServerFailure::Broken(why)) => *last_failure = why,
             Err(other) => return Err(other.into_failure(name)),
         }
         tokio::select! {

@@ -113,9 +113,9 @@ impl From<Error> for ServerFailure {
 }
 
 /// The message in a status that the client has formatted with all fields.
-fn plain(told: &str) -> String {
-    let message = told.split_once("message: \"").and_then(|(_, rest)| rest.split_once("\", details:"));
-    message.map_or(told, |(message, _)| message).to_owned()
+fn plain(text: &str) -> String {
+    let message = text.split_once("message: \"").and_then(|(_, rest)| rest.split_once("\", details:"));
+    message.map_or(text, |(message, _)| message).to_owned()
 }
 
 /// The meaning of a gRPC status code, of a call or of an append in a batch.
@@ -152,10 +152,10 @@ mod tests {
 
     #[test]
     fn what_a_person_reads_is_the_message() {
-        let told =
+        let text =
             r#"status: Unknown, message: "client error (Connect)", details: [], metadata: MetadataMap { headers: {} }"#;
         assert_eq!(
-            ServerFailure::from(Error::ServerError(told.to_owned())),
+            ServerFailure::from(Error::ServerError(text.to_owned())),
             ServerFailure::Broken("client error (Connect)".to_owned())
         );
         assert_eq!(plain("broken pipe"), "broken pipe");

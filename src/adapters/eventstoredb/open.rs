@@ -79,12 +79,12 @@ async fn indexed(line: &SharedClient, index: &mut Index) -> Result<(), IndexingF
     let held = line.client()?;
     let options = line.read_all().position(StreamPosition::Start);
     let mut answer = call(REACHED_MAX, held.client.read_all(&options)).await?;
-    let mut told = PROGRESS_EVENTS;
+    let mut next_report = PROGRESS_EVENTS;
     while let Some(event) = call(ANSWER_MAX, answer.next()).await? {
         index.take(event.get_original_event()).map_err(IndexingFailure::Index)?;
-        if index.end() >= told {
+        if index.end() >= next_report {
             info!(ledger.end = index.end(), "Reading the ledger: {} events so far", index.end());
-            told += PROGRESS_EVENTS;
+            next_report += PROGRESS_EVENTS;
         }
     }
     Ok(())

@@ -187,8 +187,8 @@ fn slot(starts: Option<&str>, ends: Option<&str>, zone: Option<&str>, options: &
         })?),
         None => options.zone,
     };
-    let starts = written("starts_at", starts.ok_or_else(|| Refusal::because("it has no starts_at"))?)?;
-    let ends = ends.map(|text| written("ends_at", text)).transpose()?;
+    let starts = time_text("starts_at", starts.ok_or_else(|| Refusal::because("it has no starts_at"))?)?;
+    let ends = ends.map(|text| time_text("ends_at", text)).transpose()?;
     let slot = match (starts, ends) {
         (TimeText::Day(from), None) => Slot::all_day(from, from.succ_opt().unwrap_or(from)),
         (TimeText::Day(from), Some(TimeText::Day(until))) => Slot::all_day(from, until),
@@ -206,7 +206,7 @@ fn slot(starts: Option<&str>, ends: Option<&str>, zone: Option<&str>, options: &
     slot.map_err(|wrong| Refusal::because(wrong.to_string()))
 }
 
-fn written(field: &str, text: &str) -> Result<TimeText, Refusal> {
+fn time_text(field: &str, text: &str) -> Result<TimeText, Refusal> {
     if let Ok(at) = DateTime::parse_from_rfc3339(text) {
         return Ok(TimeText::Instant(at.to_utc()));
     }

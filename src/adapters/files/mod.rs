@@ -88,7 +88,7 @@ pub struct Window {
 
 impl Window {
     /// One year back and two years ahead.
-    pub fn around(now: DateTime<Utc>) -> Self {
+    pub fn at(now: DateTime<Utc>) -> Self {
         let add = |days| now.checked_add_signed(TimeDelta::days(days)).unwrap_or(now);
         Self { from: add(-365), until: add(2 * 365) }
     }
@@ -112,7 +112,7 @@ pub struct Options {
 }
 
 impl Options {
-    /// Default options for a source; the window is [`Window::around`] `now`.
+    /// Default options for a source; the window is [`Window::at`] `now`.
     pub fn new(source: SourceName, now: DateTime<Utc>) -> Self {
         Self {
             source,
@@ -120,7 +120,7 @@ impl Options {
             resource_from: ResourceFrom::Option,
             resources: BTreeMap::new(),
             zone: None,
-            window: Window::around(now),
+            window: Window::at(now),
         }
     }
 }

@@ -13,14 +13,14 @@ pub struct MemoryCheckpointArchive(Mutex<BTreeMap<u64, String>>);
 
 impl CheckpointArchive for MemoryCheckpointArchive {
     fn keep(&self, size: u64, note: &str) -> Result<(), Failure> {
-        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let there = kept.entry(size).or_insert_with(|| note.to_owned());
-        if there == note { Ok(()) } else { Err(Failure::Contradicted(format!("memory, at {size}"))) }
+        let mut notes = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let existing = notes.entry(size).or_insert_with(|| note.to_owned());
+        if existing == note { Ok(()) } else { Err(Failure::Contradicted(format!("memory, at {size}"))) }
     }
 
     fn all(&self) -> Result<Vec<ArchivedCheckpoint>, Failure> {
-        let kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        Ok(kept
+        let notes = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        Ok(notes
             .iter()
             .map(|(size, note)| ArchivedCheckpoint { place: format!("memory, at {size}"), note: note.clone() })
             .collect())

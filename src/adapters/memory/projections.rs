@@ -76,10 +76,10 @@ impl ProjectionStore for MemoryProjections {
         // All are checked before the first is applied: all or none.
         for batch in &batches {
             let filled = tables.get(&(batch.projection.name, batch.table_copy));
-            let there = |checkpoint: &Checkpoint| {
+            let is_current = |checkpoint: &Checkpoint| {
                 checkpoint.position == batch.from && checkpoint.version == batch.projection.version
             };
-            if !filled.is_some_and(|filled| there(&filled.checkpoint)) {
+            if !filled.is_some_and(|filled| is_current(&filled.checkpoint)) {
                 return Err(moved(batch.projection, filled));
             }
         }
@@ -166,8 +166,8 @@ impl ProjectionStore for MemoryProjections {
 
 fn fill(table: &Table, rows: &mut Rows, batch: &Batch) {
     let mut drafts = Drafts::of(&batch.writes);
-    let kept: Vec<StoredRow> = drafts.keys().filter_map(|key| rows.get(key).cloned()).collect();
-    for row in kept {
+    let stored: Vec<StoredRow> = drafts.keys().filter_map(|key| rows.get(key).cloned()).collect();
+    for row in stored {
         drafts.found(table, row);
     }
     for row in drafts.changed(table) {

@@ -156,22 +156,22 @@ fn publish_outcome(
 
 fn failure(error: &PublishError) -> Failure {
     let cause = std::error::Error::source(error);
-    let said = cause.map_or_else(|| error.to_string(), ToString::to_string);
+    let message = cause.map_or_else(|| error.to_string(), ToString::to_string);
     match error.kind() {
         PublishErrorKind::WrongLastSequence => Failure::Moved,
         PublishErrorKind::StreamNotFound => {
             Failure::Refused("no stream has our subjects: it was deleted, or JetStream is disabled".into())
         }
         PublishErrorKind::TimedOut | PublishErrorKind::BrokenPipe | PublishErrorKind::MaxAckPending => {
-            Failure::Unavailable(format!("no answer: {said}"))
+            Failure::Unavailable(format!("no answer: {message}"))
         }
-        PublishErrorKind::MaxPayloadExceeded => Failure::Refused(said),
+        PublishErrorKind::MaxPayloadExceeded => Failure::Refused(message),
         PublishErrorKind::WrongLastMessageId | PublishErrorKind::Other => {
             let code = cause.and_then(|cause| cause.downcast_ref::<async_nats::jetstream::Error>());
             match code.map(async_nats::jetstream::Error::error_code) {
                 Some(ErrorCode::STREAM_WRONG_LAST_SEQUENCE_CONSTANT) => Failure::Moved,
                 // The server lacks a resource, or has no leader at present.
-                _ => Failure::Unavailable(said),
+                _ => Failure::Unavailable(message),
             }
         }
     }

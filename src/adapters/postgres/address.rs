@@ -37,8 +37,8 @@ impl Server {
         }
         let pairs: Vec<(String, String)> = parsed.query_pairs().into_owned().collect();
         let (ours, theirs): (Vec<_>, Vec<_>) = pairs.into_iter().partition(|(key, _)| key == UNSAFE.0);
-        if let Some((_, said)) = ours.iter().find(|(_, said)| said != UNSAFE.1) {
-            return Err(refuse(format!("{}={said} must be {}={}, or be left out", UNSAFE.0, UNSAFE.0, UNSAFE.1)));
+        if let Some((_, value)) = ours.iter().find(|(_, value)| value != UNSAFE.1) {
+            return Err(refuse(format!("{}={value} must be {}={}, or be left out", UNSAFE.0, UNSAFE.0, UNSAFE.1)));
         }
         parsed.set_query(None);
         if !theirs.is_empty() {

@@ -32,10 +32,10 @@ fn local(server: &Server) -> bool {
     options.get_socket().is_some() || ["localhost", "127.0.0.1", "::1"].contains(&options.get_host())
 }
 
-fn findings(standing: &ServerState, shown: &str, local: bool) -> Vec<Finding> {
+fn findings(standing: &ServerState, address: &str, local: bool) -> Vec<Finding> {
     let version = standing.version;
     let mut findings =
-        vec![Finding::ok(NAME, format!("PostgreSQL {}.{} at {shown}", version / 10_000, version % 10_000))];
+        vec![Finding::ok(NAME, format!("PostgreSQL {}.{} at {address}", version / 10_000, version % 10_000))];
     if standing.unsafe_settings.is_empty() {
         findings.push(Finding::ok("durable commits", "fsync, full_page_writes and synchronous_commit are on"));
     } else {

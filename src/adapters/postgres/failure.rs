@@ -21,26 +21,26 @@ pub(super) enum WriteFailure {
 
 impl WriteFailure {
     pub(super) fn of(error: &sqlx::Error) -> Self {
-        let told = describe(error);
-        let Some(said) = error.as_database_error().and_then(|e| e.try_downcast_ref::<PgDatabaseError>()) else {
-            return Self::Broken(told);
+        let message = describe(error);
+        let Some(reported) = error.as_database_error().and_then(|e| e.try_downcast_ref::<PgDatabaseError>()) else {
+            return Self::Broken(message);
         };
-        if !matches!(said.severity(), PgSeverity::Error) {
-            return Self::Broken(told);
+        if !matches!(reported.severity(), PgSeverity::Error) {
+            return Self::Broken(message);
         }
-        match said.code() {
+        match reported.code() {
             // A lock or statement timeout; a deadlock; a serialisation conflict.
             "55P03" | "57014" | "40P01" | "40001" => Self::Busy,
-            code if code.starts_with("23") => Self::Refused(told),
-            "XX001" | "XX002" => Self::Damaged(told),
-            _ => Self::Broken(told),
+            code if code.starts_with("23") => Self::Refused(message),
+            "XX001" | "XX002" => Self::Damaged(message),
+            _ => Self::Broken(message),
         }
     }
 
     pub(super) fn message(&self) -> &str {
         match self {
             Self::Busy => "another session holds the ledger's lock",
-            Self::Refused(told) | Self::Damaged(told) | Self::Broken(told) => told,
+            Self::Refused(message) | Self::Damaged(message) | Self::Broken(message) => message,
         }
     }
 }

@@ -10,8 +10,8 @@ const GUARDS: &str = "SELECT tgname::text FROM pg_trigger WHERE tgrelid = 'event
 pub(super) async fn inspect(pool: &PgPool) -> Result<Vec<String>, String> {
     let present: Vec<String> = sqlx::query_scalar(GUARDS).fetch_all(pool).await.map_err(|e| describe(&e))?;
     let wanted = ["events_are_dense", "events_are_not_changed", "events_are_not_removed"];
-    let gone = wanted.iter().filter(|name| !present.iter().any(|there| there == *name));
-    Ok(gone
+    let missing = wanted.iter().filter(|name| !present.iter().any(|found| found == *name));
+    Ok(missing
         .map(|name| format!("the database: trigger {name}, which protects the events, is missing or disabled"))
         .collect())
 }

@@ -13,7 +13,7 @@ use crate::{
 };
 
 /// Compares the live copy with another one, as seen by the transaction of `connection`.
-pub(super) async fn compared(
+pub(super) async fn compare_tables(
     connection: &mut PgConnection,
     projection: &'static Projection,
     table_copy: TableCopy,

@@ -43,11 +43,11 @@ fn write(shape: &Shape<'_>) -> String {
 }
 
 /// Whether the table of checkpoints exists.
-pub(super) const CHECKPOINTS_THERE: &str = "SELECT to_regclass('projection_checkpoints') IS NOT NULL";
+pub(super) const CHECKPOINTS_TABLE_EXISTS: &str = "SELECT to_regclass('projection_checkpoints') IS NOT NULL";
 
 /// Held while the table of checkpoints is created: `IF NOT EXISTS` fails if two do it at once. The number is ours in
 /// every database.
-pub(super) const LOCK_TO_MAKE: &str = "SELECT pg_advisory_xact_lock(7311142546839168868)";
+pub(super) const CREATION_LOCK: &str = "SELECT pg_advisory_xact_lock(7311142546839168868)";
 
 /// Waits for checkpoint updates and prevents others: tables are created, dropped and renamed only with this lock. Taken
 /// first, it makes the lock order the same everywhere. Queries are not blocked.

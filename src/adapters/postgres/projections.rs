@@ -16,7 +16,7 @@ use sqlx::{
 use super::{
     address::Server,
     projection_checkpoints::{checkpoints, number, position_of, put_checkpoint},
-    projection_compare::compared,
+    projection_compare::compare_tables,
     projection_rows::{corrupt, failure, rows_from, stored, with_keys, with_rows},
     projection_sql as sql,
     projection_sql::book,
@@ -59,11 +59,11 @@ impl PostgresProjections {
     /// `Unavailable` if the server is unreachable or refuses the login.
     pub async fn open(server: &Server) -> Result<Self, Failure> {
         let (writers, readers) = (pool(server, WRITERS_MAX), pool(server, READERS_MAX));
-        let there: bool =
-            sqlx::query_scalar(sql::CHECKPOINTS_THERE).fetch_one(&writers).await.map_err(|e| failure(&e))?;
-        if !there {
+        let table_exists: bool =
+            sqlx::query_scalar(sql::CHECKPOINTS_TABLE_EXISTS).fetch_one(&writers).await.map_err(|e| failure(&e))?;
+        if !table_exists {
             let mut tx = writers.begin().await.map_err(|e| failure(&e))?;
-            run(&mut tx, sql::LOCK_TO_MAKE).await?;
+            run(&mut tx, sql::CREATION_LOCK).await?;
             run(&mut tx, CREATE_CHECKPOINTS).await?;
             tx.commit().await.map_err(|e| failure(&e))?;
         }
@@ -111,9 +111,9 @@ impl ProjectionStore for PostgresProjections {
         let table = |batch: &Batch| book().copy(batch.projection, batch.table_copy).table;
         let tables: Vec<&str> = batches.iter().map(table).collect();
         let mut tx = self.writers.begin().await.map_err(|e| failure(&e))?;
-        let kept = keep_checkpoints(&mut tx, &tables).await?;
+        let locked = keep_checkpoints(&mut tx, &tables).await?;
         for batch in &batches {
-            let stored = kept.get(table(batch)).copied();
+            let stored = locked.get(table(batch)).copied();
             if stored != Some((i64::from(batch.projection.version), number(batch.from))) {
                 let stored = stored.map(|(_, position)| Position(u64::try_from(position).unwrap_or(0)));
                 return Err(Failure::Moved { projection: batch.projection.name, stored });
@@ -168,7 +168,7 @@ impl ProjectionStore for PostgresProjections {
     ) -> Result<Comparison, Failure> {
         // One snapshot of both copies and both checkpoints; without the lock, a copy might be swapped during it.
         let mut tx = self.writers.begin_with(sql::BEGIN_TO_COMPARE).await.map_err(|e| failure(&e))?;
-        compared(&mut tx, projection, table_copy, examples).await
+        compare_tables(&mut tx, projection, table_copy, examples).await
     }
 
     async fn swap(&self, projection: &'static Projection, behind_max: u64, now: DateTime<Utc>) -> Result<(), Failure> {

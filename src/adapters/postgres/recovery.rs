@@ -15,7 +15,7 @@ impl Task {
     /// Sets the state first, so that a caller that gets the failure can see it there as well.
     pub(super) fn stop(&mut self, why: &str) {
         tracing::error!(ledger.failure = why, "The ledger no longer acknowledges events: {why}");
-        let mut state = self.kept.get();
+        let mut state = self.shared_state.get();
         state.failures += 1;
         state.failing = Some(why.to_owned());
         self.known = None;
@@ -33,14 +33,14 @@ impl Task {
                 Ok((connection, end)) => {
                     self.connection = Some(connection);
                     self.known = Some(KnownEnds::at(end));
-                    self.kept.get().failing = None;
+                    self.shared_state.get().failing = None;
                     tracing::info!(ledger.end = end, "The ledger acknowledges events again, from position {end}");
                     return;
                 }
                 Err(still) => {
                     let still = still.message();
                     tracing::warn!(ledger.failure = still, "The ledger is still unavailable: {still}");
-                    self.kept.get().failing = Some(still.to_owned());
+                    self.shared_state.get().failing = Some(still.to_owned());
                     if self.refuse_queued(still) {
                         return;
                     }
@@ -59,8 +59,8 @@ impl Task {
         let end = committed_end(&mut connection).await?;
         connection.execute(sql::ROLLBACK).await?;
         if end < self.acknowledged {
-            let told = format!("{} events were acknowledged, but the database has only {end}", self.acknowledged);
-            return Err(WriteFailure::Broken(told));
+            let message = format!("{} events were acknowledged, but the database has only {end}", self.acknowledged);
+            return Err(WriteFailure::Broken(message));
         }
         Ok((connection, end))
     }

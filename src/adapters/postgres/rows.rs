@@ -98,7 +98,7 @@ fn time(row: &PgRow, index: usize) -> Option<chrono::DateTime<chrono::Utc>> {
 /// An error while reading. Nothing was written, so it is either damage or can be retried.
 pub(super) fn unreadable(error: &sqlx::Error) -> Failure {
     match WriteFailure::of(error) {
-        WriteFailure::Damaged(told) => corrupt("the database", &told),
+        WriteFailure::Damaged(message) => corrupt("the database", &message),
         WriteFailure::Busy => Failure::Unavailable("the server took too long".to_owned()),
         other => Failure::Unavailable(other.message().to_owned()),
     }

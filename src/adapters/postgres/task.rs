@@ -48,7 +48,7 @@ pub(super) struct Task {
     /// The end after this process last wrote.
     pub written: watch::Sender<u64>,
     pub clock: Arc<dyn Clock>,
-    pub kept: Arc<SharedWriterState>,
+    pub shared_state: Arc<SharedWriterState>,
 }
 
 impl Task {
@@ -124,7 +124,7 @@ impl Task {
                 }
                 for append in group {
                     let failure = match &trouble {
-                        WriteFailure::Damaged(told) => corrupt("the database", told),
+                        WriteFailure::Damaged(message) => corrupt("the database", message),
                         WriteFailure::Busy | WriteFailure::Refused(_) | WriteFailure::Broken(_) => {
                             Failure::Unavailable(trouble.message().to_owned())
                         }
@@ -168,7 +168,7 @@ impl Task {
         self.end.send_if_modified(|seen| std::mem::replace(seen, end.max(*seen)) < end);
         if !plan.rows.is_empty() {
             self.written.send_replace(end);
-            let mut state = self.kept.get();
+            let mut state = self.shared_state.get();
             state.last_commit_at = Some(self.clock.now());
             state.commits += 1;
             state.events += plan.rows.len() as u64;

@@ -41,7 +41,7 @@ const SCRUB: &str = "LOCK TABLE subject_keys IN ACCESS EXCLUSIVE MODE; \
      TRUNCATE subject_keys; INSERT INTO subject_keys SELECT * FROM kept_keys";
 
 static STATEMENTS: LazyLock<Statements> = LazyLock::new(|| {
-    Statements::written(&Dialect { hex: |column| format!("encode({column}, 'hex')"), keep_rows: "FOR UPDATE" })
+    Statements::written(&Dialect { hex: |column| format!("encode({column}, 'hex')"), row_lock: "FOR UPDATE" })
 });
 
 /// The vault of a PostgreSQL ledger.
@@ -160,11 +160,11 @@ async fn rewrap(
     let list = sqlx::query(statements.list.as_str()).bind(&rewrapper.current).bind(limit);
     let rows = list.fetch_all(&mut *connection).await?;
     let rows = rows.iter().map(wrapped_row).collect::<Result<Vec<_>, _>>()?;
-    let anew = match rewrapper.anew(statements.table, &rows) {
-        Ok(anew) => anew,
+    let rewrapped = match rewrapper.rewrap(statements.table, &rows) {
+        Ok(rewrapped) => rewrapped,
         Err(failure) => return Ok(Err(failure)),
     };
-    for (it, (nonce, wrapped)) in rows.iter().zip(anew) {
+    for (it, (nonce, wrapped)) in rows.iter().zip(rewrapped) {
         let put = sqlx::query(statements.put.as_str()).bind(&rewrapper.current).bind(nonce).bind(wrapped);
         put.bind(&it.row).bind(&it.nonce).execute(&mut *connection).await?;
     }

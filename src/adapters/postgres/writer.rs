@@ -25,7 +25,7 @@ pub(super) const QUEUE_JOBS_MAX: usize = 8_192;
 #[derive(Clone)]
 pub(super) struct Writer {
     jobs: mpsc::Sender<Job>,
-    kept: Arc<SharedWriterState>,
+    shared_state: Arc<SharedWriterState>,
 }
 
 impl Writer {
@@ -38,7 +38,7 @@ impl Writer {
         clock: Arc<dyn Clock>,
     ) -> Self {
         let (jobs, queue) = mpsc::channel(QUEUE_JOBS_MAX);
-        let kept = Arc::new(SharedWriterState::default());
+        let shared_state = Arc::new(SharedWriterState::default());
         let known = Some(KnownEnds::at(*end.borrow()));
         let mut task = Task {
             server,
@@ -49,10 +49,10 @@ impl Writer {
             end,
             written,
             clock,
-            kept: Arc::clone(&kept),
+            shared_state: Arc::clone(&shared_state),
         };
         tokio::spawn(async move { task.run().await });
-        Self { jobs, kept }
+        Self { jobs, shared_state }
     }
 
     pub(super) async fn append(&self, append: Append) -> Result<(), Failure> {
@@ -69,7 +69,7 @@ impl Writer {
 
     pub(super) fn state(&self) -> WriterState {
         let queued = QUEUE_JOBS_MAX - self.jobs.capacity();
-        WriterState { queued, ..self.kept.get().clone() }
+        WriterState { queued, ..self.shared_state.get().clone() }
     }
 }
 

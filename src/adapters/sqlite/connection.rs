@@ -45,8 +45,8 @@ pub(super) async fn writer(path: &Path) -> Result<SqliteConnection, sqlx::Error>
     let synchronous: i64 = sqlx::query("PRAGMA synchronous").fetch_one(&mut connection).await?.try_get(0)?;
     if mode != "wal" || synchronous != 2 {
         connection.close().await.ok();
-        let told = format!("SQLite answered journal_mode {mode}, synchronous {synchronous}; wal and 2 are needed");
-        return Err(sqlx::Error::Configuration(told.into()));
+        let message = format!("SQLite answered journal_mode {mode}, synchronous {synchronous}; wal and 2 are needed");
+        return Err(sqlx::Error::Configuration(message.into()));
     }
     Ok(connection)
 }

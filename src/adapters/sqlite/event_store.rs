@@ -183,7 +183,7 @@ fn decode_all(rows: &[SqliteRow]) -> Result<Vec<StoredEvent>, Failure> {
 /// An error while reading. Nothing was written, so it is either damage or can be retried.
 pub(super) fn failure(error: &sqlx::Error) -> Failure {
     match WriteFailure::of(error) {
-        WriteFailure::Damaged(told) => corrupt("the file", &told),
+        WriteFailure::Damaged(message) => corrupt("the file", &message),
         other => Failure::Unavailable(other.message().to_owned()),
     }
 }

@@ -27,19 +27,19 @@ impl WriteFailure {
         Self::of_code(code, error.to_string())
     }
 
-    fn of_code(code: Option<u32>, told: String) -> Self {
+    fn of_code(code: Option<u32>, message: String) -> Self {
         match code.map(|code| code & 0xff) {
             Some(5 | 6) => Self::Busy,
-            Some(19) => Self::Refused(told),
-            Some(11 | 26) => Self::Damaged(told),
-            Some(_) | None => Self::Broken(told),
+            Some(19) => Self::Refused(message),
+            Some(11 | 26) => Self::Damaged(message),
+            Some(_) | None => Self::Broken(message),
         }
     }
 
     pub(super) fn message(&self) -> &str {
         match self {
             Self::Busy => "another process holds the ledger's write lock",
-            Self::Refused(told) | Self::Damaged(told) | Self::Broken(told) => told,
+            Self::Refused(message) | Self::Damaged(message) | Self::Broken(message) => message,
         }
     }
 }

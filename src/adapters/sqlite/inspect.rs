@@ -29,9 +29,9 @@ pub(super) async fn inspect(path: PathBuf) -> Result<Vec<String>, Failure> {
 fn pages(connection: &Connection) -> rusqlite::Result<Vec<String>> {
     let mut found = Vec::new();
     connection.pragma(None, "integrity_check", FINDINGS_MAX, |row| {
-        let told: String = row.get(0)?;
-        if told != "ok" {
-            found.push(format!("the file: {told}"));
+        let result: String = row.get(0)?;
+        if result != "ok" {
+            found.push(format!("the file: {result}"));
         }
         Ok(())
     })?;

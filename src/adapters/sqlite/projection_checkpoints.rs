@@ -17,7 +17,7 @@ use crate::{
     record::envelope::write_time,
 };
 
-/// Where every copy stands.
+/// The checkpoint of every copy of a table.
 pub(super) async fn checkpoints(connection: &mut SqliteConnection) -> Result<Vec<Checkpoint>, Failure> {
     let rows = sqlx::query(CHECKPOINTS).fetch_all(connection).await.map_err(|e| failure(&e))?;
     rows.iter().filter_map(|row| checkpoint(row).transpose()).collect()
@@ -31,14 +31,14 @@ fn checkpoint(row: &SqliteRow) -> Result<Option<Checkpoint>, Failure> {
     Checkpoint::from_row(CHECKPOINTS_TABLE, book(), &name, version, position, &updated_at)
 }
 
-/// Checkpoint of a copy.
+/// The position of a copy.
 pub(super) async fn position_of(connection: &mut SqliteConnection, table: &str) -> Result<Option<Position>, Failure> {
     let found = sqlx::query_scalar(CHECKPOINT).bind(table).fetch_optional(connection).await;
     let position: Option<i64> = found.map_err(|e| failure(&e))?;
     Ok(position.map(|position| Position(u64::try_from(position).unwrap_or(0))))
 }
 
-/// Writes where a copy stands, from now on.
+/// Writes the checkpoint of a copy.
 pub(super) async fn put_checkpoint(
     connection: &mut SqliteConnection,
     table: &str,

@@ -13,7 +13,7 @@ use crate::{
 };
 
 /// Compares the live copy with another one, as seen by `connection`.
-pub(super) async fn compared(
+pub(super) async fn compare_tables(
     connection: &mut SqliteConnection,
     projection: &'static Projection,
     table_copy: TableCopy,

@@ -14,7 +14,7 @@ use sqlx::{
 
 use super::{
     projection_checkpoints::{checkpoints, number, position_of, put_checkpoint},
-    projection_compare::compared,
+    projection_compare::compare_tables,
     projection_rows::{failure, keys_json, rows_from, rows_json, stored},
     projection_sql as sql,
     projection_sql::book,
@@ -168,7 +168,7 @@ impl ProjectionStore for SqliteProjections {
     ) -> Result<Comparison, Failure> {
         // One read transaction sees both copies and both checkpoints at one moment.
         let mut tx = self.readers.begin().await.map_err(|e| failure(&e))?;
-        compared(&mut tx, projection, table_copy, examples).await
+        compare_tables(&mut tx, projection, table_copy, examples).await
     }
 
     async fn swap(&self, projection: &'static Projection, behind_max: u64, now: DateTime<Utc>) -> Result<(), Failure> {

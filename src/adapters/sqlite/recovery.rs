@@ -15,7 +15,7 @@ impl Thread {
     /// Sets the state first, so that a caller that gets the failure can see it there as well.
     pub(super) fn stop(&mut self, why: &str) {
         tracing::error!(ledger.failure = why, "The ledger no longer acknowledges events: {why}");
-        let mut state = self.kept.get();
+        let mut state = self.shared_state.get();
         state.failures += 1;
         state.failing = Some(why.to_owned());
         self.known = None;
@@ -33,13 +33,13 @@ impl Thread {
                 Ok((connection, inserter, end)) => {
                     (self.connection, self.inserter) = (Some(connection), Some(inserter));
                     self.known = Some(KnownEnds::at(end));
-                    self.kept.get().failing = None;
+                    self.shared_state.get().failing = None;
                     tracing::info!(ledger.end = end, "The ledger acknowledges events again, from position {end}");
                     return;
                 }
                 Err(still) => {
                     tracing::error!(ledger.failure = still, "The ledger cannot be reopened yet: {still}");
-                    self.kept.get().failing = Some(still.clone());
+                    self.shared_state.get().failing = Some(still.clone());
                     if self.refuse_queued(&still) {
                         return;
                     }

@@ -55,7 +55,7 @@ impl Thread {
             }
             // The table refuses events that do not follow its end, and duplicate ids.
             Err(WriteFailure::Refused(_)) => Err(misplaced(&events)),
-            Err(WriteFailure::Damaged(told)) => Err(super::rows::corrupt("the file", told)),
+            Err(WriteFailure::Damaged(message)) => Err(super::rows::corrupt("the file", message)),
             Err(trouble @ (WriteFailure::Busy | WriteFailure::Broken(_))) => {
                 Err(Failure::Unavailable(trouble.message().to_owned()))
             }

@@ -124,7 +124,7 @@ fn connect(path: &std::path::Path) -> rusqlite::Result<Connection> {
 
 fn failure(error: &rusqlite::Error) -> Failure {
     match WriteFailure::of_insert(error) {
-        WriteFailure::Damaged(told) => corrupt("the file", &told),
+        WriteFailure::Damaged(message) => corrupt("the file", &message),
         other => Failure::Unavailable(other.message().to_owned()),
     }
 }

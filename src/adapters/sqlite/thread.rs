@@ -44,7 +44,7 @@ pub(super) struct Thread {
     pub queue: mpsc::Receiver<Job>,
     pub end: watch::Sender<u64>,
     pub clock: Arc<dyn Clock>,
-    pub kept: Arc<SharedWriterState>,
+    pub shared_state: Arc<SharedWriterState>,
 }
 
 impl Thread {
@@ -130,7 +130,7 @@ impl Thread {
                 }
                 for append in group {
                     let failure = match &trouble {
-                        WriteFailure::Damaged(told) => corrupt("the file", told),
+                        WriteFailure::Damaged(message) => corrupt("the file", message),
                         WriteFailure::Busy | WriteFailure::Refused(_) | WriteFailure::Broken(_) => {
                             Failure::Unavailable(trouble.message().to_owned())
                         }
@@ -172,7 +172,7 @@ impl Thread {
         let end = known.end;
         self.end.send_if_modified(|seen| std::mem::replace(seen, end.max(*seen)) < end);
         if !plan.rows.is_empty() {
-            let mut state = self.kept.get();
+            let mut state = self.shared_state.get();
             state.last_commit_at = Some(self.clock.now());
             state.commits += 1;
             state.events += plan.rows.len() as u64;

@@ -35,7 +35,7 @@ const REMOVE: &str = "DELETE FROM subject_keys WHERE subject = ? AND destroyed_a
 const MARK: &str = "INSERT INTO subject_keys (subject, destroyed_at) VALUES (?, ?) ON CONFLICT DO NOTHING";
 
 static STATEMENTS: LazyLock<Statements> =
-    LazyLock::new(|| Statements::written(&Dialect { hex: |column| format!("lower(hex({column}))"), keep_rows: "" }));
+    LazyLock::new(|| Statements::written(&Dialect { hex: |column| format!("lower(hex({column}))"), row_lock: "" }));
 
 /// The vault of an SQLite ledger.
 pub type SqliteVault = StoredVault<SqliteKeyTables>;
@@ -175,12 +175,12 @@ async fn rewrap(
     let list = sqlx::query(statements.list.as_str()).bind(rewrapper.current.clone()).bind(limit);
     let rows = list.fetch_all(&mut *connection).await?;
     let rows = rows.iter().map(wrapped_row).collect::<Result<Vec<_>, _>>()?;
-    let anew = match rewrapper.anew(statements.table, &rows) {
-        Ok(anew) => anew,
+    let rewrapped = match rewrapper.rewrap(statements.table, &rows) {
+        Ok(rewrapped) => rewrapped,
         Err(failure) => return Ok(Err(failure)),
     };
     let count = rows.len();
-    for (it, (nonce, wrapped)) in rows.into_iter().zip(anew) {
+    for (it, (nonce, wrapped)) in rows.into_iter().zip(rewrapped) {
         let put = sqlx::query(statements.put.as_str()).bind(rewrapper.current.clone()).bind(nonce).bind(wrapped);
         put.bind(it.row).bind(it.nonce).execute(&mut *connection).await?;
     }

@@ -31,7 +31,7 @@ pub(super) const QUEUE_JOBS_MAX: usize = 8_192;
 #[derive(Clone)]
 pub(super) struct Writer {
     jobs: mpsc::Sender<Job>,
-    kept: Arc<SharedWriterState>,
+    shared_state: Arc<SharedWriterState>,
 }
 
 impl Writer {
@@ -44,7 +44,7 @@ impl Writer {
         clock: Arc<dyn Clock>,
     ) -> std::io::Result<Self> {
         let (jobs, queue) = mpsc::channel(QUEUE_JOBS_MAX);
-        let kept = Arc::new(SharedWriterState::default());
+        let shared_state = Arc::new(SharedWriterState::default());
         let known = Some(KnownEnds::at(*end.borrow()));
         let mut thread = Thread {
             path,
@@ -55,13 +55,13 @@ impl Writer {
             queue,
             end,
             clock,
-            kept: Arc::clone(&kept),
+            shared_state: Arc::clone(&shared_state),
         };
         // A thread, not a task: waking it needs no runtime, and its waits block nobody else.
         std::thread::Builder::new()
             .name("ledger-writer".to_owned())
             .spawn(move || futures::executor::block_on(thread.run()))?;
-        Ok(Self { jobs, kept })
+        Ok(Self { jobs, shared_state })
     }
 
     pub(super) async fn append(&self, append: Append) -> Result<(), Failure> {
@@ -109,7 +109,7 @@ impl Writer {
 
     pub(super) fn state(&self) -> WriterState {
         let queued = QUEUE_JOBS_MAX - self.jobs.capacity();
-        WriterState { queued, ..self.kept.get().clone() }
+        WriterState { queued, ..self.shared_state.get().clone() }
     }
 }
 

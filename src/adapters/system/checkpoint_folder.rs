@@ -50,9 +50,9 @@ impl CheckpointArchive for CheckpointFolder {
         if !path.exists() {
             self.put(&path, note).map_err(failed)?;
         }
-        let there = read(&path).map_err(failed)?;
+        let existing = read(&path).map_err(failed)?;
         // A note signed with a newer key differs in its signature; only the signed text is compared.
-        if parse_note(&there).is_some() && parse_note(&there) == parse_note(note) {
+        if parse_note(&existing).is_some() && parse_note(&existing) == parse_note(note) {
             return Ok(());
         }
         Err(Failure::Contradicted(path.display().to_string()))

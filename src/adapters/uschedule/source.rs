@@ -67,13 +67,13 @@ impl BookingSource for USchedule {
         let newest = listed.appointments.iter().filter_map(|a| updated_at(a.get())).max().max(newest_before);
         let next = listed.next_page_token.filter(|token| !token.is_empty());
         if let Some(token) = next {
-            let newest = newest.map_or_else(|| "-".into(), written);
+            let newest = newest.map_or_else(|| "-".into(), format_time);
             return Ok(Changes { deliveries, next: Some(format!("{newest} {token}")), cursor: None });
         }
         // Never moves back: a source that lists something older does not make us request more.
         let before = cursor.and_then(time);
         let reached = newest.map(|newest| newest - OVERLAP).max(before);
-        let cursor = reached.map(written).or_else(|| cursor.map(str::to_owned));
+        let cursor = reached.map(format_time).or_else(|| cursor.map(str::to_owned));
         Ok(Changes { deliveries, next: None, cursor })
     }
 
@@ -115,7 +115,7 @@ impl BookingSource for USchedule {
         match self.write(Request::new("POST", url), expect_revision, key).await {
             Err(failure) if failure.reason.as_deref() == Some("already_cancelled") => {
                 // It is cancelled, as wanted. An unreadable revision is no failure.
-                Ok(self.get(source_ref).await.ok().flatten().and_then(|shown| shown.revision))
+                Ok(self.get(source_ref).await.ok().flatten().and_then(|booking| booking.revision))
             }
             other => other,
         }
@@ -134,7 +134,7 @@ impl USchedule {
             request = request.header("if-match", format!("\"{revision}\""));
         }
         let response = self.client.send(Call::Write, request).await?;
-        self.source_booking(Call::Write, &response).map(|shown| shown.revision)
+        self.source_booking(Call::Write, &response).map(|booking| booking.revision)
     }
 
     fn source_booking(&self, call: Call, response: &Response) -> Result<SourceBooking, CallFailure> {
@@ -153,6 +153,6 @@ fn time(text: &str) -> Option<DateTime<Utc>> {
     DateTime::parse_from_rfc3339(text).ok().map(|at| at.with_timezone(&Utc))
 }
 
-fn written(at: DateTime<Utc>) -> String {
+fn format_time(at: DateTime<Utc>) -> String {
     at.to_rfc3339_opts(SecondsFormat::Micros, true)
 }

@@ -40,7 +40,7 @@ impl WebhookVerifier for Verifier {
             }
             Err(refusal @ Refusal::TooLong) => Err(webhooks::Refusal::TooLong(refusal.to_string())),
             Err(refusal @ (Refusal::OutsideWindow(_) | Refusal::NoSecret | Refusal::BadSignature)) => {
-                Err(webhooks::Refusal::NotBelieved(refusal.to_string()))
+                Err(webhooks::Refusal::NotAuthentic(refusal.to_string()))
             }
         }
     }

@@ -26,7 +26,7 @@ pub enum Refusal {
 /// The events that `command` causes in `state`. No events: nothing has to change.
 ///
 /// # Errors
-/// [`Refusal`]: the rule that says no.
+/// [`Refusal`]: why the command is refused.
 pub fn decide(state: Option<&Booking>, command: &Command, cause: &Cause) -> Result<Vec<Event>, Refusal> {
     if let (Some(booking), Some(request)) = (state, &cause.request)
         && let Some((known, _)) = booking.requests.iter().find(|(mark, _)| mark.key == request.key)
@@ -144,8 +144,8 @@ fn register(snapshot: &Snapshot, cause: Cause) -> Vec<Event> {
 
 /// An observation may be older than what we know: a late or repeated delivery changes nothing.
 fn observe(booking: &Booking, snapshot: &Snapshot, cause: Cause) -> Vec<Event> {
-    if let (Some(known), Some(shown)) = (booking.source_revision, cause.source_revision)
-        && shown <= known
+    if let (Some(known), Some(observed)) = (booking.source_revision, cause.source_revision)
+        && observed <= known
     {
         return Vec::new();
     }

@@ -114,9 +114,9 @@ pub struct Details {
 }
 
 impl Details {
-    /// Whether these details were erased and `told` is about the same person: then `told` is not recorded again.
-    pub fn forgotten_as(&self, told: &Self) -> bool {
-        self.title.text.is_none() && self.title.subject == told.title.subject
+    /// Whether these details were erased and `other` is about the same person: then `other` is not recorded again.
+    pub fn forgotten_as(&self, other: &Self) -> bool {
+        self.title.text.is_none() && self.title.subject == other.title.subject
     }
 }
 

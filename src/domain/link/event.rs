@@ -67,7 +67,8 @@ pub enum Operation {
         expect: Etag,
     },
     /// Send the new time to the booking's source.
-    WriteBackSlot {
+    #[serde(rename = "write_back_slot")]
+    WriteBackUpdate {
         /// The new time.
         slot: Slot,
         /// The source's revision that this change is based on.
@@ -87,14 +88,14 @@ impl Operation {
             Self::Create { .. } => "create",
             Self::Update { .. } => "update",
             Self::Delete { .. } => "delete",
-            Self::WriteBackSlot { .. } => "write_back_update",
+            Self::WriteBackUpdate { .. } => "write_back_update",
             Self::WriteBackCancel { .. } => "write_back_cancel",
         }
     }
 
     /// Whether it goes to the booking's source instead of the calendar.
     pub fn at_source(&self) -> bool {
-        matches!(self, Self::WriteBackSlot { .. } | Self::WriteBackCancel { .. })
+        matches!(self, Self::WriteBackUpdate { .. } | Self::WriteBackCancel { .. })
     }
 }
 
@@ -211,14 +212,16 @@ pub enum HoldReason {
     /// The source supports times of day, but not whole days. An operator decides.
     WholeDay,
     /// A person restored the entry although the booking is cancelled. An operator decides.
-    BroughtBack,
+    #[serde(rename = "brought_back")]
+    Restored,
     /// The entry cannot be read. It is checked again when it changes.
     Unreadable {
         /// Why it cannot be read.
         reason: String,
     },
     /// The profile lets an operator decide about removals.
-    AskFirst,
+    #[serde(rename = "ask_first")]
+    OperatorDecision,
 }
 
 /// Why nothing is sent although booking and calendar differ.
@@ -293,7 +296,8 @@ pub enum LookReason {
     /// The waiting time after a removal is over.
     GraceOver,
     /// Requested by an operator.
-    Asked,
+    #[serde(rename = "asked")]
+    OperatorRequest,
 }
 
 /// What a link was waiting for.

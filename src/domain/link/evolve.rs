@@ -161,9 +161,9 @@ impl Link {
                 let ours = match operation {
                     Operation::Update { ours, .. } => ours.clone(),
                     Operation::Create { content } => content.clone(),
-                    Operation::Delete { .. } | Operation::WriteBackSlot { .. } | Operation::WriteBackCancel { .. } => {
-                        content.clone()
-                    }
+                    Operation::Delete { .. }
+                    | Operation::WriteBackUpdate { .. }
+                    | Operation::WriteBackCancel { .. } => content.clone(),
                 };
                 self.wrote_at = Some(at);
                 self.last_source = Some(Side::Booking);

@@ -55,8 +55,8 @@ pub enum Event {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         problem: Option<String>,
         /// Whether the sender got the reason and has to act, so that no operator needs to.
-        #[serde(default, skip_serializing_if = "is_false")]
-        told: bool,
+        #[serde(rename = "told", default, skip_serializing_if = "is_false")]
+        sender_informed: bool,
     },
     /// An operator requested a retry.
     DeliveryReprocessed {

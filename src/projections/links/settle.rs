@@ -16,12 +16,12 @@ pub(super) fn settle(row: &mut Cells<'_>) {
 }
 
 fn status(row: &Cells<'_>) -> &'static str {
-    let there = row.filled("remote");
+    let has_entry = row.filled("remote");
     if row.is_true("dead") {
         "FAILED"
-    } else if there && !row.is_true("marked_cancelled") {
+    } else if has_entry && !row.is_true("marked_cancelled") {
         "ACTIVE"
-    } else if there {
+    } else if has_entry {
         "CANCELED"
     } else if row.filled("detached") && !row.filled("command") {
         "DETACHED"

@@ -34,7 +34,7 @@ pub(super) fn look(reason: link::LookReason) -> &'static str {
         link::LookReason::IdentityTaken => "identity_taken",
         link::LookReason::Doubtful => "doubtful",
         link::LookReason::GraceOver => "grace_over",
-        link::LookReason::Asked => "asked",
+        link::LookReason::OperatorRequest => "asked",
     }
 }
 
@@ -51,11 +51,11 @@ pub(super) fn held(reason: &HoldReason) -> (&'static str, Option<String>, Option
             ("mass_removal", Some("Many entries disappeared at once.".to_owned()), Some(approval.clone()))
         }
         HoldReason::WholeDay => ("whole_day", Some("The source does not support whole days.".to_owned()), None),
-        HoldReason::BroughtBack => {
+        HoldReason::Restored => {
             ("brought_back", Some("The entry was restored although the booking is cancelled.".to_owned()), None)
         }
         HoldReason::Unreadable { reason } => ("unreadable", Some(format!("The entry cannot be read: {reason}.")), None),
-        HoldReason::AskFirst => {
+        HoldReason::OperatorDecision => {
             ("ask_first", Some("The entry was removed; the profile lets an operator decide.".to_owned()), None)
         }
     }

@@ -39,7 +39,7 @@ pub struct Audit {
     workspace: String,
     journal: Journal,
     keys: Arc<dyn SigningKeys>,
-    kept: Arc<dyn CheckpointArchive>,
+    archive: Arc<dyn CheckpointArchive>,
 }
 
 impl Audit {
@@ -48,9 +48,9 @@ impl Audit {
         workspace: impl Into<String>,
         journal: Journal,
         keys: Arc<dyn SigningKeys>,
-        kept: Arc<dyn CheckpointArchive>,
+        archive: Arc<dyn CheckpointArchive>,
     ) -> Self {
-        Self { workspace: workspace.into(), journal, keys, kept }
+        Self { workspace: workspace.into(), journal, keys, archive }
     }
 
     /// The signing keys.

@@ -47,7 +47,7 @@ impl Audit {
             let end = self.store().end().await?;
             if let Some(latest) = &latest {
                 // The process that recorded it may have crashed before saving it outside.
-                self.kept.keep(latest.checkpoint.size, &latest.note)?;
+                self.archive.keep(latest.checkpoint.size, &latest.note)?;
             }
             let size = latest.as_ref().map_or(0, |latest| latest.checkpoint.size);
             let own = latest.as_ref().is_some_and(|latest| latest.position.0 == size && end == latest.position.next());
@@ -58,7 +58,7 @@ impl Audit {
             let frontier = self.advance(frontier).await?;
             match self.record(frontier, last, context).await {
                 Ok(sealed) => {
-                    self.kept.keep(sealed.checkpoint.size, &sealed.note)?;
+                    self.archive.keep(sealed.checkpoint.size, &sealed.note)?;
                     return Ok(Outcome::Sealed(Box::new(sealed)));
                 }
                 Err(error) if error.is_conflict() => {}
@@ -71,16 +71,16 @@ impl Audit {
     /// The tree up to the ledger's end, with every event compared with its hash, and the checkpoints kept outside
     /// compared with the tree.
     async fn advance(&self, mut tree: Frontier) -> Result<Frontier, Error> {
-        let kept = self.kept_above(tree.size())?;
-        let mut kept = kept.iter().peekable();
+        let archived = self.archived_above(tree.size())?;
+        let mut archived = archived.iter().peekable();
         for _ in 0..ROUNDS_MAX {
             let end = self.store().end().await?;
-            self.read_up_to(&mut tree, end, &mut kept).await?;
+            self.read_up_to(&mut tree, end, &mut archived).await?;
             if self.store().end().await?.0 <= tree.size() + LEFT_EVENTS_MAX {
                 break;
             }
         }
-        match kept.next() {
+        match archived.next() {
             None => Ok(tree),
             Some((size, _, place)) => {
                 Err(checkpoint_archive::Failure::Ahead { place: place.clone(), size: *size, end: tree.size() }.into())
@@ -92,7 +92,7 @@ impl Audit {
         &self,
         tree: &mut Frontier,
         end: Position,
-        kept: &mut std::iter::Peekable<std::slice::Iter<'_, (u64, Hash, String)>>,
+        archived: &mut std::iter::Peekable<std::slice::Iter<'_, (u64, Hash, String)>>,
     ) -> Result<(), Error> {
         while tree.size() < end.0 {
             let limit = usize::try_from(end.0 - tree.size()).unwrap_or(PAGE_EVENTS).min(PAGE_EVENTS);
@@ -108,7 +108,7 @@ impl Audit {
                     return Err(Error::Damaged { stream, version: it.version.0, reason });
                 }
                 tree.push(it.leaf);
-                while let Some((size, root, place)) = kept.next_if(|(size, _, _)| *size <= tree.size()) {
+                while let Some((size, root, place)) = archived.next_if(|(size, _, _)| *size <= tree.size()) {
                     if *size == tree.size() && *root != tree.root() {
                         return Err(checkpoint_archive::Failure::Contradicted(place.clone()).into());
                     }
@@ -119,17 +119,17 @@ impl Audit {
     }
 
     /// Checkpoints kept outside that cover more than `size` events: size, root, path.
-    fn kept_above(&self, size: u64) -> Result<Vec<(u64, Hash, String)>, Error> {
+    fn archived_above(&self, size: u64) -> Result<Vec<(u64, Hash, String)>, Error> {
         let origin = self.origin();
-        let read = |kept: checkpoint_archive::ArchivedCheckpoint| {
-            let checkpoint = Note::parse(&kept.note).and_then(|note| Checkpoint::parse(note.text())).ok()?;
+        let read = |archived: checkpoint_archive::ArchivedCheckpoint| {
+            let checkpoint = Note::parse(&archived.note).and_then(|note| Checkpoint::parse(note.text())).ok()?;
             (checkpoint.origin == origin && checkpoint.size > size).then_some((
                 checkpoint.size,
                 checkpoint.root,
-                kept.place,
+                archived.place,
             ))
         };
-        let mut all: Vec<_> = self.kept.all()?.into_iter().filter_map(read).collect();
+        let mut all: Vec<_> = self.archive.all()?.into_iter().filter_map(read).collect();
         all.sort_by_key(|(size, _, _)| *size);
         Ok(all)
     }

@@ -72,10 +72,10 @@ impl Audit {
         let end = self.store().end().await?;
         let mut walk = Walk::new(self.origin(), known.clone(), Frontier::new());
         let mut report = Report { origin: self.origin(), ..Report::default() };
-        let mut kept = self.kept.all()?;
-        kept.extend(asked.checkpoints.iter().cloned());
+        let mut archived = self.archive.all()?;
+        archived.extend(asked.checkpoints.iter().cloned());
         let mut expected = 0;
-        for ArchivedCheckpoint { place, note } in kept {
+        for ArchivedCheckpoint { place, note } in archived {
             match Checkpoint::signed(&note, &self.origin(), &known) {
                 Ok(checkpoint) => {
                     expected += 1;
@@ -95,7 +95,7 @@ impl Audit {
         }
         report.events = walk.tree().size();
         if report.faults.iter().all(|fault| fault.position.is_none()) {
-            let beyond = walk.unmet().map(|(size, due)| {
+            let beyond = walk.pending_checkpoints().map(|(size, due)| {
                 let why = "events were removed, or this is an older copy";
                 Fault::general(format!("{} covers {size} events, but there are {}: {why}", due.name, report.events))
             });

@@ -37,7 +37,7 @@ pub struct Contents {
 pub fn verify_lines(
     lines: Lines,
     known: &[VerifierKey],
-    kept: &[ArchivedCheckpoint],
+    archived: &[ArchivedCheckpoint],
     progress: &mut dyn FnMut(u64, u64),
 ) -> Contents {
     let mut contents = Contents {
@@ -49,7 +49,7 @@ pub fn verify_lines(
         required: None,
     };
     let mut reading = LineReader { lines, line: 0, required: None };
-    match reading.check(known, kept, progress, &mut contents) {
+    match reading.check(known, archived, progress, &mut contents) {
         Ok(()) => contents.report.sound = true,
         Err(fault) => {
             contents.checkpoint = None;
@@ -94,7 +94,7 @@ impl LineReader {
     fn check(
         &mut self,
         known: &[VerifierKey],
-        kept: &[ArchivedCheckpoint],
+        archived: &[ArchivedCheckpoint],
         progress: &mut dyn FnMut(u64, u64),
         contents: &mut Contents,
     ) -> Result<(), Fault> {
@@ -107,7 +107,7 @@ impl LineReader {
         contents.header = Some(header);
         let all = [known, contents.keys.as_slice()].concat();
         let mut walk = Walk::new(contents.report.origin.clone(), all, before);
-        for ArchivedCheckpoint { place, note } in kept {
+        for ArchivedCheckpoint { place, note } in archived {
             let keys = if known.is_empty() { &contents.keys } else { known };
             let checkpoint = Checkpoint::signed(note, &contents.report.origin, keys);
             let checkpoint = checkpoint.map_err(|e| Fault::general(format!("{place}: {e}")))?;
@@ -132,7 +132,7 @@ impl LineReader {
                 due.name
             )));
         }
-        contents.report.kept = kept.len() as u64;
+        contents.report.kept = archived.len() as u64;
         self.trailer(&walk, known, contents)
     }
 

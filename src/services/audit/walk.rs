@@ -75,15 +75,15 @@ impl Walk {
     }
 
     /// Checkpoints beyond the end of the pass.
-    pub(super) fn unmet(&self) -> impl Iterator<Item = (u64, &ExpectedCheckpoint)> {
+    pub(super) fn pending_checkpoints(&self) -> impl Iterator<Item = (u64, &ExpectedCheckpoint)> {
         self.due.iter().flat_map(|(size, dues)| dues.iter().map(|due| (*size, due)))
     }
 
     /// Checks the next event; its leaf is the hash of its bytes.
     pub(super) fn take(&mut self, it: &StoredEvent) -> Result<(), Fault> {
         if it.position.0 != self.tree.size() {
-            let told = format!("expected position {}", self.tree.size());
-            return Err(Fault { position: Some(self.tree.size()), ..Fault::of(it, told) });
+            let reason = format!("expected position {}", self.tree.size());
+            return Err(Fault { position: Some(self.tree.size()), ..Fault::of(it, reason) });
         }
         self.version(it)?;
         if !self.ids.insert(it.event.id) {
@@ -144,21 +144,21 @@ impl Walk {
     }
 
     /// The first subtree in which two trees of our size differ, without what an earlier checkpoint covers.
-    fn differs(&self, theirs: &Frontier, size: u64, told: &str) -> Option<Fault> {
+    fn differs(&self, theirs: &Frontier, size: u64, name: &str) -> Option<Fault> {
         let pairs = self.tree.nodes().iter().zip(theirs.nodes()).zip(self.tree.ranges());
         let mut other = pairs.filter(|((ours, theirs), _)| ours != theirs).map(|(_, range)| range);
         let range = other.next()?;
         let first = range.start.max(self.sealed).max(self.from);
         let last = range.end.min(size.max(first + 1)) - 1;
-        Some(changed(first, last, told))
+        Some(changed(first, last, name))
     }
 
-    fn other_history(&self, size: u64, told: &str) -> Fault {
-        changed(self.sealed.max(self.from), size - 1, told)
+    fn other_history(&self, size: u64, name: &str) -> Fault {
+        changed(self.sealed.max(self.from), size - 1, name)
     }
 }
 
-fn changed(first: u64, last: u64, told: &str) -> Fault {
-    let reason = format!("these events differ from those that were sealed: {told} has a different root");
+fn changed(first: u64, last: u64, name: &str) -> Fault {
+    let reason = format!("these events differ from those that were sealed: {name} has a different root");
     Fault { position: Some(first), up_to: Some(last.max(first)), ..Fault::general(reason) }
 }

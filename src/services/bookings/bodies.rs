@@ -178,15 +178,15 @@ pub fn reference(id: &str) -> Result<String, Problem> {
 pub fn instant(field: &str, text: &str) -> Result<DateTime<Utc>, FieldError> {
     let parsed = DateTime::parse_from_rfc3339(text);
     parsed.map(|at| at.to_utc()).map_err(|_| {
-        let shown: String = text.chars().take(40).collect();
-        wrong(field, format!("{shown:?} is not a time with offset: write something like 2026-05-01T10:00:00-05:00"))
+        let excerpt: String = text.chars().take(40).collect();
+        wrong(field, format!("{excerpt:?} is not a time with offset: write something like 2026-05-01T10:00:00-05:00"))
     })
 }
 
 fn day(field: &str, text: &str) -> Result<NaiveDate, FieldError> {
     text.parse().map_err(|_| {
-        let shown: String = text.chars().take(40).collect();
-        wrong(field, format!("{shown:?} is not a day: write something like 2026-05-01"))
+        let excerpt: String = text.chars().take(40).collect();
+        wrong(field, format!("{excerpt:?} is not a day: write something like 2026-05-01"))
     })
 }
 

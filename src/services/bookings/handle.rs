@@ -252,9 +252,9 @@ async fn carry_out(
 /// `NotFound`; errors of the ledger.
 pub async fn view_at(journal: &Journal, id: &BookingId, revision: Revision) -> Result<BookingView, RequestFailure> {
     let mut state = None;
-    for told in journal.stream(&StreamName::booking(id), Version(0)).await? {
-        if let event::Event::Booking(event) = &told.event {
-            state = booking::evolve(state, event, told.recorded.event.effective_at);
+    for decoded in journal.stream(&StreamName::booking(id), Version(0)).await? {
+        if let event::Event::Booking(event) = &decoded.event {
+            state = booking::evolve(state, event, decoded.recorded.event.effective_at);
         }
         if state.as_ref().is_some_and(|booking| booking.revision >= revision) {
             break;

@@ -86,7 +86,7 @@ impl Tally {
     }
 }
 
-/// Imports `lines`, or reports what would be imported (`dry`). `told` is called for each line, in order.
+/// Imports `lines`, or reports what would be imported (`dry`). `on_progress` is called for each line, in order.
 ///
 /// # Errors
 /// The ledger is not available: what was reported is imported, and the import can be repeated.
@@ -95,7 +95,7 @@ pub async fn import(
     lines: impl Iterator<Item = Line>,
     dry: bool,
     context: &Context,
-    told: &mut (dyn FnMut(&ImportedLine) + Send),
+    on_progress: &mut (dyn FnMut(&ImportedLine) + Send),
 ) -> Result<Tally, Error> {
     let mut tally = Tally::default();
     let mut lines = lines.peekable();
@@ -127,7 +127,7 @@ pub async fn import(
         }
         for imported in done.values() {
             tally.count(&imported.outcome);
-            told(imported);
+            on_progress(imported);
         }
         if let Some(error) = stopped {
             return Err(error);

@@ -86,7 +86,7 @@ pub(super) async fn booking_answer(
 /// Errors that may pass with a retry.
 pub(crate) async fn reprocessed(journal: &Journal, text: Option<&str>, last: &StoredEvent) -> Result<(), Error> {
     let Some(incoming) = text.and_then(|text| serde_json::from_str::<IncomingCommand>(text).ok()) else {
-        return record::forgotten(journal, last).await;
+        return record::refuse_erased(journal, last).await;
     };
     // Nobody waits for the response any more.
     let incoming = IncomingCommand { awaited: false, ..incoming };

@@ -70,8 +70,8 @@ impl IncomingCommand {
     /// From a message; `any`: whether it may change any booking.
     pub fn of(message: &CommandMessage, any: bool) -> Self {
         let whole = message.body.len();
-        let kept = if whole > BODY_BYTES_MAX { &message.body[..CUT_BYTES] } else { &message.body[..] };
-        let text = std::str::from_utf8(kept).map(str::to_owned);
+        let stored = if whole > BODY_BYTES_MAX { &message.body[..CUT_BYTES] } else { &message.body[..] };
+        let text = std::str::from_utf8(stored).map(str::to_owned);
         let as_it_was = whole <= BODY_BYTES_MAX && text.is_ok();
         let plain = |b: u8| b.is_ascii_alphanumeric() || b"._~@-:".contains(&b);
         let correlation =
@@ -79,7 +79,7 @@ impl IncomingCommand {
         Self {
             verb: message.verb.chars().take(200).collect(),
             key: message.key.clone(),
-            body: text.unwrap_or_else(|_| String::from_utf8_lossy(kept).into_owned()),
+            body: text.unwrap_or_else(|_| String::from_utf8_lossy(stored).into_owned()),
             bytes: (!as_it_was).then_some(whole),
             awaited: message.reply_to.is_some(),
             any,
@@ -157,7 +157,7 @@ impl IncomingCommand {
     }
 
     /// What is wrong with the command itself, without reading the ledger.
-    pub fn wrong(&self) -> Option<Problem> {
+    pub fn problem(&self) -> Option<Problem> {
         match self.request() {
             Ok((_, asked)) => asked.check().err(),
             Err(problem) => Some(problem),

@@ -137,8 +137,8 @@ impl Commands {
             }
             DeliveryState::Refused(problem) => {
                 // A malformed request gets the full message, as it did the first time.
-                let wrong = incoming.wrong().unwrap_or(problem);
-                return Ok(Answer::Problem(wrong));
+                let problem = incoming.problem().unwrap_or(problem);
+                return Ok(Answer::Problem(problem));
             }
             DeliveryState::Other => {
                 let problem: Problem = Error::from(crate::domain::booking::Refusal::KeyReused).into();

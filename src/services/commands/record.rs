@@ -66,8 +66,8 @@ pub(super) async fn receive(journal: &Journal, incoming: &IncomingCommand) -> Re
         Err(error) if !error.is_conflict() => return Err(error),
         Ok(_) | Err(_) => {}
     }
-    let told = journal.stream(&stream, Version(0)).await?;
-    delivery_state(&told, incoming).ok_or_else(|| Error::Damaged {
+    let events = journal.stream(&stream, Version(0)).await?;
+    delivery_state(&events, incoming).ok_or_else(|| Error::Damaged {
         stream: stream.to_string(),
         version: 0,
         reason: "the stream does not begin with a command".to_owned(),
@@ -80,15 +80,15 @@ fn received(incoming: &IncomingCommand, whole: bool) -> Event {
     Event::DeliveryReceived { source: source(), delivery: incoming.delivery(), body }
 }
 
-fn delivery_state(told: &[DecodedEvent], incoming: &IncomingCommand) -> Option<DeliveryState> {
-    let event::Event::Source(Event::DeliveryReceived { body, .. }) = &told.first()?.event else { return None };
+fn delivery_state(events: &[DecodedEvent], incoming: &IncomingCommand) -> Option<DeliveryState> {
+    let event::Event::Source(Event::DeliveryReceived { body, .. }) = &events.first()?.event else { return None };
     if let Some(text) = &body.text {
         let first: IncomingCommand = serde_json::from_str(text).ok()?;
         if !first.repeats(incoming) {
             return Some(DeliveryState::Other);
         }
     }
-    Some(match &told.last()?.event {
+    Some(match &events.last()?.event {
         event::Event::Source(Event::DeliveryApplied { booking, revision: Some(revision), created, .. }) => {
             DeliveryState::Applied { booking: booking.clone(), revision: *revision, created: *created }
         }
@@ -96,7 +96,7 @@ fn delivery_state(told: &[DecodedEvent], incoming: &IncomingCommand) -> Option<D
             let kind = problem.as_deref().and_then(Kind::named).unwrap_or(Kind::Conflict);
             DeliveryState::Refused(Problem::new(kind, reason.clone()))
         }
-        _ => DeliveryState::Open(Box::new(told.last()?.recorded.clone())),
+        _ => DeliveryState::Open(Box::new(events.last()?.recorded.clone())),
     })
 }
 
@@ -118,26 +118,26 @@ pub(super) async fn applied(
     settle(journal, &incoming.stream(), last, fact).await
 }
 
-/// Records that it was refused. `told`: the sender received the reason, so no operator needs to look.
+/// Records that it was refused. `sender_informed`: the sender received the reason, so no operator needs to look.
 pub(super) async fn refuse(
     journal: &Journal,
     incoming: &IncomingCommand,
     last: &StoredEvent,
     problem: &Problem,
-    told: bool,
+    sender_informed: bool,
 ) -> Result<(), Error> {
-    settle(journal, &incoming.stream(), last, refused(incoming, problem, told)).await
+    settle(journal, &incoming.stream(), last, refused(incoming, problem, sender_informed)).await
 }
 
 /// Records that a command cannot be retried, because its content was erased.
-pub(super) async fn forgotten(journal: &Journal, last: &StoredEvent) -> Result<(), Error> {
+pub(super) async fn refuse_erased(journal: &Journal, last: &StoredEvent) -> Result<(), Error> {
     let delivery = last.stream.id.strip_prefix(SOURCE).and_then(|id| id.strip_prefix('.')).unwrap_or(&last.stream.id);
     let fact = Event::DeliveryRefused {
         source: source(),
         delivery: delivery.to_owned(),
         reason: "the person it is about was erased".to_owned(),
         problem: Some(Kind::Conflict.name().to_owned()),
-        told: true,
+        sender_informed: true,
     };
     settle(journal, &last.stream, last, fact).await
 }
@@ -162,13 +162,13 @@ pub(super) async fn refuse_apart(
     }
 }
 
-fn refused(incoming: &IncomingCommand, problem: &Problem, told: bool) -> Event {
+fn refused(incoming: &IncomingCommand, problem: &Problem, sender_informed: bool) -> Event {
     Event::DeliveryRefused {
         source: source(),
         delivery: incoming.delivery(),
         reason: reason(problem),
         problem: Some(problem.kind.name().to_owned()),
-        told,
+        sender_informed,
     }
 }
 

@@ -25,13 +25,13 @@ impl Projector {
         &self,
         name: &str,
         options: Options,
-        told: &mut (dyn FnMut(Step) + Send),
+        on_progress: &mut (dyn FnMut(Step) + Send),
     ) -> Result<Report, Error> {
         let projection = projections::named(name).ok_or_else(|| Error::Unknown(name.to_owned()))?;
         let mut replay = Replay::start(self, projection, TableCopy::Check, options).await?;
         let mut found = Ok(None);
         for _ in 0..TRIES_MAX {
-            found = replay.compared(told).await;
+            found = replay.replay_and_compare(on_progress).await;
             if !matches!(found, Ok(None)) {
                 break;
             }

@@ -90,7 +90,7 @@ async fn walk(
     ledger: &Arc<dyn EventStore>,
     clock: &Arc<dyn Clock>,
     as_of: &AsOf,
-    told: &mut (dyn FnMut(Step) + Send),
+    on_progress: &mut (dyn FnMut(Step) + Send),
     mut page: impl AsyncFnMut(Position, &[StoredEvent]) -> Result<(), Error>,
 ) -> Result<Reach, Error> {
     let (began, end) = (clock.now(), ledger.end().await?);
@@ -98,14 +98,14 @@ async fn walk(
     loop {
         let mut facts = ledger.read_all(reach.events, BATCH_FACTS).await?;
         let read = facts.len();
-        let kept = facts.iter().take_while(|fact| as_of.covers(fact)).count();
-        facts.truncate(kept);
+        let covered = facts.iter().take_while(|fact| as_of.covers(fact)).count();
+        facts.truncate(covered);
         page(reach.events, &facts).await?;
         if let Some(last) = facts.last() {
             reach = Reach { events: last.position.next(), recorded_at: Some(last.event.recorded_at) };
         }
-        told(step(reach.events.0, end.0.max(reach.events.0), clock.now() - began));
-        if kept < read || read == 0 {
+        on_progress(step(reach.events.0, end.0.max(reach.events.0), clock.now() - began));
+        if covered < read || read == 0 {
             return Ok(reach);
         }
     }
@@ -119,9 +119,9 @@ pub async fn reach(
     ledger: &Arc<dyn EventStore>,
     clock: &Arc<dyn Clock>,
     as_of: &AsOf,
-    told: &mut (dyn FnMut(Step) + Send),
+    on_progress: &mut (dyn FnMut(Step) + Send),
 ) -> Result<Reach, Failure> {
-    match walk(ledger, clock, as_of, told, async |_, _| Ok(())).await {
+    match walk(ledger, clock, as_of, on_progress, async |_, _| Ok(())).await {
         Ok(reach) => Ok(reach),
         Err(Error::Ledger(failure)) => Err(failure),
         Err(other) => Err(Failure::Unavailable(other.to_string())),
@@ -137,10 +137,10 @@ impl Projector {
         &self,
         tables: &[&'static Projection],
         as_of: &AsOf,
-        told: &mut (dyn FnMut(Step) + Send),
+        on_progress: &mut (dyn FnMut(Step) + Send),
     ) -> Result<Reach, Error> {
         self.models.prepare(self.clock.now()).await?;
-        walk(&self.ledger, &self.clock, as_of, told, async |from, facts| {
+        walk(&self.ledger, &self.clock, as_of, on_progress, async |from, facts| {
             let (batches, stopped) = self.batches(tables, TableCopy::Live, from, facts);
             if let Some(stop) = stopped.into_iter().next() {
                 return Err(stop.poison.into());

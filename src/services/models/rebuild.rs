@@ -59,7 +59,7 @@ pub struct Report {
 }
 
 impl Projector {
-    /// Rebuilds a projection. `told` is called after every batch.
+    /// Rebuilds a projection. `on_progress` is called after every batch.
     ///
     /// # Errors
     /// A store is unavailable, or an event cannot be read; the live table is unchanged.
@@ -67,14 +67,14 @@ impl Projector {
         &self,
         name: &str,
         options: Options,
-        told: &mut (dyn FnMut(Step) + Send),
+        on_progress: &mut (dyn FnMut(Step) + Send),
     ) -> Result<Report, Error> {
         let projection = projections::named(name).ok_or_else(|| Error::Unknown(name.to_owned()))?;
         let mut replay = Replay::start(self, projection, TableCopy::Next, options).await?;
         let rebuilt = async {
             let mut tries = 0;
             loop {
-                let comparison = replay.compared(told).await?;
+                let comparison = replay.replay_and_compare(on_progress).await?;
                 tries += 1;
                 if comparison.is_none() && tries < TRIES_MAX {
                     continue;
@@ -122,7 +122,10 @@ impl<'a> Replay<'a> {
     }
 
     /// Replays up to the live table's position and compares both; `None` if that moved meanwhile.
-    pub(super) async fn compared(&mut self, told: &mut (dyn FnMut(Step) + Send)) -> Result<Option<Comparison>, Error> {
+    pub(super) async fn replay_and_compare(
+        &mut self,
+        on_progress: &mut (dyn FnMut(Step) + Send),
+    ) -> Result<Option<Comparison>, Error> {
         let models = &self.projector.models;
         let live = models
             .checkpoints()
@@ -132,12 +135,12 @@ impl<'a> Replay<'a> {
                 checkpoint.projection == self.projection.name && checkpoint.table_copy == TableCopy::Live
             })
             .ok_or(Failure::Moved { projection: self.projection.name, stored: None })?;
-        self.replay(live.position, told).await?;
+        self.replay(live.position, on_progress).await?;
         let comparison = models.compare(self.projection, self.table_copy, self.options.examples).await?;
         Ok(Some(comparison).filter(|comparison| comparison.live == comparison.other))
     }
 
-    async fn replay(&mut self, until: Position, told: &mut (dyn FnMut(Step) + Send)) -> Result<(), Error> {
+    async fn replay(&mut self, until: Position, on_progress: &mut (dyn FnMut(Step) + Send)) -> Result<(), Error> {
         let projector = self.projector;
         while self.at < until {
             let most = usize::try_from(until.0 - self.at.0).unwrap_or(usize::MAX).min(self.options.batch.max(1));
@@ -152,7 +155,7 @@ impl<'a> Replay<'a> {
             let now = projector.clock.now();
             projector.models.apply(batches, now).await?;
             self.at = Position(self.at.0 + facts.len() as u64);
-            told(step(self.at.0, until.0, now - self.began));
+            on_progress(step(self.at.0, until.0, now - self.began));
         }
         Ok(())
     }

@@ -149,14 +149,14 @@ pub async fn lags(projector: &Projector) -> Result<Vec<Lag>, Error> {
         project::Error::Models(failure) => read_models_failed(failure),
         other => Error::ReadModels(other.to_string()),
     })?;
-    let shown = |lag: project::Lag| Lag {
+    let to_lag = |lag: project::Lag| Lag {
         projection: lag.projection.to_owned(),
         version: lag.version,
         position: lag.position.0,
         events: lag.events,
         seconds: u64::try_from(lag.behind.num_seconds()).unwrap_or(0),
     };
-    Ok(lags.into_iter().map(shown).collect())
+    Ok(lags.into_iter().map(to_lag).collect())
 }
 
 async fn counts(health: &mut Health, read_models: &dyn ProjectionStore, now: DateTime<Utc>) -> Result<(), Error> {

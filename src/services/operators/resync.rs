@@ -47,7 +47,7 @@ pub async fn booking(
         let (state, _) = journal.link(link).await?;
         let mut facts = vec![Event::SyncRequested { of: of.clone(), reason: "requested by an operator".into() }];
         if state.is_some_and(|link| link.remote.is_some()) {
-            facts.push(Event::LookRequested { reason: LookReason::Asked, retry_at: None });
+            facts.push(Event::LookRequested { reason: LookReason::OperatorRequest, retry_at: None });
         }
         journal.append(&StreamName::link(link), ExpectedVersion::Any, facts, context).await?;
     }

@@ -64,11 +64,11 @@ pub async fn erase(
     if *subject == personal::nobody() {
         return Err(Error::Invalid(format!("{subject} is not a person: it marks texts that are about nobody")));
     }
-    let told = history(journal, workspace, subject).await?;
-    if told.asked_by.is_none() && told.erased.is_none() && !unseen && !known(journal, subject).await? {
+    let state = history(journal, workspace, subject).await?;
+    if state.asked_by.is_none() && state.erased.is_none() && !unseen && !subject_exists(journal, subject).await? {
         return Err(Error::NotFound { what: "subject", id: subject.to_string() });
     }
-    let by = match &told.asked_by {
+    let by = match &state.asked_by {
         Some(by) => by.clone(),
         None => {
             let by = context.actor.id.clone();
@@ -78,12 +78,12 @@ pub async fn erase(
         }
     };
     // A service may have completed it since we recorded our intent: it was still done on our request.
-    let repeated = told.erased.is_some();
+    let repeated = state.erased.is_some();
     Ok(ErasureOutcome { repeated, ..finish(journal, workspace, subject, &by, context).await? })
 }
 
 /// Whether anything was ever sealed for them. A key that this program cannot unwrap counts.
-async fn known(journal: &Journal, subject: &SubjectId) -> Result<bool, Error> {
+async fn subject_exists(journal: &Journal, subject: &SubjectId) -> Result<bool, Error> {
     match journal.vault.key(subject).await {
         Ok(KeyState::Unknown) => Ok(false),
         Ok(KeyState::Held(_) | KeyState::Destroyed(_)) | Err(vault::Failure::WrongMaster(_)) => Ok(true),
@@ -107,12 +107,12 @@ pub async fn finish(
     journal.vault.destroy(subject, journal.clock().now()).await?;
     let KeyState::Destroyed(erased_at) = journal.vault.key(subject).await? else { return Err(Error::Busy) };
     for _ in 0..TRIES_MAX {
-        let told = history(journal, workspace, subject).await?;
-        if let Some((by, erased_at)) = told.erased {
+        let state = history(journal, workspace, subject).await?;
+        if let Some((by, erased_at)) = state.erased {
             return Ok(ErasureOutcome { subject: subject.to_string(), erased_at, by, repeated: true });
         }
         let erased = Event::SubjectErased { subject: subject.clone(), by: by.to_owned(), erased_at };
-        match journal.append(&stream, ExpectedVersion::after(told.version), vec![erased], context).await {
+        match journal.append(&stream, ExpectedVersion::after(state.version), vec![erased], context).await {
             Ok(_) => {
                 let (subject, by) = (subject.to_string(), by.to_owned());
                 return Ok(ErasureOutcome { subject, erased_at, by, repeated: false });
@@ -126,9 +126,9 @@ pub async fn finish(
 
 async fn history(journal: &Journal, workspace: &str, subject: &SubjectId) -> Result<ErasureHistory, Error> {
     let mut found = ErasureHistory::default();
-    for told in journal.stream(&StreamName::operations(workspace), Version(0)).await? {
-        found.version = Some(told.recorded.version);
-        match told.event {
+    for state in journal.stream(&StreamName::operations(workspace), Version(0)).await? {
+        found.version = Some(state.recorded.version);
+        match state.event {
             event::Event::Operations(Event::SubjectErasureRequested { subject: of, by }) if of == *subject => {
                 found.asked_by.get_or_insert(by);
             }

@@ -69,13 +69,13 @@ pub async fn remaining_copies(
         for link in ask(models, &Query::LinksOfBooking(id.clone())).await? {
             let Some(entry) = link.text("remote") else { continue };
             let text = |name: &str| link.text(name).unwrap_or_default().to_owned();
-            let shown = RemainingEntry {
+            let remaining = RemainingEntry {
                 booking: id.to_string(),
                 connection: text("connection"),
                 calendar: text("calendar"),
                 entry: entry.to_owned(),
             };
-            if over { left.past.push(shown) } else { left.upcoming.push(shown) }
+            if over { left.past.push(remaining) } else { left.upcoming.push(remaining) }
         }
     }
     Ok(left)

@@ -62,7 +62,7 @@ fn unusable(unusable: MasterKeyFileError) -> Error {
 }
 
 /// Rotates the master key, or continues an interrupted rotation. With `stage` the new key is only added to the file,
-/// to copy it to other machines before it is used. `told` receives the number of re-encrypted secrets.
+/// to copy it to other machines before it is used. `on_progress` receives the number of re-encrypted secrets.
 ///
 /// # Errors
 /// `Invalid` if the file lacks the key in use; failures of the vault. Nothing is lost: call it again.
@@ -72,7 +72,7 @@ pub async fn rotate(
     (rotation, file): (&dyn Rotation, &dyn MasterKeyFile),
     stage: bool,
     context: &Context,
-    told: &mut (dyn FnMut(u64) + Send),
+    on_progress: &mut (dyn FnMut(u64) + Send),
 ) -> Result<RotationOutcome, Error> {
     let keys = status(rotation, file).await?;
     let Some(current) = keys.standing.current.clone() else {
@@ -102,7 +102,7 @@ pub async fn rotate(
             break;
         }
         done.rewrapped += wrapped as u64;
-        told(done.rewrapped);
+        on_progress(done.rewrapped);
     }
     rotation.finish().await?;
     record(journal, workspace, &done, context).await?;
@@ -113,8 +113,8 @@ pub async fn rotate(
 /// Records the rotation, unless an interrupted call already did.
 async fn record(journal: &Journal, workspace: &str, done: &RotationOutcome, context: &Context) -> Result<(), Error> {
     let stream = StreamName::operations(workspace);
-    let known = journal.stream(&stream, Version(0)).await?.into_iter().any(|told| {
-        matches!(told.event, event::Event::Operations(Event::MasterKeyRotated { from, to })
+    let known = journal.stream(&stream, Version(0)).await?.into_iter().any(|decoded| {
+        matches!(decoded.event, event::Event::Operations(Event::MasterKeyRotated { from, to })
             if from == done.from && to == done.to)
     });
     if !known {

@@ -152,7 +152,7 @@ impl LocalTimes {
             Operation::Delete { .. } => {
                 (format!("Sending: delete entry {} (command {id}).", command.remote), Vec::new())
             }
-            Operation::WriteBackSlot { slot, .. } => {
+            Operation::WriteBackUpdate { slot, .. } => {
                 (format!("Sending the new time to the source, {} (command {id}).", self.slot(slot)), Vec::new())
             }
             Operation::WriteBackCancel { .. } => {
@@ -210,11 +210,11 @@ fn held(reason: &HoldReason) -> String {
             format!("many entries were deleted at once; an operator decides on approval {approval}")
         }
         HoldReason::WholeDay => "the source does not support whole days; an operator decides".to_owned(),
-        HoldReason::BroughtBack => {
+        HoldReason::Restored => {
             "the entry was restored although the booking is cancelled; an operator decides".to_owned()
         }
         HoldReason::Unreadable { reason } => format!("the entry cannot be read ({reason})"),
-        HoldReason::AskFirst => "the profile lets an operator decide about deletions".to_owned(),
+        HoldReason::OperatorDecision => "the profile lets an operator decide about deletions".to_owned(),
     }
 }
 
@@ -225,7 +225,7 @@ fn look(reason: LookReason) -> &'static str {
         LookReason::IdentityTaken => "the id we chose is taken",
         LookReason::Doubtful => "the last observation may be older than our last write",
         LookReason::GraceOver => "the waiting time after a deletion is over",
-        LookReason::Asked => "requested by an operator",
+        LookReason::OperatorRequest => "requested by an operator",
     }
 }
 

@@ -101,7 +101,7 @@ pub async fn apply(
         }
         Err(reason) => {
             let (source, delivery) = (source.clone(), delivery.clone());
-            Event::DeliveryRefused { source, delivery, reason, problem: None, told: false }
+            Event::DeliveryRefused { source, delivery, reason, problem: None, sender_informed: false }
         }
     };
     let stream = StreamName::delivery(source, delivery);

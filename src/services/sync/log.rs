@@ -48,7 +48,7 @@ fn action(operation: &Operation) -> (&'static str, &'static str) {
         Operation::Create { .. } => ("create", "booking_to_calendar"),
         Operation::Update { .. } => ("update", "booking_to_calendar"),
         Operation::Delete { .. } => ("cancel", "booking_to_calendar"),
-        Operation::WriteBackSlot { .. } => ("update", "calendar_to_booking"),
+        Operation::WriteBackUpdate { .. } => ("update", "calendar_to_booking"),
         Operation::WriteBackCancel { .. } => ("cancel", "calendar_to_booking"),
     }
 }

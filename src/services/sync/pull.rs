@@ -369,7 +369,7 @@ async fn absent(
             Operation::Create { content } => Some((&flight.command.remote, content)),
             Operation::Update { .. }
             | Operation::Delete { .. }
-            | Operation::WriteBackSlot { .. }
+            | Operation::WriteBackUpdate { .. }
             | Operation::WriteBackCancel { .. } => None,
         });
         let present = link.remote.as_ref().map(|remote| (&remote.id, &remote.content));

@@ -52,10 +52,10 @@ pub async fn export(
     mut sink: Box<dyn LineSink>,
     progress: &mut (dyn FnMut(u64, u64) + Send),
 ) -> Result<ExportSummary, Error> {
-    let failed = |told: String| Error::Invalid(format!("cannot write the export: {told}"));
-    let (header, mut tree) = match resumed(audit, range, already).await? {
+    let failed = |reason: String| Error::Invalid(format!("cannot write the export: {reason}"));
+    let (header, mut tree) = match resume(audit, range, already).await? {
         Some(resumed) => resumed,
-        None => begun(audit, range, &mut *sink).await?,
+        None => start(audit, range, &mut *sink).await?,
     };
     let resumed = tree.size() - header.from;
     while tree.size() < header.to {
@@ -91,7 +91,7 @@ fn line(edge: &impl serde::Serialize) -> Vec<u8> {
 }
 
 /// Starts an export: its range, and its first line.
-async fn begun(audit: &Audit, range: Range, sink: &mut dyn LineSink) -> Result<(Header, Frontier), Error> {
+async fn start(audit: &Audit, range: Range, sink: &mut dyn LineSink) -> Result<(Header, Frontier), Error> {
     let end = audit.store().end().await?.0;
     let to = range.to.map_or(end, |last| last.saturating_add(1));
     if to > end || range.from >= to {
@@ -113,12 +113,12 @@ async fn begun(audit: &Audit, range: Range, sink: &mut dyn LineSink) -> Result<(
     audit.keys().signer().await?;
     let header = Header::new(audit.origin(), &tree, to, &audit.known().await?);
     let written = sink.line(&line(&header)).and_then(|()| sink.settle());
-    written.map_err(|told| Error::Invalid(format!("cannot write the export: {told}")))?;
+    written.map_err(|reason| Error::Invalid(format!("cannot write the export: {reason}")))?;
     Ok((header, tree))
 }
 
 /// Compares an interrupted export with the ledger; `None` if there is none.
-async fn resumed(audit: &Audit, range: Range, already: Lines) -> Result<Option<(Header, Frontier)>, Error> {
+async fn resume(audit: &Audit, range: Range, already: Lines) -> Result<Option<(Header, Frontier)>, Error> {
     let other = |why: &str| Error::Invalid(format!("found an interrupted export, but {why}: delete it to start again"));
     let mut already = already.map(|line| line.map_err(|e| other(&e.to_string())));
     let Some(first) = already.next().transpose()? else { return Ok(None) };

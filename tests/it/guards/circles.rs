@@ -36,9 +36,9 @@ const HARMLESS: &[(&[&str], &str)] = &[
         &[
             "src/simulation/client.rs",
             "src/simulation/ledger.rs",
-            "src/simulation/manners.rs",
+            "src/simulation/call_rules.rs",
             "src/simulation/network.rs",
-            "src/simulation/notes.rs",
+            "src/simulation/observations.rs",
             "src/simulation/people.rs",
             "src/simulation/process.rs",
             "src/simulation/world.rs",

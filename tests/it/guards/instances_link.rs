@@ -106,7 +106,7 @@ fn commands() -> Vec<E> {
             ours: content("Lesson"),
         },
         Operation::Delete { expect: etag("1") },
-        Operation::WriteBackSlot { slot, expect_revision: Some(3) },
+        Operation::WriteBackUpdate { slot, expect_revision: Some(3) },
         Operation::WriteBackCancel { expect_revision: None },
     ];
     let command = |operation| IssuedCommand {
@@ -175,9 +175,9 @@ fn remote_changes() -> Vec<E> {
         held(live(), HoldReason::Overlap { with: vec![booking_id()] }),
         held(gone(Evidence::AbsentInCoverage), HoldReason::MassRemoval { approval: "removals-1".into() }),
         held(live(), HoldReason::WholeDay),
-        held(live(), HoldReason::BroughtBack),
+        held(live(), HoldReason::Restored),
         held(unreadable(), HoldReason::Unreadable { reason: "it is a recurring series".into() }),
-        held(gone(Evidence::NotFoundById), HoldReason::AskFirst),
+        held(gone(Evidence::NotFoundById), HoldReason::OperatorDecision),
         E::RemoteChangeAnswered { accept: true, by: "operator-1".into() },
         E::RemoteChangeReleased { reason: "it was undone".into() },
         E::RemoteChangeRejected { change: edited(), reason: "the booking's source does not take it".into() },
@@ -203,14 +203,15 @@ fn conflicts() -> Vec<E> {
 }
 
 fn ends() -> Vec<E> {
-    let look = |reason| E::LookRequested { reason, retry_at: (reason == LookReason::Asked).then(|| at("15:05")) };
+    let look =
+        |reason| E::LookRequested { reason, retry_at: (reason == LookReason::OperatorRequest).then(|| at("15:05")) };
     let looks = [
         LookReason::Stale,
         LookReason::Gone,
         LookReason::IdentityTaken,
         LookReason::Doubtful,
         LookReason::GraceOver,
-        LookReason::Asked,
+        LookReason::OperatorRequest,
     ];
     let (remote, generation) = (remote(), Generation(1));
     let mut events = vec![

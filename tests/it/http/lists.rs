@@ -116,7 +116,7 @@ async fn a_person_answers_a_change_that_waits_once() {
         world.record(&stream, started()).await;
         let nothing = world.ask("POST", &path(&format!("/held/{word}")), "operator", None).await;
         assert_eq!(nothing.status, 409, "nothing waits: {nothing:?}");
-        world.record(&stream, vec![held(HoldReason::AskFirst)]).await;
+        world.record(&stream, vec![held(HoldReason::OperatorDecision)]).await;
         for _ in 0..2 {
             let said = world.ask("POST", &path(&format!("/held/{word}")), "operator", None).await;
             assert_eq!((said.status, said.json()["accepted"].clone()), (202, json!(accepted)));

@@ -142,7 +142,7 @@ impl Choices<'_> {
                 ours: self.content(),
             },
             2 => Operation::Delete { expect: self.etag() },
-            3 => Operation::WriteBackSlot { slot: self.slot(), expect_revision: None },
+            3 => Operation::WriteBackUpdate { slot: self.slot(), expect_revision: None },
             _ => Operation::WriteBackCancel { expect_revision: Some(3) },
         }
     }
@@ -178,7 +178,7 @@ impl Choices<'_> {
             1 => HoldReason::Grace,
             2 => HoldReason::Overlap { with: vec![self.booking()] },
             3 => HoldReason::MassRemoval { approval: "a-1".to_owned() },
-            _ => HoldReason::AskFirst,
+            _ => HoldReason::OperatorDecision,
         }
     }
 
@@ -290,7 +290,7 @@ impl Choices<'_> {
                 }
                 _ => link::Event::CloneSuspected { remote: self.remote() },
             },
-            21 => link::Event::LookRequested { reason: LookReason::Asked, retry_at: self.maybe_time() },
+            21 => link::Event::LookRequested { reason: LookReason::OperatorRequest, retry_at: self.maybe_time() },
             _ => link::Event::WaitEnded {
                 wait: [Wait::Withheld, Wait::Retry, Wait::Look, Wait::Superseded][self.one_of(4)],
             },
@@ -416,7 +416,7 @@ impl Choices<'_> {
                 delivery,
                 reason: "no such bay".to_owned(),
                 problem: None,
-                told: self.yes(),
+                sender_informed: self.yes(),
             },
             3 => source::Event::DeliveryReprocessed { source, delivery, by: "ann".to_owned() },
             4 => {

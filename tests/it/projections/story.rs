@@ -233,7 +233,7 @@ async fn what_cannot_be_read_stops_those_who_need_it_and_nobody_else() {
         delivery: "d1".to_owned(),
         reason: "no such bay".to_owned(),
         problem: None,
-        told: false,
+        sender_informed: false,
     };
     world.record(&StreamName::delivery(&SourceName::new("uschedule").unwrap(), "d1"), refused).await;
     let progress = projector.catch_up(100).await.unwrap();

@@ -241,7 +241,7 @@ impl Stage {
                 Attempt::Entry { etag: Etag(etag.into()), updated: Some(self.now), content }
             }
             Operation::Delete { .. } => Attempt::Deleted { already_absent: false },
-            Operation::WriteBackSlot { .. } | Operation::WriteBackCancel { .. } => {
+            Operation::WriteBackUpdate { .. } | Operation::WriteBackCancel { .. } => {
                 Attempt::WrittenBack { source_revision: revision }
             }
         };
@@ -319,7 +319,9 @@ impl Stage {
                     Operation::Update { from, content, ours, .. } => {
                         [from, content, ours].into_iter().for_each(wordless);
                     }
-                    Operation::Delete { .. } | Operation::WriteBackSlot { .. } | Operation::WriteBackCancel { .. } => {}
+                    Operation::Delete { .. }
+                    | Operation::WriteBackUpdate { .. }
+                    | Operation::WriteBackCancel { .. } => {}
                 }
             }
             if let Some(held) = &mut link.held
@@ -415,7 +417,7 @@ fn operation(operation: &Operation) -> String {
         Operation::Create { content } => content_line(content),
         Operation::Update { expect, content, .. } => format!("if {expect}: {}", content_line(content)),
         Operation::Delete { expect } => format!("if {expect}"),
-        Operation::WriteBackSlot { slot, .. } => slot.to_string(),
+        Operation::WriteBackUpdate { slot, .. } => slot.to_string(),
         Operation::WriteBackCancel { .. } => String::new(),
     }
 }

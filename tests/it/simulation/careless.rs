@@ -1,4 +1,4 @@
-//! Planted bugs of manners, keys, secrets and proofs: each is one that a rule of its own must find.
+//! Planted bugs in calls, keys, secrets and proofs: each must be found by a certain rule.
 
 use std::{sync::Arc, time::Duration};
 
@@ -24,21 +24,21 @@ use super::{planted::found, skewed::SkewedWorklist};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Careless {
-    /// Nobody hears that the other side asks for a pause.
+    /// `Retry-After` is ignored.
     NoPause,
-    /// A booking does not remember the keys that changed it.
+    /// A booking does not store the idempotency keys of the requests that changed it.
     KeysForgotten,
-    /// A person's mail address stands in an event as it was written.
+    /// An event contains a mail address in clear text.
     WordsInTheClear,
-    /// A checkpoint says another root than the events have.
+    /// The root of a checkpoint does not match the events.
     WrongRoot,
-    /// Nobody looks at timers.
+    /// Timers are ignored.
     DeafTimers,
-    /// Whatever failed is tried again after two seconds, however often it failed.
+    /// Failed calls are retried after two seconds, however often they failed.
     NoBackOff,
-    /// An event is written under a name that nobody knows.
+    /// An event is written with an unknown type.
     UnknownEvent,
-    /// Readers of the whole ledger miss every hundredth position.
+    /// Reads of the whole ledger omit every hundredth position.
     Gaps,
 }
 

@@ -1,5 +1,5 @@
-//! Planted bugs: parts with a mistake in them, each one that somebody has made somewhere. The simulation must find every
-//! one of them within a few seeds; what ships has none of them.
+//! Planted bugs: parts with a bug that some other program has had. The simulation must find every one of them within a few
+//! seeds; the shipped parts have none of them.
 
 use std::{
     collections::BTreeMap,
@@ -37,31 +37,31 @@ const SEEDS_MAX: u64 = 150;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Bug {
-    /// Every try at a create has another id, so that a create that was carried out unnoticed is made twice.
+    /// Every attempt of a create has another id, so a create whose answer was lost is carried out twice.
     FreshIdentity,
-    /// 410 on a listing reads as "nothing changed".
+    /// 410 on a listing is taken for "nothing changed".
     ExpiredCursorIsEmpty,
     /// What changed within a minute after our own write is taken for its echo.
     EchoByTime,
     /// An entry that cannot be read counts as gone.
     ErrorIsRemoval,
-    /// A create that nobody answered is made again at once, under another id.
+    /// A create without an answer is repeated at once with another id.
     BlindRetry,
     /// Changes are sent without `If-Match`.
     NoIfMatch,
-    /// An entry that was ours once is ours for ever.
+    /// An entry whose marker was removed counts as managed.
     MarkerIgnored,
-    /// The ledger says yes and writes later.
+    /// The ledger acknowledges an append and writes it later.
     AcknowledgedBeforeWritten,
-    /// The cursor is recorded before what it stands behind.
+    /// The cursor is recorded before the observations that it covers.
     CursorFirst,
     /// The reactor's checkpoint is saved before anything is done.
     CheckpointFirst,
-    /// Whoever comes second is not told so.
+    /// The expected version of an append is ignored.
     NoExpectedVersion,
-    /// A batch of facts never reaches its table.
+    /// A batch of events never reaches its table.
     SkippedBatch,
-    /// Changes are written back to the source whatever it has become.
+    /// Changes are written back to the source whatever its revision is.
     NoSourceRevision,
 }
 
@@ -309,7 +309,7 @@ impl EventStore for BadLedger {
     }
 }
 
-/// Plays seeds until one shows the bug that `parts` have, beginning with `first`, which once did; answers the invariant.
+/// Runs seeds until one finds the bug in `parts`, beginning with `first`, which once did; returns the broken invariant.
 pub fn found(parts: &dyn Parts, bug: &str, first: u64) -> &'static str {
     for seed in (0..SEEDS_MAX).map(|n| (first + n) % SEEDS_MAX) {
         let outcome = play(&Plan::new(seed), parts, false);

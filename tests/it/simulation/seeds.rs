@@ -10,7 +10,7 @@ use syncledger::{
 
 use crate::support::size::sized;
 
-/// Fewer miss something.
+/// With fewer seeds, some fault or counter is missing.
 const SEEDS: u64 = 30;
 
 fn hold(seeds: impl Iterator<Item = Plan>) -> BTreeMap<&'static str, u64> {
@@ -26,7 +26,7 @@ fn hold(seeds: impl Iterator<Item = Plan>) -> BTreeMap<&'static str, u64> {
     counts
 }
 
-/// Everything that goes wrong goes wrong, and every rule has something to hold on to.
+/// Every fault occurs, and every rule has something to check.
 #[test]
 fn seeds_hold_and_miss_nothing() {
     let counts = hold((0..SEEDS).map(Plan::new));
@@ -72,7 +72,7 @@ fn seeds_hold_and_miss_nothing() {
 
 #[test]
 fn seeds_without_faults_hold() {
-    hold((100..100 + sized(3, 100)).map(|seed| Plan::new(seed).calm()));
+    hold((100..100 + sized(3, 100)).map(|seed| Plan::new(seed).without_faults()));
 }
 
 /// Seeds that once broke a rule, and by what.
@@ -82,7 +82,7 @@ fn seeds_that_found_something_hold() {
         0, // an answer about a brought-back entry left it standing
         2, // of two observations of one link in one batch the first was lost
     ];
-    hold(calm.into_iter().map(|seed| Plan::new(seed).calm()));
+    hold(calm.into_iter().map(|seed| Plan::new(seed).without_faults()));
     hold(FOUND.into_iter().map(Plan::new));
 }
 
@@ -94,7 +94,7 @@ const FOUND: [u64; 4] = [4, 5, 6, 13];
 /// A process may die at any turn: before and after every effect.
 #[test]
 fn a_crash_at_any_turn_changes_nothing_in_the_end() {
-    let mut plan = Plan::new(11).calm();
+    let mut plan = Plan::new(11).without_faults();
     plan.steps = 60;
     let turns = play(&plan, &AsShipped, false).turns;
     assert!(turns > 200, "only {turns} turns to die at");
@@ -128,7 +128,7 @@ fn a_summary_says_what_was_done() {
     assert!(run(&none, &clock, &mut Vec::new(), &mut |_| {}).is_err(), "no seed is no proof");
 }
 
-/// However many threads play the seeds, the same is printed, in the same order.
+/// The output does not depend on the number of threads.
 #[test]
 fn the_number_of_cores_changes_nothing_that_is_simulated() {
     let clock = VirtualClock::new(0, DateTime::<Utc>::UNIX_EPOCH);

@@ -1,4 +1,4 @@
-//! Planted parts with many methods: read models that skip, a worklist that saves its checkpoint too early.
+//! Planted parts with many methods: read models that skip batches, a worklist that saves its checkpoint too early.
 
 use std::sync::{
     Arc,
@@ -20,7 +20,7 @@ use syncledger::{
     },
 };
 
-/// Read models that move every seventh batch's checkpoint and leave its writes out.
+/// Read models that omit the writes of every seventh batch, but save its checkpoint.
 pub struct SkippingModels {
     inner: Arc<dyn ProjectionStore>,
     batches: AtomicU64,
@@ -80,16 +80,16 @@ impl ProjectionStore for SkippingModels {
     }
 }
 
-/// What is wrong with a worklist.
+/// The bug of a worklist.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Skew {
-    /// It says "done" of everything there is before it hands out where to begin.
+    /// It saves the end of the ledger as its checkpoint before the work is done.
     Hasty,
     /// Nothing is ever due.
     Deaf,
 }
 
-/// A worklist with something wrong.
+/// A worklist with a bug.
 pub struct SkewedWorklist {
     inner: Arc<dyn Worklist>,
     ledger: Arc<dyn EventStore>,

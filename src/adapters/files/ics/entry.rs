@@ -170,11 +170,11 @@ impl<'x, 'y> Reader<'x, 'y> {
         let name = entry.tz_id().map(str::trim).filter(|name| !name.is_empty());
         let zone = match name {
             Some(name) => {
-                let meant = self.zones.resolve(name, read.date_time.year(), self.work)?;
+                let resolved = self.zones.resolve(name, read.date_time.year(), self.work)?;
                 if self.note.is_none() {
-                    self.note = meant.note;
+                    self.note = resolved.note;
                 }
-                meant.zone
+                resolved.zone
             }
             None => {
                 near.or(self.zones.default).ok_or_else(|| format!("{what} has no time zone: pass one with --zone"))?

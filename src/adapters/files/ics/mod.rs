@@ -137,12 +137,12 @@ impl<'o> Report<'o> {
             self.push(Line::refused(self.name, "the file ends in the middle of its last entry, which was left out"));
         }
         let mut zones = Zones::new(file, self.options.zone);
-        let around = CalendarContext {
+        let calendar_context = CalendarContext {
             shown_in: wr_timezone(file).or(self.options.zone),
             cancelled: matches!(method, Some(ICalendarValue::Method(Method::Cancel))),
         };
         for (uid, group) in self.grouped(entries) {
-            self.group(uid, group, &mut zones, around);
+            self.group(uid, group, &mut zones, calendar_context);
         }
     }
 
@@ -169,7 +169,13 @@ impl<'o> Report<'o> {
     }
 
     /// Reports on all entries with one UID.
-    fn group(&mut self, uid: &str, group: Vec<&ICalendarComponent>, zones: &mut Zones<'_>, around: CalendarContext) {
+    fn group(
+        &mut self,
+        uid: &str,
+        group: Vec<&ICalendarComponent>,
+        zones: &mut Zones<'_>,
+        calendar_context: CalendarContext,
+    ) {
         if let Err(refused) = fields::source_ref(uid.to_owned()) {
             self.refuse(uid, refused.reason);
             return;
@@ -194,25 +200,25 @@ impl<'o> Report<'o> {
         let master = versions.remove(&None);
         let changed: Vec<Entry> = versions.into_values().map(|(_, entry)| entry).collect();
         match master {
-            Some((_, master)) if repeats(&master) => self.series(uid, &master, &changed, around),
+            Some((_, master)) if repeats(&master) => self.series(uid, &master, &changed, calendar_context),
             Some((_, master)) => {
-                self.booking(uid.to_owned(), &Occurrence::alone(&master), around);
-                self.changes(uid, &changed, around);
+                self.booking(uid.to_owned(), &Occurrence::alone(&master), calendar_context);
+                self.changes(uid, &changed, calendar_context);
             }
-            None => self.changes(uid, &changed, around),
+            None => self.changes(uid, &changed, calendar_context),
         }
     }
 
     /// Changed occurrences of a series that is not in the file.
-    fn changes(&mut self, uid: &str, changed: &[Entry], around: CalendarContext) {
+    fn changes(&mut self, uid: &str, changed: &[Entry], calendar_context: CalendarContext) {
         for entry in changed {
             let Some(what) = entry.replaces else { continue };
             let one = Occurrence { start: entry.start, length: entry.length, like: entry, key: Some(what.key) };
-            self.booking(format!("{uid}/{}", what.key), &one, around);
+            self.booking(format!("{uid}/{}", what.key), &one, calendar_context);
         }
     }
 
-    fn series(&mut self, uid: &str, master: &Entry, changed: &[Entry], around: CalendarContext) {
+    fn series(&mut self, uid: &str, master: &Entry, changed: &[Entry], calendar_context: CalendarContext) {
         let window = self.options.window;
         let days = format!("between {} and {}", window.from.date_naive(), window.until.date_naive());
         let found = match expand(master, changed, window, &mut self.work) {
@@ -230,7 +236,7 @@ impl<'o> Report<'o> {
             };
             self.occurrences_left = left;
             let key = occurrence.key.map(|key| key.to_string()).unwrap_or_default();
-            self.booking(format!("{uid}/{key}"), occurrence, around);
+            self.booking(format!("{uid}/{key}"), occurrence, calendar_context);
         }
         if found.cut {
             let reason = format!("it recurs more than {OCCURRENCES_MAX} times {days}: the rest was left out");
@@ -238,14 +244,15 @@ impl<'o> Report<'o> {
         }
     }
 
-    fn booking(&mut self, source_ref: String, occurrence: &Occurrence<'_>, around: CalendarContext) {
+    fn booking(&mut self, source_ref: String, occurrence: &Occurrence<'_>, calendar_context: CalendarContext) {
         let place = source_ref.clone();
         if !self.taken.insert(source_ref.clone()) {
             return self.refuse(&place, "a booking with this UID is earlier in the file");
         }
         let at = format!("{}:{}", self.name, excerpt(&place));
         let note = occurrence.like.note.clone();
-        self.lines.push(Line { note, ..Line::of(at, snapshot(source_ref, occurrence, self.options, around)) });
+        self.lines
+            .push(Line { note, ..Line::of(at, snapshot(source_ref, occurrence, self.options, calendar_context)) });
     }
 }
 
@@ -253,17 +260,17 @@ fn snapshot(
     source_ref: String,
     occurrence: &Occurrence<'_>,
     options: &Options,
-    around: CalendarContext,
+    calendar_context: CalendarContext,
 ) -> Result<Snapshot, Refusal> {
     let like = occurrence.like;
     Ok(Snapshot {
         source: options.source.clone(),
         resource: like.resource.clone(),
-        slot: occurrence.start.slot(occurrence.length, around.shown_in).map_err(Refusal::because)?,
+        slot: occurrence.start.slot(occurrence.length, calendar_context.shown_in).map_err(Refusal::because)?,
         details: like.words.clone().details(&options.source, &source_ref)?,
         source_ref,
         confirmed: like.confirmed,
-        cancelled: like.cancelled || around.cancelled,
+        cancelled: like.cancelled || calendar_context.cancelled,
     })
 }
 

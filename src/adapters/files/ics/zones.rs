@@ -69,9 +69,9 @@ impl<'x> Zones<'x> {
         if let Some(known) = self.known.get(&key) {
             return known.clone();
         }
-        let meant = self.find(name, year, work);
-        self.known.insert(key, meant.clone());
-        meant
+        let found = self.find(name, year, work);
+        self.known.insert(key, found.clone());
+        found
     }
 
     fn find(&self, name: &str, year: i32, work: &mut Work) -> Result<ResolvedZone, String> {

@@ -108,15 +108,15 @@ impl Google {
             None => 0,
             Some(text) => decode(text).ok_or_else(|| invalid("Invalid page token value."))?,
         };
-        let shown: Vec<&Calendar> = self
+        let visible: Vec<&Calendar> = self
             .calendars
             .values()
             .filter(|c| !c.gone && c.changed > since)
             .filter(|c| least.is_none_or(|least| c.access_role >= role(least)))
             .collect();
-        let items: Vec<Value> = shown.iter().skip(skip).take(size).map(|c| self.list_entry(c)).collect();
+        let items: Vec<Value> = visible.iter().skip(skip).take(size).map(|c| self.list_entry(c)).collect();
         let mut body = json!({"kind": "calendar#calendarList", "etag": etag(self.change), "items": items});
-        if skip + size < shown.len() {
+        if skip + size < visible.len() {
             body["nextPageToken"] = json!(encode(&(skip + size)));
         } else {
             let token = SyncToken {

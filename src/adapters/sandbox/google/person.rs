@@ -62,7 +62,8 @@ impl Google {
             for (key, instant) in [("start", starts_at), ("end", ends_at)] {
                 let named = resource.get(key).and_then(|s| s.get("timeZone")).cloned();
                 let named = named.unwrap_or_else(|| json!(zone.name()));
-                resource.insert(key.into(), json!({"dateTime": when::written(instant, zone), "timeZone": named}));
+                resource
+                    .insert(key.into(), json!({"dateTime": when::format_instant(instant, zone), "timeZone": named}));
             }
             let sequence = resource.get("sequence").and_then(Value::as_i64).unwrap_or(0);
             resource.insert("sequence".into(), json!(sequence + 1));
@@ -147,7 +148,8 @@ impl Google {
         let mut resource = Map::new();
         resource.insert("summary".into(), json!(summary));
         for (key, instant) in [("start", starts_at), ("end", ends_at)] {
-            resource.insert(key.into(), json!({"dateTime": when::written(instant, zone), "timeZone": zone.name()}));
+            resource
+                .insert(key.into(), json!({"dateTime": when::format_instant(instant, zone), "timeZone": zone.name()}));
         }
         self.add_made_by_hand(calendar, resource, now)
     }

@@ -52,8 +52,8 @@ pub(super) fn normalise(which: &str, side: Option<&Value>, calendar_zone: Tz) ->
                     resolve(local, named.ok_or_else(missing)?)
                 }
             };
-            let shown = named.unwrap_or(calendar_zone);
-            Ok(json!({"dateTime": written(instant, calendar_zone), "timeZone": shown.name()}))
+            let zone = named.unwrap_or(calendar_zone);
+            Ok(json!({"dateTime": format_instant(instant, calendar_zone), "timeZone": zone.name()}))
         }
         (None, None) => Err(error_saying(400, "required", &format!("Missing {which} time."))),
         (Some(_), Some(_)) => Err(wrong()),
@@ -69,7 +69,7 @@ fn text<'a>(side: &'a Map<String, Value>, key: &str) -> Result<Option<&'a str>, 
 }
 
 /// An instant as Google writes it: to the second, with the zone's offset.
-pub(super) fn written(instant: DateTime<Utc>, zone: Tz) -> String {
+pub(super) fn format_instant(instant: DateTime<Utc>, zone: Tz) -> String {
     instant.with_timezone(&zone).to_rfc3339_opts(SecondsFormat::Secs, true)
 }
 

@@ -40,10 +40,10 @@ impl Reconciler {
         self.throttle.count_call(&credential, self.journal.clock().now());
         let whose = &round.booking.details.title.subject;
         let outcome = match (&command.operation, round.source) {
-            (Operation::WriteBackSlot { .. } | Operation::WriteBackCancel { .. }, None) => {
+            (Operation::WriteBackUpdate { .. } | Operation::WriteBackCancel { .. }, None) => {
                 Err(CallFailure::new(FailureClass::OperatorNeeded, "the booking's source is no longer configured"))
             }
-            (Operation::WriteBackSlot { slot, expect_revision }, Some(source)) => source
+            (Operation::WriteBackUpdate { slot, expect_revision }, Some(source)) => source
                 .reschedule(&round.of.appointment, slot, *expect_revision, &command.key)
                 .await
                 .map(|source_revision| Attempt::WrittenBack { source_revision }),

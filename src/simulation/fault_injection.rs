@@ -1,11 +1,11 @@
-//! Faults: set at the models, each for one or a few calls; and all of them removed again.
+//! Injects faults into the models, each for one or a few calls, and removes all of them at the end.
 
 use chrono::TimeDelta;
 
 use super::{
     chance::Chance,
-    plan::{Climate, Fault, Outage},
-    world::{BAYS, World, open},
+    plan::{Conditions, Fault, Outage},
+    world::{BAYS, World, lock},
 };
 use crate::adapters::sandbox::{
     faults::{Kind, Rule},
@@ -99,26 +99,26 @@ fn source_rule(fault: Fault, chance: &mut Chance) -> Option<Rule> {
     })
 }
 
-/// Lets a fault come; what, in words. `None` for those that the driver itself brings about.
-pub(super) fn strike(world: &World, fault: Fault, chance: &mut Chance) -> Option<String> {
+/// Injects a fault and returns its description. `None` for the faults that the driver causes.
+pub(super) fn inject(world: &World, fault: Fault, chance: &mut Chance) -> Option<String> {
     let now = world.now();
     if fault == Fault::Conflict {
-        world.notes.open().count("conflict_armed");
+        world.observations.lock().count("conflict_armed");
     }
     let both = matches!(fault, Fault::Dropped | Fault::Doubled | Fault::Delayed);
     let at_source = both && chance.permille(500);
     if !at_source && let Some(rule) = google_rule(fault, chance) {
-        let said = format!("{} {} {}", rule.kind.name(), rule.method.as_deref().unwrap_or("*"), rule.path);
-        open(&world.google).desk().faults.arm(rule);
-        return Some(said);
+        let description = format!("{} {} {}", rule.kind.name(), rule.method.as_deref().unwrap_or("*"), rule.path);
+        lock(&world.google).desk().faults.arm(rule);
+        return Some(description);
     }
     if let Some(rule) = source_rule(fault, chance) {
-        let said = format!("{} {} {}", rule.kind.name(), rule.method.as_deref().unwrap_or("*"), rule.path);
-        open(&world.uschedule).desk().faults.arm(rule);
-        return Some(said);
+        let description = format!("{} {} {}", rule.kind.name(), rule.method.as_deref().unwrap_or("*"), rule.path);
+        lock(&world.uschedule).desk().faults.arm(rule);
+        return Some(description);
     }
     let calendar = BAYS[usize::from(chance.permille(500))].1;
-    let mut google = open(&world.google);
+    let mut google = lock(&world.google);
     match fault {
         Fault::Unauthorised => google.expire_access_tokens(),
         Fault::Revoked if chance.permille(500) => google.revoke_grants(),
@@ -129,15 +129,15 @@ pub(super) fn strike(world: &World, fault: Fault, chance: &mut Chance) -> Option
         _ => return None,
     }
     drop(google);
-    world.notes.open().count(fault.name());
+    world.observations.lock().count(fault.name());
     Some(fault.name().to_owned())
 }
 
-/// Breaks something until everything is healed.
-pub(super) fn cut(world: &World, outage: Outage) {
+/// Starts an outage that lasts until [`clear_faults`].
+pub(super) fn start_outage(world: &World, outage: Outage) {
     let failing =
         |status| Kind::Status { status, reason: "backendError".into(), retry_after_s: None, carried_out: false };
-    let mut google = open(&world.google);
+    let mut google = lock(&world.google);
     let mut arm = |method: &str, path: &str, kind: Kind| {
         google.desk().faults.arm(Rule::on(method, path, kind).times(u32::MAX));
     };
@@ -156,7 +156,7 @@ pub(super) fn cut(world: &World, outage: Outage) {
         Outage::Grant => google.revoke_grants(),
         Outage::Source => {
             drop(google);
-            let mut uschedule = open(&world.uschedule);
+            let mut uschedule = lock(&world.uschedule);
             for method in ["GET", "POST", "PATCH"] {
                 uschedule.desk().faults.arm(Rule::on(method, APPOINTMENTS, Kind::Unreachable).times(u32::MAX));
             }
@@ -164,9 +164,9 @@ pub(super) fn cut(world: &World, outage: Outage) {
     }
 }
 
-/// Takes every fault away.
-pub(super) fn heal(world: &World) {
-    let mut google = open(&world.google);
+/// Removes every fault.
+pub(super) fn clear_faults(world: &World) {
+    let mut google = lock(&world.google);
     google.desk().faults.clear();
     google.restore_service_account();
     for (_, calendar) in BAYS {
@@ -174,15 +174,15 @@ pub(super) fn heal(world: &World) {
             calendar.gone = false;
         }
     }
-    open(&world.uschedule).desk().faults.clear();
-    let mut trouble = open(&world.trouble);
-    (trouble.down, trouble.answer_lost) = (0, 0);
+    lock(&world.uschedule).desk().faults.clear();
+    let mut ledger_faults = lock(&world.ledger_faults);
+    (ledger_faults.unavailable_permille, ledger_faults.lost_answer_permille) = (0, 0);
 }
 
-/// Counts the faults that struck, by what the models' call logs say.
-pub(super) fn count_struck(world: &World, climate: &Climate) {
-    let mut notes = world.notes.open();
-    let mut google = open(&world.google);
+/// Counts the faults that took effect, from the models' call logs.
+pub(super) fn count_injected(world: &World, conditions: &Conditions) {
+    let mut observations = world.observations.lock();
+    let mut google = lock(&world.google);
     let of_google = |kind: &str, status: Option<u16>| match (kind, status) {
         ("before_commit", _) => Fault::LostRequest,
         ("after_commit", _) => Fault::LostAnswer,
@@ -199,25 +199,25 @@ pub(super) fn count_struck(world: &World, climate: &Climate) {
         _ => Fault::Unreachable,
     };
     for call in google.desk().calls.all() {
-        // What a 403 says stands in its body: the network has counted it.
+        // The reason of a 403 is in its body only: the network has counted it.
         let Some(kind) = call.fault.filter(|_| call.status != Some(403)) else { continue };
         let token = call.url.ends_with("/token");
-        notes.count(if token { Fault::TokenEndpoint } else { of_google(kind, call.status) }.name());
+        observations.count(if token { Fault::TokenEndpoint } else { of_google(kind, call.status) }.name());
     }
-    let deliveries = |struck: &std::collections::BTreeMap<&'static str, u64>| {
+    let deliveries = |counts: &std::collections::BTreeMap<&'static str, u64>| {
         ["drop_delivery", "duplicate_delivery", "delay_delivery", "slow"]
-            .map(|kind| struck.get(kind).copied().unwrap_or(0))
+            .map(|kind| counts.get(kind).copied().unwrap_or(0))
     };
-    let mut uschedule = open(&world.uschedule);
+    let mut uschedule = lock(&world.uschedule);
     let (one, two) = (deliveries(google.desk().faults.struck()), deliveries(uschedule.desk().faults.struck()));
     let names = [Fault::Dropped, Fault::Doubled, Fault::Delayed, Fault::Slow].map(Fault::name);
     for ((name, one), two) in names.into_iter().zip(one).zip(two) {
         if one + two > 0 {
-            *notes.counts.entry(name).or_default() += one + two;
+            *observations.counts.entry(name).or_default() += one + two;
         }
     }
     for call in uschedule.desk().calls.all().filter(|call| call.fault.is_some()) {
-        notes.count(
+        observations.count(
             match call.status {
                 None => Fault::SourceLost,
                 Some(409) => Fault::SourceConflict,
@@ -227,7 +227,7 @@ pub(super) fn count_struck(world: &World, climate: &Climate) {
             .name(),
         );
     }
-    if climate.rate(Fault::ChannelDark) > 0 && one[0] > 3 {
-        notes.count(Fault::ChannelDark.name());
+    if conditions.rate(Fault::ChannelDark) > 0 && one[0] > 3 {
+        observations.count(Fault::ChannelDark.name());
     }
 }
