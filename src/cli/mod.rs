@@ -79,6 +79,7 @@ enum Command {
     /// Run a complete demo; nothing to install or configure
     Demo(demo::Arguments),
     /// Run randomised simulations with injected faults and crashes
+    #[command(after_long_help = simulate::details())]
     Simulate(simulate::Arguments),
     /// Import, list and explain bookings
     #[command(subcommand)]

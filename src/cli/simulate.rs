@@ -32,17 +32,29 @@ pub(super) struct Arguments {
     #[arg(long, value_name = "K", default_value_t = simulation::STEPS)]
     steps: u32,
     /// Number of seeds to run in parallel [default: all cores]
-    #[arg(long, value_name = "N")]
-    cores: Option<usize>,
-    /// Disable this fault. Repeatable
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256))]
+    cores: Option<u16>,
+    /// Disable this fault; `--help` lists them. Repeatable
     #[arg(long, value_name = "FAULT")]
     without: Vec<String>,
-    /// Disable this step. Repeatable
-    #[arg(long, value_name = "STEP")]
+    /// Leave this step out: the number at the beginning of a line of --trace. Repeatable
+    #[arg(long, value_name = "NUMBER")]
     skip: Vec<u32>,
     /// Print everything that happens
     #[arg(long)]
     trace: bool,
+}
+
+/// What is checked and which faults there are, for the long help.
+pub(super) fn details() -> String {
+    let rules = simulation::RULES.map(|(name, sentence)| format!("  {name}: {sentence}"));
+    let faults = simulation::Fault::ALL.map(|(_, name)| name);
+    format!(
+        "Each seed is one story: bookings, people who edit calendars, faults and crashes on a virtual clock, then two quiet days without \
+         faults. These rules are checked after every step or at the end:\n{}\n\nFaults, of which each seed has its own selection:\n  {}",
+        rules.join("\n"),
+        faults.join(", ")
+    )
 }
 
 fn time(text: &str) -> Result<TimeDelta, String> {
@@ -67,8 +79,9 @@ pub(super) fn run(arguments: &Arguments, json: bool) -> Result<(), CliError> {
         without: arguments.without.clone(),
         skip: arguments.skip.iter().copied().collect(),
         trace: arguments.trace,
+        random: arguments.from_entropy,
         json,
-        cores: arguments.cores.unwrap_or_else(machine::cores).max(1),
+        cores: arguments.cores.map_or_else(machine::cores, usize::from).max(1),
     };
     let bar = bar(span);
     let mut out = std::io::stdout().lock();

@@ -27,13 +27,12 @@ impl Decider<'_> {
         match &held.reason {
             HoldReason::MassRemoval { approval } if self.i.approval.is_some_and(|(name, _)| name == approval) => {
                 match self.i.approval.map(|(_, stand)| stand) {
-                    Some(Approval::Denied) => {
-                        self.reject(&held.observation, "an operator denied these removals");
-                        None
+                    // A long time may have passed: the answer is about the entry as it is now. Denied without a look, an entry that is there
+                    // again would get a second one.
+                    Some(Approval::Granted | Approval::Denied) if !seen_now => {
+                        Some(self.look_for(LookReason::GraceOver))
                     }
-                    // A long time may have passed: it applies only if the entry is still gone.
-                    Some(Approval::Granted) if !seen_now => Some(self.look_for(LookReason::GraceOver)),
-                    Some(Approval::Granted | Approval::Open) | None => None,
+                    Some(Approval::Granted | Approval::Denied | Approval::Open) | None => None,
                 }
             }
             HoldReason::Grace if !seen_now && held.until.is_none_or(|until| until <= self.i.now) => {

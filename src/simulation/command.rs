@@ -21,6 +21,9 @@ use super::{
 };
 use crate::ports::clock::Clock;
 
+/// Maximum number of threads, however many cores are asked for.
+const THREADS_MAX: usize = 256;
+
 /// How many seeds to run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Span {
@@ -45,6 +48,8 @@ pub struct Request {
     pub skip: BTreeSet<u32>,
     /// Whether to print everything that happens.
     pub trace: bool,
+    /// Whether the first seed was chosen at random, so that the result says something about all seeds.
+    pub random: bool,
     /// Whether to print the summary as JSON.
     pub json: bool,
     /// Number of threads, each of which runs one seed at a time. Changes only the duration of the run.
@@ -60,6 +65,7 @@ impl Default for Request {
             without: Vec::new(),
             skip: BTreeSet::new(),
             trace: false,
+            random: false,
             json: false,
             cores: 1,
         }
@@ -84,7 +90,7 @@ pub enum Error {
     #[error("there is no fault {0:?}; there are: {names}", names = names())]
     UnknownFault(String),
     /// The request contains no seed.
-    #[error("no seed would be run: give at least one seed, or a longer time")]
+    #[error("nothing would be run: give at least one seed and one step, or a longer time")]
     NoSeeds,
     /// The output cannot be written.
     #[error("the output cannot be written")]
@@ -111,7 +117,10 @@ pub fn run(
         .iter()
         .map(|name| Fault::named(name).ok_or_else(|| Error::UnknownFault(name.clone())))
         .collect::<Result<BTreeSet<_>, _>>()?;
-    if matches!(request.span, Span::Seeds(0)) || matches!(request.span, Span::For(time) if time <= TimeDelta::zero()) {
+    if request.steps == 0
+        || matches!(request.span, Span::Seeds(0))
+        || matches!(request.span, Span::For(time) if time <= TimeDelta::zero())
+    {
         return Err(Error::NoSeeds);
     }
     let template = Plan { seed: 0, steps: request.steps, without, skip: request.skip.clone(), crash_at_turn: None };
@@ -121,7 +130,7 @@ pub fn run(
     let next_seed = AtomicU64::new(0);
     let written = thread::scope(|scope| {
         let (send, outcomes) = mpsc::channel();
-        for _ in 0..request.cores.max(1) {
+        for _ in 0..threads(request) {
             let (send, next_seed, template) = (send.clone(), &next_seed, &template);
             scope.spawn(move || play_seeds(request, clock, began, next_seed, template, &send));
         }
@@ -134,6 +143,15 @@ pub fn run(
     summary.took = clock.now() - began;
     report::write(request, &summary, &AsShipped, out)?;
     Ok(summary.broken.is_empty())
+}
+
+/// One thread per core, and none without a seed.
+fn threads(request: &Request) -> usize {
+    let seeds = match request.span {
+        Span::Seeds(seeds) => usize::try_from(seeds).unwrap_or(usize::MAX),
+        Span::For(_) => usize::MAX,
+    };
+    request.cores.min(seeds).clamp(1, THREADS_MAX)
 }
 
 type NumberedOutcome = (u64, Plan, Outcome);

@@ -171,6 +171,12 @@ impl<'a> Driver<'a> {
 
     /// A process crashes: its running steps stop and its memory is lost. A new process replaces it.
     pub fn crash(&mut self, process: usize) {
+        self.world.observations.lock().count(Fault::Crash.name());
+        self.replace(process);
+    }
+
+    /// Ends a process with everything that it was doing, and starts another in its place.
+    fn replace(&mut self, process: usize) {
         let (dead, live): (Vec<Task>, Vec<Task>) =
             std::mem::take(&mut self.tasks).into_iter().partition(|task| task.process == process);
         self.tasks = live;
@@ -181,9 +187,8 @@ impl<'a> Driver<'a> {
             }
         }
         drop(dead);
-        self.world.observations.lock().count(Fault::Crash.name());
         let successor = self.start_process();
-        let line = format!("crash: {} dies, {} replaces it", self.processes[process].name, successor.name);
+        let line = format!("{} ends, {} replaces it", self.processes[process].name, successor.name);
         self.processes[process] = successor;
         self.log(&line);
         self.checks.recheck_acknowledged();
@@ -194,7 +199,7 @@ impl<'a> Driver<'a> {
         self.world.observations.lock().count(Fault::ModelsLost.name());
         self.log("the read models are lost");
         for process in 0..self.processes.len() {
-            self.crash(process);
+            self.replace(process);
         }
     }
 

@@ -131,7 +131,7 @@ fn check_read_models(world: &World) {
                 .lock()
                 .add_violation("I4", format!("read models have stopped: {:?}", progress.stopped)),
             Err(failure) => {
-                world.observations.lock().add_violation("I4", format!("the read models cannot be filled: {failure}"))
+                world.observations.lock().add_violation("I4", format!("the read models cannot be filled: {failure}"));
             }
         }
     }

@@ -20,6 +20,7 @@ mod plan;
 mod process;
 mod quiescence;
 mod report;
+mod rules;
 mod shrink;
 mod step_checks;
 mod trace;
@@ -32,6 +33,7 @@ pub use command::{Error, Progress, Request, Span, run};
 pub use observations::Violation;
 pub use parts::{AsShipped, Parts};
 pub use plan::{Fault, Plan, STEPS};
+pub use rules::RULES;
 pub use shrink::shrink;
 
 use driver::Driver;

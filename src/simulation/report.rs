@@ -13,6 +13,7 @@ use super::{
     command::Request,
     parts::Parts,
     plan::{Fault, Plan},
+    rules::sentence,
     shrink::shrink,
 };
 
@@ -76,17 +77,24 @@ impl Summary {
 /// # Errors
 /// The output cannot be written.
 pub(super) fn write(request: &Request, summary: &Summary, parts: &dyn Parts, out: &mut dyn Write) -> io::Result<()> {
-    if request.json { as_json(request, summary, out) } else { as_text(request, summary, parts, out) }
+    if request.json { as_json(request, summary, parts, out) } else { as_text(request, summary, parts, out) }
 }
 
-fn as_json(request: &Request, summary: &Summary, out: &mut dyn Write) -> io::Result<()> {
+fn as_json(request: &Request, summary: &Summary, parts: &dyn Parts, out: &mut dyn Write) -> io::Result<()> {
     let violations: Vec<_> = summary
         .broken
         .iter()
         .flat_map(|(plan, outcome)| outcome.violations.iter().map(move |v| (plan.seed, outcome.step, v)))
         .map(|(seed, step, v)| json!({"seed": seed, "step": step, "invariant": v.invariant, "what": v.what}))
         .collect();
+    let rules = summary.by_rule().into_iter().map(|(rule, played)| {
+        let seeds: Vec<u64> = played.iter().map(|(plan, _)| plan.seed).collect();
+        let found = shortest(&played, parts);
+        let (replay, script) = found.map(|(plan, outcome)| (replay(&plan), outcome.trace)).unzip();
+        json!({"rule": rule, "says": sentence(rule), "seeds": seeds, "replay": replay, "script": script})
+    });
     let fields = json!({
+        "rules_broken": rules.collect::<Vec<_>>(),
         "seeds": summary.seeds, "first_seed": request.seed, "steps": request.steps,
         "took_ms": summary.took.num_milliseconds(), "cores": request.cores,
         "steps_per_core_s": summary.steps_per_core_s(request.cores).round(),
@@ -99,7 +107,7 @@ fn as_text(request: &Request, summary: &Summary, parts: &dyn Parts, out: &mut dy
     let seeds = if summary.seeds == 1 { "seed" } else { "seeds" };
     writeln!(
         out,
-        "{} {seeds} from {} on, {} steps each, in {:.1} s: {:.0} steps per core and second",
+        "{} {seeds}, the first {}, {} steps each, in {:.1} s: {:.0} steps per second and core",
         summary.seeds,
         request.seed,
         request.steps,
@@ -113,9 +121,9 @@ fn as_text(request: &Request, summary: &Summary, parts: &dyn Parts, out: &mut dy
     writeln!(out, "counts: {}", line(summary.counted(false)))?;
     if summary.broken.is_empty() {
         writeln!(out, "every rule held")?;
-        if summary.seeds >= 100 {
+        if request.random && summary.seeds >= 100 {
             // With no failure in n independent tries, a rate above 3/n would have shown with 95 % probability.
-            writeln!(out, "at 95 % confidence, fewer than 1 in {} such seeds breaks a rule", summary.seeds / 3)?;
+            writeln!(out, "at 95 % confidence, fewer than 1 in {} seeds breaks a rule", summary.seeds / 3)?;
         }
         return Ok(());
     }
@@ -135,14 +143,19 @@ fn broken_rule(
 ) -> io::Result<()> {
     let seeds: Vec<String> = played.iter().take(LISTED_MAX).map(|(plan, _)| plan.seed.to_string()).collect();
     let more = if played.len() > LISTED_MAX { ", …" } else { "" };
-    writeln!(out, "\n{rule}: broken by {} of {of}: seeds {}{more}", played.len(), seeds.join(", "))?;
+    writeln!(
+        out,
+        "\n{rule} ({}): broken by {} of {of}: seeds {}{more}",
+        sentence(rule),
+        played.len(),
+        seeds.join(", ")
+    )?;
     for (plan, outcome) in played.iter().take(LISTED_MAX) {
         for violation in &outcome.violations {
             writeln!(out, "seed {} step {}: {}: {}", plan.seed, outcome.step, violation.invariant, violation.what)?;
         }
     }
-    let shrunk = played.iter().take(SHRUNK_MAX).map(|(plan, outcome)| shrink(plan, outcome, parts));
-    let Some((plan, outcome)) = shrunk.min_by_key(|(plan, _)| plan.steps_played()) else { return Ok(()) };
+    let Some((plan, outcome)) = shortest(played, parts) else { return Ok(()) };
     writeln!(out, "the shortest script found:")?;
     for line in &outcome.trace {
         writeln!(out, "{line}")?;
@@ -151,6 +164,12 @@ fn broken_rule(
         writeln!(out, "{}: {}", violation.invariant, violation.what)?;
     }
     writeln!(out, "replay: {}", replay(&plan))
+}
+
+/// The shortest script found for the seeds that broke a rule.
+fn shortest(played: &[&(Plan, Outcome)], parts: &dyn Parts) -> Option<(Plan, Outcome)> {
+    let shrunk = played.iter().take(SHRUNK_MAX).map(|(plan, outcome)| shrink(plan, outcome, parts));
+    shrunk.min_by_key(|(plan, _)| plan.steps_played())
 }
 
 /// The command that repeats a plan.

@@ -1,11 +1,11 @@
 //! Seeds that must hold, and the checks on the simulation itself.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Utc};
 use syncledger::{
     adapters::memory::VirtualClock,
-    simulation::{AsShipped, Fault, Plan, Request, Span, play, run, shrink},
+    simulation::{AsShipped, Fault, Plan, RULES, Request, Span, play, run, shrink},
 };
 
 use crate::support::size::sized;
@@ -156,4 +156,31 @@ fn a_violation_shrinks_to_a_short_script() {
     let played = |plan: &Plan| plan.steps as usize - plan.skip.len();
     assert!(played(&short) * 2 < played(&plan), "{} steps are left of {}", played(&short), played(&plan));
     assert_eq!(play(&short, &parts, true), again, "the script plays the same again");
+}
+
+/// What a report calls a rule is explained, and what is explained is checked somewhere.
+#[test]
+fn every_rule_that_can_be_broken_says_what_it_is() {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/src/simulation");
+    let mut names = BTreeSet::new();
+    for file in std::fs::read_dir(folder).unwrap() {
+        let text = std::fs::read_to_string(file.unwrap().path()).unwrap();
+        for after in text.split("add_violation(").skip(1) {
+            let name = after.trim_start().strip_prefix('"').and_then(|rest| rest.split('"').next());
+            names.extend(name.map(str::to_owned));
+        }
+    }
+    assert_eq!(names, RULES.iter().map(|(name, _)| (*name).to_owned()).collect());
+}
+
+#[test]
+fn what_would_run_nothing_is_refused_and_threads_are_no_more_than_seeds() {
+    let clock = VirtualClock::new(0, DateTime::<Utc>::UNIX_EPOCH);
+    let played = |request: &Request| run(request, &clock, &mut Vec::new(), &mut |_| {});
+    for (seeds, steps) in [(0, 5), (5, 0)] {
+        let request = Request { span: Span::Seeds(seeds), steps, ..Request::default() };
+        assert!(played(&request).unwrap_err().to_string().starts_with("nothing would be run"));
+    }
+    let request = Request { span: Span::Seeds(1), steps: 1, cores: usize::MAX, ..Request::default() };
+    assert!(played(&request).unwrap());
 }

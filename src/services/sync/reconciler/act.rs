@@ -115,11 +115,12 @@ impl Reconciler {
         Ok(outcome::failed(command, failure, verdict, round.booking.revision))
     }
 
-    /// Finds out how a command without an answer ended.
+    /// Finds out how a command without an answer ended. The decision was the link's version `decided_at`.
     pub(super) async fn verify(
         &self,
         round: &Round<'_>,
         command: IssuedCommand,
+        decided_at: Option<Version>,
         context: &Context,
     ) -> Result<LookOutcome, Error> {
         let found = if command.operation.at_source() {
@@ -137,8 +138,11 @@ impl Reconciler {
                     log::link(round.of, fact, context);
                 }
                 let stream = StreamName::link(&round.of.link);
-                self.journal.append(&stream, ExpectedVersion::Any, facts, context).await?;
-                Ok(LookOutcome::Observed(seen))
+                let mine = facts.len() as u64;
+                let recorded = self.journal.append(&stream, ExpectedVersion::Any, facts, context).await?.version;
+                // Nobody else has recorded anything while the entry was read.
+                let alone = decided_at.is_some_and(|decided| decided.0 + mine == recorded.0);
+                Ok(LookOutcome::Observed(seen, alone.then_some(recorded)))
             }
             Err(failure) => {
                 let unknown = CallFailure { class: FailureClass::OutcomeUnknown, ..failure.clone() };
@@ -192,10 +196,11 @@ impl Reconciler {
         round: &Round<'_>,
         remote: &RemoteId,
         reason: LookReason,
+        decided_at: Option<Version>,
         context: &Context,
     ) -> Result<LookOutcome, Error> {
         match self.read_entry(round, remote).await {
-            Ok(seen) => Ok(LookOutcome::Observed(Some(seen))),
+            Ok(seen) => Ok(LookOutcome::Observed(Some(seen), decided_at)),
             Err(failure) => {
                 let clock = self.journal.clock();
                 let (failures, chance) = (round.link.as_ref().map_or(0, |link| link.looks_failed), clock.chance());

@@ -86,7 +86,8 @@ struct Round<'a> {
 
 /// Result of reading the entry.
 enum LookOutcome {
-    Observed(Option<Observation>),
+    /// What was seen, and the version of the link from which on it may be outdated; `None` if it may be outdated already.
+    Observed(Option<Observation>, Option<Version>),
     Failed,
 }
 
@@ -97,11 +98,14 @@ impl Reconciler {
     /// The ledger or the read models are unavailable; nothing is lost, and the call can be repeated.
     pub async fn settle(&self, of: &LinkRef, trigger: &Trigger, context: &Context) -> Result<SettleOutcome, Error> {
         let mut seen = trigger.observation.clone();
-        let mut fresh = false;
+        // The version of the link at which something was just read.
+        let mut read_at = None;
         let mut calls = 0;
         let mut version = None;
         for _ in 0..STEPS_MAX {
             let Some(round) = self.load(of).await? else { break };
+            // If another process has recorded something since, it may have written to the entry after it was read.
+            let fresh = read_at.is_some() && read_at == round.version;
             let decision = self.gather_and_decide(&round, seen.as_ref(), fresh, trigger.approval.as_deref()).await?;
             version = match self.record(&round, &decision, context).await {
                 Ok(version) => version,
@@ -109,24 +113,24 @@ impl Reconciler {
                 Err(error) if error.is_conflict() => continue,
                 Err(error) => return Err(error),
             };
-            (seen, fresh) = (None, false);
+            (seen, read_at) = (None, None);
             match decision.step {
                 Step::Rest => break,
                 Step::Call(command) => {
                     calls += 1;
                     version = Some(self.call(&round, command, context).await?);
                 }
-                Step::Verify(command) => match self.verify(&round, command, context).await? {
-                    LookOutcome::Observed(observation) => (seen, fresh) = (observation, true),
+                Step::Verify(command) => match self.verify(&round, command, version, context).await? {
+                    LookOutcome::Observed(observation, at) => (seen, read_at) = (observation, at),
                     LookOutcome::Failed => break,
                 },
-                Step::Look(remote, reason) => match self.look(&round, &remote, reason, context).await? {
-                    LookOutcome::Observed(observation) => (seen, fresh) = (observation, true),
+                Step::Look(remote, reason) => match self.look(&round, &remote, reason, version, context).await? {
+                    LookOutcome::Observed(observation, at) => (seen, read_at) = (observation, at),
                     LookOutcome::Failed => break,
                 },
                 Step::ReadSource => {
                     self.read_source(&round, context).await?;
-                    fresh = true;
+                    read_at = version;
                 }
                 Step::ChangeBooking(command, cause) => self.change_booking(&round, &command, &cause, context).await?,
             }
