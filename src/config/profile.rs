@@ -9,6 +9,9 @@ use crate::domain::profile::Policy;
 /// Default preset of a policy.
 const PRESET: &str = "resource-mirror";
 
+/// Longest time that a calendar is looked ahead or back, in days.
+const WINDOW_DAYS_MAX: u32 = 3_660;
+
 /// Reads a single policy, such as a draft for `reconcile plan`. `name` is used in messages.
 ///
 /// # Errors
@@ -55,7 +58,15 @@ pub(super) fn read(mut section: Section<'_>) -> Option<Policy> {
             good = false;
         }
     }
-    serde_json::from_value(whole).ok().filter(|_| good)
+    let policy: Policy = serde_json::from_value(whole).ok()?;
+    for (key, days) in [("window_back_days", policy.window_back_days), ("window_ahead_days", policy.window_ahead_days)]
+    {
+        if days > WINDOW_DAYS_MAX {
+            shared.problem(&format!("{path}{key}"), format!("is {days}: the maximum is {WINDOW_DAYS_MAX}, ten years"));
+            good = false;
+        }
+    }
+    good.then_some(policy)
 }
 
 /// Environment variables are always text, whatever type they stand for.

@@ -265,6 +265,16 @@ fn what_is_wrong_about_nats_is_told() {
 }
 
 #[test]
+fn a_window_beyond_all_measure_is_refused() {
+    let draft = |days: u64| policy("draft.toml", &format!("window_ahead_days = {days}"));
+    assert_eq!(draft(3_660).unwrap().window_ahead_days, 3_660);
+    for days in [3_661, 2_147_483_647, 4_294_967_295] {
+        let refused = draft(days).unwrap_err().to_string();
+        assert!(refused.contains("window_ahead_days") && refused.contains("the maximum is 3660"), "{refused}");
+    }
+}
+
+#[test]
 fn a_gateway_is_there_only_where_it_is_asked_for_and_never_in_plain_by_accident() {
     let read = |text: &str| Config::parse(None, text, &BTreeMap::new());
     assert_eq!(read("").expect("it is right").gateway, None);

@@ -34,7 +34,7 @@ pub fn document(table: &[Route]) -> Value {
         "servers": [{"url": "/"}],
         "paths": paths,
         "components": {
-            "schemas": generator.take_definitions(true),
+            "schemas": components(&mut generator),
             "securitySchemes": {"token": {
                 "type": "http",
                 "scheme": "bearer",
@@ -42,6 +42,32 @@ pub fn document(table: &[Route]) -> Value {
             }},
         },
     })
+}
+
+/// The named schemas. A choice of plain words is an `enum`: generators of clients read a list of constants as so many types.
+fn components(generator: &mut SchemaGenerator) -> Map<String, Value> {
+    let mut components = generator.take_definitions(true);
+    components.values_mut().for_each(words_to_enum);
+    components
+}
+
+fn words_to_enum(schema: &mut Value) {
+    let Some(object) = schema.as_object_mut() else { return };
+    let choices = object.get("oneOf").and_then(Value::as_array).cloned().unwrap_or_default();
+    let words: Vec<Value> = choices.iter().filter_map(|choice| choice.get("const").cloned()).collect();
+    if words.is_empty() || words.len() != choices.len() {
+        return;
+    }
+    let meaning = |choice: &Value| {
+        let (word, meaning) = (choice["const"].as_str()?, choice["description"].as_str()?);
+        Some(format!("`{word}`: {meaning}"))
+    };
+    let about = object.get("description").and_then(Value::as_str).map(str::to_owned);
+    let lines: Vec<String> = about.into_iter().chain(choices.iter().filter_map(meaning)).collect();
+    object.remove("oneOf");
+    object.insert("type".to_owned(), json!("string"));
+    object.insert("enum".to_owned(), Value::Array(words));
+    object.insert("description".to_owned(), json!(lines.join("\n\n")));
 }
 
 fn operation(route: &Route, generator: &mut SchemaGenerator, problem: &Value) -> Value {

@@ -67,6 +67,10 @@ impl Decider<'_> {
         if self.link().detached.as_ref() == Some(&seen.remote) {
             return;
         }
+        // Replaced by an update of ours since: older than what we know, whatever the clocks say.
+        if matches!(&seen.seen, EntryState::Live { etag, .. } if self.link().overwritten.contains(etag)) {
+            return;
+        }
         let ours_now = matches!((&seen.seen, &self.link().remote),
             (EntryState::Live { etag, .. }, Some(remote)) if *etag == remote.etag);
         // An observation from before our last write was answered may be older than that write; likewise, a slower

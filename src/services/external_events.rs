@@ -9,7 +9,11 @@ use serde_json::Value;
 
 use super::{Error, access::Caller, journal::Journal};
 use crate::{
-    domain::ids::{CorrelationId, EventId},
+    domain::{
+        booking,
+        event::Event,
+        ids::{BookingId, CorrelationId, EventId},
+    },
     ports::event_store::EventStore,
     record::{
         codec,
@@ -115,6 +119,11 @@ async fn check_known(journal: &Journal, stream: &StreamName, mut event: Proposed
         codec::from_data(&event.kind, schema, opened.clone()).map_err(|e| Error::Invalid(format!("its data: {e}")))?;
     if fact.category() != stream.category.as_str() {
         return invalid(format!("event type {} does not belong in stream {stream}", event.kind));
+    }
+    if let Event::Booking(booking::Event::Registered { source, source_ref, .. }) = &fact
+        && BookingId::of_source(source, source_ref).as_str() != stream.id
+    {
+        return invalid(format!("a booking {source_ref:?} of {source} does not belong in stream {stream}"));
     }
     if sealing::plain_subjects(&data).is_empty() {
         return Ok(event);

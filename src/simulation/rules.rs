@@ -1,7 +1,7 @@
 //! The rules that a simulation checks: after every step, in the quiet phase, and at the end.
 
 /// Every rule: its name in reports, and what it says.
-pub const RULES: [(&str, &str); 17] = [
+pub const RULES: [(&str, &str); 18] = [
     ("I1", "No link has two live entries, but for a duplicate that the ledger names and that is gone at the end"),
     ("I2", "Every event that was acknowledged is in the ledger, after every crash"),
     ("I3", "Positions and versions have no gap, and every event can be read"),
@@ -15,6 +15,7 @@ pub const RULES: [(&str, &str); 17] = [
     ("I11", "No personal text and no secret is in an event in the clear"),
     ("I12", "Hashes and sealed checkpoints match the events"),
     ("I14", "No entry that is not ours is written"),
+    ("evidence", "No booking is cancelled at its source unless a person removed its entry"),
     ("forgery", "No forged notification or webhook is accepted"),
     ("one call at a time", "No link has two commands in flight"),
     ("progress", "Nothing goes round in circles, and without faults nothing fails"),

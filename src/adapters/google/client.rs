@@ -89,14 +89,30 @@ impl Client {
     }
 
     /// A 404 for an entry may mean that the *calendar* is gone or no longer shared, which says nothing about the entry.
-    /// Returns `failure` if the calendar exists, otherwise the failure of the calendar.
-    pub async fn entry_or_calendar(&self, calendar: &CalendarKey, failure: CallFailure) -> CallFailure {
+    /// Returns `failure` if the calendar exists and still lacks the entry, otherwise why it is not known.
+    pub async fn entry_or_calendar(
+        &self,
+        calendar: &CalendarKey,
+        remote: &RemoteId,
+        failure: CallFailure,
+    ) -> CallFailure {
         if failure.class != FailureClass::Gone || failure.status != Some(404) {
             return failure;
         }
-        match self.probe(calendar).await {
-            Ok(_) => failure,
-            Err(of_calendar) => of_calendar,
+        if let Err(of_calendar) = self.probe(calendar).await {
+            return of_calendar;
+        }
+        // The calendar may have come back between the two calls.
+        let url = match self.entry_url(calendar, remote) {
+            Ok(url) => url,
+            Err(invalid) => return invalid,
+        };
+        match self.ask(Call::Get, Request::new("GET", url)).await {
+            Err(again) if again.class == FailureClass::Gone => failure,
+            Err(again) => again,
+            Ok(_) => {
+                CallFailure::new(FailureClass::Transient, "Google did not find the entry, and found it right after")
+            }
         }
     }
 }

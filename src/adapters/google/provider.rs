@@ -94,7 +94,7 @@ impl CalendarProvider for Google {
                 let changed = self.read(&answer, content).filter(|entry| entry.id == *remote);
                 changed.ok_or_else(|| errors::unreadable(Call::Update, status))
             }
-            Err(failure) => Err(self.client.entry_or_calendar(calendar, failure).await),
+            Err(failure) => Err(self.client.entry_or_calendar(calendar, remote, failure).await),
         }
     }
 
@@ -103,7 +103,7 @@ impl CalendarProvider for Google {
         let request = Request::new("DELETE", url).header("if-match", expect.as_str());
         match self.client.send(Call::Delete, request).await {
             Ok(_) => Ok(false),
-            Err(failure) => match self.client.entry_or_calendar(calendar, failure).await {
+            Err(failure) => match self.client.entry_or_calendar(calendar, remote, failure).await {
                 failure if failure.class == FailureClass::Gone => Ok(true),
                 failure => Err(failure),
             },
@@ -117,7 +117,7 @@ impl CalendarProvider for Google {
                 let entry = mapping::entry(&answer, ReadOptions::default()).filter(|entry| entry.id == *remote);
                 entry.map(Some).ok_or_else(|| errors::unreadable(Call::Get, status))
             }
-            Err(failure) => match self.client.entry_or_calendar(calendar, failure).await {
+            Err(failure) => match self.client.entry_or_calendar(calendar, remote, failure).await {
                 failure if failure.class == FailureClass::Gone => Ok(None),
                 failure => Err(failure),
             },

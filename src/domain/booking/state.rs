@@ -18,6 +18,7 @@ pub const REQUESTS_REMEMBERED_MAX: usize = 256;
 /// Status of a booking.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
+#[schemars(rename = "BookingStatus")]
 pub enum Status {
     /// Requested, not confirmed.
     Tentative,

@@ -147,6 +147,9 @@ pub fn evolve(state: Option<Link>, event: &Event, at: DateTime<Utc>) -> Option<L
     Some(link)
 }
 
+/// Replaced versions that are remembered: as many as a slow listing may be behind.
+const OVERWRITTEN_MAX: usize = 8;
+
 impl Link {
     fn flying(&self, id: &CommandId) -> Option<IssuedCommand> {
         self.in_flight.as_ref().filter(|f| f.command.id == *id).map(|f| f.command.clone())
@@ -165,6 +168,13 @@ impl Link {
                     | Operation::WriteBackUpdate { .. }
                     | Operation::WriteBackCancel { .. } => content.clone(),
                 };
+                if let Operation::Update { expect, .. } = operation
+                    && expect != etag
+                {
+                    self.overwritten.push(expect.clone());
+                    let older = self.overwritten.len().saturating_sub(OVERWRITTEN_MAX);
+                    self.overwritten.drain(..older);
+                }
                 self.wrote_at = Some(at);
                 self.last_source = Some(Side::Booking);
                 self.deleted = None;

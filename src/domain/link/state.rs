@@ -130,6 +130,9 @@ pub struct Link {
     /// When we last learned the entry's state, from the answer to a write or a change accepted as the base: earlier
     /// observations prove nothing.
     pub wrote_at: Option<DateTime<Utc>>,
+    /// Versions that our own updates have replaced, the newest last: whoever shows one of them saw the entry before. Unlike times, this
+    /// holds if a clock is set back.
+    pub overwritten: Vec<Etag>,
     /// Our own version whose echo was recognised.
     pub echoed: Option<Etag>,
     /// The entry we deleted, and whether the echo of that was recognised.
@@ -178,6 +181,7 @@ impl Link {
             withheld: None,
             superseded: None,
             clones: BTreeSet::new(),
+            overwritten: Vec::new(),
             wrote_at: None,
             echoed: None,
             deleted: None,

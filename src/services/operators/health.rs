@@ -29,6 +29,7 @@ const OVERDUE_MAX: TimeDelta = TimeDelta::minutes(5);
 /// Overall health.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
+#[schemars(rename = "HealthStatus")]
 pub enum Status {
     /// All is well.
     Ok,

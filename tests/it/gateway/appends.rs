@@ -166,10 +166,17 @@ async fn a_persons_texts_are_sealed_and_a_repeat_is_still_a_repeat() {
     let frozen = include_str!("../../fixtures/events/booking.registered.v1.json");
     let event = EventData::json("booking.registered", &plain_data(frozen)).unwrap().id(Uuid::from_u128(1));
     let options = expecting(ExpectedRevision::NoStream);
-    let first = client.append_to_stream(STREAM, &options, event.clone()).await.unwrap();
-    let again = client.append_to_stream(STREAM, &options, event).await.unwrap();
+    // The booking of one system is not passed off as another's.
+    let elsewhere = client.append_to_stream(STREAM, &options, event.clone()).await;
+    assert!(
+        matches!(&elsewhere, Err(Error::Grpc { message, .. }) if message.contains("\"1001\" of uschedule does not belong")),
+        "{elsewhere:?}"
+    );
+    let own = "booking-uschedule.1001";
+    let first = client.append_to_stream(own, &options, event.clone()).await.unwrap();
+    let again = client.append_to_stream(own, &options, event).await.unwrap();
     assert_eq!(first.position, again.position);
-    let stored = world.journal.store().read_stream(&StreamName::parse(STREAM).unwrap(), Version(0), 9).await.unwrap();
+    let stored = world.journal.store().read_stream(&StreamName::parse(own).unwrap(), Version(0), 9).await.unwrap();
     assert_eq!(stored.len(), 1);
     assert!(
         !stored[0].event.data.contains("Rivera") && stored[0].event.data.contains("\"sealed\""),

@@ -54,6 +54,21 @@ fn collect(value: &Value, into: &mut BTreeSet<String>) {
     }
 }
 
+/// A name with a number says that two types have the same name; a list of constants is a choice of words.
+#[test]
+fn components_have_names_of_their_own_and_choices_are_enums() {
+    let document = openapi::document(&table());
+    for (name, schema) in document["components"]["schemas"].as_object().expect("schemas") {
+        assert!(!name.ends_with(|c: char| c.is_ascii_digit()), "{name}");
+        let constants = schema["oneOf"].as_array().is_some_and(|all| all.iter().all(|one| one.get("const").is_some()));
+        assert!(!constants, "{name}: {schema}");
+    }
+    assert_eq!(
+        document["components"]["schemas"]["BookingStatus"]["enum"],
+        json!(["tentative", "confirmed", "cancelled"])
+    );
+}
+
 #[test]
 fn every_schema_in_the_document_is_one() {
     let document = openapi::document(&table());

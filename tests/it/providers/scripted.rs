@@ -87,6 +87,22 @@ async fn an_entry_made_under_another_id_is_never_tried_again() {
     assert!(failure.summary.contains("different id"));
 }
 
+/// A calendar that is gone while the entry is asked for, and back when it is asked for itself.
+#[tokio::test]
+async fn an_entry_is_not_gone_because_its_calendar_was_for_a_moment() {
+    let missing = || Response::json(404, &json!({"error": {"code": 404, "errors": [{"reason": "notFound"}]}}));
+    let there =
+        || Response::json(200, &json!({"id": "bay1", "items": [], "nextSyncToken": "t", "accessRole": "owner"}));
+    let etag = syncledger::domain::ids::Etag("\"1\"".into());
+    let flickering = || google(vec![missing(), there(), Response::json(200, &entry(remote().as_str()))]);
+    assert_eq!(class(flickering().get(&calendar(), &remote()).await), FailureClass::Transient);
+    assert_eq!(class(flickering().delete(&calendar(), &remote(), &etag).await), FailureClass::Transient);
+    let update = flickering().update(&calendar(), &remote(), &etag, &content(), &moved(1), &key()).await;
+    assert_eq!(class(update), FailureClass::Transient);
+    let gone = google(vec![missing(), there(), missing()]);
+    assert_eq!(gone.get(&calendar(), &remote()).await.unwrap(), None);
+}
+
 #[tokio::test]
 async fn a_success_that_cannot_be_read_is_unknown_for_a_write_and_transient_for_a_read() {
     let etag = syncledger::domain::ids::Etag("\"1\"".into());
