@@ -10,7 +10,7 @@ use crate::domain::profile::Policy;
 const PRESET: &str = "resource-mirror";
 
 /// Longest time that a calendar is looked ahead or back, in days.
-const WINDOW_DAYS_MAX: u32 = 3_660;
+const WINDOW_DAYS_MAX: u32 = 36_525;
 
 /// Reads a single policy, such as a draft for `reconcile plan`. `name` is used in messages.
 ///
@@ -62,7 +62,7 @@ pub(super) fn read(mut section: Section<'_>) -> Option<Policy> {
     for (key, days) in [("window_back_days", policy.window_back_days), ("window_ahead_days", policy.window_ahead_days)]
     {
         if days > WINDOW_DAYS_MAX {
-            shared.problem(&format!("{path}{key}"), format!("is {days}: the maximum is {WINDOW_DAYS_MAX}, ten years"));
+            shared.problem(&format!("{path}{key}"), format!("is {days}: the maximum is {WINDOW_DAYS_MAX}, a hundred years"));
             good = false;
         }
     }

@@ -267,10 +267,10 @@ fn what_is_wrong_about_nats_is_told() {
 #[test]
 fn a_window_beyond_all_measure_is_refused() {
     let draft = |days: u64| policy("draft.toml", &format!("window_ahead_days = {days}"));
-    assert_eq!(draft(3_660).unwrap().window_ahead_days, 3_660);
-    for days in [3_661, 2_147_483_647, 4_294_967_295] {
+    assert_eq!(draft(36_525).unwrap().window_ahead_days, 36_525);
+    for days in [36_526, 2_147_483_647, 4_294_967_295] {
         let refused = draft(days).unwrap_err().to_string();
-        assert!(refused.contains("window_ahead_days") && refused.contains("the maximum is 3660"), "{refused}");
+        assert!(refused.contains("window_ahead_days") && refused.contains("the maximum is 36525"), "{refused}");
     }
 }
 
