@@ -144,7 +144,8 @@ impl Part {
             // Its source is told; the entry is as the person left it.
             | Self::MovedMeanwhile => none,
             Self::LookFailing | Self::CreateUnanswered | Self::KilledAfterCreate => Calls { get: 1, ..none },
-            Self::KilledBeforeCreate => Calls { get: 1, post: 1, ..none },
+            // A 404 counts only if it is answered again once the calendar is known to be there.
+            Self::KilledBeforeCreate => Calls { get: 2, post: 1, ..none },
             Self::RetryWaiting => Calls { get: looks(true), patch: 1, ..none },
             Self::ErasedLast => Calls { get: looks(story.erasure_tried), patch: 1, ..none },
             Self::CancelledMeanwhile => Calls { delete: 1, ..none },
