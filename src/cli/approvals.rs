@@ -48,7 +48,8 @@ pub async fn run(session: &Session, command: Command) -> Result<(), CliError> {
                 vec![cell(row, "approval"), cell(row, "status"), cell(row, "calendar"), vanished, asked]
             });
             let columns = ["approval", "status", "calendar", "removed", "requested"];
-            return printer.table(&columns, table.collect(), "No approvals are waiting.");
+            let none = if all { "There are no approvals." } else { "No approvals are waiting." };
+            return printer.table(&columns, table.collect(), none);
         }
     };
     let context = session.operator(&stores);

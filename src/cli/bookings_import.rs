@@ -112,6 +112,7 @@ pub async fn run(session: &Session, options: Import) -> Result<(), CliError> {
     }
     match tally.refused {
         0 => Ok(()),
+        1 => Err(CliError::refused("1 line was not imported")),
         refused => Err(CliError::refused(format!("{refused} lines were not imported"))),
     }
 }

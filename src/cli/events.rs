@@ -79,7 +79,7 @@ pub enum Command {
 
 #[derive(Debug, Clone, Copy, Args)]
 pub struct OpenOption {
-    /// Decrypt personal data; otherwise it is shown sealed, as stored
+    /// Decrypt personal data; otherwise it is shown encrypted, as stored
     #[arg(long)]
     open: bool,
 }
@@ -101,9 +101,12 @@ pub async fn run(session: &Session, command: Command) -> Result<(), CliError> {
             let stream = StreamName::parse(&stream).map_err(CliError::usage)?;
             let stores = session.existing_stores().await?;
             let last = stores.journal.store().last(&stream).await.map_err(CliError::refused)?;
-            let Some(end) = last.map(|last| last.version.next().0).filter(|end| *end > from) else {
-                return Err(CliError::refused(format!("stream {stream} has no events at or after version {from}")));
+            let Some(end) = last.map(|last| last.version.next().0) else {
+                return Err(CliError::refused(format!("there is no stream {stream}")));
             };
+            if end <= from {
+                return Err(CliError::refused(format!("stream {stream} ends before version {from}")));
+            }
             let span = from..end.min(to.map_or(u64::MAX, |to| to.saturating_add(1)));
             let read = async |from, limit| stores.journal.store().read_stream(&stream, Version(from), limit).await;
             listed(session, &stores, span, pick, &filter, how, read).await

@@ -62,7 +62,10 @@ pub(super) fn read(mut section: Section<'_>) -> Option<Policy> {
     for (key, days) in [("window_back_days", policy.window_back_days), ("window_ahead_days", policy.window_ahead_days)]
     {
         if days > WINDOW_DAYS_MAX {
-            shared.problem(&format!("{path}{key}"), format!("is {days}: the maximum is {WINDOW_DAYS_MAX}, a hundred years"));
+            shared.problem(
+                &format!("{path}{key}"),
+                format!("is {days}: the maximum is {WINDOW_DAYS_MAX}, a hundred years"),
+            );
             good = false;
         }
     }

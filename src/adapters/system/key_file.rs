@@ -47,7 +47,9 @@ impl KeyFile {
             match load_all(&self.path) {
                 Ok(keys) => *known = (now, keys),
                 // Keys read before stay usable; the file may be in the middle of being copied to this machine.
-                Err(failure) => tracing::error!(error = %failure, "The master key file changed and cannot be read"),
+                Err(failure) => {
+                    tracing::error!(error = %failure, "The master key file cannot be read: the keys that were read before stay in use")
+                }
             }
         }
         known
