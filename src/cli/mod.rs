@@ -102,7 +102,7 @@ enum Command {
     /// List calls to calendars and sources, and retry those given up
     #[command(subcommand)]
     Attempts(attempts::Command),
-    /// Approve or reject mass deletions that were held back
+    /// Grant or deny mass removals that were held back
     #[command(subcommand)]
     Approvals(approvals::Command),
     /// Accept or reject changes made in calendars that need a decision

@@ -50,7 +50,7 @@ pub(super) fn details() -> String {
     let rules = simulation::RULES.map(|(name, sentence)| format!("  {name}: {sentence}"));
     let faults = simulation::Fault::ALL.map(|(_, name)| name);
     format!(
-        "Each seed is one story: bookings, people who edit calendars, faults and crashes on a virtual clock, then two quiet days without \
+        "Each seed is one run: bookings, people who edit calendars, faults and crashes on a virtual clock, then two quiet days without \
          faults. These rules are checked after every step or at the end:\n{}\n\nFaults, of which each seed has its own selection:\n  {}",
         rules.join("\n"),
         faults.join(", ")

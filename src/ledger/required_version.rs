@@ -263,8 +263,16 @@ impl EventStore for VersionedLedger {
     }
 
     async fn restore(&self, events: Vec<StoredEvent>) -> Result<Position, Failure> {
-        self.note(events.iter())?;
-        self.store.restore(events).await
+        let least = events.iter().filter_map(|it| required_by(&it.event)).max();
+        if let Some(least) = least.filter(|least| *least > self.program.version) {
+            return Err(self.refusal(least));
+        }
+        let end = self.store.restore(events).await?;
+        // Only what is stored counts: otherwise a later append would believe that the ledger says so already.
+        if let Some(least) = least {
+            self.raise(least);
+        }
+        Ok(end)
     }
 
     async fn wait(&self, from: Position) {

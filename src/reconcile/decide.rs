@@ -30,8 +30,10 @@ pub struct Inputs<'a> {
     pub routed: bool,
     /// The observation of the entry that triggered the decision, if any.
     pub observation: Option<&'a Observation>,
-    /// Whether the observation was just read by the entry's id.
+    /// Whether the observation was just read by the entry's id, and nobody has recorded anything since.
     pub fresh: bool,
+    /// Whether the booking was just read at its source.
+    pub source_read: bool,
     /// Other active bookings on the same resource that overlap the time of [`candidate_slot`].
     pub overlaps: &'a [BookingId],
     /// The approval that a removal (observed or on hold) waits for, and its status.
@@ -93,13 +95,15 @@ pub fn candidate_slot<'a>(link: Option<&'a Link>, observation: Option<&'a Observ
 
 /// Decides. Total: every input has a decision.
 pub fn decide(inputs: &Inputs<'_>) -> Decision {
-    let mut decider = Decider { i: *inputs, link: inputs.link.cloned(), facts: Vec::new() };
+    let mut decider = Decider { i: *inputs, fresh: inputs.fresh, link: inputs.link.cloned(), facts: Vec::new() };
     let step = decider.run();
     Decision { facts: decider.facts, step }
 }
 
 pub(super) struct Decider<'a> {
     pub(super) i: Inputs<'a>,
+    /// Whether what is being judged was just read: not so for an observation that was kept during a call.
+    pub(super) fresh: bool,
     link: Option<Link>,
     facts: Vec<Event>,
 }
@@ -226,11 +230,13 @@ impl Decider<'_> {
         }
         match self.i.throttled_until.filter(|until| *until > self.i.now) {
             Some(until) => self.withhold(WithholdReason::RateLimited, Some(until)),
-            None => {
-                let remote = self.link().look_at.clone().unwrap_or_else(|| self.current_id());
-                Step::Look(remote, self.link().look.unwrap_or(LookReason::Doubtful))
-            }
+            None => Step::Look(self.look_target(), self.link().look.unwrap_or(LookReason::Doubtful)),
         }
+    }
+
+    /// The entry that a look is for.
+    pub(super) fn look_target(&self) -> RemoteId {
+        self.link().look_at.clone().unwrap_or_else(|| self.current_id())
     }
 
     /// The id of the present entry, or of the next one to create.

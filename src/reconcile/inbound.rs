@@ -55,7 +55,8 @@ impl Decider<'_> {
     }
 
     fn refused_by_source(&mut self, inbound: &Inbound) -> bool {
-        let Some(said) = self.link().retry.last.clone() else { return false };
+        let retry = &self.link().retry;
+        let Some(said) = retry.last.clone().filter(|_| retry.at_source) else { return false };
         if !matches!(said.class, FailureClass::RejectedBySource | FailureClass::Gone)
             || inbound.stage != InboundStage::Accepted
         {
@@ -108,8 +109,9 @@ impl Decider<'_> {
             return self.withhold(WithholdReason::RateLimited, Some(until));
         }
         // The source has a newer revision (412): its present state decides.
-        let stale = self.link().retry.last.as_ref().is_some_and(|f| f.class == FailureClass::Stale);
-        if stale && self.i.booking.revision == inbound.booking_revision && !self.i.fresh {
+        let retry = &self.link().retry;
+        let stale = retry.at_source && retry.last.as_ref().is_some_and(|f| f.class == FailureClass::Stale);
+        if stale && self.i.booking.revision == inbound.booking_revision && !self.i.source_read {
             return Step::ReadSource;
         }
         let expect_revision = self.i.booking.source_revision;

@@ -39,13 +39,17 @@ impl Decider<'_> {
             seen.as_ref().is_some_and(|seen| seen.remote == kept.remote && seen.seen_at >= kept.seen_at)
         };
         if let Some(kept) = busy_one.filter(|kept| !replaced(kept)) {
+            // Whatever was read since, this was not.
+            self.fresh = false;
             self.judge(&kept);
+            self.fresh = self.i.fresh;
         }
-        if let Some(seen) = seen {
-            self.judge(&seen);
+        if let Some(seen) = &seen {
+            self.judge(seen);
         }
         self.link().look?;
-        if self.i.fresh && self.i.observation.is_some() {
+        let wanted = self.look_target();
+        if self.i.fresh && seen.is_some_and(|seen| seen.remote == wanted) {
             // It was just read, and nothing had to be recorded.
             self.push(Event::WaitEnded { wait: Wait::Look });
             return None;
@@ -77,7 +81,7 @@ impl Decider<'_> {
         // listing may be older than a change that was already accepted or put on hold.
         let newest = self.link().held.as_ref().filter(|held| held.observation.remote == seen.remote);
         let overtaken = newest.is_some_and(|held| seen.seen_at < held.observation.seen_at);
-        let old_news = !self.i.fresh && (overtaken || self.link().wrote_at.is_some_and(|wrote| seen.seen_at <= wrote));
+        let old_news = !self.fresh && (overtaken || self.link().wrote_at.is_some_and(|wrote| seen.seen_at <= wrote));
         if old_news && !ours_now {
             self.ask_to_look(LookReason::Doubtful);
             return;

@@ -24,7 +24,7 @@ impl Decider<'_> {
             return;
         }
         // A listing can lack an entry for many reasons, so a linked entry is read by its id first.
-        if evidence == Evidence::AbsentInCoverage && !self.i.fresh {
+        if evidence == Evidence::AbsentInCoverage && !self.fresh {
             self.ask_to_look(LookReason::Doubtful);
             return;
         }
@@ -74,7 +74,7 @@ impl Decider<'_> {
                 let grace = TimeDelta::seconds(i64::from(self.i.profile.policy.removal_grace_s));
                 let waited = self.link().held.as_ref().filter(|h| h.reason == HoldReason::Grace).and_then(|h| h.until);
                 match waited {
-                    Some(until) if until <= self.i.now && self.i.fresh => self.accept(change, true),
+                    Some(until) if until <= self.i.now && self.fresh => self.accept(change, true),
                     // Seen again while waiting: the end of the waiting time stays the same.
                     Some(until) => self.hold(seen.clone(), HoldReason::Grace, Some(until)),
                     None if approved || grace.is_zero() => self.accept(change, true),

@@ -82,7 +82,7 @@ mod tests {
 
     fn after_failures(class: FailureClass, counted: u32, failures: u32, retry_after_ms: Option<u64>) -> FailureVerdict {
         let failure = CallFailure { retry_after_ms, ..CallFailure::new(class, "x") };
-        let before = Retry { at: None, counted, failures, last: None };
+        let before = Retry { counted, failures, ..Retry::default() };
         after(&failure, &before, 5, DateTime::UNIX_EPOCH, u64::MAX)
     }
 

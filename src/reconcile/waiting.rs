@@ -55,7 +55,7 @@ impl Decider<'_> {
         match (accept, change_of(&held.observation)) {
             (_, None) => self.push(Event::RemoteChangeReleased { reason: "an operator answered".into() }),
             (_, Some(change)) if held.reason == HoldReason::Restored && self.link().remote.is_none() => {
-                self.answered_about_brought_back(&held.observation.remote, change, accept);
+                self.answered_about_restored(&held.observation.remote, change, accept);
             }
             (false, Some(_)) => self.reject(&held.observation, "an operator rejected it"),
             (true, Some(change)) => self.accept(change, true),
@@ -64,10 +64,10 @@ impl Decider<'_> {
 
     /// The booking stays cancelled in either case: its source restores nothing. The question is whether the entry may
     /// stay; to remove it, it must first be known again.
-    fn answered_about_brought_back(&mut self, remote: &RemoteId, change: RemoteChange, may_stand: bool) {
+    fn answered_about_restored(&mut self, remote: &RemoteId, change: RemoteChange, keep: bool) {
         let remote = remote.clone();
         match change {
-            RemoteChange::Edited { etag, content, .. } if !may_stand => {
+            RemoteChange::Edited { etag, content, .. } if !keep => {
                 let generation = self.link().generation.max(Generation(1));
                 let reason = "an operator decided to remove the restored entry".into();
                 self.push(Event::Adopted { remote, generation, etag, content, reason });

@@ -196,7 +196,7 @@ impl StepChecks {
 const CANARIES: [&str; 9] = [
     "Customer ",
     "@mail.example",
-    "expected-handed",
+    "left-handed",
     "own clubs",
     "Swing lesson",
     "VIP ",

@@ -249,6 +249,7 @@ fn failed(link: &mut Link, failure: &CallFailure, retry_at: Option<DateTime<Utc>
     link.retry.counted += u32::from(counts);
     link.retry.at = retry_at;
     link.retry.last = Some(failure.clone());
+    link.retry.at_source = link.in_flight.as_ref().is_some_and(|flight| flight.command.operation.at_source());
     if failure.class == F::OutcomeUnknown {
         if let Some(flight) = &mut link.in_flight {
             flight.unknown = true;

@@ -47,6 +47,8 @@ pub struct Retry {
     pub failures: u32,
     /// The last of them.
     pub last: Option<CallFailure>,
+    /// Whether that was a call to the booking's source, and not to the provider.
+    pub at_source: bool,
 }
 
 /// A person's accepted change that has not reached the booking yet.

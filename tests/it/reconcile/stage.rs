@@ -4,7 +4,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use syncledger::{
     domain::{
         booking::{self, Booking, CancelReason, Cause, Command, Details, Snapshot},
-        entry::{Content, EntryState, Observation},
+        entry::{Content, EntryState, Evidence, Observation},
         failure::{CallFailure, FailureClass},
         ids::*,
         link::{self, Attempt, Event, IssuedCommand, Link, LinkRef, Operation, Verification},
@@ -130,6 +130,7 @@ impl Stage {
             routed: self.routed && booking.resource == of.resource,
             observation: seen,
             fresh,
+            source_read: fresh && seen.is_none(),
             overlaps: &self.overlaps,
             approval: self.approval.map(|stand| ("removals-1", stand)),
             revoked: self.revoked,
@@ -282,8 +283,10 @@ impl Stage {
         self.settle(None, false)
     }
 
+    /// How the command ended is found out, from the entry or the source as it is now. What was read of the entry is decided on next.
     pub fn verified(&mut self, done: bool, etag: &str) -> Result<(), String> {
         let command = self.flying()?;
+        let seen = self.shown(&command, done, etag);
         let outcome = match (&command.operation, done) {
             (Operation::Create { content } | Operation::Update { content, .. }, true) => Verification::Done {
                 answer: Attempt::Entry { etag: Etag(etag.into()), updated: None, content: content.clone() },
@@ -295,7 +298,32 @@ impl Stage {
             (_, false) => Verification::NotDone {},
         };
         self.record(vec![Event::OutcomeVerified { command: command.id, outcome }]);
-        self.settle(None, false)
+        let fresh = seen.is_some();
+        self.settle(seen, fresh)
+    }
+
+    /// What the entry of a command shows that was or was not carried out; nothing for one at the source.
+    fn shown(&self, command: &IssuedCommand, done: bool, etag: &str) -> Option<Observation> {
+        let live = |etag: Etag, content: &Content| EntryState::Live {
+            etag,
+            updated: Some(self.now),
+            marked: true,
+            content: content.clone().owned_by(&person()),
+        };
+        let gone = EntryState::Gone { evidence: Evidence::NotFoundById, updated: None };
+        let present = || self.link.as_ref()?.remote.clone().filter(|remote| remote.id == command.remote);
+        let seen = match (&command.operation, done) {
+            (Operation::Create { content } | Operation::Update { content, .. }, true) => {
+                live(Etag(etag.into()), content)
+            }
+            (Operation::Create { .. }, false) | (Operation::Delete { .. }, true) => gone,
+            (Operation::Update { .. } | Operation::Delete { .. }, false) => {
+                let remote = present()?;
+                live(remote.etag, &remote.content)
+            }
+            (Operation::WriteBackUpdate { .. } | Operation::WriteBackCancel { .. }, _) => return None,
+        };
+        Some(Observation { remote: command.remote.clone(), seen_at: self.now, seen })
     }
 
     pub fn person_answers(&mut self, accept: bool) -> Result<(), String> {

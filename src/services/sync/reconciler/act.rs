@@ -142,7 +142,8 @@ impl Reconciler {
                 let recorded = self.journal.append(&stream, ExpectedVersion::Any, facts, context).await?.version;
                 // Nobody else has recorded anything while the entry was read.
                 let alone = decided_at.is_some_and(|decided| decided.0 + mine == recorded.0);
-                Ok(LookOutcome::Observed(seen, alone.then_some(recorded)))
+                let read_at = alone.then_some(recorded).filter(|_| seen.is_some());
+                Ok(LookOutcome::Observed(seen, read_at))
             }
             Err(failure) => {
                 let unknown = CallFailure { class: FailureClass::OutcomeUnknown, ..failure.clone() };

@@ -84,6 +84,17 @@ struct Round<'a> {
     source: Option<&'a Arc<dyn BookingSource>>,
 }
 
+/// What was read before a decision.
+#[derive(Clone, Copy, Default)]
+struct Reads<'a> {
+    /// What was seen of the entry.
+    observation: Option<&'a Observation>,
+    /// Whether that was just read, and nobody has recorded anything since.
+    fresh: bool,
+    /// Whether the booking was just read at its source.
+    source: bool,
+}
+
 /// Result of reading the entry.
 enum LookOutcome {
     /// What was seen, and the version of the link from which on it may be outdated; `None` if it may be outdated already.
@@ -98,22 +109,24 @@ impl Reconciler {
     /// The ledger or the read models are unavailable; nothing is lost, and the call can be repeated.
     pub async fn settle(&self, of: &LinkRef, trigger: &Trigger, context: &Context) -> Result<SettleOutcome, Error> {
         let mut seen = trigger.observation.clone();
-        // The version of the link at which something was just read.
+        // The version of the link at which its entry was just read.
         let mut read_at = None;
+        let mut source_read = false;
         let mut calls = 0;
         let mut version = None;
         for _ in 0..STEPS_MAX {
             let Some(round) = self.load(of).await? else { break };
             // If another process has recorded something since, it may have written to the entry after it was read.
             let fresh = read_at.is_some() && read_at == round.version;
-            let decision = self.gather_and_decide(&round, seen.as_ref(), fresh, trigger.approval.as_deref()).await?;
+            let reads = Reads { observation: seen.as_ref(), fresh, source: source_read };
+            let decision = self.gather_and_decide(&round, reads, trigger.approval.as_deref()).await?;
             version = match self.record(&round, &decision, context).await {
                 Ok(version) => version,
                 // Another process was first: decide again with what it recorded.
                 Err(error) if error.is_conflict() => continue,
                 Err(error) => return Err(error),
             };
-            (seen, read_at) = (None, None);
+            (seen, read_at, source_read) = (None, None, false);
             match decision.step {
                 Step::Rest => break,
                 Step::Call(command) => {
@@ -130,7 +143,7 @@ impl Reconciler {
                 },
                 Step::ReadSource => {
                     self.read_source(&round, context).await?;
-                    read_at = version;
+                    source_read = true;
                 }
                 Step::ChangeBooking(command, cause) => self.change_booking(&round, &command, &cause, context).await?,
             }
@@ -144,7 +157,7 @@ impl Reconciler {
     /// As [`Reconciler::settle`].
     pub async fn plan(&self, of: &LinkRef) -> Result<Option<Decision>, Error> {
         let Some(round) = self.load(of).await? else { return Ok(None) };
-        Ok(Some(self.gather_and_decide(&round, None, false, None).await?))
+        Ok(Some(self.gather_and_decide(&round, Reads::default(), None).await?))
     }
 
     async fn load<'a>(&'a self, of: &'a LinkRef) -> Result<Option<Round<'a>>, Error> {
@@ -160,8 +173,7 @@ impl Reconciler {
     async fn gather_and_decide(
         &self,
         round: &Round<'_>,
-        seen: Option<&Observation>,
-        fresh: bool,
+        reads: Reads<'_>,
         approval: Option<&str>,
     ) -> Result<Decision, Error> {
         let now = self.journal.clock().now();
@@ -173,7 +185,7 @@ impl Reconciler {
             Some(name) => Some((self.approval(&name).await?, name)),
             None => None,
         };
-        let overlaps = match reconcile::candidate_slot(round.link.as_ref(), seen) {
+        let overlaps = match reconcile::candidate_slot(round.link.as_ref(), reads.observation) {
             Some(slot) => self.worklist.overlapping(&round.booking.resource, slot, &round.of.booking).await?,
             None => Vec::new(),
         };
@@ -185,8 +197,9 @@ impl Reconciler {
             of: round.of,
             booking: &round.booking,
             routed: self.routing.leads(&round.booking.resource, &round.of.calendar),
-            observation: seen,
-            fresh,
+            observation: reads.observation,
+            fresh: reads.fresh,
+            source_read: reads.source,
             overlaps: &overlaps,
             approval: approval.as_ref().map(|(stand, name)| (name.as_str(), *stand)),
             revoked: self.journal.connection(&round.of.calendar.connection).await?.0.revoked,
