@@ -6,6 +6,7 @@ use std::sync::Arc;
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::{
+    canaries,
     chance::Chance,
     observations::SharedObservations,
     people,
@@ -103,7 +104,7 @@ pub(super) fn next_request(world: &World, chance: &mut Chance) -> (ClientRequest
         _ => ClientAction::Create {
             resource: BAYS[usize::from(chance.permille(400))].0.to_owned(),
             starts_at,
-            title: format!("Swing lesson {}", chance.below(1_000)),
+            title: format!("{} {}", canaries::TITLE, chance.below(1_000)),
         },
     };
     // A booking stores the keys of the requests that changed it. Nothing checks whether another booking has the key.

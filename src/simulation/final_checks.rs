@@ -10,6 +10,7 @@ use futures::executor::block_on;
 use serde_json::{Map, Value};
 
 use super::{
+    canaries,
     driver::Driver,
     observations::Observations,
     step_checks::entries_by_link,
@@ -281,7 +282,7 @@ fn entry_difference(
         return Some(format!("the entry starts at {:?}, but the booking at {starts_at}", at("start")));
     }
     let title = resource.get("summary").and_then(Value::as_str);
-    let by_person = title.is_some_and(|title| title.starts_with("VIP "));
+    let by_person = title.is_some_and(|title| title.starts_with(canaries::ENTRY_TITLE));
     (!by_person && title != booking.details.title.text.as_deref()).then(|| format!("the title is {title:?}"))
 }
 

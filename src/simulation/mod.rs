@@ -4,6 +4,7 @@
 //! One seed determines everything: the same plan gives the same trace. Nothing here asks the machine for time or randomness.
 
 mod call_rules;
+mod canaries;
 mod chance;
 mod client;
 mod command;

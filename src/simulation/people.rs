@@ -4,6 +4,7 @@ use chrono::{DateTime, DurationRound as _, TimeDelta, Utc};
 use serde_json::{Map, Value};
 
 use super::{
+    canaries,
     chance::Chance,
     observations::Edit,
     world::{BAYS, World, lock},
@@ -13,7 +14,7 @@ use crate::adapters::sandbox::{
     uschedule::{Customer, NewAppointment, Status},
 };
 
-const SERVICES: [&str; 4] = ["Swing lesson", "Putting", "Simulator hour", "Übungsstunde ⛳"];
+const SERVICES: [&str; 4] = [canaries::TITLE, "Putting", "Simulator hour", "Übungsstunde ⛳"];
 
 /// A random action of a customer at the source; returns its description.
 pub(super) fn customer(world: &World, chance: &mut Chance) -> String {
@@ -33,7 +34,7 @@ pub(super) fn customer(world: &World, chance: &mut Chance) -> String {
         }
         (Some(id), 12..=13) => {
             let service = format!("{} {}", SERVICES[usize::from(chance.permille(500))], chance.below(100));
-            (format!("customer renames {id}"), uschedule.describe(&id, &service, Some("left-handed"), now))
+            (format!("customer renames {id}"), uschedule.describe(&id, &service, Some(canaries::LATER_NOTES), now))
         }
         (Some(id), 14..=16) => {
             let other = uschedule.appointment(&id).map(|a| a.booked.resource.clone());
@@ -49,11 +50,11 @@ pub(super) fn customer(world: &World, chance: &mut Chance) -> String {
                 time_zone: chrono_tz::America::Chicago,
                 resource: resource.to_owned(),
                 service: chance.pick(&SERVICES).map(|s| (*s).to_owned()).unwrap_or_default(),
-                notes: chance.permille(300).then(|| "brings own clubs".to_owned()),
+                notes: chance.permille(300).then(|| canaries::NOTES.to_owned()),
                 customer: Customer {
                     id: format!("cus_{person}"),
-                    name: format!("Customer {person}"),
-                    email: Some(format!("customer{person}@mail.example")),
+                    name: format!("{}{person}", canaries::NAME),
+                    email: Some(format!("customer{person}{}", canaries::MAIL)),
                     phone: None,
                 },
             };
@@ -145,7 +146,7 @@ pub(super) fn person(world: &World, chance: &mut Chance) -> String {
         }
         9..=11 => {
             observations.count("edits_of_words");
-            drop(google.rename_entry(calendar, id, &format!("VIP {}", chance.below(100)), now));
+            drop(google.rename_entry(calendar, id, &format!("{}{}", canaries::ENTRY_TITLE, chance.below(100)), now));
             note_edit(&mut observations, &google, entry);
             format!("person renames {id} of {}", entry.appointment)
         }

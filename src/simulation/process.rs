@@ -6,6 +6,7 @@ use chrono::TimeDelta;
 use futures::executor::block_on;
 
 use super::{
+    canaries,
     ledger::{FaultyLedger, RecordingLedger, SteppedCheckpoints, SteppedModels},
     network::Network,
     parts::Parts,
@@ -249,7 +250,7 @@ fn source(transport: &Arc<dyn Transport>, clock: &Arc<dyn Clock>) -> Arc<dyn Boo
     let settings = uschedule::Settings {
         name: world::source_name(),
         base_url: format!("https://{SOURCE_HOST}"),
-        api_key: Secret::new("sandbox-key"),
+        api_key: Secret::new(canaries::API_KEY),
     };
     Arc::new(USchedule::new(settings, Arc::clone(transport), Arc::clone(clock)))
 }

@@ -6,6 +6,7 @@ use futures::executor::block_on;
 use serde_json::Value;
 
 use super::{
+    canaries,
     observations::Observations,
     world::{self, BAYS, World, lock},
 };
@@ -192,23 +193,10 @@ impl StepChecks {
     }
 }
 
-/// Personal texts and secrets that must never be stored in clear text.
-const CANARIES: [&str; 9] = [
-    "Customer ",
-    "@mail.example",
-    "left-handed",
-    "own clubs",
-    "Swing lesson",
-    "VIP ",
-    world::SECRET,
-    "ya29.",
-    "sandbox-key",
-];
-
 /// I11: no event contains a personal text or a secret in clear text.
 fn check_secrets(recorded: &StoredEvent, observations: &mut Observations) {
     observations.count("events_searched");
-    if let Some(found) = CANARIES.iter().find(|canary| recorded.event.data.contains(*canary)) {
+    if let Some(found) = canaries::ALL.iter().find(|canary| recorded.event.data.contains(*canary)) {
         observations.add_violation(
             "I11",
             format!("{} at {} contains {found:?} in clear text", recorded.event.kind, recorded.position),
