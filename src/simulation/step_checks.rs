@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::{
     canaries,
     observations::Observations,
-    world::{self, BAYS, World, lock},
+    world::{BAYS, World, lock},
 };
 use crate::{
     adapters::sandbox::model::Model as _,

@@ -50,7 +50,6 @@ const FLOORS: &[(&str, &[&str])] = &[
             "projections",
             "ports",
             "services",
-            "http",
             "config",
             "app",
             "serve",
