@@ -3,10 +3,11 @@
 use std::sync::Arc;
 
 use super::{
+    canaries,
     chance::Chance,
     observations::SharedObservations,
     process::{Process, Step},
-    world::{self, BAYS, SECRET, World, lock},
+    world::{self, BAYS, World, lock},
 };
 use crate::{
     adapters::{
@@ -113,7 +114,8 @@ async fn receive_google(process: &Process, request: &Request) -> (u16, Option<No
 async fn receive_uschedule(process: &Process, request: &Request) -> u16 {
     let now = process.journal.clock().now();
     let header = |name: &str| request.header_value(name);
-    let Ok(accepted) = webhook::accept(&world::source_name(), &[Secret::new(SECRET)], header, &request.body, now)
+    let Ok(accepted) =
+        webhook::accept(&world::source_name(), &[Secret::new(canaries::SECRET)], header, &request.body, now)
     else {
         return 401;
     };

@@ -9,6 +9,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use futures::executor::block_on;
 
 use super::{
+    canaries,
     chance::Chance,
     ledger::LedgerFaults,
     network::Intents,
@@ -45,8 +46,6 @@ pub(super) const WORKSPACE: &str = "loft";
 pub(super) const CONNECTION: &str = "loft-bot";
 /// The booking source's name.
 pub(super) const SOURCE: &str = "uschedule";
-/// The secret with which webhooks are signed.
-pub(super) const SECRET: &str = "a secret of the simulation";
 /// The host of the calendar provider.
 pub(super) const GOOGLE_HOST: &str = "google.sandbox.example";
 /// The host of the booking source.
@@ -129,7 +128,7 @@ impl World {
         let uschedule = USchedule::new(uschedule::Settings {
             webhook: Some(Webhook {
                 url: "https://sync.sandbox.example/webhook/uschedule".into(),
-                secret: SECRET.to_owned(),
+                secret: canaries::SECRET.to_owned(),
             }),
             page_max: if conditions.short_pages { 2 } else { 200 },
             ..uschedule::Settings::default()

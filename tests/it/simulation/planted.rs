@@ -334,7 +334,7 @@ macro_rules! planted {
 }
 
 planted! {
-    a_fresh_identity_for_every_try: FreshIdentity from 3 by "I1" | "I5" | "I7";
+    a_fresh_identity_for_every_try: FreshIdentity from 3 by "I1" | "I5" | "I7" | "timers";
     an_expired_cursor_read_as_empty: ExpiredCursorIsEmpty from 2 by "I5" | "I7";
     echoes_told_by_time: EchoByTime from 3 by "I5" | "I7";
     an_error_read_as_a_removal: ErrorIsRemoval from 3 by "evidence" | "I5" | "I1";
