@@ -1,5 +1,5 @@
-//! The least version of the program that may use a ledger. It is recorded in the ledger itself, in a stream of its own,
-//! so that reading the last event of that stream is enough. It only ever rises.
+//! The least version of the program that may use a ledger. It is recorded in the ledger itself, in a short stream of its own.
+//! It only ever rises: the highest version in that stream counts.
 //!
 //! Everything goes through here on its way to the ledger's database and back. Before the first event that an older program
 //! cannot read, the version that can is recorded. A program that is older than what it reads there refuses to read on and to
