@@ -48,7 +48,7 @@ impl KeyFile {
                 Ok(keys) => *known = (now, keys),
                 // Keys read before stay usable; the file may be in the middle of being copied to this machine.
                 Err(failure) => {
-                    tracing::error!(error = %failure, "The master key file cannot be read: the keys that were read before stay in use")
+                    tracing::error!(error = %failure, "The master key file cannot be read: the keys that were read before stay in use");
                 }
             }
         }
