@@ -9,7 +9,10 @@ use super::{
 use crate::domain::{
     entry::{Content, EntryState, Observation},
     ids::{Etag, Generation, RemoteId},
-    link::{Conflict, Event, HoldReason, InboundStage, LookReason, Remote, RemoteChange, RemovalPolicy, Side, Wait},
+    link::{
+        Conflict, Event, HeldChange, HoldReason, InboundStage, LookReason, Remote, RemoteChange, RemovalPolicy, Side,
+        Wait,
+    },
     profile::{Conflicts, OnRemoval},
     slot::Slot,
 };
@@ -52,9 +55,20 @@ impl Decider<'_> {
         if self.i.fresh && seen.is_some_and(|seen| seen.remote == wanted) {
             // It was just read, and nothing had to be recorded.
             self.push(Event::WaitEnded { wait: Wait::Look });
+            self.still_held();
             return None;
         }
         Some(self.look())
+    }
+
+    /// A change that is still on hold after a look was judged against the booking as it is now: it is not looked at again before the booking
+    /// changes once more.
+    fn still_held(&mut self) {
+        let revision = self.i.booking.revision;
+        if let Some(held) = self.link().held.clone().filter(|held| held.booking_revision != revision) {
+            let HeldChange { observation, reason, until, .. } = held;
+            self.push(Event::RemoteChangeHeld { observation, reason, booking_revision: revision, until });
+        }
     }
 
     pub(super) fn reject(&mut self, observation: &Observation, reason: &str) {
@@ -125,6 +139,10 @@ impl Decider<'_> {
         let reason = if self.link().remote.is_some() {
             "its marker was removed in the calendar: it is no longer managed"
         } else {
+            if self.link().held.as_ref().is_some_and(|held| held.observation.remote == *remote) {
+                // A person had restored what we deleted, and removed the marker: there is nothing left to ask about.
+                self.push(Event::RemoteChangeReleased { reason: "the restored entry is no longer ours".into() });
+            }
             // The id we chose belongs to somebody else's entry. The next generation has another id.
             if !self.link().clones.contains(remote) {
                 self.push(Event::CloneSuspected { remote: remote.clone() });
