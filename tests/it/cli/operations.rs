@@ -171,3 +171,17 @@ fn a_reader_that_leaves_early_is_no_failure() {
     let done = child.wait_with_output().unwrap();
     assert_eq!((done.status.code(), String::from_utf8_lossy(&done.stderr).as_ref()), (Some(0), ""));
 }
+
+/// A back-up that copies the file of a stopped ledger, without its log, has everything.
+#[test]
+fn the_file_of_a_ledger_is_complete_after_every_command() {
+    let (folder, copy) = (Folder::with_bookings(), Folder::new());
+    for name in ["ledger.db", "master.key"] {
+        copy.write(&format!("data/{name}"), "");
+        std::fs::copy(folder.path().join("data").join(name), copy.path().join("data").join(name)).unwrap();
+    }
+    let [all, copied] = [&folder, &copy].map(|from| from.run(&["events", "all", "--json"]));
+    assert_eq!((all.code, copied.code), (0, 0), "{}{}", all.err, copied.err);
+    assert!(all.out.lines().count() >= 4, "{}", all.out);
+    assert_eq!(all.out, copied.out);
+}
